@@ -1,0 +1,1 @@
+//! Takes envelopes from the queue and delivers each event to DSK, once in effect.

@@ -1,0 +1,3 @@
+//! The process `dispatcher`.
+
+fn main() {}

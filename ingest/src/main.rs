@@ -1,0 +1,3 @@
+//! The process `ingest`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The operator's command: keys, channels, queues, stand-ins and the demonstration.

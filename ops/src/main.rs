@@ -1,0 +1,3 @@
+//! The process `ops`.
+
+fn main() {}

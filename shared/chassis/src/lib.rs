@@ -1,0 +1,1 @@
+//! What every process stands on: settings, secrets, telemetry, admin port, stopping.
