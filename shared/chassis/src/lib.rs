@@ -1,1 +1,19 @@
 //! What every process stands on: settings, secrets, telemetry, admin port, stopping.
+
+mod admin;
+mod backoff;
+mod clock;
+mod secret;
+mod serve;
+mod settings;
+mod shutdown;
+mod telemetry;
+
+pub use admin::{Admin, Readiness};
+pub use backoff::Backoff;
+pub use clock::{Clock, dice};
+pub use secret::Secret;
+pub use serve::{ServeLimits, serve};
+pub use settings::{Problem, Problems, read_secret};
+pub use shutdown::{Drained, Shutdown};
+pub use telemetry::{LogFormat, TelemetrySettings, start_telemetry};

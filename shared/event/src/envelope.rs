@@ -1,0 +1,191 @@
+//! An envelope: an event and what carries it through the queue, and its form on the wire.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::{Address, Class, Effect, EventId, EventType, Lane};
+
+/// An event on its way: the body DSK will get, and all that the dispatcher needs to know without reading it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Envelope {
+    /// Also the AMQP message id, and DSK's `webhook-id`.
+    pub id: EventId,
+    /// What happened.
+    pub event_type: EventType,
+    /// The channel it belongs to.
+    pub address: Address,
+    /// Its conversation.
+    pub lane: Lane,
+    /// Its queue.
+    pub class: Class,
+    /// What follows for our own records.
+    pub effect: Option<Effect>,
+    /// When ingest had the notification.
+    pub received_at: Timestamp,
+    /// When it entered the queue; a replay starts anew. Ages are counted from here.
+    pub queued_at: Timestamp,
+    /// Attempts used up.
+    pub attempts: u32,
+    /// Visits to retry queues after an attempt that failed: chooses the next retry queue.
+    pub visits: u32,
+    /// How often we published it again. With `queued_at` it tells this copy from every other copy of the event.
+    pub copies: u32,
+    /// W3C trace context of the notification.
+    pub traceparent: Option<String>,
+    /// Why it is a dead letter, when it is one.
+    pub letter: Option<Letter>,
+    /// JSON, exactly as DSK will receive it.
+    pub body: Bytes,
+}
+
+/// What is written on a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// One of the dispatcher's reasons, such as `rejected` or `expired`.
+    pub reason: String,
+    /// What DSK answered, if it did.
+    pub status: Option<u16>,
+    /// The first bytes of that answer.
+    pub answer: String,
+    /// When it was parked.
+    pub parked_at: Timestamp,
+}
+
+/// An envelope in the form both queues carry: a message id, a flat list of headers, a body.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wire {
+    /// The event id.
+    pub message_id: String,
+    /// In this order, always.
+    pub headers: Vec<(&'static str, Field)>,
+    /// The envelope's body.
+    pub body: Bytes,
+}
+
+/// A header's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// Text; times are RFC 3339.
+    Text(String),
+    /// A count.
+    Number(i64),
+}
+
+/// Why a message from the queue is no envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// A header that every envelope has is not there, or of another kind.
+    #[error("header {0} is missing or has another type")]
+    Missing(&'static str),
+    /// A header has a value that we never write.
+    #[error("header {0} has an unknown value")]
+    Unknown(&'static str),
+}
+
+mod header {
+    pub(super) const TYPE: &str = "type";
+    pub(super) const ADDRESS: &str = "address";
+    pub(super) const LANE: &str = "lane";
+    pub(super) const CLASS: &str = "class";
+    pub(super) const EFFECT: &str = "effect";
+    pub(super) const RECEIVED_AT: &str = "received-at";
+    pub(super) const QUEUED_AT: &str = "queued-at";
+    pub(super) const ATTEMPTS: &str = "attempts";
+    pub(super) const VISITS: &str = "visits";
+    pub(super) const COPIES: &str = "copies";
+    pub(super) const TRACEPARENT: &str = "traceparent";
+    pub(super) const REASON: &str = "reason";
+    pub(super) const STATUS: &str = "status";
+    pub(super) const ANSWER: &str = "answer";
+    pub(super) const PARKED_AT: &str = "parked-at";
+}
+
+impl Envelope {
+    /// The wire form. Built from our own fields only: nothing that a broker added can travel on.
+    pub fn encode(&self) -> Wire {
+        let text = |text: &str| Field::Text(text.to_owned());
+        let mut headers = vec![
+            (header::TYPE, text(self.event_type.as_str())),
+            (header::ADDRESS, text(self.address.as_str())),
+            (header::LANE, text(self.lane.as_str())),
+            (header::CLASS, text(self.class.as_str())),
+            (header::RECEIVED_AT, text(&self.received_at.to_string())),
+            (header::QUEUED_AT, text(&self.queued_at.to_string())),
+            (header::ATTEMPTS, Field::Number(self.attempts.into())),
+            (header::VISITS, Field::Number(self.visits.into())),
+            (header::COPIES, Field::Number(self.copies.into())),
+        ];
+        headers.extend(self.effect.map(|effect| (header::EFFECT, text(effect.as_str()))));
+        headers.extend(self.traceparent.as_deref().map(|parent| (header::TRACEPARENT, text(parent))));
+        if let Some(letter) = &self.letter {
+            headers.push((header::REASON, text(&letter.reason)));
+            headers.extend(letter.status.map(|status| (header::STATUS, Field::Number(status.into()))));
+            headers.push((header::ANSWER, text(&letter.answer)));
+            headers.push((header::PARKED_AT, text(&letter.parked_at.to_string())));
+        }
+        Wire { message_id: self.id.as_str().to_owned(), headers, body: self.body.clone() }
+    }
+
+    /// Reads an envelope back; `get` finds a header by name. Headers that are not ours are not looked at.
+    pub fn decode(message_id: &str, body: Bytes, get: impl Fn(&str) -> Option<Field>) -> Result<Self, DecodeError> {
+        let read = Reader { get };
+        Ok(Self {
+            id: EventId::new(message_id),
+            event_type: EventType::new(read.text(header::TYPE)?),
+            address: Address::new(read.text(header::ADDRESS)?),
+            lane: Lane::new(read.text(header::LANE)?),
+            class: Class::parse(&read.text(header::CLASS)?).ok_or(DecodeError::Unknown(header::CLASS))?,
+            effect: match read.optional_text(header::EFFECT) {
+                Some(name) => Some(Effect::parse(&name).ok_or(DecodeError::Unknown(header::EFFECT))?),
+                None => None,
+            },
+            received_at: read.time(header::RECEIVED_AT)?,
+            queued_at: read.time(header::QUEUED_AT)?,
+            attempts: read.count(header::ATTEMPTS)?,
+            visits: read.count(header::VISITS)?,
+            copies: read.count(header::COPIES)?,
+            traceparent: read.optional_text(header::TRACEPARENT),
+            letter: read.letter()?,
+            body,
+        })
+    }
+}
+
+/// Typed access to headers.
+struct Reader<G> {
+    get: G,
+}
+
+impl<G: Fn(&str) -> Option<Field>> Reader<G> {
+    fn optional_text(&self, name: &'static str) -> Option<String> {
+        match (self.get)(name)? {
+            Field::Text(text) => Some(text),
+            Field::Number(_) => None,
+        }
+    }
+
+    fn text(&self, name: &'static str) -> Result<String, DecodeError> {
+        self.optional_text(name).ok_or(DecodeError::Missing(name))
+    }
+
+    fn time(&self, name: &'static str) -> Result<Timestamp, DecodeError> {
+        self.text(name)?.parse().map_err(|_| DecodeError::Unknown(name))
+    }
+
+    fn count(&self, name: &'static str) -> Result<u32, DecodeError> {
+        match (self.get)(name) {
+            Some(Field::Number(count)) => u32::try_from(count).map_err(|_| DecodeError::Unknown(name)),
+            Some(Field::Text(_)) | None => Err(DecodeError::Missing(name)),
+        }
+    }
+
+    fn letter(&self) -> Result<Option<Letter>, DecodeError> {
+        let Some(reason) = self.optional_text(header::REASON) else { return Ok(None) };
+        let status = match (self.get)(header::STATUS) {
+            Some(Field::Number(status)) => Some(u16::try_from(status).map_err(|_| DecodeError::Unknown(header::STATUS))?),
+            Some(Field::Text(_)) | None => None,
+        };
+        let answer = self.text(header::ANSWER)?;
+        Ok(Some(Letter { reason, status, answer, parked_at: self.time(header::PARKED_AT)? }))
+    }
+}

@@ -1,0 +1,326 @@
+//! Taking from RabbitMQ: one AMQP channel a class, coalesced acknowledgements, and a hand that outlives connections.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chassis::{Clock, Shutdown};
+use event::Class;
+use futures_util::StreamExt as _;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, Consumer};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, warn};
+
+use super::link::Link;
+use super::{declare, wire};
+use crate::in_hand::{Arrival, CopyKey, InHand};
+use crate::ledger::Ledger;
+use crate::taker::{Order, Settlement, stand_in};
+use crate::{Metrics, Place, Taken, Taker};
+
+/// Longest time an acknowledgement is held back to travel with others.
+const ACK_DELAY: Duration = Duration::from_millis(20);
+/// Settled tags that are acknowledged at once, so that a full window moves on.
+const ACKS_AT_ONCE: usize = 64;
+/// Longest wait for an AMQP channel to open, or to give back and close.
+const CHANNEL_TIME: Duration = Duration::from_secs(2);
+/// Wait after a consumer ended on a good connection (its queue was deleted, mostly).
+const CONSUMER_PAUSE: Duration = Duration::from_millis(200);
+/// The one consumer of an AMQP channel.
+const CONSUMER_TAG: &str = "dispatcher";
+
+/// The task that takes one class.
+pub(super) struct Take {
+    link: Link,
+    class: Class,
+    window: u16,
+    metrics: Metrics,
+    clock: Clock,
+    hand: InHand,
+    ledger: Ledger,
+    taken: mpsc::Sender<Taken>,
+    settlements: mpsc::UnboundedReceiver<Settlement>,
+    settler: mpsc::UnboundedSender<Settlement>,
+    orders: mpsc::Receiver<Order>,
+    is_held: bool,
+}
+
+/// Why a session ended.
+enum Ended {
+    /// Connection, AMQP channel or consumer is gone.
+    Lost,
+    Finished(Option<oneshot::Sender<()>>),
+}
+
+/// What woke the session.
+enum Wake {
+    Came(Option<Box<lapin::Result<Delivery>>>),
+    Settled(Settlement),
+    AcksDue,
+    Told(Option<Order>),
+}
+
+impl Take {
+    pub(super) fn new(link: Link, (class, window): (Class, u16), metrics: Metrics, clock: Clock) -> (Self, Taker) {
+        // Unbounded in name only: it holds at most one settlement for each envelope in hand.
+        let (settler, settlements) = mpsc::unbounded_channel();
+        let (taken, receiver) = mpsc::channel(usize::from(window).max(1));
+        let (order, orders) = mpsc::channel(8);
+        let (hand, ledger) = (InHand::default(), Ledger::default());
+        let task = Self {
+            link,
+            class,
+            window,
+            metrics,
+            clock,
+            hand,
+            ledger,
+            taken,
+            settlements,
+            settler,
+            orders,
+            is_held: false,
+        };
+        (task, Taker { taken: receiver, orders: order })
+    }
+
+    pub(super) async fn run(mut self, shutdown: Shutdown) {
+        loop {
+            let ended = match self.link.current() {
+                Some(connection) => self.session(&connection).await,
+                None => self.wait_for_connection().await,
+            };
+            self.ledger = Ledger::default();
+            self.hand.connection_lost();
+            if let Ended::Finished(reply) = ended {
+                reply.map(|reply| reply.send(()).ok());
+                return;
+            }
+            shutdown.pause(CONSUMER_PAUSE).await;
+        }
+    }
+
+    /// Without a connection outcomes are remembered, so that redeliveries can take them.
+    async fn wait_for_connection(&mut self) -> Ended {
+        loop {
+            tokio::select! {
+                is_kept = self.link.changed() => return if is_kept { Ended::Lost } else { Ended::Finished(None) },
+                Some(settlement) = self.settlements.recv() => drop(self.note(settlement)),
+                order = self.orders.recv() => match order {
+                    Some(Order::Hold) => self.is_held = true,
+                    Some(Order::Resume) => self.is_held = false,
+                    Some(Order::Finish(reply)) => return Ended::Finished(Some(reply)),
+                    None => return Ended::Finished(None),
+                },
+            }
+        }
+    }
+
+    async fn session(&mut self, connection: &Connection) -> Ended {
+        let Some(channel) = self.open(connection).await else { return Ended::Lost };
+        let mut consumer = None;
+        if !self.is_held {
+            consumer = self.consume(&channel).await;
+            if consumer.is_none() {
+                return Ended::Lost;
+            }
+        }
+        let mut acks_due: Option<Instant> = None;
+        loop {
+            let wake = self.wake(consumer.as_mut(), acks_due).await;
+            let is_well = match wake {
+                Wake::Came(Some(came)) => match *came {
+                    Ok(delivery) => self.hand_out(delivery).await,
+                    Err(error) => self.consumer_ended(&error.to_string()),
+                },
+                // After our own cancel the stream ends too, and only then is it silent on purpose.
+                Wake::Came(None) if self.is_held => {
+                    consumer = None;
+                    true
+                }
+                Wake::Came(None) => self.consumer_ended("the broker ended it"),
+                Wake::Settled(settlement) => self.settle(settlement, &channel).await,
+                Wake::AcksDue => true,
+                Wake::Told(Some(Order::Hold)) => self.hold(&channel, consumer.is_some()).await,
+                Wake::Told(Some(Order::Resume)) if consumer.is_some() => {
+                    // The cancelled stream has not ended yet: a new session is simpler than two consumers.
+                    !std::mem::take(&mut self.is_held)
+                }
+                Wake::Told(Some(Order::Resume)) => {
+                    self.is_held = false;
+                    consumer = self.consume(&channel).await;
+                    consumer.is_some()
+                }
+                Wake::Told(Some(Order::Finish(reply))) => {
+                    self.finish(&channel).await;
+                    return Ended::Finished(Some(reply));
+                }
+                Wake::Told(None) => return Ended::Finished(None),
+            };
+            let is_due = acks_due.is_some_and(|due| due <= Instant::now()) || self.ledger.settled() >= ACKS_AT_ONCE;
+            if !is_well || (is_due && !self.acknowledge(&channel).await) {
+                timeout(CHANNEL_TIME, declare::close(channel)).await.ok();
+                return Ended::Lost;
+            }
+            acks_due = match (self.ledger.settled(), acks_due) {
+                (0, _) => None,
+                (_, None) => Some(Instant::now() + ACK_DELAY),
+                (_, due) => due,
+            };
+        }
+    }
+
+    async fn wake(&mut self, consumer: Option<&mut Consumer>, acks_due: Option<Instant>) -> Wake {
+        let came = async {
+            match consumer {
+                Some(consumer) => consumer.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        let due = async {
+            match acks_due {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            order = self.orders.recv() => Wake::Told(order),
+            () = due => Wake::AcksDue,
+            Some(settlement) = self.settlements.recv() => Wake::Settled(settlement),
+            came = came => Wake::Came(came.map(Box::new)),
+        }
+    }
+
+    async fn open(&self, connection: &Connection) -> Option<Channel> {
+        let opened = async {
+            let channel = connection.create_channel().await?;
+            // Before the consumer: lapin's own buffer has no bound.
+            channel.basic_qos(self.window, BasicQosOptions::default()).await?;
+            Ok::<_, lapin::Error>(channel)
+        };
+        match timeout(CHANNEL_TIME, opened).await {
+            Ok(Ok(channel)) => Some(channel),
+            Ok(Err(error)) => {
+                warn!(%error, class = self.class.as_str(), "Could not open an AMQP channel for taking: {error}");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn consume(&self, channel: &Channel) -> Option<Consumer> {
+        let queue = Place::Class(self.class).queue();
+        let options = BasicConsumeOptions::default();
+        let consumer = channel.basic_consume(queue.into(), CONSUMER_TAG.into(), options, FieldTable::default());
+        match timeout(CHANNEL_TIME, consumer).await {
+            Ok(Ok(consumer)) => Some(consumer),
+            Ok(Err(error)) => {
+                warn!(%error, queue, "Could not take from {queue}: {error}");
+                self.link.redeclare();
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// lapin ends the stream without an error when the broker cancels the consumer, as it does for a deleted queue.
+    fn consumer_ended(&self, reason: &str) -> bool {
+        let queue = Place::Class(self.class).queue();
+        warn!(queue, reason, "Taking from {queue} stopped: {reason}");
+        self.link.redeclare();
+        false
+    }
+
+    async fn hand_out(&mut self, delivery: Delivery) -> bool {
+        let (tag, was_redelivered) = (delivery.delivery_tag, delivery.redelivered);
+        let body = Bytes::from(delivery.data);
+        let (envelope, fault) = match wire::envelope(&delivery.properties, body.clone()) {
+            Ok(envelope) => (envelope, None),
+            Err(fault) => (stand_in(wire::id_or_made_up(&delivery.properties, tag), self.class, body), Some(fault)),
+        };
+        self.metrics.taken(self.class, was_redelivered);
+        self.ledger.arrive(tag);
+        match self.hand.arrive(tag, CopyKey::of(&envelope), was_redelivered) {
+            Arrival::New => {
+                let taken = Taken { envelope, fault, settlements: Some(self.settler.clone()) };
+                // The dispatcher always takes; if it is gone, the envelope goes back by its drop.
+                self.taken.send(taken).await.ok();
+            }
+            Arrival::Joined => self.metrics.joined(),
+            Arrival::AlreadySettled => {
+                debug!(event.id = %envelope.id, "Event {} was settled before the connection broke", envelope.id);
+                self.ledger.settle(tag);
+            }
+        }
+        true
+    }
+
+    /// Notes an outcome; gives the tags it concerns and whether they are acknowledged or given back.
+    fn note(&mut self, settlement: Settlement) -> (Vec<u64>, bool) {
+        match settlement {
+            Settlement::Acknowledge(id) => (self.hand.settle(&id), true),
+            Settlement::GiveBack(id) => (self.hand.release(&id), false),
+        }
+    }
+
+    async fn settle(&mut self, settlement: Settlement, channel: &Channel) -> bool {
+        let mut next = Some(settlement);
+        while let Some(settlement) = next {
+            let (tags, is_done) = self.note(settlement);
+            for tag in tags {
+                if is_done {
+                    self.ledger.settle(tag);
+                } else {
+                    self.ledger.forget(tag);
+                    let options = BasicNackOptions { requeue: true, multiple: false };
+                    if channel.basic_nack(tag, options).await.is_err() {
+                        return false;
+                    }
+                }
+            }
+            next = self.settlements.try_recv().ok();
+        }
+        true
+    }
+
+    async fn acknowledge(&mut self, channel: &Channel) -> bool {
+        for ack in self.ledger.acknowledge() {
+            let options = BasicAckOptions { multiple: ack.multiple };
+            if let Err(error) = channel.basic_ack(ack.tag, options).await {
+                warn!(%error, "Could not acknowledge: {error}");
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn hold(&mut self, channel: &Channel, is_consuming: bool) -> bool {
+        self.is_held = true;
+        !is_consuming || channel.basic_cancel(CONSUMER_TAG.into(), BasicCancelOptions::default()).await.is_ok()
+    }
+
+    /// Acknowledges what is settled and gives back the rest with one frame, which keeps its order.
+    async fn finish(&mut self, channel: &Channel) {
+        let given_back = async {
+            self.hold(channel, !self.is_held).await;
+            while let Ok(settlement) = self.settlements.try_recv() {
+                let (tags, is_done) = self.note(settlement);
+                tags.into_iter().filter(|_| is_done).for_each(|tag| self.ledger.settle(tag));
+            }
+            self.acknowledge(channel).await;
+            if let Some(highest) = self.ledger.highest() {
+                let options = BasicNackOptions { requeue: true, multiple: true };
+                channel.basic_nack(highest, options).await.ok();
+            }
+            self.hand.release_all();
+            channel.close(200, "done".into()).await.ok();
+        };
+        if timeout(CHANNEL_TIME, given_back).await.is_err() {
+            debug!(at = %self.clock.now(), "The broker takes back by itself what could not be given back in time");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Envelopes as AMQP messages: our own properties and our own list of headers, nothing copied from what the broker
+//! added. (On RabbitMQ 3.10 a copied `x-death` makes the broker drop an event on its way back from a retry queue.)
+
+use bytes::Bytes;
+use chassis::Clock;
+use event::{DecodeError, Envelope, EventId, Field, Wire};
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+/// Written to disk by the broker before it confirms.
+const PERSISTENT: u8 = 2;
+
+/// The properties of an envelope.
+pub(super) fn properties(wire: &Wire) -> BasicProperties {
+    let mut table = FieldTable::default();
+    for (name, field) in &wire.headers {
+        let value = match field {
+            Field::Text(text) => AMQPValue::LongString(text.as_str().into()),
+            Field::Number(number) => AMQPValue::LongLongInt(*number),
+        };
+        table.insert((*name).into(), value);
+    }
+    BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_content_type("application/json".into())
+        .with_message_id(wire.message_id.as_str().into())
+        .with_headers(table)
+}
+
+/// The message id, if it has one.
+pub(super) fn message_id(properties: &BasicProperties) -> Option<&str> {
+    properties.message_id().as_ref().map(ShortString::as_str)
+}
+
+/// Reads an envelope back.
+pub(super) fn envelope(properties: &BasicProperties, body: Bytes) -> Result<Envelope, DecodeError> {
+    let id = message_id(properties).ok_or(DecodeError::Missing("message_id"))?;
+    Envelope::decode(id, body, |name| field(properties, name))
+}
+
+/// An id for what has none: nothing that was ever queued is dropped.
+pub(super) fn id_or_made_up(properties: &BasicProperties, tag: u64) -> EventId {
+    let made_up = || format!("evt_undecodable.{tag}.{}", Clock.now().as_nanosecond());
+    EventId::new(message_id(properties).map_or_else(made_up, str::to_owned))
+}
+
+/// Why the broker itself dead-lettered a message: the newest entry of `x-death`.
+pub(super) fn broker_reason(properties: &BasicProperties) -> Option<String> {
+    let Some(AMQPValue::FieldArray(deaths)) = value(properties, "x-death") else { return None };
+    let Some(AMQPValue::FieldTable(newest)) = deaths.as_slice().first() else { return None };
+    newest.inner().get("reason").and_then(text)
+}
+
+fn field(properties: &BasicProperties, name: &str) -> Option<Field> {
+    let value = value(properties, name)?;
+    if let AMQPValue::LongLongInt(number) = value {
+        return Some(Field::Number(*number));
+    }
+    text(value).map(Field::Text)
+}
+
+fn value<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {
+    properties.headers().as_ref()?.inner().get(name)
+}
+
+fn text(value: &AMQPValue) -> Option<String> {
+    if let AMQPValue::ShortString(text) = value {
+        return Some(text.as_str().to_owned());
+    }
+    let AMQPValue::LongString(text) = value else { return None };
+    std::str::from_utf8(text.as_bytes()).ok().map(str::to_owned)
+}

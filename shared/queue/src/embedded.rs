@@ -1,0 +1,90 @@
+//! The queue in files: the same promise on one machine. `Confirmed` means on disk.
+
+mod files;
+mod rows;
+mod take;
+mod writer;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use chassis::{Clock, Shutdown};
+use event::Class;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::metrics::Side;
+use crate::publisher::Request;
+use crate::{DeadLetter, Metrics, OpenError, Place, Publisher, Taker};
+use writer::Job;
+
+/// Requests that wait for the writer; beyond it callers wait.
+const REQUESTS_MAX: usize = 1_024;
+
+/// A queue in a folder.
+#[derive(Debug)]
+pub(crate) struct Embedded {
+    folder: PathBuf,
+    requests: mpsc::Sender<Request>,
+    jobs: mpsc::UnboundedSender<Job>,
+    /// Rung when something was written, so that takers look at once.
+    written: Arc<Notify>,
+    lock: Mutex<Option<File>>,
+    metrics: Metrics,
+    shutdown: Shutdown,
+}
+
+impl Embedded {
+    pub(crate) fn open(folder: &Path, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, OpenError> {
+        let database = files::open(folder).map_err(|error| files_error(folder, &error))?;
+        let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
+        // Unbounded in name only: a taker has one question open, and one settlement for each envelope in hand.
+        let (jobs, job_receiver) = mpsc::unbounded_channel();
+        let written = Arc::new(Notify::new());
+        let writer = writer::Writer::new(database, Arc::clone(&written), metrics.clone(), Clock);
+        shutdown.spawn(writer.run(receiver, job_receiver));
+        for side in [Side::Publish, Side::Take] {
+            metrics.connected(side, true);
+            metrics.blocked(side, false);
+        }
+        let (folder, lock, shutdown) = (folder.to_owned(), Mutex::new(None), shutdown.clone());
+        Ok(Self { folder, requests, jobs, written, lock, metrics, shutdown })
+    }
+
+    pub(crate) fn publisher(&self) -> Publisher {
+        Publisher::new(vec![self.requests.clone()])
+    }
+
+    /// The first taker takes the folder's lock; a process holds it for all its classes, until it ends.
+    pub(crate) fn taker(&self, class: Class, window: u16) -> Result<Taker, OpenError> {
+        {
+            let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if lock.is_none() {
+                *lock = Some(files::lock(&self.folder)?);
+                self.jobs.send(Job::ReleaseAll).ok();
+            }
+        }
+        let written = Arc::clone(&self.written);
+        let (task, taker) = take::Take::new(self.jobs.clone(), written, (class, window), self.metrics.clone());
+        self.shutdown.spawn(task.run());
+        Ok(taker)
+    }
+
+    pub(crate) async fn depths(&self) -> Result<Vec<(Place, u64)>, OpenError> {
+        self.ask(Job::Depths).await
+    }
+
+    pub(crate) async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, OpenError> {
+        self.ask(|reply| Job::DeadLetters(limit, reply)).await
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, OpenError> {
+        let (reply, answer) = oneshot::channel();
+        self.jobs.send(job(reply)).ok();
+        answer.await.map_err(|_| OpenError::Files("the question could not be answered; see the log".to_owned()))
+    }
+}
+
+fn files_error(folder: &Path, error: &rusqlite::Error) -> OpenError {
+    OpenError::Files(format!("{}: {error}", folder.display()))
+}

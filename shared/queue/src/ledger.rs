@@ -1,0 +1,135 @@
+//! Which delivery tags are settled, and how to acknowledge them in as few frames as is safe.
+
+use std::collections::BTreeMap;
+
+/// One `basic.ack` to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ack {
+    pub(crate) tag: u64,
+    /// Also acknowledges every outstanding tag below.
+    pub(crate) multiple: bool,
+}
+
+/// The tags of one AMQP channel that are not acknowledged yet.
+///
+/// Acknowledging a tag twice closes the AMQP channel and hands its whole window out again, so a tag leaves the
+/// ledger in the moment its acknowledgement is made.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    tags: BTreeMap<u64, State>,
+    settled: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Settled,
+}
+
+impl Ledger {
+    /// A tag was handed out.
+    pub(crate) fn arrive(&mut self, tag: u64) {
+        self.tags.insert(tag, State::Open);
+    }
+
+    /// A tag may be acknowledged.
+    pub(crate) fn settle(&mut self, tag: u64) {
+        if let Some(state @ State::Open) = self.tags.get_mut(&tag) {
+            *state = State::Settled;
+            self.settled += 1;
+        }
+    }
+
+    /// A tag was given back by itself.
+    pub(crate) fn forget(&mut self, tag: u64) {
+        if self.tags.remove(&tag) == Some(State::Settled) {
+            self.settled -= 1;
+        }
+    }
+
+    /// Settled and not acknowledged.
+    pub(crate) fn settled(&self) -> usize {
+        self.settled
+    }
+
+    /// The highest tag that is outstanding.
+    pub(crate) fn highest(&self) -> Option<u64> {
+        self.tags.last_key_value().map(|(tag, _)| *tag)
+    }
+
+    /// What to send now: one frame for all below the lowest open tag, one frame each past a gap.
+    pub(crate) fn acknowledge(&mut self) -> Vec<Ack> {
+        let lowest_open = self.tags.iter().find(|(_, state)| **state == State::Open).map_or(u64::MAX, |(tag, _)| *tag);
+        let past_the_gap = self.tags.split_off(&lowest_open);
+        let mut acks: Vec<Ack> =
+            self.tags.last_key_value().map(|(tag, _)| Ack { tag: *tag, multiple: true }).into_iter().collect();
+        self.tags = past_the_gap;
+        acks.extend(
+            self.tags.extract_if(.., |_, state| *state == State::Settled).map(|(tag, _)| Ack { tag, multiple: false }),
+        );
+        self.settled = 0;
+        acks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_settled_prefix_takes_one_frame_and_a_gap_is_stepped_over() {
+        let mut ledger = Ledger::default();
+        (1..=6).for_each(|tag| ledger.arrive(tag));
+        [1, 2, 4, 6].into_iter().for_each(|tag| ledger.settle(tag));
+
+        let single = |tag| Ack { tag, multiple: false };
+        assert_eq!(ledger.acknowledge(), [Ack { tag: 2, multiple: true }, single(4), single(6)]);
+
+        ledger.settle(3);
+        assert_eq!(ledger.acknowledge(), [Ack { tag: 3, multiple: true }]);
+        assert_eq!(ledger.highest(), Some(5));
+    }
+
+    /// What RabbitMQ does with an ack: refuses a tag that is not outstanding, takes all below for `multiple`.
+    fn broker_takes(outstanding: &mut BTreeSet<u64>, ack: Ack) -> Vec<u64> {
+        assert!(outstanding.contains(&ack.tag), "tag {} acknowledged twice: 406", ack.tag);
+        let done: Vec<u64> =
+            outstanding.iter().copied().filter(|tag| *tag == ack.tag || (ack.multiple && *tag < ack.tag)).collect();
+        done.iter().for_each(|tag| assert!(outstanding.remove(tag)));
+        done
+    }
+
+    proptest! {
+        #[test]
+        fn each_tag_is_acknowledged_exactly_once_and_none_before_it_is_settled(
+            order in Just((1..=60_u64).collect::<Vec<_>>()).prop_shuffle(),
+            flushes in prop::collection::vec(any::<bool>(), 60),
+        ) {
+            let mut ledger = Ledger::default();
+            let mut outstanding: BTreeSet<u64> = (1..=60).collect();
+            let mut settled = BTreeSet::new();
+            outstanding.iter().for_each(|tag| ledger.arrive(*tag));
+
+            for (tag, flush) in order.into_iter().zip(flushes) {
+                ledger.settle(tag);
+                settled.insert(tag);
+                if flush {
+                    for ack in ledger.acknowledge() {
+                        for done in broker_takes(&mut outstanding, ack) {
+                            prop_assert!(settled.contains(&done), "{done} acknowledged before it was settled");
+                        }
+                    }
+                }
+            }
+            for ack in ledger.acknowledge() {
+                broker_takes(&mut outstanding, ack);
+            }
+
+            prop_assert!(outstanding.is_empty(), "never acknowledged: {outstanding:?}");
+        }
+    }
+}

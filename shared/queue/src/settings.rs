@@ -1,0 +1,80 @@
+//! Where the queue is.
+
+use std::path::PathBuf;
+
+use chassis::{Problem, Secret, read_secret};
+use clap::Args;
+
+/// Where the queue is.
+#[derive(Args, Clone, Debug)]
+pub struct QueueSettings {
+    /// RabbitMQ as `amqp://user:password@host:5672/vhost` (amqps for TLS), or `embedded:DIR` for a queue in files on
+    /// this machine. May hold a password, so it may also come from a file (`QUEUE_URL_FILE`).
+    #[arg(long, env, hide_env_values = true)]
+    pub queue_url: Option<Secret>,
+    /// A file that holds `QUEUE_URL`.
+    #[arg(long, env)]
+    pub queue_url_file: Option<PathBuf>,
+}
+
+/// What is used when nothing is set: the broker that a package installs.
+const DEFAULT: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
+
+/// A queue's address, parsed.
+#[derive(Clone, Debug)]
+pub(crate) enum Location {
+    Amqp(Secret),
+    Embedded(PathBuf),
+}
+
+impl QueueSettings {
+    /// A queue in files.
+    pub fn embedded(directory: &std::path::Path) -> Self {
+        Self { queue_url: Some(Secret::new(format!("embedded:{}", directory.display()))), queue_url_file: None }
+    }
+
+    /// A queue at that address.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self { queue_url: Some(Secret::new(url)), queue_url_file: None }
+    }
+
+    /// Says what is wrong with them, if anything.
+    pub fn check(&self) -> Result<(), Problem> {
+        self.location().map(|_| ())
+    }
+
+    pub(crate) fn location(&self) -> Result<Location, Problem> {
+        const RIGHT: &str = "write amqp://user:password@host:5672/vhost or embedded:DIR";
+        let given = read_secret("QUEUE_URL", self.queue_url.as_ref(), self.queue_url_file.as_deref())?;
+        let url = given.unwrap_or_else(|| Secret::new(DEFAULT));
+        if let Some(directory) = url.expose().strip_prefix("embedded:") {
+            return match directory {
+                "" => Err(Problem::new("QUEUE_URL", "names no folder", RIGHT)),
+                _ => Ok(Location::Embedded(PathBuf::from(directory))),
+            };
+        }
+        url.expose()
+            .parse::<lapin::uri::AMQPUri>()
+            .map_err(|error| Problem::new("QUEUE_URL", format!("is no queue's address ({error})"), RIGHT))?;
+        Ok(Location::Amqp(url))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_refused_without_repeating_it() {
+        let problem = QueueSettings::at("http://guest:pa55word@host").check().unwrap_err().to_string();
+
+        assert!(problem.contains("QUEUE_URL") && problem.contains("amqp://"), "{problem}");
+        assert!(!problem.contains("pa55word"), "{problem}");
+    }
+
+    #[test]
+    fn an_embedded_queue_needs_a_folder() {
+        assert!(QueueSettings::at("embedded:").check().is_err());
+        assert!(QueueSettings::at("embedded:data").check().is_ok());
+    }
+}
