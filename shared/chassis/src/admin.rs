@@ -10,7 +10,6 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus::{Registry, TextEncoder};
-use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::{Problem, ServeLimits, Shutdown, serve};
@@ -33,15 +32,7 @@ pub struct Admin {
 impl Admin {
     /// Listens; port 0 takes a free one. Gives the address that was taken.
     pub async fn start(self, listen: SocketAddr, shutdown: &Shutdown) -> Result<SocketAddr, Problem> {
-        let taken = |error| {
-            Problem::new(
-                "ADMIN_LISTEN",
-                format!("can't be listened on ({listen}: {error})"),
-                "give a free address such as 127.0.0.1:0",
-            )
-        };
-        let listener = TcpListener::bind(listen).await.map_err(taken)?;
-        let address = listener.local_addr().map_err(taken)?;
+        let (listener, address) = crate::listen("ADMIN_LISTEN", listen).await?;
         info!(admin.address = %address, "Admin port listens on {address}");
         shutdown.spawn(serve(listener, self.router(shutdown.clone()), LIMITS, shutdown.clone()));
         Ok(address)

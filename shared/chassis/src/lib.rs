@@ -3,6 +3,7 @@
 mod admin;
 mod backoff;
 mod clock;
+mod process;
 mod secret;
 mod serve;
 mod settings;
@@ -12,6 +13,7 @@ mod telemetry;
 pub use admin::{Admin, Readiness};
 pub use backoff::Backoff;
 pub use clock::{Clock, dice};
+pub use process::{listen, run};
 pub use secret::Secret;
 pub use serve::{ServeLimits, serve};
 pub use settings::{Problem, Problems, read_secret};

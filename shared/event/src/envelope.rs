@@ -182,7 +182,9 @@ impl<G: Fn(&str) -> Option<Field>> Reader<G> {
     fn letter(&self) -> Result<Option<Letter>, DecodeError> {
         let Some(reason) = self.optional_text(header::REASON) else { return Ok(None) };
         let status = match (self.get)(header::STATUS) {
-            Some(Field::Number(status)) => Some(u16::try_from(status).map_err(|_| DecodeError::Unknown(header::STATUS))?),
+            Some(Field::Number(status)) => {
+                Some(u16::try_from(status).map_err(|_| DecodeError::Unknown(header::STATUS))?)
+            }
             Some(Field::Text(_)) | None => None,
         };
         let answer = self.text(header::ANSWER)?;

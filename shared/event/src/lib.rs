@@ -1,7 +1,20 @@
 //! Meta's notifications as events, and events as the bytes that travel in the queue: pure, no IO, no clock.
 
+mod draft;
 mod envelope;
+mod event;
+mod ids;
+mod json;
+pub mod kinds;
+mod messaging;
 mod names;
+mod people;
+mod split;
+mod time;
+mod whatsapp;
+mod wrap;
 
 pub use envelope::{DecodeError, Envelope, Field, Letter, Wire};
+pub use event::{Event, UNRECOGNIZED};
 pub use names::{Address, Class, Effect, EventId, EventType, Lane};
+pub use split::split;

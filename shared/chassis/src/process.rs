@@ -1,0 +1,69 @@
+//! How every process runs: start or say what is wrong, serve until told to stop, drain, say how it ended.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tracing::{error, info};
+
+use crate::{Drained, Problem, Problems, Shutdown, TelemetrySettings, start_telemetry};
+
+/// Something the process stands on broke while it ran, or its stop was cut short.
+const FAILURE: u8 = 1;
+
+/// Runs a process. `start` sets everything going and returns; what runs on is on the [`Shutdown`]'s tracker.
+///
+/// Exit codes: 0 stopped cleanly; 1 failed while running, or did not finish within `grace`; 2 could not start.
+pub async fn run<E: Display>(
+    telemetry: &TelemetrySettings,
+    grace: Duration,
+    start: impl AsyncFnOnce(Shutdown) -> Result<(), E>,
+) -> ExitCode {
+    if let Err(problem) = start_telemetry(telemetry) {
+        return could_not_start(&Problems::from(problem));
+    }
+    let shutdown = match Shutdown::on_signals() {
+        Ok(shutdown) => shutdown,
+        Err(error) => return could_not_start(&error),
+    };
+    if let Err(error) = start(shutdown.clone()).await {
+        return could_not_start(&error);
+    }
+    let drained = shutdown.drain(grace).await;
+    match drained {
+        Drained::Cleanly => info!("Stopped"),
+        Drained::CutShort { unfinished } => {
+            error!(
+                unfinished,
+                "Stopped after {grace:?} with {unfinished} tasks unfinished; the queue keeps their envelopes"
+            );
+        }
+    }
+    if shutdown.failure().is_none() && drained == Drained::Cleanly {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(FAILURE)
+    }
+}
+
+/// Listens on the address a setting names; the error says which setting.
+pub async fn listen(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Problem> {
+    let refused = |error: std::io::Error| {
+        Problem::new(
+            setting,
+            format!("can't be listened on ({address}: {error})"),
+            "give a free address such as 127.0.0.1:0",
+        )
+    };
+    let listener = TcpListener::bind(address).await.map_err(refused)?;
+    let taken = listener.local_addr().map_err(refused)?;
+    Ok((listener, taken))
+}
+
+/// Straight to standard error, whatever the log filter says: a person is waiting for it.
+fn could_not_start(error: &dyn Display) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::from(Problems::EXIT_CODE)
+}

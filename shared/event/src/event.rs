@@ -1,0 +1,61 @@
+//! An event: one thing that happened, with its id and the body that DSK will get.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::{Address, Class, Effect, Envelope, EventId, EventType, Lane};
+
+/// The type of what Meta signed but what is no notification.
+pub const UNRECOGNIZED: &str = "meta.unrecognized";
+
+/// One event, split out of a notification.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// The same for the same event however often Meta sends it.
+    pub id: EventId,
+    /// What happened.
+    pub event_type: EventType,
+    /// The channel it belongs to.
+    pub address: Address,
+    /// Its conversation.
+    pub lane: Lane,
+    /// Its queue.
+    pub class: Class,
+    /// When it happened by Meta's clock.
+    pub timestamp: Timestamp,
+    /// Meta gave a time that is none, so the time of receipt stands in.
+    pub timestamp_replaced: bool,
+    /// What follows for our own records.
+    pub effect: Option<Effect>,
+    /// JSON, exactly as DSK will receive it.
+    pub body: Bytes,
+}
+
+impl Event {
+    /// Whether it is no event of any platform.
+    pub fn is_unrecognized(&self) -> bool {
+        self.event_type.as_str() == UNRECOGNIZED
+    }
+}
+
+impl Envelope {
+    /// An event's first envelope: nothing tried yet.
+    pub fn first(event: Event, received_at: Timestamp, traceparent: Option<String>) -> Self {
+        Self {
+            id: event.id,
+            event_type: event.event_type,
+            address: event.address,
+            lane: event.lane,
+            class: event.class,
+            effect: event.effect,
+            received_at,
+            queued_at: received_at,
+            attempts: 0,
+            visits: 0,
+            copies: 0,
+            traceparent,
+            letter: None,
+            body: event.body,
+        }
+    }
+}

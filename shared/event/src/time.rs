@@ -1,0 +1,80 @@
+//! Meta's times: seconds here, milliseconds there, numbers or text.
+
+use jiff::Timestamp;
+
+use crate::json::Value;
+
+/// From this number on it is milliseconds (seconds would be the year 33658; facts: entry.time is in seconds beside
+/// `changes` and in milliseconds beside `messaging`).
+const MILLISECONDS_FROM: i64 = 1_000_000_000_000;
+/// September 2001. Nothing that Meta reports is older, so it is no time at all.
+const SECONDS_MIN: i64 = 1_000_000_000;
+
+/// When something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct When {
+    pub(crate) at: Timestamp,
+    /// Meta gave a time that is none.
+    pub(crate) replaced: bool,
+}
+
+impl When {
+    /// The first time that is given, or else the time at which we received it.
+    pub(crate) fn from_first(given: &[Option<Value<'_>>], received_at: Timestamp) -> Self {
+        let mut replaced = false;
+        for value in given.iter().flatten().filter(|value| !value.is_empty()) {
+            match parse(*value) {
+                Some(at) => return Self { at, replaced },
+                None => replaced = true,
+            }
+        }
+        Self { at: received_at, replaced }
+    }
+}
+
+fn parse(value: Value<'_>) -> Option<Timestamp> {
+    let text = value.scalar()?;
+    match text.parse::<i64>() {
+        Ok(number) if number >= MILLISECONDS_FROM => Timestamp::from_millisecond(number).ok(),
+        Ok(number) if number >= SECONDS_MIN => Timestamp::from_second(number).ok(),
+        Ok(_) => None,
+        Err(_) => text.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Document;
+
+    fn read(json: &str) -> When {
+        let document = Document::parse(json.as_bytes()).unwrap();
+        let received_at = "2026-11-23T18:10:00Z".parse().unwrap();
+        When::from_first(&[Some(document.root())], received_at)
+    }
+
+    #[test]
+    fn seconds_and_milliseconds_are_told_apart_by_their_size() {
+        for json in
+            ["1767225600", "\"1767225600\"", "1767225600000", "\"1767225600000\"", "\"2026-01-01T00:00:00+0000\""]
+        {
+            let when = read(json);
+
+            assert_eq!((when.at.to_string().as_str(), when.replaced), ("2026-01-01T00:00:00Z", false), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_nonsense_time_is_replaced_by_the_time_of_receipt_and_reported() {
+        for json in ["0", "-1", "12341", "\"soon\"", "99999999999999999999", "9999999999999999", "1.5", "true", "[1]"] {
+            let when = read(json);
+
+            assert_eq!((when.at.to_string().as_str(), when.replaced), ("2026-11-23T18:10:00Z", true), "{json}");
+        }
+    }
+
+    #[test]
+    fn no_time_at_all_is_no_nonsense() {
+        assert!(!read("null").replaced);
+    }
+}

@@ -1,0 +1,335 @@
+//! What a notification becomes: claims about ids, lanes, classes, bodies, and that nothing is dropped.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
+
+use std::collections::BTreeSet;
+
+use event::{Class, Effect, Envelope, Event, Field, split};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn at() -> Timestamp {
+    "2026-11-23T18:10:00Z".parse().unwrap()
+}
+
+fn events(notification: &Value) -> Vec<Event> {
+    split(notification.to_string().as_bytes(), at())
+}
+
+fn only(notification: &Value) -> Event {
+    let mut events = events(notification);
+    assert_eq!(events.len(), 1, "{events:?}");
+    events.remove(0)
+}
+
+fn body(event: &Event) -> Value {
+    serde_json::from_slice(&event.body).unwrap()
+}
+
+fn whatsapp(field: &str, parts: &Value) -> Value {
+    let mut value = json!({"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1065"}});
+    value.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+    json!({"object": "whatsapp_business_account",
+           "entry": [{"id": "1028", "changes": [{"field": field, "value": value}]}]})
+}
+
+fn account(field: &str, value: &Value) -> Value {
+    json!({"object": "whatsapp_business_account",
+           "entry": [{"id": "1028", "time": 1_767_225_600, "changes": [{"field": field, "value": value}]}]})
+}
+
+fn direct(object: &str, item: &Value) -> Value {
+    json!({"object": object, "entry": [{"id": "17", "time": 1_767_225_600_123_u64, "messaging": [item]}]})
+}
+
+fn message(id: &str, from: &str) -> Value {
+    json!({"id": id, "from": from, "timestamp": "1767225600", "type": "text", "text": {"body": "Hello"}})
+}
+
+#[test]
+fn a_body_is_written_once_and_in_this_form() {
+    let notification = r#"{"object":"whatsapp_business_account","entry":[{"id":"1028","changes":[{"field":"messages","value":
+        {"messaging_product":"whatsapp","metadata":{"phone_number_id":"1065"},
+         "contacts":[{"profile":{"name":"J\u00e4ne"},"wa_id":"4915550000001","user_id":"DE.77"}],
+         "messages":[{"from":"4915550000001","id":"wamid.A","timestamp":"1767225600","type":"image",
+                      "image":{"id":"900","mime_type":"image\/jpeg","sha256":"q83v","caption":"\ud83e\udd70"},
+                      "new":12345678901234567890.10}]}}]}]}"#;
+
+    let events = split(notification.as_bytes(), at());
+
+    let expected = r#"{"type":"whatsapp.message","timestamp":"2026-01-01T00:00:00Z","data":{"id":"ID","platform":"whatsapp","channel":{"id":"1065","account_id":"1028"},"contact":{"id":"DE.77","name":"J\u00e4ne"},"received_at":"2026-11-23T18:10:00Z","media":[{"id":"900","mime_type":"image\/jpeg","sha256":"q83v"}],"payload":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"1065"},"contacts":[{"profile":{"name":"J\u00e4ne"},"wa_id":"4915550000001","user_id":"DE.77"}],"messages":[{"from":"4915550000001","id":"wamid.A","timestamp":"1767225600","type":"image",
+                      "image":{"id":"900","mime_type":"image\/jpeg","sha256":"q83v","caption":"\ud83e\udd70"},
+                      "new":12345678901234567890.10}]}}}"#;
+    let expected = expected.replace("\"ID\"", &format!("\"{}\"", events[0].id));
+    assert_eq!(std::str::from_utf8(&events[0].body).unwrap(), expected);
+}
+
+#[test]
+fn an_envelope_on_the_wire_has_this_form_and_reads_back() {
+    let event = only(&whatsapp("messages", &json!({"messages": [message("wamid.A", "4915550000001")]})));
+    let envelope = Envelope::first(event, at(), Some("00-1-2-01".to_owned()));
+
+    let wire = envelope.encode();
+
+    let text = |text: &str| Field::Text(text.to_owned());
+    let expected = vec![
+        ("type", text("whatsapp.message")),
+        ("address", text("whatsapp:1065")),
+        ("lane", text("whatsapp:1065/4915550000001")),
+        ("class", text("messages")),
+        ("received-at", text("2026-11-23T18:10:00Z")),
+        ("queued-at", text("2026-11-23T18:10:00Z")),
+        ("attempts", Field::Number(0)),
+        ("visits", Field::Number(0)),
+        ("copies", Field::Number(0)),
+        ("traceparent", text("00-1-2-01")),
+    ];
+    assert_eq!((wire.message_id.as_str(), &wire.headers), (envelope.id.as_str(), &expected));
+    let get = |name: &str| wire.headers.iter().find(|(header, _)| *header == name).map(|(_, field)| field.clone());
+    assert_eq!(Envelope::decode(&wire.message_id, wire.body.clone(), get).unwrap(), envelope);
+}
+
+#[test]
+fn every_level_of_a_notification_is_split() {
+    let value = |id: &str| {
+        json!({"metadata": {"phone_number_id": "1065"}, "messages": [message(id, "1"), message(&format!("{id}b"), "2")],
+        "statuses": [{"id": id, "status": "sent"}, {"id": id, "status": "read"}], "errors": [{"code": 130_429}]})
+    };
+    let entry = |id: &str| {
+        json!({"id": "1028", "changes": [
+        {"field": "messages", "value": value(id)}, {"field": "messages", "value": value(&format!("{id}c"))}]})
+    };
+
+    let events = events(&json!({"object": "whatsapp_business_account", "entry": [entry("x"), entry("y")]}));
+
+    assert_eq!(events.len(), 2 * 2 * 5);
+    // Errors have no identity of their own, and these are all the same.
+    let ids: BTreeSet<_> = events.iter().map(|event| &event.id).collect();
+    assert_eq!(ids.len(), 2 * 2 * 4 + 1);
+}
+
+#[test]
+fn a_person_known_by_user_id_and_by_phone_has_one_lane() {
+    let contacts = json!([{"wa_id": "4915550000001", "user_id": "DE.77"}]);
+    let by_phone =
+        only(&whatsapp("messages", &json!({"contacts": contacts, "messages": [message("a", "4915550000001")]})));
+    let by_user_id = only(&whatsapp("messages", &json!({"messages": [{"id": "b", "from_user_id": "DE.77"}]})));
+    let status = json!({"id": "c", "status": "read", "recipient_id": "4915550000001", "recipient_user_id": "DE.77"});
+    let status = only(&whatsapp("messages", &json!({"statuses": [status]})));
+
+    assert_eq!(by_phone.lane.as_str(), "whatsapp:1065/DE.77");
+    assert_eq!((&by_phone.lane, &by_phone.lane), (&by_user_id.lane, &status.lane));
+}
+
+#[test]
+fn a_group_is_one_lane_whoever_writes() {
+    let in_group = |id: &str, from: &str| json!({"id": id, "from": from, "group_id": "G1", "timestamp": "1767225600"});
+    let events = events(&whatsapp("messages", &json!({"messages": [in_group("a", "1"), in_group("b", "2")]})));
+
+    assert!(events.iter().all(|event| event.lane.as_str() == "whatsapp:1065/G1"));
+}
+
+#[test]
+fn each_event_carries_only_the_contacts_that_it_concerns() {
+    let contacts = json!([{"wa_id": "1", "profile": {"name": "One"}}, {"wa_id": "2", "profile": {"name": "Two"}}]);
+    let events = events(&whatsapp(
+        "messages",
+        &json!({"contacts": contacts, "messages": [message("a", "1"), message("b", "2")]}),
+    ));
+
+    for (event, name) in events.iter().zip(["One", "Two"]) {
+        let data = &body(event)["data"];
+        assert_eq!(data["payload"]["contacts"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            (&data["contact"]["name"], &data["payload"]["contacts"][0]["profile"]["name"]),
+            (&json!(name), &json!(name))
+        );
+    }
+}
+
+#[test]
+fn a_partner_removal_concerns_the_customers_account_and_has_an_effect() {
+    let value = json!({"event": "PARTNER_REMOVED", "waba_info": {"waba_id": "9801"}});
+
+    let event = only(&account("account_update", &value));
+
+    assert_eq!((event.address.as_str(), event.effect), ("whatsapp-account:9801", Some(Effect::AccountRemoved)));
+    assert_eq!((event.event_type.as_str(), event.class), ("whatsapp.account_update", Class::Updates));
+}
+
+#[test]
+fn a_history_comes_apart_into_its_messages_and_keeps_placeholder_and_media_apart() {
+    let past = |kind: &str| json!({"id": "wamid.P", "from": "2", "timestamp": "1767225600", "type": kind});
+    let chunk = json!({"metadata": {"phase": 0, "chunk_order": 1}, "threads": [
+        {"id": "1", "messages": [past("media_placeholder"), message("wamid.Q", "1")]}, {"id": "2", "messages": [message("wamid.R", "2")]}]});
+    let past_events = events(&whatsapp("history", &json!({"history": [chunk]})));
+    let media = only(&whatsapp("history", &json!({"messages": [past("image")]})));
+
+    assert_eq!(
+        past_events.iter().map(|event| event.lane.as_str()).collect::<Vec<_>>(),
+        ["whatsapp:1065/1", "whatsapp:1065/1", "whatsapp:1065/2"]
+    );
+    assert_eq!(
+        body(&past_events[1])["data"]["payload"]["history"],
+        json!([{"metadata": {"phase": 0, "chunk_order": 1},
+        "threads": [{"id": "1", "messages": [message("wamid.Q", "1")]}]}])
+    );
+    assert!(past_events.iter().all(|event| event.event_type == media.event_type && event.id != media.id));
+}
+
+#[test]
+fn what_has_one_message_id_but_is_not_one_thing_has_different_ids() {
+    let about = |key: &str, value: Value| {
+        direct(
+            "instagram",
+            &json!({"sender": {"id": "7"}, "recipient": {"id": "17"},
+        "timestamp": 1_767_225_600_000_u64, key: value}),
+        )
+    };
+    let standby = json!({"object": "instagram", "entry": [{"id": "17", "standby": [{"sender": {"id": "7"}, "message": {"mid": "m"}}]}]});
+    let notifications = [
+        about("message", json!({"mid": "m", "text": "a"})),
+        about("message", json!({"mid": "m", "is_deleted": true})),
+        about("message", json!({"mid": "m", "is_echo": true})),
+        about("message_edit", json!({"mid": "m", "num_edit": 1})),
+        about("message_edit", json!({"mid": "m", "num_edit": 2})),
+        about("reaction", json!({"mid": "m", "action": "react", "emoji": "x"})),
+        about("reaction", json!({"mid": "m", "action": "unreact"})),
+        about("read", json!({"mid": "m"})),
+        standby,
+    ];
+
+    let events: Vec<Event> = notifications.iter().map(only).collect();
+
+    assert_eq!(events.iter().map(|event| &event.id).collect::<BTreeSet<_>>().len(), notifications.len());
+    let types: Vec<&str> =
+        events.iter().map(|event| event.event_type.as_str().strip_prefix("instagram.").unwrap()).collect();
+    assert_eq!(types, ["message", "deletion", "echo", "edit", "edit", "reaction", "reaction", "read", "message"]);
+    assert_eq!(body(&events[8])["data"]["standby"], json!(true));
+}
+
+#[test]
+fn what_no_rule_knows_is_still_an_event() {
+    for (notification, event_type) in [
+        (account("new_field", &json!({"a": 1})), "whatsapp.new_field"),
+        (account("messages", &json!({"messages": []})), "whatsapp.messages"),
+        (account("messages", &json!({"messages": [null]})), "whatsapp.message"),
+        (account("messages", &json!({"novelties": [{"a": 1}]})), "whatsapp.novelties"),
+        (account("a b+", &json!(7)), "whatsapp.a_b_"),
+        (direct("instagram", &json!({"sender": {"id": "7"}, "novelty": {}})), "instagram.novelty"),
+        (direct("page", &json!([])), "messenger.messaging"),
+        (json!({"object": "page", "entry": [{"id": "17", "novelties": [1]}]}), "messenger.novelties"),
+        (json!({"object": "page", "entry": [{"id": "17"}]}), "messenger.entry"),
+        (json!({"object": "page", "entry": [7]}), "messenger.entry"),
+        (
+            json!({"object": "instagram", "entry": [{"id": "17", "field": "comments", "value": {"id": "c"}}]}),
+            "instagram.comment",
+        ),
+        (json!({"object": "page", "entry": []}), "meta.unrecognized"),
+        (json!({"object": "user", "entry": [{"id": "1"}]}), "meta.unrecognized"),
+        (json!("text"), "meta.unrecognized"),
+    ] {
+        assert_eq!(only(&notification).event_type.as_str(), event_type, "{notification}");
+    }
+}
+
+#[test]
+fn what_is_no_json_is_kept_whole() {
+    for bytes in [&b"not json"[..], b"", b"{\"object\":\"page\",\"entry\":[{\"id\":\"\xff\"}]}"] {
+        let events = split(bytes, at());
+
+        assert!(events.len() == 1 && events[0].is_unrecognized());
+        assert_eq!(body(&events[0])["data"]["payload"]["encoding"], json!("base64"));
+    }
+}
+
+#[test]
+fn duplicate_keys_hide_nothing() {
+    let text = r#"{"object":"instagram","entry":[{"id":"1","messaging":[{"message":{"mid":"a"}}]}],
+                   "entry":[{"id":"1","messaging":[{"message":{"mid":"b"}}],"messaging":[{"message":{"mid":"c"}}]}]}"#;
+
+    assert_eq!(split(text.as_bytes(), at()).len(), 3);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let key = prop_oneof![
+        Just("object"),
+        Just("entry"),
+        Just("changes"),
+        Just("messaging"),
+        Just("field"),
+        Just("value"),
+        Just("messages"),
+        Just("contacts"),
+        Just("history"),
+        Just("threads"),
+        Just("id"),
+        Just("timestamp"),
+        Just("message"),
+        Just("mid"),
+        Just("x"),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z\\\\\"\u{e4}]{0,6}".prop_map(Value::from),
+        Just(json!("instagram")),
+        Just(json!("messages")),
+        Just(json!("whatsapp_business_account")),
+    ];
+    leaf.prop_recursive(8, 96, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+            prop::collection::vec((key.clone(), inner), 0..6).prop_map(|members| Value::Object(
+                members.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+            )),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn any_bytes_give_an_event_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(!split(&bytes, at()).is_empty());
+    }
+
+    #[test]
+    fn any_json_gives_events_whose_bodies_are_json(json in any_json(), object in 0..3_usize) {
+        let object = ["whatsapp_business_account", "instagram", "page"][object];
+        for notification in [json.clone(), json!({"object": object, "entry": json}), json!({"object": object, "entry": [json]})] {
+            let events = events(&notification);
+            prop_assert!(!events.is_empty());
+            for event in events {
+                let body = body(&event);
+                prop_assert_eq!(&body["data"]["id"], &json!(event.id.as_str()));
+                prop_assert!(event.id.as_str().len() == 30);
+            }
+        }
+    }
+
+    #[test]
+    fn ids_do_not_depend_on_how_messages_are_grouped(count in 1..12_usize, size in 1..12_usize) {
+        let messages: Vec<Value> = (0..count).map(|n| message(&format!("wamid.{n}"), "1")).collect();
+        let ids = |size: usize| -> BTreeSet<_> {
+            let batches = messages.chunks(size).map(|batch| whatsapp("messages", &json!({"messages": batch})));
+            batches.flat_map(|batch| events(&batch)).map(|event| event.id).collect()
+        };
+
+        prop_assert_eq!(ids(size), ids(count));
+        prop_assert_eq!(ids(1).len(), count);
+    }
+
+    #[test]
+    fn an_event_split_again_from_its_own_payload_has_the_same_id(count in 1..6_usize) {
+        let messages: Vec<Value> = (0..count).map(|n| message(&format!("wamid.{n}"), &n.to_string())).collect();
+        for event in events(&whatsapp("messages", &json!({"messages": messages}))) {
+            let again = only(&json!({"object": "whatsapp_business_account", "entry": [{"id": "1028",
+                "changes": [{"field": "messages", "value": body(&event)["data"]["payload"]}]}]}));
+            prop_assert_eq!(again.id, event.id);
+        }
+    }
+}
