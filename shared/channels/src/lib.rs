@@ -1,1 +1,17 @@
-//! Channel records with sealed tokens, and markers of delivered events: Redis, or SQLite on one machine. The only crate that names redis or fernet.
+//! Channel records with sealed tokens, markers of delivered events, and the key ring that opens the tokens.
+
+mod changes;
+mod embedded;
+mod key_ring;
+mod keys;
+mod metrics;
+mod record;
+mod remote;
+mod settings;
+mod store;
+
+pub use key_ring::{KeyRing, KeyRingSettings, OpenError, Sealed, new_key};
+pub use metrics::Metrics;
+pub use record::{ChannelRecord, ChannelState, NewChannel, Route};
+pub use settings::ChannelsSettings;
+pub use store::{ChannelStore, Found, Lookup, StoreError};

@@ -1,0 +1,215 @@
+//! The keys that seal and open tokens: the first seals, every one opens.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use chassis::{Problem, Secret, read_secret};
+use clap::Args;
+use fernet::Fernet;
+use tracing::{info, warn};
+
+use crate::Metrics;
+
+/// How often the file is looked at, at most.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+
+/// What opens the tokens.
+#[derive(Args, Clone, Debug)]
+pub struct KeyRingSettings {
+    /// Fernet keys, one a line: the first seals, every one opens. `ops keys new` makes one.
+    #[arg(long, env, hide = true, hide_env_values = true)]
+    pub key_ring: Option<Secret>,
+    /// A file that holds `KEY_RING`; it is read again when it changes.
+    #[arg(long, env)]
+    pub key_ring_file: Option<PathBuf>,
+}
+
+/// A token as it stands in the store: Fernet, so it opens only with a key of the ring.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(String);
+
+/// A sealed token opens with none of our keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it opens with no key of KEY_RING")]
+pub struct OpenError;
+
+/// The keys. Cheap to clone.
+#[derive(Clone)]
+pub struct KeyRing(Arc<Inner>);
+
+struct Inner {
+    file: Option<PathBuf>,
+    ring: Mutex<Ring>,
+    metrics: Metrics,
+}
+
+struct Ring {
+    keys: Vec<Fernet>,
+    looked_at: Instant,
+    stamp: Option<(SystemTime, u64)>,
+}
+
+/// A new key, as it stands in `KEY_RING`.
+pub fn new_key() -> Secret {
+    Secret::new(Fernet::generate_key())
+}
+
+impl KeyRingSettings {
+    /// The ring in a file.
+    pub fn file(path: &Path) -> Self {
+        Self { key_ring: None, key_ring_file: Some(path.to_owned()) }
+    }
+}
+
+impl KeyRing {
+    /// Reads the ring; an empty one is a problem, and so is a line that is no key.
+    pub fn load(settings: &KeyRingSettings, metrics: &Metrics) -> Result<Self, Problem> {
+        let stamp = settings.key_ring_file.as_deref().and_then(stamp);
+        let given = read_secret("KEY_RING", settings.key_ring.as_ref(), settings.key_ring_file.as_deref())?;
+        let given = given
+            .ok_or_else(|| Problem::new("KEY_RING", "is missing", "give it the line that `ops keys new` prints"))?;
+        let keys = parse(&given)?;
+        metrics.keys(keys.len());
+        let ring = Mutex::new(Ring { keys, looked_at: Instant::now(), stamp });
+        Ok(Self(Arc::new(Inner { file: settings.key_ring_file.clone(), ring, metrics: metrics.clone() })))
+    }
+
+    /// Seals a token with the first key.
+    pub fn seal(&self, token: &Secret) -> Sealed {
+        let ring = self.0.current(false);
+        let first = ring.keys.first().expect("a ring without keys is refused when it is read");
+        Sealed(first.encrypt(token.expose().as_bytes()))
+    }
+
+    /// Opens a token with whichever key opens it. Where none does, the file is read again first: the key that is
+    /// missing may just have been added.
+    pub fn open(&self, sealed: &Sealed) -> Result<Secret, OpenError> {
+        let opened = open(&self.0.current(false).keys, sealed);
+        let opened = opened.or_else(|| open(&self.0.current(true).keys, sealed));
+        opened.ok_or_else(|| {
+            self.0.metrics.unopenable();
+            OpenError
+        })
+    }
+}
+
+impl Inner {
+    /// The keys, read again if the file has changed (or, when `anyway`, even if it seems not to have).
+    fn current(&self, anyway: bool) -> MutexGuard<'_, Ring> {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = &self.file else { return ring };
+        if ring.looked_at.elapsed() < LOOK_PERIOD {
+            return ring;
+        }
+        ring.looked_at = Instant::now();
+        let stamp = stamp(file);
+        if stamp == ring.stamp && !anyway {
+            return ring;
+        }
+        let read = read_secret("KEY_RING", None, Some(file)).and_then(|text| parse(&text.unwrap_or(Secret::new(""))));
+        match read {
+            Ok(keys) => {
+                if stamp != ring.stamp {
+                    info!(keys = keys.len(), "Read the key ring again: {} keys", keys.len());
+                }
+                self.metrics.keys(keys.len());
+                ring.keys = keys;
+            }
+            Err(problem) => warn!("Keeping the keys read before: {problem}"),
+        }
+        ring.stamp = stamp;
+        ring
+    }
+}
+
+fn open(keys: &[Fernet], sealed: &Sealed) -> Option<Secret> {
+    let bytes = keys.iter().find_map(|key| key.decrypt(&sealed.0).ok())?;
+    String::from_utf8(bytes).ok().map(Secret::new)
+}
+
+/// Changes whenever the file does, as far as a file system can tell.
+fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
+    let about = std::fs::metadata(file).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+fn parse(text: &Secret) -> Result<Vec<Fernet>, Problem> {
+    let lines = text.expose().split(['\n', ',']).map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
+    let keys = lines.map(|(index, line)| {
+        Fernet::new(line).ok_or_else(|| {
+            let wrong = format!("has no Fernet key on line {}", index + 1);
+            Problem::new("KEY_RING", wrong, "write one key a line, as `ops keys new` prints them")
+        })
+    });
+    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+    if keys.is_empty() {
+        return Err(Problem::new("KEY_RING", "holds no key", "give it the line that `ops keys new` prints"));
+    }
+    Ok(keys)
+}
+
+impl Sealed {
+    /// Takes what stands in the store.
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// As it stands in the store.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealed(..)")
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyRing(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ring(keys: &[&Secret]) -> KeyRing {
+        let text = keys.iter().map(|key| key.expose()).collect::<Vec<_>>().join("\n");
+        let settings = KeyRingSettings { key_ring: Some(Secret::new(text)), key_ring_file: None };
+        let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics register once");
+        KeyRing::load(&settings, &metrics).expect("the ring is good")
+    }
+
+    #[test]
+    fn the_first_key_seals_and_every_key_opens() {
+        let (old, new) = (new_key(), new_key());
+        let token = Secret::new("dsk-token");
+        let by_old = ring(&[&old]).seal(&token);
+        let both = ring(&[&new, &old]);
+
+        assert_eq!(both.open(&by_old).unwrap(), token);
+        assert_eq!(ring(&[&new]).open(&both.seal(&token)).unwrap(), token);
+        assert_eq!(ring(&[&new]).open(&by_old), Err(OpenError));
+    }
+
+    #[test]
+    fn a_line_that_is_no_key_is_named_by_its_number_only() {
+        let text = format!("{}\nnot-a-key", new_key().expose());
+
+        let problem = parse(&Secret::new(text)).err().unwrap().to_string();
+
+        assert!(problem.contains("line 2") && !problem.contains("not-a-key"), "{problem}");
+    }
+
+    #[test]
+    fn neither_a_ring_nor_a_sealed_token_shows_in_debug_output() {
+        let ring = ring(&[&new_key()]);
+
+        assert_eq!(format!("{ring:?} {:?}", ring.seal(&Secret::new("t"))), "KeyRing(..) Sealed(..)");
+    }
+}

@@ -1,0 +1,54 @@
+//! The names under which things stand in the store, and how long each may stay.
+
+use std::time::Duration;
+
+use event::{Address, EventId};
+use sha2::{Digest as _, Sha256};
+
+/// Written with the first channel. A store without it was emptied or is new: it counts as away.
+pub(crate) const INITIALISED: &str = "channels:initialised";
+/// What every channel's key begins with.
+pub(crate) const CHANNEL: &str = "channel:";
+/// Meta sends an event again for 7 days.
+pub(crate) const DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);
+/// Longer than a copy can wait in any queue (dead letters: 14 days).
+pub(crate) const ERASED_TIME: Duration = Duration::from_hours(30 * 24);
+/// How long a removed channel's events are known to be unwanted, rather than of an unknown channel.
+pub(crate) const TOMBSTONE_TIME: Duration = Duration::from_hours(30 * 24);
+
+pub(crate) fn channel(address: &Address) -> String {
+    format!("{CHANNEL}{address}")
+}
+
+pub(crate) fn delivered(id: &EventId) -> String {
+    format!("delivered:{id}")
+}
+
+/// Of an address or a lane. Hashed, because a lane may hold a phone number.
+pub(crate) fn erased(what: &str) -> String {
+    let digest = Sha256::digest(what.as_bytes());
+    digest.iter().fold("erased:".to_owned(), |key, byte| key + &format!("{byte:02x}"))
+}
+
+/// The addresses of one person at Meta, for its deauthorize and deletion callbacks.
+pub(crate) fn user(app_user_id: &str) -> String {
+    format!("user:{app_user_id}")
+}
+
+/// The address of a whole WhatsApp account.
+pub(crate) fn account(account_id: &str) -> Address {
+    Address::new(format!("whatsapp-account:{account_id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_erased_lane_does_not_show_its_phone_number() {
+        let key = erased("whatsapp:1/4915112345678");
+
+        assert_eq!(key.len(), "erased:".len() + 64);
+        assert!(!key.contains("4915112345678"));
+    }
+}

@@ -1,0 +1,75 @@
+//! Where the channels are.
+
+use std::path::{Path, PathBuf};
+
+use chassis::{Problem, Secret, read_secret};
+use clap::Args;
+use redis::IntoConnectionInfo as _;
+
+/// Where the channels are.
+#[derive(Args, Clone, Debug)]
+pub struct ChannelsSettings {
+    /// Redis as `redis://user:password@host:6379/0` (rediss for TLS), or `embedded:DIR` for a store in files on this
+    /// machine. May hold a password, so it may also come from a file (`CHANNELS_URL_FILE`).
+    #[arg(long, env, hide_env_values = true)]
+    pub channels_url: Option<Secret>,
+    /// A file that holds `CHANNELS_URL`.
+    #[arg(long, env)]
+    pub channels_url_file: Option<PathBuf>,
+    /// Put before every key in Redis, so that several services can share one.
+    #[arg(long, env, default_value = "")]
+    pub channels_key_prefix: String,
+}
+
+/// What is used when nothing is set: the Redis that a package installs.
+const DEFAULT: &str = "redis://127.0.0.1:6379";
+
+/// A store's address, parsed.
+pub(crate) enum Location {
+    Redis(Box<redis::ConnectionInfo>),
+    Embedded(PathBuf),
+}
+
+impl ChannelsSettings {
+    /// A store in files.
+    pub fn embedded(folder: &Path) -> Self {
+        Self::at(format!("embedded:{}", folder.display()), "")
+    }
+
+    /// A store at that address, under that prefix.
+    pub fn at(url: impl Into<String>, key_prefix: &str) -> Self {
+        let channels_url = Some(Secret::new(url));
+        Self { channels_url, channels_url_file: None, channels_key_prefix: key_prefix.to_owned() }
+    }
+
+    pub(crate) fn location(&self) -> Result<Location, Problem> {
+        const RIGHT: &str = "write redis://user:password@host:6379/0 or embedded:DIR";
+        let given = read_secret("CHANNELS_URL", self.channels_url.as_ref(), self.channels_url_file.as_deref())?;
+        let url = given.unwrap_or_else(|| Secret::new(DEFAULT));
+        if let Some(folder) = url.expose().strip_prefix("embedded:") {
+            return match folder {
+                "" => Err(Problem::new("CHANNELS_URL", "names no folder", RIGHT)),
+                _ => Ok(Location::Embedded(PathBuf::from(folder))),
+            };
+        }
+        // The parser's own error is not shown: it might repeat the password.
+        let parsed = url.expose().into_connection_info();
+        parsed
+            .map(|address| Location::Redis(Box::new(address)))
+            .map_err(|_| Problem::new("CHANNELS_URL", "is no channel store's address", RIGHT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_is_none_is_refused_without_repeating_it() {
+        let refused = ChannelsSettings::at("amqp://guest:pa55word@host", "").location();
+
+        let problem = refused.err().map(|problem| problem.to_string()).unwrap_or_default();
+        assert!(problem.contains("CHANNELS_URL") && problem.contains("redis://"), "{problem}");
+        assert!(!problem.contains("pa55word"), "{problem}");
+    }
+}

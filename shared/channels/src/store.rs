@@ -1,0 +1,237 @@
+//! The channel store: what delivery asks of it in one go, and what an operator changes in it.
+
+use chassis::{Clock, Problem, Shutdown};
+use event::{Address, EventId, Lane};
+use jiff::Timestamp;
+
+use crate::changes::{self, Changes};
+use crate::embedded::Embedded;
+use crate::record::{self, Fields};
+use crate::remote::Remote;
+use crate::settings::Location;
+use crate::{ChannelRecord, ChannelState, ChannelsSettings, Metrics, NewChannel, Route, keys};
+
+/// How often a change is decided anew because somebody else changed the same record first.
+const TRIES_MAX: usize = 10;
+
+/// Why the store gave no answer. Whoever asks waits and asks again; nothing is decided without one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no connection, or it broke.
+    #[error("the channel store can't be reached")]
+    Away,
+    /// No answer within the bound.
+    #[error("the channel store did not answer in time")]
+    TimedOut,
+    /// It holds no channels and never did: emptied by a restart without its file, or the wrong one.
+    #[error(
+        "the channel store is empty: restore its backup, or add the first channel with `ops channels add` \
+         (is CHANNELS_URL, with CHANNELS_KEY_PREFIX, the right one?)"
+    )]
+    NotInitialised,
+    /// It answered with an error, of this code.
+    #[error("the channel store answered with the error {0}")]
+    Refused(String),
+    /// The files of the embedded store failed.
+    #[error("the channel store's files can't be used: {0}")]
+    Files(String),
+    /// Somebody else kept changing the same record.
+    #[error("the record is being changed by somebody else: try again")]
+    Conflict,
+    /// The address is connected for another tenant.
+    #[error("{address} is connected for another tenant: remove it there first")]
+    OtherTenant {
+        /// The channel or account.
+        address: String,
+    },
+}
+
+impl StoreError {
+    pub(crate) const LABELS: [&'static str; 7] =
+        ["away", "timed_out", "not_initialised", "refused", "files", "conflict", "other_tenant"];
+
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Away => "away",
+            Self::TimedOut => "timed_out",
+            Self::NotInitialised => "not_initialised",
+            Self::Refused(_) => "refused",
+            Self::Files(_) => "files",
+            Self::Conflict => "conflict",
+            Self::OtherTenant { .. } => "other_tenant",
+        }
+    }
+}
+
+/// What is asked about one envelope.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    /// Was it delivered already?
+    pub id: &'a EventId,
+    /// Which channel, and is its data to be erased?
+    pub address: &'a Address,
+    /// Is this conversation's data to be erased?
+    pub lane: &'a Lane,
+}
+
+/// What the store knows about one envelope.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// DSK has the event.
+    Delivered,
+    /// The person or channel asked for erasure.
+    Erased,
+    /// No such channel.
+    Unknown,
+    /// The channel was removed.
+    Disconnected,
+    /// The record can't be used, and why.
+    Damaged(String),
+    /// The channel.
+    Channel(Box<Route>),
+}
+
+/// What a back end reads for one look-up.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) is_delivered: bool,
+    pub(crate) is_erased: bool,
+    pub(crate) fields: Fields,
+}
+
+/// Channels and markers, in Redis or in files. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ChannelStore {
+    back: Back,
+    metrics: Metrics,
+}
+
+#[derive(Clone, Debug)]
+enum Back {
+    Redis(Remote),
+    Embedded(Embedded),
+}
+
+/// Asks whichever back end there is.
+macro_rules! ask {
+    ($store:expr, $back:ident => $question:expr) => {{
+        let answer = match &$store.back {
+            Back::Redis($back) => $question.await,
+            Back::Embedded($back) => $question.await,
+        };
+        answer.inspect_err(|error| $store.metrics.failed(error))
+    }};
+}
+
+impl ChannelStore {
+    /// Opens the store. A Redis that is away is no problem: it is waited for; files that can't be opened are one.
+    pub fn open(settings: &ChannelsSettings, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, Problem> {
+        let back = match settings.location()? {
+            Location::Redis(address) => {
+                Back::Redis(Remote::start(*address, settings.channels_key_prefix.clone(), metrics.clone(), shutdown)?)
+            }
+            Location::Embedded(folder) => {
+                metrics.connected(true);
+                Back::Embedded(Embedded::open(&folder, Clock, shutdown)?)
+            }
+        };
+        Ok(Self { back, metrics })
+    }
+
+    /// Whether the store could be reached when it was last tried.
+    pub fn is_connected(&self) -> bool {
+        match &self.back {
+            Back::Redis(remote) => remote.is_connected(),
+            Back::Embedded(_) => true,
+        }
+    }
+
+    /// Marker, erasures and channel of each, in the order asked.
+    pub async fn look_up(&self, lookups: &[Lookup<'_>]) -> Result<Vec<Found>, StoreError> {
+        let seen = ask!(self, back => back.look_up(lookups))?;
+        Ok(seen.iter().map(found).collect())
+    }
+
+    /// Remembers that DSK has these events, for as long as Meta may send them again.
+    pub async fn mark_delivered(&self, ids: &[EventId]) -> Result<(), StoreError> {
+        let marks = ids.iter().map(keys::delivered).collect();
+        ask!(self, back => back.mark(marks, keys::DELIVERED_TIME))
+    }
+
+    /// From now on what is taken for this channel (an address) or conversation (a lane) is discarded.
+    pub async fn mark_erased(&self, what: &str) -> Result<(), StoreError> {
+        ask!(self, back => back.mark(vec![keys::erased(what)], keys::ERASED_TIME))
+    }
+
+    /// Stores a channel, or stores it anew: a rotated token holds from the next attempt.
+    pub async fn add(&self, channel: &NewChannel, now: Timestamp) -> Result<(), StoreError> {
+        self.change(changes::read_to_add(channel), |changes| changes::add(changes, channel, now)).await
+    }
+
+    /// Removes a channel (or a WhatsApp account with all of its channels), so that their events are discarded.
+    pub async fn remove(&self, address: &Address, now: Timestamp) -> Result<(), StoreError> {
+        let remove = |changes: &mut Changes| {
+            changes::remove(changes, address, now);
+            Ok(())
+        };
+        self.change(vec![keys::channel(address)], remove).await
+    }
+
+    /// One channel's record.
+    pub async fn get(&self, address: &Address) -> Result<Option<ChannelRecord>, StoreError> {
+        let fields = ask!(self, back => back.read(vec![keys::channel(address)]))?.pop().unwrap_or_default();
+        Ok((!fields.is_empty()).then(|| record::record(address.clone(), &fields)))
+    }
+
+    /// Every record, in the order of their addresses.
+    pub async fn list(&self) -> Result<Vec<ChannelRecord>, StoreError> {
+        let keys = ask!(self, back => back.channel_keys())?;
+        let hashes = ask!(self, back => back.read(keys.clone()))?;
+        let records = keys.iter().zip(hashes).filter(|(_, fields)| !fields.is_empty()).filter_map(|(key, fields)| {
+            let address = key.strip_prefix(keys::CHANNEL)?;
+            Some(record::record(Address::new(address), &fields))
+        });
+        Ok(records.collect())
+    }
+
+    /// Reads, decides, and writes if nobody wrote in between.
+    async fn change(
+        &self,
+        keys: Vec<String>,
+        decide: impl Fn(&mut Changes) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for _ in 0..TRIES_MAX {
+            let (mut changes, mut wanted) = (Changes::default(), keys.clone());
+            while !wanted.is_empty() {
+                let hashes = ask!(self, back => back.read(wanted.clone()))?;
+                wanted.into_iter().zip(hashes).for_each(|(key, fields)| changes.read(key, fields));
+                wanted = changes.missing();
+            }
+            decide(&mut changes)?;
+            let writes = changes.into_writes();
+            if writes.is_empty() || ask!(self, back => back.commit(writes.clone()))? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+}
+
+fn found(seen: &Seen) -> Found {
+    if seen.is_delivered {
+        return Found::Delivered;
+    }
+    if seen.is_erased {
+        return Found::Erased;
+    }
+    if seen.fields.is_empty() {
+        return Found::Unknown;
+    }
+    match record::state(&seen.fields) {
+        Ok(ChannelState::Disconnected) => Found::Disconnected,
+        Ok(ChannelState::Connected | ChannelState::ReconnectNeeded) => {
+            record::route(&seen.fields).map_or_else(Found::Damaged, |route| Found::Channel(Box::new(route)))
+        }
+        Err(damage) => Found::Damaged(damage),
+    }
+}
