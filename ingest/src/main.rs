@@ -1,3 +1,15 @@
 //! The process `ingest`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ingest::Settings;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let settings = Settings::parse();
+    chassis::run(&settings.telemetry.clone(), Settings::GRACE, async |shutdown| {
+        ingest::start(settings, &shutdown).await
+    })
+    .await
+}

@@ -1,0 +1,73 @@
+//! The bound on bytes in flight: bodies being read and envelopes being published, together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes that may be held at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    held: Arc<AtomicU64>,
+    bytes_max: u64,
+}
+
+/// Bytes held for one notification; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    budget: Budget,
+    bytes: u64,
+}
+
+/// There is no room now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+impl Budget {
+    pub(crate) fn new(bytes_max: u32) -> Self {
+        Self { held: Arc::default(), bytes_max: bytes_max.into() }
+    }
+
+    /// Nothing yet; it grows.
+    pub(crate) fn reserve(&self) -> Reservation {
+        Reservation { budget: self.clone(), bytes: 0 }
+    }
+
+    /// Bytes held now.
+    pub(crate) fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+impl Reservation {
+    /// Holds more, or nothing more if that would be too much.
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+        let bytes = bytes as u64;
+        let before = self.budget.held.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes += bytes;
+        if before + bytes > self.budget.bytes_max { Err(Full) } else { Ok(()) }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_until_room_is_given_back() {
+        let budget = Budget::new(100);
+        let mut first = budget.reserve();
+        assert_eq!(first.grow(80), Ok(()));
+
+        let mut second = budget.reserve();
+        assert_eq!(second.grow(30), Err(Full));
+        drop((first, second));
+
+        assert_eq!(budget.held(), 0);
+        assert_eq!(budget.reserve().grow(100), Ok(()));
+    }
+}

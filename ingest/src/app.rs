@@ -1,0 +1,83 @@
+//! Ingest put together: settings in, a listener out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use chassis::{Admin, Clock, Problem, Problems, ServeLimits, Shutdown, serve};
+use prometheus::Registry;
+use queue::{Publisher, Queue};
+use tracing::info;
+
+use crate::admission::Budget;
+use crate::settings::Secrets;
+use crate::{Metrics, Settings, handshake, receive};
+
+/// Meta opens few connections and reuses them; a proxy in front opens more.
+const LIMITS: ServeLimits =
+    ServeLimits { header_read: Duration::from_secs(10), connections_max: 1_024, grace: Duration::from_secs(5) };
+
+/// What a request needs.
+pub(crate) struct App {
+    pub(crate) secrets: Secrets,
+    pub(crate) publisher: Publisher,
+    pub(crate) budget: Budget,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// Ingest as part of a process: whoever starts it has the queue and the registry.
+#[derive(Debug)]
+pub struct Ingest {
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Ingest {
+    /// Listens for notifications until a stop is asked for.
+    pub async fn start(
+        settings: &Settings,
+        publisher: Publisher,
+        metrics: Metrics,
+        shutdown: &Shutdown,
+    ) -> Result<Self, Problems> {
+        let secrets = settings.secrets()?;
+        let (listener, address) = chassis::listen("INGEST_LISTEN", settings.ingest_listen).await?;
+        let app = App {
+            secrets,
+            publisher,
+            budget: Budget::new(settings.ingest_bytes_in_flight_max),
+            metrics,
+            clock: Clock,
+            shutdown: shutdown.clone(),
+        };
+        let webhook = get(handshake::handshake).post(receive::receive);
+        let router = Router::new().route("/webhook", webhook).with_state(Arc::new(app));
+        info!(ingest.address = %address, "Notifications are taken at http://{address}/webhook");
+        shutdown.spawn(serve(listener, router, LIMITS, shutdown.clone()));
+        Ok(Self { address })
+    }
+}
+
+/// Starts the process `ingest`.
+pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Problems> {
+    settings.secrets()?;
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).map_err(unregistered)?;
+    let queue_metrics = queue::Metrics::register(&registry).map_err(unregistered)?;
+    let queue = Queue::open(&settings.queue, queue_metrics, shutdown)
+        .await
+        .map_err(|error| Problem::new("QUEUE_URL", "can't be used", error.to_string()))?;
+
+    Ingest::start(&settings, queue.publisher(), metrics, shutdown).await?;
+    let readiness = Arc::new(move || queue.trouble().map(str::to_owned).into_iter().collect());
+    Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
+    Ok(())
+}
+
+fn unregistered(error: prometheus::Error) -> Problem {
+    Problem::new("metrics", format!("can't be registered ({error})"), "this is a defect of the program")
+}

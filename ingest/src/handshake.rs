@@ -1,0 +1,40 @@
+//! Meta's handshake: a GET with a challenge, when a webhook is set up. Answered with exactly the challenge.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use chassis::Secret;
+use subtle::ConstantTimeEq as _;
+use tracing::info;
+
+use crate::app::App;
+use crate::metrics::Handshake;
+
+/// `GET /webhook`: the challenge, if the verify token is one of ours.
+pub(crate) async fn handshake(
+    State(app): State<Arc<App>>,
+    Query(parameters): Query<Vec<(String, String)>>,
+) -> Result<String, StatusCode> {
+    let find = |name: &str| parameters.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str());
+    let is_ours = find("hub.mode") == Some("subscribe")
+        && find("hub.verify_token").is_some_and(|token| is_known(token, &app.secrets.verify_tokens));
+    match find("hub.challenge").filter(|_| is_ours) {
+        Some(challenge) => {
+            info!("Meta's handshake was answered");
+            app.metrics.handshake(Handshake::Answered);
+            Ok(challenge.to_owned())
+        }
+        None => {
+            info!("A handshake was refused: its verify token is none of META_VERIFY_TOKENS, or its mode is unknown");
+            app.metrics.handshake(Handshake::Refused);
+            Err(StatusCode::FORBIDDEN)
+        }
+    }
+}
+
+/// Compares with every token in constant time, so that none can be guessed byte by byte.
+fn is_known(token: &str, known: &[Secret]) -> bool {
+    let matches = known.iter().map(|secret| token.as_bytes().ct_eq(secret.expose().as_bytes()));
+    matches.fold(subtle::Choice::from(0), |any, this| any | this).into()
+}

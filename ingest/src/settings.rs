@@ -1,0 +1,122 @@
+//! What ingest is told.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chassis::{Problem, Problems, Secret, TelemetrySettings, read_secret};
+use clap::Parser;
+use queue::QueueSettings;
+
+/// Takes Meta's signed notifications and answers 200 once the queue has their events safely.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ingest", version)]
+pub struct Settings {
+    /// Where Meta's notifications arrive (`/webhook`), behind a proxy that ends TLS.
+    #[arg(long, env, default_value = "127.0.0.1:8080")]
+    pub ingest_listen: SocketAddr,
+    /// Where `/metrics`, `/live` and `/ready` are served.
+    #[arg(long, env, default_value = "127.0.0.1:9401")]
+    pub admin_listen: SocketAddr,
+    /// Secrets of the Meta apps whose signature is accepted, separated by commas or newlines.
+    #[arg(long, env, hide = true, hide_env_values = true)]
+    pub meta_app_secrets: Option<Secret>,
+    /// A file that holds `META_APP_SECRETS`.
+    #[arg(long, env)]
+    pub meta_app_secrets_file: Option<PathBuf>,
+    /// Verify tokens accepted in Meta's handshake, separated by commas or newlines.
+    #[arg(long, env, hide = true, hide_env_values = true)]
+    pub meta_verify_tokens: Option<Secret>,
+    /// A file that holds `META_VERIFY_TOKENS`.
+    #[arg(long, env)]
+    pub meta_verify_tokens_file: Option<PathBuf>,
+    /// Most bytes of bodies and envelopes held at once; beyond it notifications are answered 503.
+    #[arg(long, env, default_value_t = 256 << 20)]
+    pub ingest_bytes_in_flight_max: u32,
+    /// Where the queue is.
+    #[command(flatten)]
+    pub queue: QueueSettings,
+    /// What is logged.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+}
+
+/// The secrets, read and checked.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    pub(crate) app_secrets: Vec<Secret>,
+    pub(crate) verify_tokens: Vec<Secret>,
+}
+
+impl Settings {
+    /// Longer than the 4 s in which every notification is answered.
+    pub const GRACE: Duration = Duration::from_secs(10);
+    /// A body of the largest size, and the envelopes made of it, must fit.
+    const BYTES_IN_FLIGHT_MIN: u32 = 16 << 20;
+
+    /// Everything that is wrong, at once.
+    pub(crate) fn secrets(&self) -> Result<Secrets, Problems> {
+        let mut problems = Problems::default();
+        let app_secrets = problems.collect(list(
+            "META_APP_SECRETS",
+            (self.meta_app_secrets.as_ref(), self.meta_app_secrets_file.as_deref()),
+            "give the app secret (App settings > Basic; for Instagram Login the Instagram app secret), or several",
+        ));
+        let verify_tokens = problems.collect(list(
+            "META_VERIFY_TOKENS",
+            (self.meta_verify_tokens.as_ref(), self.meta_verify_tokens_file.as_deref()),
+            "give the verify token that you enter in Meta's webhook form, or several",
+        ));
+        problems.collect(self.queue.check());
+        if self.ingest_bytes_in_flight_max < Self::BYTES_IN_FLIGHT_MIN {
+            problems.collect::<()>(Err(Problem::new(
+                "INGEST_BYTES_IN_FLIGHT_MAX",
+                format!("is {} and could never hold a large notification", self.ingest_bytes_in_flight_max),
+                format!("give at least {}", Self::BYTES_IN_FLIGHT_MIN),
+            )));
+        }
+        problems.finish()?;
+        Ok(Secrets { app_secrets: app_secrets.unwrap_or_default(), verify_tokens: verify_tokens.unwrap_or_default() })
+    }
+}
+
+/// A secret that is a list, none of them empty.
+fn list(
+    setting: &'static str,
+    (value, file): (Option<&Secret>, Option<&std::path::Path>),
+    right: &str,
+) -> Result<Vec<Secret>, Problem> {
+    let missing = || Problem::new(setting, "is missing", right);
+    let given = read_secret(setting, value, file)?.ok_or_else(missing)?;
+    let parts = given.expose().split([',', '\n']).map(str::trim).filter(|part| !part.is_empty());
+    let secrets: Vec<Secret> = parts.map(Secret::new).collect();
+    if secrets.is_empty() { Err(missing()) } else { Ok(secrets) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(arguments: &[&str]) -> Settings {
+        Settings::parse_from(["ingest"].iter().chain(arguments))
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_named_at_once() {
+        let text = settings(&[]).secrets().unwrap_err().to_string();
+
+        assert!(
+            text.contains("META_APP_SECRETS is missing") && text.contains("META_VERIFY_TOKENS is missing"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn several_secrets_come_separated_by_commas_or_newlines() {
+        let given = settings(&["--meta-app-secrets", "one, two\nthree\n", "--meta-verify-tokens", "t"]);
+
+        let secrets = given.secrets().unwrap().app_secrets;
+
+        assert_eq!(secrets.iter().map(Secret::expose).collect::<Vec<_>>(), ["one", "two", "three"]);
+    }
+}
