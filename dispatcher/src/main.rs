@@ -1,3 +1,15 @@
 //! The process `dispatcher`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use dispatcher::Settings;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let settings = Settings::parse();
+    chassis::run(&settings.telemetry.clone(), Settings::GRACE, async |shutdown| {
+        dispatcher::start(settings, &shutdown).await
+    })
+    .await
+}

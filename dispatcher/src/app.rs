@@ -1,0 +1,102 @@
+//! The dispatcher put together: settings in, a worker for each class out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use channels::{ChannelStore, KeyRing};
+use chassis::{Admin, Clock, Problem, Problems, Shutdown};
+use event::{Class, Envelope};
+use prometheus::Registry;
+use queue::{Publisher, Queue};
+use tracing::info;
+
+use crate::attempt::Attempts;
+use crate::lookups::Lookups;
+use crate::worker::Worker;
+use crate::{Metrics, Policy, Settings};
+
+/// What a course needs.
+pub(crate) struct App {
+    pub(crate) attempts: Attempts,
+    pub(crate) lookups: Lookups,
+    pub(crate) store: ChannelStore,
+    pub(crate) publisher: Publisher,
+    pub(crate) policy: Policy,
+    pub(crate) metrics: Metrics,
+    pub(crate) clock: Clock,
+    pub(crate) shutdown: Shutdown,
+}
+
+impl App {
+    /// Since the event was queued. Never judged by Meta's clock: seven days old events are legitimate.
+    pub(crate) fn age(&self, envelope: &Envelope) -> Duration {
+        let age = self.clock.now().duration_since(envelope.queued_at);
+        Duration::try_from(age).unwrap_or_default()
+    }
+}
+
+/// The dispatcher as part of a process: whoever starts it has the queue, the store and the registry.
+#[derive(Debug)]
+pub struct Dispatcher;
+
+impl Dispatcher {
+    /// Works until a stop is asked for.
+    pub fn start(
+        settings: &Settings,
+        (queue, store): (&Queue, ChannelStore),
+        (key_ring, metrics): (KeyRing, Metrics),
+        shutdown: &Shutdown,
+    ) -> Result<(), Problems> {
+        settings.check_times()?;
+        let app = Arc::new(App {
+            attempts: Attempts::new(settings, key_ring)?,
+            lookups: Lookups::start(store.clone(), shutdown),
+            store,
+            publisher: queue.publisher(),
+            policy: Policy::default(),
+            metrics,
+            clock: Clock,
+            shutdown: shutdown.clone(),
+        });
+        for class in Class::ALL {
+            let taker = queue.taker(class, settings.window(class)).map_err(unusable)?;
+            shutdown.spawn(Worker::new(Arc::clone(&app), class).run(taker));
+        }
+        info!(messages = settings.messages_window, updates = settings.updates_window, "Taking from the queue");
+        Ok(())
+    }
+}
+
+/// Starts the process `dispatcher`.
+pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Problems> {
+    let registry = Registry::new();
+    let metrics = Metrics::register(&registry).map_err(unregistered)?;
+    let queue_metrics = queue::Metrics::register(&registry).map_err(unregistered)?;
+    let channel_metrics = channels::Metrics::register(&registry).map_err(unregistered)?;
+
+    let mut problems = Problems::default();
+    problems.collect(settings.queue.check());
+    problems.collect(settings.check_times());
+    problems.collect(settings.signing_secret());
+    let key_ring = problems.collect(KeyRing::load(&settings.key_ring, &channel_metrics));
+    let store = problems.collect(ChannelStore::open(&settings.channels, channel_metrics, shutdown));
+    problems.finish()?;
+    let (Some(key_ring), Some(store)) = (key_ring, store) else { return Ok(()) };
+
+    let queue = Queue::open(&settings.queue, queue_metrics, shutdown).await.map_err(unusable)?;
+    Dispatcher::start(&settings, (&queue, store.clone()), (key_ring, metrics), shutdown)?;
+    let readiness = Arc::new(move || {
+        let store_trouble = (!store.is_connected()).then_some("the channel store can't be reached");
+        queue.trouble().into_iter().chain(store_trouble).map(str::to_owned).collect()
+    });
+    Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
+    Ok(())
+}
+
+fn unusable(error: queue::OpenError) -> Problem {
+    Problem::new("QUEUE_URL", "can't be used", error.to_string())
+}
+
+fn unregistered(error: prometheus::Error) -> Problem {
+    Problem::new("metrics", format!("can't be registered ({error})"), "this is a defect of the program")
+}

@@ -1,0 +1,136 @@
+//! What the dispatcher counts.
+
+use std::time::Duration;
+
+use event::Class;
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use queue::Tier;
+
+use crate::course::Forgotten;
+use crate::{Cause, Reason};
+
+/// What the dispatcher counts.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    attempts: IntCounterVec,
+    attempt_seconds: Histogram,
+    delivered: IntCounterVec,
+    age_seconds: HistogramVec,
+    forgotten: IntCounterVec,
+    retries: IntCounterVec,
+    dead_letters: IntCounterVec,
+    unmarked: IntCounter,
+    in_hand: IntGaugeVec,
+}
+
+const fn tier_label(tier: Tier) -> &'static str {
+    match tier {
+        Tier::TenSeconds => "10s",
+        Tier::OneMinute => "1m",
+        Tier::TenMinutes => "10m",
+        Tier::OneHour => "1h",
+    }
+}
+
+impl Metrics {
+    /// Registers all of them, each label value at 0.
+    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let counters = |name: &str, help: &str, label: &str| {
+            let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
+            registry.register(Box::new(counter.clone())).map(|()| counter)
+        };
+        let attempt_buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+        let attempt_seconds = Histogram::with_opts(
+            HistogramOpts::new("dispatcher_attempt_seconds", "Time of one attempt, from connect to last byte.")
+                .buckets(attempt_buckets),
+        )?;
+        registry.register(Box::new(attempt_seconds.clone()))?;
+        // From a local delivery to the day after which an event is given up.
+        let ages = vec![0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
+        let help = "Age of an event, counted from its entry into the queue, when DSK has it.";
+        let age_seconds =
+            HistogramVec::new(HistogramOpts::new("dispatcher_event_age_seconds", help).buckets(ages), &["class"])?;
+        registry.register(Box::new(age_seconds.clone()))?;
+        let unmarked = "Events delivered whose marker could not be written; a repeat of them would be delivered again.";
+        let unmarked = IntCounter::new("dispatcher_unmarked_total", unmarked)?;
+        registry.register(Box::new(unmarked.clone()))?;
+        let in_hand = Opts::new("dispatcher_in_hand", "Envelopes under way: an attempt, a wait or a settlement.");
+        let in_hand = IntGaugeVec::new(in_hand, &["class"])?;
+        registry.register(Box::new(in_hand.clone()))?;
+        let metrics = Self {
+            attempts: counters(
+                "dispatcher_attempts_total",
+                "Attempts and look-ups that ended, by outcome.",
+                "outcome",
+            )?,
+            attempt_seconds,
+            delivered: counters("dispatcher_delivered_total", "Events that DSK has.", "class")?,
+            age_seconds,
+            forgotten: counters("dispatcher_forgotten_total", "Events that needed no delivery, by reason.", "why")?,
+            retries: counters("dispatcher_retries_total", "Envelopes put into a retry queue.", "tier")?,
+            dead_letters: counters(
+                "dispatcher_dead_letters_total",
+                "Events parked for a person, by reason.",
+                "reason",
+            )?,
+            unmarked,
+            in_hand,
+        };
+        metrics.start_at_zero();
+        Ok(metrics)
+    }
+
+    /// A series that has nothing to say yet reads 0 instead of missing.
+    fn start_at_zero(&self) {
+        for outcome in Cause::OUTCOMES {
+            self.attempts.with_label_values(&[outcome]).inc_by(0);
+        }
+        for why in Forgotten::ALL {
+            self.forgotten.with_label_values(&[why.as_str()]).inc_by(0);
+        }
+        for tier in Tier::ALL {
+            self.retries.with_label_values(&[tier_label(tier)]).inc_by(0);
+        }
+        for reason in Reason::ALL {
+            self.dead_letters.with_label_values(&[reason.as_str()]).inc_by(0);
+        }
+        for class in Class::ALL {
+            self.delivered.with_label_values(&[class.as_str()]).inc_by(0);
+            self.age_seconds.with_label_values(&[class.as_str()]);
+            self.in_hand(class, 0);
+        }
+    }
+
+    pub(crate) fn ended(&self, cause: &Cause) {
+        self.attempts.with_label_values(&[cause.outcome()]).inc();
+    }
+
+    pub(crate) fn attempted(&self, took: Duration) {
+        self.attempt_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn delivered(&self, class: Class, age: Duration) {
+        self.delivered.with_label_values(&[class.as_str()]).inc();
+        self.age_seconds.with_label_values(&[class.as_str()]).observe(age.as_secs_f64());
+    }
+
+    pub(crate) fn forgotten(&self, why: Forgotten) {
+        self.forgotten.with_label_values(&[why.as_str()]).inc();
+    }
+
+    pub(crate) fn retried(&self, tier: Tier) {
+        self.retries.with_label_values(&[tier_label(tier)]).inc();
+    }
+
+    pub(crate) fn dead_letter(&self, reason: Reason) {
+        self.dead_letters.with_label_values(&[reason.as_str()]).inc();
+    }
+
+    pub(crate) fn unmarked(&self) {
+        self.unmarked.inc();
+    }
+
+    pub(crate) fn in_hand(&self, class: Class, envelopes: usize) {
+        self.in_hand.with_label_values(&[class.as_str()]).set(i64::try_from(envelopes).unwrap_or(i64::MAX));
+    }
+}

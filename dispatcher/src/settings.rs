@@ -1,0 +1,91 @@
+//! What the dispatcher is told.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use channels::{ChannelsSettings, KeyRingSettings};
+use chassis::{Problem, Secret, TelemetrySettings, read_secret};
+use clap::Parser;
+use event::Class;
+use queue::QueueSettings;
+
+use crate::SigningSecret;
+
+/// Takes envelopes from the queue and delivers each event to DSK, once in effect.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "dispatcher", version)]
+pub struct Settings {
+    /// Where `/metrics`, `/live` and `/ready` are served.
+    #[arg(long, env, default_value = "127.0.0.1:9402")]
+    pub admin_listen: SocketAddr,
+    /// Where DSK takes events, unless a channel has an address of its own.
+    #[arg(long, env)]
+    pub dsk_url: Option<String>,
+    /// Secret (`whsec_…`) that signs what DSK gets, unless a channel has one of its own.
+    #[arg(long, env, hide = true, hide_env_values = true)]
+    pub dsk_signing_secret: Option<Secret>,
+    /// A file that holds `DSK_SIGNING_SECRET`.
+    #[arg(long, env)]
+    pub dsk_signing_secret_file: Option<PathBuf>,
+    /// Allows http to other machines. Tokens and messages then travel in clear.
+    #[arg(long, env)]
+    pub dsk_allow_http: bool,
+    /// Longest time of one attempt, from connect to last byte.
+    #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration)]
+    pub attempt_timeout: Duration,
+    /// Envelopes of class `messages` in hand at once; also the consumer's prefetch.
+    #[arg(long, env, default_value_t = 192, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub messages_window: u16,
+    /// Envelopes of class `updates` in hand at once; also the consumer's prefetch.
+    #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=2000))]
+    pub updates_window: u16,
+    /// Where the queue is.
+    #[command(flatten)]
+    pub queue: QueueSettings,
+    /// Where the channels are.
+    #[command(flatten)]
+    pub channels: ChannelsSettings,
+    /// What opens their tokens.
+    #[command(flatten)]
+    pub key_ring: KeyRingSettings,
+    /// What is logged.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+}
+
+impl Settings {
+    /// How long attempts under way may go on after a stop. Longer than one attempt, so that it can finish.
+    pub(crate) const DRAIN: Duration = Duration::from_secs(25);
+    /// Shorter than the 30 s after which Kubernetes kills.
+    pub const GRACE: Duration = Duration::from_secs(28);
+    /// An attempt that is longer than this could not finish in [`Self::DRAIN`].
+    const ATTEMPT_TIMEOUT_MAX: Duration = Duration::from_secs(20);
+
+    /// How many envelopes of a class are in hand at once.
+    pub(crate) fn window(&self, class: Class) -> u16 {
+        match class {
+            Class::Messages => self.messages_window,
+            Class::Updates => self.updates_window,
+        }
+    }
+
+    /// The default signing secret, checked.
+    pub(crate) fn signing_secret(&self) -> Result<Option<SigningSecret>, Problem> {
+        let file = self.dsk_signing_secret_file.as_deref();
+        let given = read_secret("DSK_SIGNING_SECRET", self.dsk_signing_secret.as_ref(), file)?;
+        given.map(SigningSecret::parse).transpose()
+    }
+
+    /// Relations that must hold between settings.
+    pub(crate) fn check_times(&self) -> Result<(), Problem> {
+        if self.attempt_timeout.is_zero() || self.attempt_timeout > Self::ATTEMPT_TIMEOUT_MAX {
+            return Err(Problem::new(
+                "ATTEMPT_TIMEOUT",
+                format!("is {:?}", self.attempt_timeout),
+                format!("give more than 0 and at most {:?}, so that a stop can wait for it", Self::ATTEMPT_TIMEOUT_MAX),
+            ));
+        }
+        Ok(())
+    }
+}
