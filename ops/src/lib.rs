@@ -1,1 +1,13 @@
 //! The operator's command: keys, channels, queues, stand-ins and the demonstration.
+
+mod channels;
+mod cli;
+mod demo;
+pub mod dsk;
+mod files;
+mod keys;
+pub mod samples;
+mod topology;
+pub mod webhook;
+
+pub use cli::{Cli, run};

@@ -1,3 +1,10 @@
-//! The process `ops`.
+//! The command `ops`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    ops::run(ops::Cli::parse()).await
+}

@@ -1,0 +1,86 @@
+//! What `ops` can be asked, and how it says that something went wrong.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{channels, demo, dsk, keys, topology, webhook};
+
+/// Runs, feeds and watches the Meta Integration Service.
+#[derive(Debug, Parser)]
+#[command(name = "ops", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows the whole service at work, in one process and a temporary folder.
+    Demo(demo::Demo),
+    /// Makes keys for the key ring.
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Stores, shows and removes channels.
+    #[command(subcommand)]
+    Channels(channels::Channels),
+    /// Plays Meta: signs and posts notifications.
+    #[command(subcommand)]
+    Webhook(webhook::Webhook),
+    /// Plays DSK: checks and shows what it gets, and fails when told to.
+    Dsk(dsk::Command),
+    /// Declares the queues, or checks them.
+    Topology(topology::Topology),
+}
+
+/// Why a command did not do what it was asked; the text says what to do about it.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    /// Settings or arguments are wrong: nothing was done.
+    Wrong(String),
+    /// It was tried.
+    Tried(String),
+}
+
+impl Failed {
+    pub(crate) fn wrong(error: impl Display) -> Self {
+        Self::Wrong(error.to_string())
+    }
+
+    pub(crate) fn tried(error: impl Display) -> Self {
+        Self::Tried(error.to_string())
+    }
+}
+
+impl<E: Display + std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::tried(error)
+    }
+}
+
+/// Runs a command. Exit codes: 0 done; 1 tried and failed; 2 asked wrongly.
+pub async fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Demo(demo) => demo.run().await,
+        Command::Keys(keys) => {
+            keys.run();
+            Ok(())
+        }
+        Command::Channels(channels) => channels.run().await,
+        Command::Webhook(webhook) => webhook.run().await,
+        Command::Dsk(dsk) => dsk.run().await,
+        Command::Topology(topology) => topology.run().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Tried(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::FAILURE
+        }
+        Err(Failed::Wrong(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::from(chassis::Problems::EXIT_CODE)
+        }
+    }
+}

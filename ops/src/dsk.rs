@@ -1,0 +1,295 @@
+//! `ops dsk`: plays DSK. Checks bearer token, signature and body of every request, shows one line an event, and fails
+//! when told to. The tests and the demonstration deliver to the same stand-in.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use chassis::{Clock, Secret, ServeLimits, Shutdown, TelemetrySettings, dice, start_telemetry};
+use clap::Args;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::Value;
+use sha2::Sha256;
+
+use crate::cli::Failed;
+use crate::files;
+
+/// Plays DSK: checks what it gets, shows one line an event, and fails when told to.
+#[derive(Args, Debug)]
+pub(crate) struct Command {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:9100")]
+    listen: SocketAddr,
+    /// A file with the bearer token that must come. Without it any token will do, but one must come.
+    #[arg(long)]
+    token_file: Option<PathBuf>,
+    /// A file with the signing secret (`whsec_…`). Without it the signature is not checked.
+    #[arg(long)]
+    signing_secret_file: Option<PathBuf>,
+    /// Answers every good request with this status.
+    #[arg(long)]
+    answer: Option<u16>,
+    /// Waits this long before each answer.
+    #[arg(long, default_value = "0s", value_parser = humantime::parse_duration)]
+    delay: Duration,
+    /// Share of good requests answered 503 instead, from 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    fail_ratio: f64,
+    #[command(flatten)]
+    telemetry: TelemetrySettings,
+}
+
+/// What the stand-in insists on, and how it fails.
+#[derive(Clone, Debug, Default)]
+pub struct Behaviour {
+    /// The bearer token that must come; any, if `None`.
+    pub token: Option<Secret>,
+    /// Checks signatures made with this secret, if there is one.
+    pub signing_secret: Option<Secret>,
+    /// Answers to good requests, one after the other; then `answer`.
+    pub script: VecDeque<u16>,
+    /// The answer to good requests when the script is through; 200 if `None`.
+    pub answer: Option<u16>,
+    /// What `Retry-After` says with every answer that is not 200.
+    pub retry_after: Option<String>,
+    /// Wait before each answer.
+    pub delay: Duration,
+    /// Share of good requests answered 503 instead.
+    pub fail_ratio: f64,
+}
+
+/// One request that came.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// `webhook-id`.
+    pub id: String,
+    /// `webhook-attempt`.
+    pub attempt: u32,
+    /// What was answered.
+    pub status: u16,
+    /// Why the request was not as it should be, if it was not.
+    pub fault: Option<&'static str>,
+    /// `type` of the body.
+    pub event_type: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// DSK, played.
+#[derive(Clone, Debug)]
+pub struct Dsk {
+    address: SocketAddr,
+    state: Arc<Mutex<Played>>,
+}
+
+#[derive(Debug, Default)]
+struct Played {
+    behaviour: Behaviour,
+    seen: Vec<Seen>,
+    under_way: HashMap<String, usize>,
+    under_way_most: usize,
+    prints: bool,
+}
+
+const LIMITS: ServeLimits =
+    ServeLimits { header_read: Duration::from_mins(1), connections_max: 4_096, grace: Duration::from_millis(200) };
+
+impl Dsk {
+    /// Listens, and plays DSK until a stop is asked for.
+    pub async fn start(
+        listen: SocketAddr,
+        behaviour: Behaviour,
+        shutdown: &Shutdown,
+    ) -> Result<Self, chassis::Problem> {
+        Self::play(listen, Played { behaviour, ..Played::default() }, shutdown).await
+    }
+
+    async fn play(listen: SocketAddr, played: Played, shutdown: &Shutdown) -> Result<Self, chassis::Problem> {
+        let (listener, address) = chassis::listen("--listen", listen).await?;
+        let state = Arc::new(Mutex::new(played));
+        let router = Router::new()
+            .route("/events", post(receive))
+            .layer(axum::extract::DefaultBodyLimit::max(8 << 20))
+            .with_state(Arc::clone(&state));
+        shutdown.spawn(chassis::serve(listener, router, LIMITS, shutdown.clone()));
+        Ok(Self { address, state })
+    }
+
+    /// What `DSK_URL` has to be.
+    pub fn url(&self) -> String {
+        format!("http://{}/events", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Changes what it does from now on.
+    pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut lock(&self.state).behaviour);
+    }
+
+    /// Every request so far, in the order of their answers.
+    pub fn seen(&self) -> Vec<Seen> {
+        lock(&self.state).seen.clone()
+    }
+
+    /// Requests that wait for their answer now.
+    pub fn under_way(&self) -> usize {
+        lock(&self.state).under_way.values().sum()
+    }
+
+    /// Most requests of one event that were ever under way at the same time.
+    pub fn under_way_most(&self) -> usize {
+        lock(&self.state).under_way_most
+    }
+
+    /// Ids of the events that it has, each once.
+    pub fn ids(&self) -> std::collections::BTreeSet<String> {
+        let state = lock(&self.state);
+        state.seen.iter().filter(|seen| seen.status == 200).map(|seen| seen.id.clone()).collect()
+    }
+}
+
+fn lock(state: &Mutex<Played>) -> MutexGuard<'_, Played> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn receive(State(state): State<Arc<Mutex<Played>>>, headers: HeaderMap, body: Bytes) -> Response {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let id = header("webhook-id").to_owned();
+    let (behaviour, planned) = begin(&state, &id);
+    if !behaviour.delay.is_zero() {
+        // Not a task of the service: a stand-in may take its time.
+        tokio::time::timeout(behaviour.delay, std::future::pending::<()>()).await.ok();
+    }
+    let parsed: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let fault = fault(&behaviour, &headers, (&parsed, &body));
+    let status = match fault {
+        Some(("authorization", _)) => 401,
+        Some(_) => 400,
+        None => planned,
+    };
+    let seen = Seen {
+        attempt: header("webhook-attempt").parse().unwrap_or_default(),
+        status,
+        fault: fault.map(|(_, fault)| fault),
+        event_type: parsed.get("type").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        body,
+        id,
+    };
+    end(&state, seen);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match behaviour.retry_after.filter(|_| !status.is_success()) {
+        Some(pause) => (status, [("retry-after", pause)]).into_response(),
+        None => status.into_response(),
+    }
+}
+
+/// The answer is planned when the request comes: what is changed while it waits holds for the next one.
+fn begin(state: &Mutex<Played>, id: &str) -> (Behaviour, u16) {
+    let mut state = lock(state);
+    let at_once = state.under_way.entry(id.to_owned()).or_default();
+    *at_once += 1;
+    let at_once = *at_once;
+    state.under_way_most = state.under_way_most.max(at_once);
+    let scripted = state.behaviour.script.pop_front();
+    let behaviour = state.behaviour.clone();
+    let planned = if dice() < behaviour.fail_ratio { 503 } else { scripted.or(behaviour.answer).unwrap_or(200) };
+    (behaviour, planned)
+}
+
+fn end(state: &Mutex<Played>, seen: Seen) {
+    let mut state = lock(state);
+    if let Some(count) = state.under_way.get_mut(&seen.id) {
+        *count -= 1;
+        if *count == 0 {
+            state.under_way.remove(&seen.id);
+        }
+    }
+    if state.prints {
+        let repeat = state.seen.iter().any(|before| before.id == seen.id && before.status == 200);
+        let note = seen.fault.or(repeat.then_some("a repeat: already had it")).map(|note| format!(" ({note})"));
+        let Seen { status, id, event_type, attempt, .. } = &seen;
+        println!("{status} {id} {event_type} attempt {attempt}{}", note.unwrap_or_default());
+    }
+    state.seen.push(seen);
+}
+
+/// What is wrong with a request: which part, and how.
+fn fault(
+    behaviour: &Behaviour,
+    headers: &HeaderMap,
+    (parsed, body): (&Value, &Bytes),
+) -> Option<(&'static str, &'static str)> {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+    match (bearer, &behaviour.token) {
+        (None, _) => return Some(("authorization", "no bearer token")),
+        (Some(given), Some(expected)) if given != expected.expose() => {
+            return Some(("authorization", "another bearer token"));
+        }
+        (Some(_), _) => {}
+    }
+    let (id, timestamp) = (header("webhook-id").unwrap_or_default(), header("webhook-timestamp").unwrap_or_default());
+    if let Some(secret) = &behaviour.signing_secret {
+        let given = header("webhook-signature").unwrap_or_default();
+        if !is_signed(secret, given, format!("{id}.{timestamp}.").as_bytes(), body) {
+            return Some(("signature", "the signature does not match"));
+        }
+        let age = timestamp.parse::<i64>().map(|at| (Clock.now().as_second() - at).abs());
+        if !age.is_ok_and(|seconds| seconds <= 300) {
+            return Some(("timestamp", "the timestamp is not of now"));
+        }
+    }
+    if parsed.pointer("/data/id").and_then(Value::as_str) != Some(id) || id.is_empty() {
+        return Some(("body", "data.id is not webhook-id"));
+    }
+    None
+}
+
+/// Standard Webhooks: any of the space separated signatures will do.
+fn is_signed(secret: &Secret, given: &str, prefix: &[u8], body: &[u8]) -> bool {
+    let Ok(key) = STANDARD.decode(secret.expose().trim_start_matches("whsec_")) else { return false };
+    given.split(' ').filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok()).any(|digest| {
+        Hmac::<Sha256>::new_from_slice(&key)
+            .is_ok_and(|mac| mac.chain_update(prefix).chain_update(body).verify_slice(&digest).is_ok())
+    })
+}
+
+impl Command {
+    pub(crate) async fn run(self) -> Result<(), Failed> {
+        start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
+        if !(0.0..=1.0).contains(&self.fail_ratio) {
+            return Err(Failed::wrong("--fail-ratio must lie between 0 and 1"));
+        }
+        let secret = |file: &Option<PathBuf>| file.as_deref().map(files::read_secret).transpose();
+        let behaviour = Behaviour {
+            token: secret(&self.token_file)?,
+            signing_secret: secret(&self.signing_secret_file)?,
+            answer: self.answer,
+            delay: self.delay,
+            fail_ratio: self.fail_ratio,
+            ..Behaviour::default()
+        };
+        let shutdown = Shutdown::on_signals()?;
+        let played = Played { behaviour, prints: true, ..Played::default() };
+        let dsk = Dsk::play(self.listen, played, &shutdown).await.map_err(Failed::wrong)?;
+        println!("Playing DSK: set DSK_URL={}", dsk.url());
+        shutdown.drain(Duration::from_secs(1)).await;
+        let (requests, events) = (dsk.seen().len(), dsk.ids().len());
+        println!("{requests} requests, {events} events delivered");
+        Ok(())
+    }
+}

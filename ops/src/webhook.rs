@@ -1,0 +1,133 @@
+//! `ops webhook send`: plays Meta. Signs bodies and posts them to ingest.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use chassis::{Secret, read_secret};
+use clap::{Args, Subcommand};
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+use crate::cli::Failed;
+use crate::files;
+
+/// Plays Meta.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Webhook {
+    /// Signs each file and posts it, one after the other; shows status and time of each answer.
+    Send(Send),
+}
+
+/// What is sent where.
+#[derive(Args, Debug)]
+pub(crate) struct Send {
+    /// Bodies, as Meta would post them; `-` is standard input.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Where ingest takes notifications.
+    #[arg(long, default_value = "http://127.0.0.1:8080/webhook")]
+    to: Uri,
+    /// The secrets that ingest knows; the first one signs.
+    #[arg(long, env, hide = true, hide_env_values = true)]
+    meta_app_secrets: Option<Secret>,
+    /// A file that holds `META_APP_SECRETS`.
+    #[arg(long, env)]
+    meta_app_secrets_file: Option<PathBuf>,
+}
+
+/// Posts signed bodies, as Meta does.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    client: Client<HttpConnector, Full<Bytes>>,
+    to: Uri,
+    app_secret: Secret,
+}
+
+/// Meta's own patience: an answer that takes longer does not count.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Meta {
+    /// Signs with this secret, posts to this address.
+    pub fn new(to: Uri, app_secret: Secret) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), to, app_secret }
+    }
+
+    /// Signs and posts one body. An answer that does not come in Meta's time is an error.
+    pub async fn post(&self, body: Bytes) -> Result<StatusCode, String> {
+        let signature = ingest::sign(&body, &self.app_secret);
+        self.post_with(body, Some(&signature)).await
+    }
+
+    /// Posts one body with that value of `X-Hub-Signature-256`, or none.
+    pub async fn post_with(&self, body: Bytes, signature: Option<&str>) -> Result<StatusCode, String> {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(self.to.clone())
+            .header("content-type", "application/json")
+            .header("user-agent", "facebookexternalua");
+        if let Some(signature) = signature {
+            request = request.header("x-hub-signature-256", signature);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+        let answered = async {
+            let answer = self.client.request(request).await.map_err(|error| format!("no answer: {}", cause(&error)))?;
+            let status = answer.status();
+            answer.into_body().collect().await.map_err(|error| format!("the answer broke off: {error}"))?;
+            Ok(status)
+        };
+        tokio::time::timeout(PATIENCE, answered).await.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
+    }
+}
+
+/// The innermost error says what happened ("connection refused").
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+impl Webhook {
+    pub(crate) async fn run(self) -> Result<(), Failed> {
+        let Self::Send(send) = self;
+        send.run().await
+    }
+}
+
+impl Send {
+    async fn run(self) -> Result<(), Failed> {
+        let given =
+            read_secret("META_APP_SECRETS", self.meta_app_secrets.as_ref(), self.meta_app_secrets_file.as_deref())
+                .map_err(Failed::wrong)?;
+        let secrets = given.ok_or_else(|| {
+            Failed::wrong("META_APP_SECRETS is missing: give the app secret that ingest was started with")
+        })?;
+        let first =
+            secrets.expose().split([',', '\n']).map(str::trim).find(|part| !part.is_empty()).unwrap_or_default();
+        let meta = Meta::new(self.to.clone(), Secret::new(first));
+        let mut refused = 0;
+        for file in &self.files {
+            let body = Bytes::from(files::read(file)?);
+            let started = Instant::now();
+            let answer = meta.post(body).await;
+            let elapsed_ms = started.elapsed().as_millis();
+            let shown = match &answer {
+                Ok(status) => status.as_u16().to_string(),
+                Err(error) => error.clone(),
+            };
+            println!("{shown} {elapsed_ms} ms {}", file.display());
+            refused += usize::from(answer != Ok(StatusCode::OK));
+        }
+        let sent = self.files.len();
+        if refused > 0 {
+            return Err(Failed::tried(format!("{refused} of {sent} were not answered 200; ingest's log says why")));
+        }
+        println!("{sent} sent, each answered 200");
+        Ok(())
+    }
+}
