@@ -1,6 +1,7 @@
 //! The queue on RabbitMQ: two connections (a broker in alarm stops reading the one that publishes), each with its own
 //! supervisor, because lapin's recovery leaves consumers silent where it gives up.
 
+mod consumer;
 mod dead;
 mod declare;
 mod link;
@@ -16,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::metrics::Side;
 use crate::{DeadLetter, Metrics, OpenError, Place, Publisher, Taker};
-use link::Link;
+use link::{Declarations, Link};
 
 /// Publishing tasks, each with an AMQP channel of its own. Measured with quorum queues: four give 17.5 k/s, one 14 k/s.
 const PUBLISHING_TASKS: usize = 4;
@@ -39,8 +40,9 @@ pub(crate) struct Amqp {
 
 impl Amqp {
     pub(crate) async fn open(url: Secret, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, OpenError> {
-        let publishing = Link::start(url.clone(), Side::Publish, metrics.clone(), shutdown);
-        let taking = Link::start(url, Side::Take, metrics.clone(), shutdown);
+        let declarations = Declarations::default();
+        let publishing = Link::start((url.clone(), Side::Publish), declarations.clone(), metrics.clone(), shutdown);
+        let taking = Link::start((url, Side::Take), declarations, metrics.clone(), shutdown);
         publishing.first_outcome(START_WAIT).await?;
         let tasks = (0..PUBLISHING_TASKS).map(|_| {
             let (requests, receiver) = mpsc::channel(REQUESTS_MAX);

@@ -47,6 +47,11 @@ impl Ledger {
         }
     }
 
+    /// Not acknowledged: what the broker counts against our window.
+    pub(crate) fn len(&self) -> usize {
+        self.tags.len()
+    }
+
     /// Settled and not acknowledged.
     pub(crate) fn settled(&self) -> usize {
         self.settled

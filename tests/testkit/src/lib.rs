@@ -1,1 +1,16 @@
-//! What the tests stand on: a private RabbitMQ and Redis, a cable that can be cut, waiting without sleeping.
+//! What the tests stand on: a private RabbitMQ and Redis, a cable that can be cut, processes, waiting without sleeping.
+//! Failures panic: a test stops where it can't go on.
+
+mod eventually;
+mod keeper;
+mod link;
+mod ports;
+mod process;
+mod rabbitmq;
+mod redis;
+
+pub use eventually::{eventually, eventually_within};
+pub use link::Link;
+pub use process::Process;
+pub use rabbitmq::{RabbitMq, Vhost};
+pub use redis::Redis;

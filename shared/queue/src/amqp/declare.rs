@@ -1,5 +1,6 @@
 //! Declaring the queues, and asking how full they are.
 
+use event::Class;
 use lapin::options::QueueDeclareOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
@@ -18,6 +19,15 @@ pub(super) async fn declare(connection: &Connection) -> Result<(), OpenError> {
     }
     close(channel).await;
     Ok(())
+}
+
+/// How many envelopes of a class wait, and how many take from it. An error ends the AMQP channel, as when the queue is
+/// not there.
+pub(super) async fn waiting_and_takers(channel: &Channel, class: Class) -> lapin::Result<(u32, u32)> {
+    let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+    let queue = Place::Class(class).queue();
+    let queue = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+    Ok((queue.message_count(), queue.consumer_count()))
 }
 
 /// How many envelopes wait in each queue, in nobody's hand.

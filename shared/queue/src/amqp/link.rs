@@ -7,7 +7,7 @@ use chassis::{Backoff, Secret, Shutdown, dice};
 use futures_util::StreamExt as _;
 use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties, Event};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
@@ -30,8 +30,12 @@ const WATCHDOG_PERIOD: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub(super) struct Link {
     state: watch::Receiver<State>,
-    redeclare: Arc<Notify>,
+    declarations: Declarations,
 }
+
+/// Counts how often the queues had to be declared again, shared by the connections of a process: whoever takes from a
+/// queue that may be another one than before begins anew.
+pub(super) type Declarations = watch::Sender<u64>;
 
 #[derive(Clone, Debug)]
 enum State {
@@ -44,13 +48,17 @@ enum State {
 
 impl Link {
     /// Starts the supervisor.
-    pub(super) fn start(url: Secret, side: Side, metrics: Metrics, shutdown: &Shutdown) -> Self {
+    pub(super) fn start(
+        (url, side): (Secret, Side),
+        declarations: Declarations,
+        metrics: Metrics,
+        shutdown: &Shutdown,
+    ) -> Self {
         let (sender, state) = watch::channel(State::Connecting);
-        let redeclare = Arc::new(Notify::new());
         let supervisor =
-            Supervisor { url, side, metrics, shutdown: shutdown.clone(), redeclare: Arc::clone(&redeclare) };
+            Supervisor { url, side, metrics, shutdown: shutdown.clone(), redeclare: declarations.subscribe() };
         shutdown.spawn(supervisor.run(sender));
-        Self { state, redeclare }
+        Self { state, declarations }
     }
 
     /// The connection, if there is one now.
@@ -78,7 +86,12 @@ impl Link {
 
     /// A queue may be gone: declare all of them again.
     pub(super) fn redeclare(&self) {
-        self.redeclare.notify_one();
+        self.declarations.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever the queues have to be declared again.
+    pub(super) fn declarations(&self) -> watch::Receiver<u64> {
+        self.declarations.subscribe()
     }
 }
 
@@ -87,11 +100,11 @@ struct Supervisor {
     side: Side,
     metrics: Metrics,
     shutdown: Shutdown,
-    redeclare: Arc<Notify>,
+    redeclare: watch::Receiver<u64>,
 }
 
 impl Supervisor {
-    async fn run(self, state: watch::Sender<State>) {
+    async fn run(mut self, state: watch::Sender<State>) {
         let mut failures = 0;
         self.metrics.blocked(self.side, false);
         while !self.shutdown.is_requested() {
@@ -150,12 +163,12 @@ impl Supervisor {
     }
 
     /// Returns when the connection is lost or the process stops.
-    async fn watch(&self, connection: &Connection) {
+    async fn watch(&mut self, connection: &Connection) {
         let mut events = Box::pin(connection.events_listener());
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
-                () = self.redeclare.notified() => {
+                Ok(()) = self.redeclare.changed() => {
                     if let Err(error) = declare::declare(connection).await {
                         warn!(%error, "Could not declare the queues again: {error}");
                     }

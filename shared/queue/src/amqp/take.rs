@@ -7,13 +7,13 @@ use chassis::{Clock, Shutdown};
 use event::Class;
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::{Channel, Connection, Consumer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
+use super::consumer::{self, CHANNEL_TIME, CONSUMER_TAG, Watchdog};
 use super::link::Link;
 use super::{declare, wire};
 use crate::in_hand::{Arrival, CopyKey, InHand};
@@ -25,12 +25,8 @@ use crate::{Metrics, Place, Taken, Taker};
 const ACK_DELAY: Duration = Duration::from_millis(20);
 /// Settled tags that are acknowledged at once, so that a full window moves on.
 const ACKS_AT_ONCE: usize = 64;
-/// Longest wait for an AMQP channel to open, or to give back and close.
-const CHANNEL_TIME: Duration = Duration::from_secs(2);
 /// Wait after a consumer ended on a good connection (its queue was deleted, mostly).
 const CONSUMER_PAUSE: Duration = Duration::from_millis(200);
-/// The one consumer of an AMQP channel.
-const CONSUMER_TAG: &str = "dispatcher";
 
 /// The task that takes one class.
 pub(super) struct Take {
@@ -60,6 +56,8 @@ enum Wake {
     Came(Option<Box<lapin::Result<Delivery>>>),
     Settled(Settlement),
     AcksDue,
+    WatchDue,
+    Redeclared,
     Told(Option<Order>),
 }
 
@@ -120,20 +118,28 @@ impl Take {
     }
 
     async fn session(&mut self, connection: &Connection) -> Ended {
-        let Some(channel) = self.open(connection).await else { return Ended::Lost };
+        let mut declarations = self.link.declarations();
+        let Some(channel) = consumer::open(connection, (self.class, self.window)).await else { return Ended::Lost };
         let mut consumer = None;
         if !self.is_held {
-            consumer = self.consume(&channel).await;
+            consumer = consumer::consume(&channel, (self.class, &self.link)).await;
             if consumer.is_none() {
                 return Ended::Lost;
             }
         }
         let mut acks_due: Option<Instant> = None;
+        let mut watchdog = Watchdog::new(Instant::now());
         loop {
-            let wake = self.wake(consumer.as_mut(), acks_due).await;
+            let wake = tokio::select! {
+                wake = self.wake(consumer.as_mut(), acks_due, watchdog.due()) => wake,
+                Ok(()) = declarations.changed() => Wake::Redeclared,
+            };
             let is_well = match wake {
                 Wake::Came(Some(came)) => match *came {
-                    Ok(delivery) => self.hand_out(delivery).await,
+                    Ok(delivery) => {
+                        watchdog.delivered();
+                        self.hand_out(delivery).await
+                    }
                     Err(error) => self.consumer_ended(&error.to_string()),
                 },
                 // After our own cancel the stream ends too, and only then is it silent on purpose.
@@ -144,6 +150,10 @@ impl Take {
                 Wake::Came(None) => self.consumer_ended("the broker ended it"),
                 Wake::Settled(settlement) => self.settle(settlement, &channel).await,
                 Wake::AcksDue => true,
+                Wake::WatchDue if consumer.is_none() || self.is_held => watchdog.rest(Instant::now()),
+                Wake::WatchDue => self.watch(&channel, &mut watchdog).await,
+                // Our queue may be a new one, of which the old consumer gets nothing.
+                Wake::Redeclared => false,
                 Wake::Told(Some(Order::Hold)) => self.hold(&channel, consumer.is_some()).await,
                 Wake::Told(Some(Order::Resume)) if consumer.is_some() => {
                     // The cancelled stream has not ended yet: a new session is simpler than two consumers.
@@ -151,7 +161,7 @@ impl Take {
                 }
                 Wake::Told(Some(Order::Resume)) => {
                     self.is_held = false;
-                    consumer = self.consume(&channel).await;
+                    consumer = consumer::consume(&channel, (self.class, &self.link)).await;
                     consumer.is_some()
                 }
                 Wake::Told(Some(Order::Finish(reply))) => {
@@ -165,15 +175,11 @@ impl Take {
                 timeout(CHANNEL_TIME, declare::close(channel)).await.ok();
                 return Ended::Lost;
             }
-            acks_due = match (self.ledger.settled(), acks_due) {
-                (0, _) => None,
-                (_, None) => Some(Instant::now() + ACK_DELAY),
-                (_, due) => due,
-            };
+            acks_due = (self.ledger.settled() > 0).then(|| acks_due.unwrap_or_else(|| Instant::now() + ACK_DELAY));
         }
     }
 
-    async fn wake(&mut self, consumer: Option<&mut Consumer>, acks_due: Option<Instant>) -> Wake {
+    async fn wake(&mut self, consumer: Option<&mut Consumer>, acks_due: Option<Instant>, watch_due: Instant) -> Wake {
         let came = async {
             match consumer {
                 Some(consumer) => consumer.next().await,
@@ -192,38 +198,22 @@ impl Take {
             () = due => Wake::AcksDue,
             Some(settlement) = self.settlements.recv() => Wake::Settled(settlement),
             came = came => Wake::Came(came.map(Box::new)),
+            () = tokio::time::sleep_until(watch_due) => Wake::WatchDue,
         }
     }
 
-    async fn open(&self, connection: &Connection) -> Option<Channel> {
-        let opened = async {
-            let channel = connection.create_channel().await?;
-            // Before the consumer: lapin's own buffer has no bound.
-            channel.basic_qos(self.window, BasicQosOptions::default()).await?;
-            Ok::<_, lapin::Error>(channel)
-        };
-        match timeout(CHANNEL_TIME, opened).await {
-            Ok(Ok(channel)) => Some(channel),
-            Ok(Err(error)) => {
-                warn!(%error, class = self.class.as_str(), "Could not open an AMQP channel for taking: {error}");
-                None
+    /// Asks the broker whether envelopes wait that it should have handed to us, and whether it knows of any consumer.
+    async fn watch(&self, channel: &Channel, watchdog: &mut Watchdog) -> bool {
+        let has_room = self.ledger.len() < usize::from(self.window);
+        match timeout(CHANNEL_TIME, declare::waiting_and_takers(channel, self.class)).await {
+            Ok(Ok((waiting, takers)))
+                if watchdog.is_stuck(takers == 0 || (waiting > 0 && has_room), Instant::now()) =>
+            {
+                self.consumer_ended("the broker has forgotten the consumer")
             }
-            Err(_) => None,
-        }
-    }
-
-    async fn consume(&self, channel: &Channel) -> Option<Consumer> {
-        let queue = Place::Class(self.class).queue();
-        let options = BasicConsumeOptions::default();
-        let consumer = channel.basic_consume(queue.into(), CONSUMER_TAG.into(), options, FieldTable::default());
-        match timeout(CHANNEL_TIME, consumer).await {
-            Ok(Ok(consumer)) => Some(consumer),
-            Ok(Err(error)) => {
-                warn!(%error, queue, "Could not take from {queue}: {error}");
-                self.link.redeclare();
-                None
-            }
-            Err(_) => None,
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => self.consumer_ended(&error.to_string()),
+            Err(_) => self.consumer_ended("the broker does not answer"),
         }
     }
 

@@ -1,0 +1,245 @@
+//! One contract, both back ends.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
+
+use bytes::Bytes;
+use event::{Class, Envelope, Letter};
+use jiff::Timestamp;
+use queue::{Place, QueueSettings, Tier};
+use testkit::{RabbitMq, eventually};
+
+use crate::rig::{Rig, envelope, envelopes, nothing_comes, take, waiting};
+
+/// Each claim becomes one test on RabbitMQ and one on files.
+macro_rules! contract {
+    ($($claim:ident),* $(,)?) => {
+        mod rabbitmq {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let vhost = super::RabbitMq::shared().await.vhost();
+                super::$claim(super::QueueSettings::at(vhost.url())).await;
+            })*
+        }
+
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let folder = tempfile::tempdir().expect("a temporary folder");
+                super::$claim(super::QueueSettings::embedded(folder.path())).await;
+            })*
+        }
+    };
+}
+
+contract![
+    what_is_published_is_taken_whole_and_in_order,
+    what_is_not_acknowledged_is_taken_again_in_order,
+    what_is_dropped_unsettled_comes_back,
+    no_more_than_a_window_is_in_hand,
+    nothing_is_taken_while_held,
+    a_body_of_three_megabytes_passes_unchanged,
+    copies_of_one_event_share_one_outcome,
+    a_retry_comes_back_to_its_class_as_often_as_it_is_made,
+    a_dead_letter_keeps_its_reason_however_often_it_is_read,
+    an_envelope_that_kills_its_takers_becomes_a_dead_letter,
+    a_caller_that_goes_away_does_not_stop_its_publish,
+];
+
+async fn what_is_published_is_taken_whole_and_in_order(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let sent = envelopes(0..600);
+
+    let _confirmed = rig.queue.publisher().publish_all(&sent).await.unwrap();
+    let mut taker = rig.taker(1_000);
+    let taken = take(&mut taker, 600).await;
+
+    assert!(taken.iter().map(|taken| &taken.envelope).eq(&sent), "an envelope changed or changed places");
+    taken.into_iter().for_each(queue::Taken::acknowledge);
+    taker.finish().await;
+    assert_eq!(waiting(&rig.queue).await, Some(0));
+    rig.stop().await;
+}
+
+async fn what_is_not_acknowledged_is_taken_again_in_order(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..10)).await.unwrap();
+
+    let mut taker = rig.taker(10);
+    let mut taken = take(&mut taker, 10).await;
+    taken.remove(4).acknowledge();
+    taken.remove(0).acknowledge();
+    taker.finish().await;
+    drop(taken);
+    rig.stop().await;
+
+    let next = Rig::open(&settings).await;
+    let mut taker = next.taker(10);
+    let again: Vec<_> = take(&mut taker, 8).await.iter().map(|taken| taken.envelope.id.clone()).collect();
+    let expected: Vec<_> = [1, 2, 3, 5, 6, 7, 8, 9].map(|serial| envelope(serial).id).to_vec();
+    assert_eq!(again, expected);
+    taker.finish().await;
+    next.stop().await;
+}
+
+async fn what_is_dropped_unsettled_comes_back(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..1)).await.unwrap();
+    let mut taker = rig.taker(10);
+
+    drop(take(&mut taker, 1).await);
+
+    let again = take(&mut taker, 1).await.remove(0);
+    assert_eq!(again.envelope, envelope(0));
+    again.acknowledge();
+    taker.finish().await;
+    rig.stop().await;
+}
+
+async fn no_more_than_a_window_is_in_hand(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..12)).await.unwrap();
+    let mut taker = rig.taker(5);
+
+    let mut taken = take(&mut taker, 5).await;
+    assert!(nothing_comes(&mut taker).await, "a sixth came");
+
+    taken.remove(0).acknowledge();
+    assert_eq!(take(&mut taker, 1).await[0].envelope.id, envelope(5).id);
+    taker.finish().await;
+    drop(taken);
+    rig.stop().await;
+}
+
+async fn nothing_is_taken_while_held(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let mut taker = rig.taker(5);
+    let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..1)).await.unwrap();
+    let in_hand = take(&mut taker, 1).await;
+
+    taker.hold().await;
+    let _confirmed = rig.queue.publisher().publish_all(&envelopes(1..3)).await.unwrap();
+    assert!(nothing_comes(&mut taker).await, "something was taken");
+
+    taker.resume().await;
+    let rest = take(&mut taker, 2).await;
+    assert_eq!(rest[0].envelope.id, envelope(1).id);
+    in_hand.into_iter().chain(rest).for_each(queue::Taken::acknowledge);
+    taker.finish().await;
+    assert_eq!(waiting(&rig.queue).await, Some(0));
+    rig.stop().await;
+}
+
+async fn a_body_of_three_megabytes_passes_unchanged(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let large = Envelope { body: Bytes::from(vec![b'x'; 3 << 20]), ..envelope(0) };
+
+    let _confirmed = rig.queue.publisher().publish_all(std::slice::from_ref(&large)).await.unwrap();
+
+    let mut taker = rig.taker(5);
+    let taken = take(&mut taker, 1).await.remove(0);
+    assert!(taken.envelope == large);
+    taken.acknowledge();
+    taker.finish().await;
+    rig.stop().await;
+}
+
+async fn copies_of_one_event_share_one_outcome(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let repeated = vec![envelope(0), envelope(0), envelope(0), envelope(1)];
+    let _confirmed = rig.queue.publisher().publish_all(&repeated).await.unwrap();
+    let mut taker = rig.taker(10);
+
+    let taken = take(&mut taker, 2).await;
+    assert!(nothing_comes(&mut taker).await, "a copy was handed out beside the first");
+
+    taken.into_iter().for_each(queue::Taken::acknowledge);
+    taker.finish().await;
+    assert_eq!(waiting(&rig.queue).await, Some(0));
+    rig.stop().await;
+}
+
+/// Twice, because RabbitMQ 3.10 drops a message that comes back with the `x-death` of its first visit.
+async fn a_retry_comes_back_to_its_class_as_often_as_it_is_made(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let publisher = rig.queue.publisher();
+    let _confirmed = publisher.publish_all(&envelopes(0..1)).await.unwrap();
+    let mut taker = rig.taker(5);
+
+    for visits in 1..=2 {
+        let taken = take(&mut taker, 1).await.remove(0);
+        let copy = Envelope { visits, copies: visits, attempts: 3 * visits, ..taken.envelope.clone() };
+        let _confirmed = publisher.publish(Place::Retry(Class::Messages, Tier::TenSeconds), &copy).await.unwrap();
+        taken.acknowledge();
+    }
+
+    let back = take(&mut taker, 1).await.remove(0);
+    assert_eq!(back.envelope, Envelope { visits: 2, copies: 2, attempts: 6, ..envelope(0) });
+    back.acknowledge();
+    taker.finish().await;
+    drop(publisher);
+    rig.stop().await;
+}
+
+async fn a_dead_letter_keeps_its_reason_however_often_it_is_read(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let letter = Letter {
+        reason: "rejected".to_owned(),
+        status: Some(400),
+        answer: "no such field".to_owned(),
+        parked_at: Timestamp::UNIX_EPOCH,
+    };
+    let parked = Envelope { letter: Some(letter.clone()), attempts: 1, ..envelope(0) };
+    let _confirmed = rig.queue.publisher().publish(Place::Dead, &parked).await.unwrap();
+
+    for _ in 0..30 {
+        let letters = rig.queue.dead_letters(10).await.unwrap();
+        assert_eq!(letters.len(), 1);
+        assert_eq!((&letters[0].letter, letters[0].attempts), (&letter, 1));
+    }
+    rig.stop().await;
+}
+
+async fn an_envelope_that_kills_its_takers_becomes_a_dead_letter(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..1)).await.unwrap();
+    let mut taker = rig.taker(5);
+
+    let parked = async {
+        loop {
+            drop(taker.take().await);
+        }
+    };
+    let read = eventually("the envelope becomes a dead letter", async || {
+        let letters = rig.queue.dead_letters(10).await.ok()?;
+        letters.first().map(|dead| dead.letter.reason.clone())
+    });
+    let reason = tokio::select! {
+        reason = read => reason,
+        () = parked => unreachable!("the taker takes for ever"),
+    };
+
+    assert_eq!(reason, "delivery_limit");
+    taker.finish().await;
+    rig.stop().await;
+}
+
+async fn a_caller_that_goes_away_does_not_stop_its_publish(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let publisher = rig.queue.publisher();
+
+    for serial in 0..100 {
+        let sent = envelopes(serial..serial + 1);
+        let publish = publisher.publish_all(&sent);
+        tokio::pin!(publish);
+        // Polled once, then dropped: the request is with the publishing task, its answer is wanted by nobody.
+        assert!(futures_util::poll!(&mut publish).is_pending());
+    }
+
+    let mut taker = rig.taker(400);
+    take(&mut taker, 100).await.into_iter().for_each(queue::Taken::acknowledge);
+    let _confirmed = publisher.publish_all(&envelopes(100..101)).await.unwrap();
+    take(&mut taker, 1).await.remove(0).acknowledge();
+    taker.finish().await;
+    drop(publisher);
+    rig.stop().await;
+}

@@ -1,0 +1,119 @@
+//! Faults: cut cables and killed brokers. An event is late then, never lost, and never under way twice.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use event::{EventId, Lane};
+use queue::{PublishError, QueueSettings};
+use testkit::{Link, RabbitMq, eventually};
+
+use crate::rig::{Rig, envelope, envelopes, nothing_comes, publishing_works_again, take, take_until, waiting};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reconnect_does_not_hand_out_again_what_is_in_hand() {
+    let broker = RabbitMq::shared().await;
+    let vhost = broker.vhost();
+    let link = Link::to(broker.address()).await;
+    let rig = Rig::open(&QueueSettings::at(vhost.url_through(&link))).await;
+    let publisher = rig.queue.publisher();
+    let _confirmed = publisher.publish_all(&envelopes(0..20)).await.unwrap();
+    let mut taker = rig.taker(50);
+    let mut taken = take(&mut taker, 20).await;
+
+    link.cut();
+    taken.drain(..10).for_each(queue::Taken::acknowledge);
+    link.mend();
+
+    publishing_works_again(&publisher, 20).await;
+    let new = take(&mut taker, 1).await.remove(0);
+    assert_eq!(new.envelope.id, envelope(20).id, "something in hand was handed out again");
+    assert!(nothing_comes(&mut taker).await, "something in hand was handed out again");
+
+    taken.into_iter().chain([new]).for_each(queue::Taken::acknowledge);
+    taker.finish().await;
+    eventually("the queue is empty", async || (waiting(&rig.queue).await == Some(0)).then_some(())).await;
+    drop(publisher);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishing_fails_at_once_while_the_broker_is_away_and_works_again_after() {
+    let broker = RabbitMq::shared().await;
+    let vhost = broker.vhost();
+    let link = Link::to(broker.address()).await;
+    let rig = Rig::open(&QueueSettings::at(vhost.url_through(&link))).await;
+    let publisher = rig.queue.publisher();
+
+    link.cut();
+    eventually("the loss is noticed", async || {
+        (publisher.publish_all(&envelopes(0..1)).await.map(drop) == Err(PublishError::Away)).then_some(())
+    })
+    .await;
+    assert!(rig.queue.trouble().is_some());
+
+    link.mend();
+    publishing_works_again(&publisher, 1).await;
+    drop(publisher);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_cable_is_noticed_and_no_confirm_is_made_up() {
+    let broker = RabbitMq::shared().await;
+    let vhost = broker.vhost();
+    let link = Link::to(broker.address()).await;
+    let rig = Rig::open(&QueueSettings::at(vhost.url_through(&link))).await;
+    let publisher = rig.queue.publisher();
+
+    link.stall();
+    let unheard = publisher.publish_all(&envelopes(0..1)).await.map(drop);
+    assert!(matches!(unheard, Err(PublishError::TimedOut | PublishError::Away)), "{unheard:?}");
+
+    link.mend();
+    publishing_works_again(&publisher, 1).await;
+    drop(publisher);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_broker_had_confirmed_is_there_when_it_is_back() {
+    let broker = RabbitMq::start().await;
+    let vhost = broker.vhost();
+    let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let tasks = (0..8_u32).map(|task| {
+        let (publisher, is_over) = (rig.queue.publisher(), Arc::clone(&is_over));
+        async move {
+            let mut confirmed = BTreeSet::<EventId>::new();
+            for serial in task * 100_000.. {
+                if is_over.load(Ordering::Relaxed) {
+                    return confirmed;
+                }
+                let sent = event::Envelope { lane: Lane::new(format!("lane {task}")), ..envelope(serial) };
+                match publisher.publish_all(std::slice::from_ref(&sent)).await {
+                    Ok(_) => drop(confirmed.insert(sent.id)),
+                    Err(_) => drop(
+                        tokio::time::timeout(std::time::Duration::from_millis(50), std::future::pending::<()>()).await,
+                    ),
+                }
+            }
+            confirmed
+        }
+    });
+    let crash = async {
+        eventually("some hundreds wait", async || (waiting(&rig.queue).await? > 300).then_some(())).await;
+        broker.kill();
+        broker.start_again().await;
+        publishing_works_again(&rig.queue.publisher(), 1).await;
+        is_over.store(true, Ordering::Relaxed);
+    };
+    let (confirmed, ()) = tokio::join!(futures_util::future::join_all(tasks), crash);
+
+    let confirmed: BTreeSet<EventId> = confirmed.into_iter().flatten().collect();
+    assert!(confirmed.len() > 300);
+    let mut taker = rig.taker(500);
+    take_until(&mut taker, &confirmed).await;
+    taker.finish().await;
+    rig.stop().await;
+}

@@ -1,0 +1,6 @@
+//! The queue's promise, checked on a real RabbitMQ and on files, and against the traps that lapin and RabbitMQ hold.
+
+mod contract;
+mod faults;
+mod rig;
+mod traps;

@@ -1,0 +1,112 @@
+//! What the tests of the queue stand on: an open queue, and envelopes to put into it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chassis::{Drained, Shutdown};
+use event::{Address, Class, Envelope, EventId, EventType, Lane};
+use jiff::Timestamp;
+use prometheus::Registry;
+use queue::{Confirmed, Metrics, OpenError, Publisher, Queue, QueueSettings, Taken, Taker};
+use testkit::eventually;
+
+/// An open queue, as one process has it.
+pub(crate) struct Rig {
+    pub(crate) queue: Queue,
+    shutdown: Shutdown,
+}
+
+impl Rig {
+    pub(crate) async fn open(settings: &QueueSettings) -> Self {
+        Self::try_open(settings).await.expect("the queue opens")
+    }
+
+    pub(crate) async fn try_open(settings: &QueueSettings) -> Result<Self, OpenError> {
+        let shutdown = Shutdown::default();
+        let metrics = Metrics::register(&Registry::new()).expect("metrics register once");
+        let queue = Queue::open(settings, metrics, &shutdown).await?;
+        Ok(Self { queue, shutdown })
+    }
+
+    pub(crate) fn taker(&self, window: u16) -> Taker {
+        self.queue.taker(Class::Messages, window).expect("nobody else takes")
+    }
+
+    /// Ends like a process that was told to stop.
+    pub(crate) async fn stop(self) {
+        let Self { queue, shutdown } = self;
+        shutdown.request();
+        drop(queue);
+        assert_eq!(shutdown.drain(Duration::from_secs(10)).await, Drained::Cleanly, "every task ends with the process");
+    }
+}
+
+/// Envelope number `serial` of class `messages`, one lane for all.
+pub(crate) fn envelope(serial: u32) -> Envelope {
+    let received_at = Timestamp::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+    Envelope {
+        id: EventId::new(format!("evt_{serial:026}")),
+        event_type: EventType::new("whatsapp.message"),
+        address: Address::new("whatsapp:100000000000001"),
+        lane: Lane::new("whatsapp:100000000000001/1"),
+        class: Class::Messages,
+        effect: None,
+        received_at,
+        queued_at: received_at,
+        attempts: 0,
+        visits: 0,
+        copies: 0,
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+        letter: None,
+        body: Bytes::from(format!(r#"{{"type":"whatsapp.message","serial":{serial}}}"#)),
+    }
+}
+
+pub(crate) fn envelopes(serials: std::ops::Range<u32>) -> Vec<Envelope> {
+    serials.map(envelope).collect()
+}
+
+/// Waits until publishing succeeds; envelope number `serial` goes through.
+pub(crate) async fn publishing_works_again(publisher: &Publisher, serial: u32) {
+    let sent = [envelope(serial)];
+    let again = eventually("publishing works again", async || publisher.publish_all(&sent).await.ok());
+    let _confirmed: Confirmed = again.await;
+}
+
+/// Takes so many, one after the other.
+pub(crate) async fn take(taker: &mut Taker, count: usize) -> Vec<Taken> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let next = tokio::time::timeout(Duration::from_secs(40), taker.take()).await;
+        let had = taken.len();
+        taken.push(next.unwrap_or_else(|_| panic!("{had} of {count} envelopes came")).expect("the taker is at work"));
+    }
+    taken
+}
+
+/// Takes and acknowledges everything that comes, until all of these ids came.
+pub(crate) async fn take_until(taker: &mut Taker, ids: &BTreeSet<EventId>) -> Vec<EventId> {
+    let mut came = Vec::new();
+    let mut missing = ids.clone();
+    while !missing.is_empty() {
+        let next = tokio::time::timeout(Duration::from_secs(40), taker.take()).await;
+        let taken = next.unwrap_or_else(|_| panic!("{} of {} never came", missing.len(), ids.len()));
+        let taken = taken.expect("the taker is at work");
+        missing.remove(&taken.envelope.id);
+        came.push(taken.envelope.id.clone());
+        taken.acknowledge();
+    }
+    came
+}
+
+/// Whether another envelope comes within a short time.
+pub(crate) async fn nothing_comes(taker: &mut Taker) -> bool {
+    tokio::time::timeout(Duration::from_millis(700), taker.take()).await.is_err()
+}
+
+/// How many wait in the queue of class `messages`, in nobody's hand.
+pub(crate) async fn waiting(queue: &Queue) -> Option<u64> {
+    let depths = queue.depths().await.ok()?;
+    depths.into_iter().find(|(place, _)| *place == queue::Place::Class(Class::Messages)).map(|(_, depth)| depth)
+}

@@ -1,0 +1,165 @@
+//! Traps of lapin and RabbitMQ, each provoked: what would lose an event elsewhere must not lose one here.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use event::{Class, Envelope, EventId, Lane};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use queue::{OpenError, Place, PublishError, QueueSettings};
+use testkit::{RabbitMq, eventually};
+
+use crate::rig::{Rig, envelope, envelopes, publishing_works_again, take, take_until, waiting};
+
+/// lapin hands a returned message to whichever confirm completes next.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_return_fails_the_envelope_that_was_returned_and_no_neighbour() {
+    let broker = RabbitMq::shared().await;
+    let vhost = broker.vhost();
+    let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
+    let publisher = Arc::new(rig.queue.publisher());
+    vhost.delete_queue("meta.updates.v1").await;
+
+    let publishes = (0..400).map(|serial| {
+        let publisher = Arc::clone(&publisher);
+        async move {
+            let class = if serial % 2 == 0 { Class::Messages } else { Class::Updates };
+            let lane = Lane::new(format!("lane {}", serial % 8));
+            let sent = Envelope { class, lane, ..envelope(serial) };
+            (sent.id.clone(), class, publisher.publish(Place::Class(class), &sent).await.map(drop))
+        }
+    });
+    let answers: Vec<(EventId, Class, Result<(), PublishError>)> = futures_util::future::join_all(publishes).await;
+
+    let refused = answers.iter().filter(|(_, _, answer)| *answer == Err(PublishError::Unroutable)).count();
+    assert!(refused > 0, "no return was provoked");
+    for (id, class, answer) in &answers {
+        assert!(answer.is_ok() || *class == Class::Updates, "{id} has a queue, but: {answer:?}");
+    }
+    for class in Class::ALL {
+        let confirmed: BTreeSet<EventId> = answers
+            .iter()
+            .filter(|(_, of, answer)| *of == class && answer.is_ok())
+            .map(|(id, ..)| id.clone())
+            .collect();
+        let mut taker = rig.queue.taker(class, 500).unwrap();
+        take_until(&mut taker, &confirmed).await;
+        taker.finish().await;
+    }
+    drop(publisher);
+    rig.stop().await;
+}
+
+/// Clones of one lapin channel can swap confirms: a refused publish would then be taken for a confirmed one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_confirmed_under_many_parallel_publishers_is_in_the_queue() {
+    let vhost = RabbitMq::shared().await.vhost();
+    let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
+    let publisher = rig.queue.publisher();
+
+    let tasks = (0..16_u32).map(|task| {
+        let publisher = publisher.clone();
+        async move {
+            let mut confirmed = BTreeSet::new();
+            for serial in task * 100..task * 100 + 100 {
+                let sent = Envelope { lane: Lane::new(format!("lane {serial}")), ..envelope(serial) };
+                if publisher.publish_all(std::slice::from_ref(&sent)).await.is_ok() {
+                    confirmed.insert(sent.id);
+                }
+            }
+            confirmed
+        }
+    });
+    let confirmed: BTreeSet<EventId> = futures_util::future::join_all(tasks).await.into_iter().flatten().collect();
+
+    assert_eq!(confirmed.len(), 1_600);
+    let mut taker = rig.taker(500);
+    let came = take_until(&mut taker, &confirmed).await;
+    assert_eq!(came.len(), 1_600, "some came twice");
+    taker.finish().await;
+    drop(publisher);
+    rig.stop().await;
+}
+
+/// The broker cancels the consumer of a deleted queue, and lapin's stream then just ends; 3.10 may even say nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_queue_is_declared_again_and_taken_from() {
+    let vhost = RabbitMq::shared().await.vhost();
+    let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
+    let publisher = rig.queue.publisher();
+    let mut taker = rig.taker(10);
+    let _confirmed = publisher.publish_all(&envelopes(0..1)).await.unwrap();
+    take(&mut taker, 1).await.remove(0).acknowledge();
+
+    vhost.delete_queue("meta.messages.v1").await;
+
+    publishing_works_again(&publisher, 1).await;
+    take(&mut taker, 1).await.remove(0).acknowledge();
+    taker.finish().await;
+    drop(publisher);
+    rig.stop().await;
+}
+
+/// In alarm the broker reads nothing from a connection that publishes, acknowledgements included.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_broker_refuses_publishes_in_time_and_still_hears_acknowledgements() {
+    let broker = RabbitMq::start().await;
+    let vhost = broker.vhost();
+    let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
+    let publisher = rig.queue.publisher();
+    let _confirmed = publisher.publish_all(&envelopes(0..3)).await.unwrap();
+    let mut taker = rig.taker(10);
+    let taken = take(&mut taker, 3).await;
+
+    broker.raise_memory_alarm().await;
+    let started = Instant::now();
+    let refused = publisher.publish_all(&envelopes(3..4)).await.map(drop);
+    assert!(matches!(refused, Err(PublishError::Blocked | PublishError::TimedOut)), "{refused:?}");
+    assert!(started.elapsed() < Duration::from_secs(4), "Meta waits 5 s, and ingest 4 s");
+    taken.into_iter().for_each(queue::Taken::acknowledge);
+
+    broker.clear_memory_alarm().await;
+    publishing_works_again(&publisher, 4).await;
+    taker.finish().await;
+    let came = eventually("the depth can be read", async || waiting(&rig.queue).await).await;
+    assert!(came <= 2, "{came} wait: the three acknowledged ones must be gone");
+    drop(publisher);
+    rig.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_with_other_arguments_is_named_and_nothing_starts() {
+    let vhost = RabbitMq::shared().await.vhost();
+    let connection = Connection::connect(&vhost.url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare("meta.updates.v1".into(), options, FieldTable::default()).await.unwrap();
+
+    let refused = Rig::try_open(&QueueSettings::at(vhost.url())).await.map(drop);
+
+    let Err(error @ OpenError::Mismatch { .. }) = refused else { panic!("{refused:?}") };
+    let text = error.to_string();
+    assert!(text.contains("meta.updates.v1") && text.contains("delete it"), "{text}");
+}
+
+/// What somebody else put there, or a newer version.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_no_envelope_is_handed_out_with_its_fault() {
+    let vhost = RabbitMq::shared().await.vhost();
+    let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
+    let connection = Connection::connect(&vhost.url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let (options, properties) = (lapin::options::BasicPublishOptions::default(), lapin::BasicProperties::default());
+    channel.basic_publish("".into(), "meta.messages.v1".into(), options, b"hello", properties).await.unwrap();
+
+    let mut taker = rig.taker(10);
+    let taken = take(&mut taker, 1).await.remove(0);
+
+    assert!(taken.fault.is_some());
+    assert_eq!(&taken.envelope.body[..], b"hello");
+    taken.acknowledge();
+    taker.finish().await;
+    rig.stop().await;
+}

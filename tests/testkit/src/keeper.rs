@@ -1,0 +1,70 @@
+//! Ends what a test run started, however the run ends: a shell that waits for our end of a pipe to close.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A folder with servers in it. Dropping it, or dying, ends the servers and removes the folder.
+#[derive(Debug)]
+pub(crate) struct Keeper {
+    folder: PathBuf,
+    shell: Child,
+}
+
+/// Signals meant for the run are not for the keeper: it goes on until the pipe closes. Each file in `groups` is named
+/// after a process group to end.
+const SCRIPT: &str = r#"
+trap '' INT TERM HUP
+cat > /dev/null
+for group in "$1"/groups/*; do kill -s KILL -- "-${group##*/}" 2> /dev/null; done
+for try in 1 2 3 4 5; do rm -rf "$1" && break; sleep 0.2; done
+"#;
+
+impl Keeper {
+    pub(crate) fn new(name: &str) -> Self {
+        let folder = tempfile::Builder::new().prefix(name).tempdir().expect("a temporary folder").keep();
+        std::fs::create_dir(folder.join("groups")).expect("a folder for process groups");
+        let shell = Command::new("sh")
+            .args(["-c", SCRIPT, "keeper"])
+            .arg(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("there is a shell");
+        Self { folder, shell }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Starts a server in a process group of its own, which is ended with us. Its output goes to a file.
+    pub(crate) fn start(&self, command: &mut Command, name: &str) -> Child {
+        use std::os::unix::process::CommandExt as _;
+        let log = self.folder.join(format!("{name}.log"));
+        let log = std::fs::File::options().create(true).append(true).open(log).expect("a log file");
+        let child = command
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} can't be started: {error}; ops/test.sh installs what is missing"));
+        std::fs::write(self.folder.join("groups").join(child.id().to_string()), "").expect("a note of the group");
+        child
+    }
+
+    /// Ends a server as a power cut would.
+    pub(crate) fn kill(&self, child: &mut Child) {
+        let script = format!("kill -s KILL -- -{}", child.id());
+        Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().expect("there is a shell");
+        child.wait().expect("it was ours");
+        std::fs::remove_file(self.folder.join("groups").join(child.id().to_string())).expect("the note was ours");
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.shell.stdin.take());
+        self.shell.wait().expect("the keeper ends when its pipe closes");
+    }
+}

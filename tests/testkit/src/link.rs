@@ -1,0 +1,97 @@
+//! A cable between a client and a server, that can be cut, stalled and mended.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// A TCP relay on this machine.
+#[derive(Debug)]
+pub struct Link {
+    address: SocketAddr,
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Whole,
+    /// Connections stay, nothing passes: a cable pulled out.
+    Stalled,
+    /// Connections break, new ones end at once: a server gone.
+    Cut,
+}
+
+impl Link {
+    /// A link to that address.
+    pub async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let (state, watched) = watch::channel(State::Whole);
+        spawn(accept(listener, server, watched));
+        Self { address, state }
+    }
+
+    /// What the client connects to.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Breaks every connection, and each new one.
+    pub fn cut(&self) {
+        self.state.send_replace(State::Cut);
+    }
+
+    /// Lets nothing pass, but breaks nothing.
+    pub fn stall(&self) {
+        self.state.send_replace(State::Stalled);
+    }
+
+    /// Lets everything pass again.
+    pub fn mend(&self) {
+        self.state.send_replace(State::Whole);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a cable is no part of the process, no shutdown waits for it")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+async fn accept(listener: TcpListener, server: SocketAddr, mut state: watch::Receiver<State>) {
+    loop {
+        let client = tokio::select! {
+            accepted = listener.accept() => accepted.expect("a connection").0,
+            // The link was dropped.
+            gone = state.wait_for(|_| false) => return drop(gone),
+        };
+        if *state.borrow() != State::Cut {
+            spawn(relay(client, server, state.clone()));
+        }
+    }
+}
+
+async fn relay(client: TcpStream, server: SocketAddr, state: watch::Receiver<State>) {
+    let Ok(server) = TcpStream::connect(server).await else { return };
+    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let mut cut = state.clone();
+    tokio::select! {
+        () = pass(from_client, to_server, state.clone()) => {}
+        () = pass(from_server, to_client, state) => {}
+        _ = cut.wait_for(|state| *state == State::Cut) => {}
+    }
+}
+
+/// Passes bytes on until either end closes.
+async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
+    let mut bytes = vec![0; 64 << 10];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        if state.wait_for(|state| *state != State::Stalled).await.is_err() {
+            return;
+        }
+        if to.write_all(&bytes[..count]).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! A RabbitMQ of our own: private folder, ports and name daemon; one for a test run, a virtual host for a test.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
+
+use crate::keeper::Keeper;
+use crate::ports::free_port;
+use crate::{Link, eventually, eventually_within};
+
+/// Virtual hosts of the shared broker; each test takes one.
+const SHARED_VHOSTS: usize = 96;
+/// Virtual hosts of a broker that one test has for itself.
+const OWN_VHOSTS: usize = 2;
+/// `guest`, salted, as the broker stores it.
+const PASSWORD_HASH: &str = "AQIDBEMMOXwY6PKx/JKP9PAqfsb4ozuD0Ta3pxxa9gEYBMmD";
+
+/// A broker.
+#[derive(Debug)]
+pub struct RabbitMq {
+    address: SocketAddr,
+    environment: BTreeMap<&'static str, String>,
+    scripts: PathBuf,
+    #[expect(dead_code, reason = "the keeper ends it; dropping it here would leave a zombie")]
+    name_daemon: Child,
+    node: Mutex<Child>,
+    vhosts: usize,
+    given: AtomicUsize,
+    keeper: Keeper,
+}
+
+/// A virtual host that nobody else uses.
+#[derive(Debug)]
+pub struct Vhost<'b> {
+    broker: &'b RabbitMq,
+    name: String,
+}
+
+impl RabbitMq {
+    /// The broker that all tests of a run share. Nobody stops it or raises its alarms.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<RabbitMq> = OnceCell::const_new();
+        SHARED.get_or_init(|| Self::start_with(SHARED_VHOSTS)).await
+    }
+
+    /// A broker for one test, which may do with it what it likes.
+    pub async fn start() -> Self {
+        Self::start_with(OWN_VHOSTS).await
+    }
+
+    async fn start_with(vhosts: usize) -> Self {
+        let keeper = Keeper::new("test-rabbitmq-");
+        let scripts = scripts();
+        let ports = [free_port(), free_port(), free_port()];
+        write_configuration(keeper.folder(), vhosts);
+        let environment = environment(keeper.folder(), ports);
+        let name_daemon = keeper.start(Command::new("epmd").envs(&environment), "epmd");
+        let node = start_node(&keeper, &scripts, &environment);
+        let address = SocketAddr::from(([127, 0, 0, 1], ports[0]));
+        let given = AtomicUsize::new(0);
+        let broker = Self { address, environment, scripts, name_daemon, node: Mutex::new(node), vhosts, given, keeper };
+        broker.is_up().await;
+        broker
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A virtual host of one's own.
+    pub fn vhost(&self) -> Vhost<'_> {
+        let number = self.given.fetch_add(1, Ordering::Relaxed);
+        assert!(number < self.vhosts, "more tests than virtual hosts: raise SHARED_VHOSTS");
+        Vhost { broker: self, name: format!("v{number}") }
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&self) {
+        self.keeper.kill(&mut self.node.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Starts it again after a kill, on the same port and with its files.
+    pub async fn start_again(&self) {
+        let node = start_node(&self.keeper, &self.scripts, &self.environment);
+        *self.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
+        self.is_up().await;
+    }
+
+    /// From now on the broker reads nothing from who publishes.
+    pub async fn raise_memory_alarm(&self) {
+        self.control(&["set_vm_memory_high_watermark", "0"]).await;
+    }
+
+    /// Ends the alarm.
+    pub async fn clear_memory_alarm(&self) {
+        self.control(&["set_vm_memory_high_watermark", "0.6"]).await;
+    }
+
+    async fn is_up(&self) {
+        let log = self.keeper.folder().join("rabbitmq.log");
+        eventually_within(Duration::from_mins(3), &format!("RabbitMQ answers (see {})", log.display()), async || {
+            let mut connection = TcpStream::connect(self.address).await.ok()?;
+            connection.write_all(b"AMQP\x00\x00\x09\x01").await.ok()?;
+            let mut first = [0; 1];
+            connection.read_exact(&mut first).await.ok().map(drop)
+        })
+        .await;
+    }
+
+    async fn control(&self, arguments: &[&str]) {
+        let mut command = tokio::process::Command::new(self.scripts.join("rabbitmqctl"));
+        let output = command.envs(&self.environment).args(arguments).output().await.expect("rabbitmqctl can be run");
+        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Vhost<'_> {
+    /// Where clients connect.
+    pub fn url(&self) -> String {
+        self.url_at(self.broker.address)
+    }
+
+    /// The same through a link.
+    pub fn url_through(&self, link: &Link) -> String {
+        self.url_at(link.address())
+    }
+
+    fn url_at(&self, address: SocketAddr) -> String {
+        format!("amqp://guest:guest@{address}/{}", self.name)
+    }
+
+    /// Deletes a queue behind everybody's back.
+    pub async fn delete_queue(&self, queue: &str) {
+        let arguments = ["--vhost", &self.name, "delete_queue", queue];
+        // A quorum queue that was declared just now may not have its leader yet.
+        eventually("the queue is deleted", async || {
+            let mut command = tokio::process::Command::new(self.broker.scripts.join("rabbitmqctl"));
+            let output = command.envs(&self.broker.environment).args(arguments).output().await.ok()?;
+            output.status.success().then_some(())
+        })
+        .await;
+    }
+}
+
+/// `RABBITMQ_SBIN`, or where Debian's package puts the scripts (its `rabbitmq-server` on the path changes the user).
+fn scripts() -> PathBuf {
+    #[expect(clippy::disallowed_methods, reason = "tests have no settings of their own")]
+    if let Ok(folder) = std::env::var("RABBITMQ_SBIN") {
+        return PathBuf::from(folder);
+    }
+    let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
+    let found = versions.map(|version| version.path().join("sbin")).find(|path| path.join("rabbitmq-server").exists());
+    found.expect("RabbitMQ is not installed: run ops/test.sh, or set RABBITMQ_SBIN to its sbin folder")
+}
+
+fn write_configuration(folder: &Path, vhosts: usize) {
+    let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("the folder is ours");
+    let names: Vec<String> = (0..vhosts).map(|number| format!("v{number}")).collect();
+    let vhosts: Vec<String> = names.iter().map(|name| format!(r#"{{"name":"{name}"}}"#)).collect();
+    let permissions: Vec<String> = names
+        .iter()
+        .map(|name| format!(r#"{{"user":"guest","vhost":"{name}","configure":".*","write":".*","read":".*"}}"#))
+        .collect();
+    let user = format!(
+        r#"{{"name":"guest","password_hash":"{PASSWORD_HASH}","hashing_algorithm":"rabbit_password_hashing_sha256","tags":["administrator"]}}"#
+    );
+    write(
+        "definitions.json",
+        format!(r#"{{"users":[{user}],"vhosts":[{}],"permissions":[{}]}}"#, vhosts.join(","), permissions.join(",")),
+    );
+    let definitions = folder.join("definitions.json");
+    write(
+        "rabbitmq.conf",
+        format!(
+            "load_definitions = {}\ndisk_free_limit.absolute = 1MB\nlog.file.level = warning\n",
+            definitions.display()
+        ),
+    );
+    write("enabled_plugins", "[].\n".to_owned());
+    write("rabbitmq-env.conf", String::new());
+    write("advanced.config", "[].\n".to_owned());
+}
+
+/// Everything that would otherwise lie in a global folder or on a well-known port.
+fn environment(folder: &Path, [port, distribution, names]: [u16; 3]) -> BTreeMap<&'static str, String> {
+    let path = |name: &str| folder.join(name).display().to_string();
+    BTreeMap::from([
+        ("HOME", path("")),
+        ("RABBITMQ_NODENAME", format!("test{port}@localhost")),
+        ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".to_owned()),
+        ("RABBITMQ_NODE_PORT", port.to_string()),
+        ("RABBITMQ_DIST_PORT", distribution.to_string()),
+        ("ERL_EPMD_PORT", names.to_string()),
+        ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
+        ("RABBITMQ_BASE", path("")),
+        ("RABBITMQ_MNESIA_BASE", path("mnesia")),
+        ("RABBITMQ_LOG_BASE", path("log")),
+        ("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf")),
+        ("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf")),
+        ("RABBITMQ_ADVANCED_CONFIG_FILE", path("advanced.config")),
+        ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
+        ("RABBITMQ_PID_FILE", path("node.pid")),
+        ("ERL_CRASH_DUMP", path("erl_crash.dump")),
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
+    ])
+}
+
+fn start_node(keeper: &Keeper, scripts: &Path, environment: &BTreeMap<&'static str, String>) -> Child {
+    keeper.start(Command::new(scripts.join("rabbitmq-server")).envs(environment), "rabbitmq")
+}
