@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_understood_as_seconds_and_as_a_date() {
-        assert_eq!(pause("120"), Some(Duration::from_secs(120)));
+        assert_eq!(pause("120"), Some(Duration::from_mins(2)));
         assert_eq!(pause("Mon, 23 Nov 2026 18:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(pause("Mon, 23 Nov 2026 17:00:00 GMT"), Some(Duration::ZERO), "a date that is past");
         assert_eq!(pause("soon"), None);

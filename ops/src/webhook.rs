@@ -56,9 +56,14 @@ impl Meta {
         Self { client: Client::builder(TokioExecutor::new()).build_http(), to, app_secret }
     }
 
+    /// What Meta puts into `X-Hub-Signature-256`.
+    pub fn signature(body: &[u8], app_secret: &Secret) -> String {
+        ingest::sign(body, app_secret)
+    }
+
     /// Signs and posts one body. An answer that does not come in Meta's time is an error.
     pub async fn post(&self, body: Bytes) -> Result<StatusCode, String> {
-        let signature = ingest::sign(&body, &self.app_secret);
+        let signature = Self::signature(&body, &self.app_secret);
         self.post_with(body, Some(&signature)).await
     }
 

@@ -43,7 +43,7 @@ impl Amqp {
         let declarations = Declarations::default();
         let publishing = Link::start((url.clone(), Side::Publish), declarations.clone(), metrics.clone(), shutdown);
         let taking = Link::start((url, Side::Take), declarations, metrics.clone(), shutdown);
-        publishing.first_outcome(START_WAIT).await?;
+        tokio::try_join!(publishing.first_outcome(START_WAIT), taking.first_outcome(START_WAIT))?;
         let tasks = (0..PUBLISHING_TASKS).map(|_| {
             let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
             let task = rounds::Rounds::new(publishing.clone(), receiver, metrics.clone(), shutdown.clone());

@@ -14,8 +14,16 @@ pub struct Link {
     state: watch::Sender<State>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+#[derive(Clone, Copy, Debug, Default)]
+struct State {
+    mode: Mode,
+    /// Each cut breaks what there is, even one that is mended before anybody looked.
+    cuts: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
     Whole,
     /// Connections stay, nothing passes: a cable pulled out.
     Stalled,
@@ -28,7 +36,7 @@ impl Link {
     pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
-        let (state, watched) = watch::channel(State::Whole);
+        let (state, watched) = watch::channel(State::default());
         spawn(accept(listener, server, watched));
         Self { address, state }
     }
@@ -40,17 +48,17 @@ impl Link {
 
     /// Breaks every connection, and each new one.
     pub fn cut(&self) {
-        self.state.send_replace(State::Cut);
+        self.state.send_modify(|state| *state = State { mode: Mode::Cut, cuts: state.cuts + 1 });
     }
 
     /// Lets nothing pass, but breaks nothing.
     pub fn stall(&self) {
-        self.state.send_replace(State::Stalled);
+        self.state.send_modify(|state| state.mode = Mode::Stalled);
     }
 
     /// Lets everything pass again.
     pub fn mend(&self) {
-        self.state.send_replace(State::Whole);
+        self.state.send_modify(|state| state.mode = Mode::Whole);
     }
 }
 
@@ -66,7 +74,7 @@ async fn accept(listener: TcpListener, server: SocketAddr, mut state: watch::Rec
             // The link was dropped.
             gone = state.wait_for(|_| false) => return drop(gone),
         };
-        if *state.borrow() != State::Cut {
+        if state.borrow().mode != Mode::Cut {
             spawn(relay(client, server, state.clone()));
         }
     }
@@ -76,10 +84,11 @@ async fn relay(client: TcpStream, server: SocketAddr, state: watch::Receiver<Sta
     let Ok(server) = TcpStream::connect(server).await else { return };
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
     let mut cut = state.clone();
+    let cuts = cut.borrow().cuts;
     tokio::select! {
         () = pass(from_client, to_server, state.clone()) => {}
         () = pass(from_server, to_client, state) => {}
-        _ = cut.wait_for(|state| *state == State::Cut) => {}
+        _ = cut.wait_for(|state| state.cuts != cuts) => {}
     }
 }
 
@@ -87,7 +96,7 @@ async fn relay(client: TcpStream, server: SocketAddr, state: watch::Receiver<Sta
 async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
     let mut bytes = vec![0; 64 << 10];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if state.wait_for(|state| *state != State::Stalled).await.is_err() {
+        if state.wait_for(|state| state.mode != Mode::Stalled).await.is_err() {
             return;
         }
         if to.write_all(&bytes[..count]).await.is_err() {

@@ -1,0 +1,43 @@
+//! Notifications as Meta would post them, written for the tests.
+
+use bytes::Bytes;
+
+/// The number that the notifications are about.
+pub(crate) const NUMBER: &str = "100000000000001";
+/// Its address.
+pub(crate) const ADDRESS: &str = "whatsapp:100000000000001";
+
+/// One text message; the serial makes its id, and each of ten people speaks in turn.
+pub(crate) fn text(serial: usize) -> Bytes {
+    let person = format!("49155500000{:02}", serial % 10);
+    whatsapp(&format!(
+        r#""contacts":[{{"wa_id":"{person}","profile":{{"name":"Ada Sample"}}}}],"messages":[{{"from":"{person}","id":"wamid.{serial}","timestamp":"1790000000","type":"text","text":{{"body":"hello {serial}"}}}}]"#
+    ))
+}
+
+/// A batch of status updates.
+pub(crate) fn statuses(serials: std::ops::Range<usize>) -> Bytes {
+    let statuses: Vec<String> = serials
+        .map(|serial| {
+            format!(
+                r#"{{"id":"wamid.{serial}","status":"delivered","timestamp":"1790000000","recipient_id":"49155500000{:02}"}}"#,
+                serial % 10
+            )
+        })
+        .collect();
+    whatsapp(&format!(r#""statuses":[{}]"#, statuses.join(",")))
+}
+
+/// One text message of so many bytes.
+pub(crate) fn large(bytes: usize) -> Bytes {
+    let text = "x".repeat(bytes);
+    whatsapp(&format!(
+        r#""messages":[{{"from":"4915550000001","id":"wamid.large","timestamp":"1790000000","type":"text","text":{{"body":"{text}"}}}}]"#
+    ))
+}
+
+fn whatsapp(value: &str) -> Bytes {
+    Bytes::from(format!(
+        r#"{{"object":"whatsapp_business_account","entry":[{{"id":"200000000000001","changes":[{{"field":"messages","value":{{"messaging_product":"whatsapp","metadata":{{"display_phone_number":"4930000000","phone_number_id":"{NUMBER}"}},{value}}}}}]}}]}}"#
+    ))
+}

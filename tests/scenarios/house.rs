@@ -1,0 +1,96 @@
+//! The house: which crate may use which, one sentence at the head of every file, and files of a size to read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Whom each crate of the service may use, beside itself. Tests may use everything.
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("event", &[]),
+    ("chassis", &[]),
+    ("queue", &["event", "chassis"]),
+    ("channels", &["event", "chassis"]),
+    ("ingest", &["event", "chassis", "queue"]),
+    ("dispatcher", &["event", "chassis", "queue", "channels"]),
+    ("ops", &["event", "chassis", "queue", "channels", "ingest", "dispatcher"]),
+];
+/// Only one crate may name each of these.
+const OWNERS: [(&str, &str); 4] =
+    [("lapin", "queue"), ("redis", "channels"), ("fernet", "channels"), ("backoff", "chassis")];
+/// A file longer than this is two files.
+const LINES_MAX: usize = 350;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace").to_owned()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every file of ours with that ending.
+fn files(ending: &str) -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![root()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the workspace can be read").flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            if path.is_dir() && name != "target" && !name.to_string_lossy().starts_with('.') {
+                folders.push(path);
+            } else if path.to_string_lossy().ends_with(ending) {
+                found.push(path);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no {ending}: is this the workspace?");
+    found
+}
+
+/// The dependencies of a crate, without those of its tests.
+fn dependencies(manifest: &str) -> BTreeSet<String> {
+    let section = manifest.split("\n[").find(|section| section.starts_with("dependencies]")).unwrap_or_default();
+    let names = section.lines().skip(1).filter_map(|line| line.split(['.', ' ', '=']).next());
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn manifests() -> BTreeMap<String, BTreeSet<String>> {
+    let manifests = files("Cargo.toml").into_iter().map(|path| read(&path));
+    manifests
+        .filter_map(|text| {
+            let name = text.lines().find_map(|line| line.strip_prefix("name = "))?.trim_matches('"').to_owned();
+            Some((name, dependencies(&text)))
+        })
+        .collect()
+}
+
+#[test]
+fn arrows_between_crates_point_down_only() {
+    let manifests = manifests();
+    let ours: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+
+    for (name, allowed) in ARROWS {
+        let used = manifests.get(name).unwrap_or_else(|| panic!("there is no crate {name}"));
+        let upward: Vec<&String> =
+            used.iter().filter(|used| ours.contains(used.as_str()) && !allowed.contains(&used.as_str())).collect();
+        assert!(upward.is_empty(), "{name} may not use {upward:?}");
+    }
+}
+
+#[test]
+fn each_outside_system_is_named_by_one_crate() {
+    let manifests = manifests();
+
+    for (package, owner) in OWNERS {
+        let users: Vec<&String> =
+            manifests.iter().filter(|(_, used)| used.contains(package)).map(|(name, _)| name).collect();
+        assert_eq!(users, [owner], "{package}");
+    }
+}
+
+#[test]
+fn every_file_begins_with_one_sentence_and_is_short_enough_to_read() {
+    for path in files(".rs") {
+        let text = read(&path);
+        assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
+        let lines = text.lines().count();
+        assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
+    }
+}
