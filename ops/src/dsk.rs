@@ -145,6 +145,11 @@ impl Dsk {
         lock(&self.state).seen.clone()
     }
 
+    /// How many requests came and were answered.
+    pub fn requests(&self) -> usize {
+        lock(&self.state).seen.len()
+    }
+
     /// Requests that wait for their answer now.
     pub fn under_way(&self) -> usize {
         lock(&self.state).under_way.values().sum()
@@ -288,7 +293,7 @@ impl Command {
         let dsk = Dsk::play(self.listen, played, &shutdown).await.map_err(Failed::wrong)?;
         println!("Playing DSK: set DSK_URL={}", dsk.url());
         shutdown.drain(Duration::from_secs(1)).await;
-        let (requests, events) = (dsk.seen().len(), dsk.ids().len());
+        let (requests, events) = (dsk.requests(), dsk.ids().len());
         println!("{requests} requests, {events} events delivered");
         Ok(())
     }

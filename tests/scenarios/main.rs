@@ -3,9 +3,12 @@
 mod accepting;
 mod bodies;
 mod delivering;
+mod documents;
 mod embedded;
 mod faults;
 mod house;
+#[cfg(feature = "long")]
+mod long;
 mod secrecy;
 mod stack;
 mod starting;

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Runs every test, installing RabbitMQ and Redis first where they are missing. `--long` adds the slow ones.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+long=false
+case "${1-}" in
+    '') ;;
+    --long) long=true ;;
+    *) echo "usage: ops/test.sh [--long]" >&2; exit 2 ;;
+esac
+
+ran=()
+run() {
+    echo; echo "== $1"; shift
+    "$@"
+}
+note() { ran+=("$1"); }
+
+has_rabbitmq() { [ -n "${RABBITMQ_SBIN-}" ] || ls /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server > /dev/null 2>&1; }
+
+# Another apt may be at work: wait for it instead of failing.
+install_packages() {
+    local as_root=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo > /dev/null || return 1
+        as_root=(sudo)
+    fi
+    command -v apt-get > /dev/null || return 1
+    local try
+    for try in $(seq 60); do
+        "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=600 update -qq && break
+        [ "$try" -lt 60 ] || return 1
+        sleep 5
+    done
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get -o DPkg::Lock::Timeout=600 install -y -qq --no-install-recommends "$@"
+}
+
+missing=()
+has_rabbitmq || missing+=(rabbitmq-server)
+command -v redis-server > /dev/null || missing+=(redis-server)
+if [ ${#missing[@]} -gt 0 ]; then
+    echo "Installing ${missing[*]}: the tests start private ones, on ports of their own"
+    install_packages "${missing[@]}" || {
+        echo "error: ${missing[*]} can't be installed here." >&2
+        echo "Install RabbitMQ (3.10 or newer) and Redis (6 or newer) with your system's packages," >&2
+        echo "set RABBITMQ_SBIN to the folder of its rabbitmq-server script, and run this again." >&2
+        exit 1
+    }
+fi
+
+export RUST_BACKTRACE="${RUST_BACKTRACE-0}"
+run "Building" cargo build --locked --workspace --bins
+run "Unit tests, contracts on both back ends, scenarios" cargo test --locked --workspace
+note "unit tests, queue and channel contracts (RabbitMQ or Redis, and files), scenarios"
+
+if $long; then
+    run "Property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked --package event
+    note "property tests with 20,000 cases each"
+
+    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture long::
+    note "drills (100,000 events, many kills)"
+
+    four="${RABBITMQ_4-target/rabbitmq-4}"
+    [ -e "$four/root/complete" ] || run "Unpacking RabbitMQ 4" ops/rabbitmq/unpack-4.sh "$four"
+    four="$(realpath "$four")"
+    sbin="$(echo "$four"/root/usr/lib/rabbitmq/lib/rabbitmq_server-4*/sbin)"
+    run "Contracts and scenarios on RabbitMQ 4" env PATH="$four/root/usr/lib/erlang/bin:$PATH" RABBITMQ_SBIN="$sbin" \
+        cargo test --locked --package queue --package scenarios --features scenarios/long
+    note "queue contract, scenarios and drills on ${sbin##*/lib/}"
+fi
+
+echo
+echo "Passed:"
+printf '  %s\n' "${ran[@]}"
+$long || echo "  (not run: the drills and RabbitMQ 4; ops/test.sh --long runs them)"
