@@ -1,11 +1,13 @@
 //! One envelope's course while it is in hand: look up, attempt, decide, and settle.
 
+use std::time::Duration;
+
 use channels::{Found, Route};
 use chassis::dice;
 use event::{Effect, Envelope};
 use queue::{Confirmed, Taken};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::app::App;
 use crate::settle::{self, Verdict};
@@ -94,8 +96,7 @@ pub(crate) async fn run(app: &App, taken: &Taken) -> Ended {
         match next {
             Next::Delivered => return delivered(app, envelope).await,
             Next::AttemptAgain(delay) => {
-                let delay_ms = delay.as_millis();
-                debug!(event.id = %envelope.id, attempts, delay_ms, "Will try again soon: {cause}");
+                tell(envelope, &cause, attempts, delay);
                 if !app.shutdown.pause(delay).await {
                     return Ended::Interrupted;
                 }
@@ -105,6 +106,16 @@ pub(crate) async fn run(app: &App, taken: &Taken) -> Ended {
                 return settle::park(app, envelope, Verdict { cause, attempts }, reason).await;
             }
         }
+    }
+}
+
+/// The first failure is told aloud, those that follow only to who asks.
+fn tell(envelope: &Envelope, cause: &Cause, attempts: u32, delay: Duration) {
+    let (id, delay_ms) = (&envelope.id, delay.as_millis());
+    if attempts <= 1 {
+        warn!(event.id = %id, attempts, delay_ms, "Will try event {id} again soon: {cause}");
+    } else {
+        debug!(event.id = %id, attempts, delay_ms, "Will try event {id} again soon: {cause}");
     }
 }
 
@@ -143,12 +154,12 @@ async fn delivered(app: &App, envelope: &Envelope) -> Ended {
     }
     let age = app.age(envelope);
     app.metrics.delivered(envelope.class, age);
-    debug!(event.id = %envelope.id, event.type = %envelope.event_type, age_ms = age.as_millis(), "Delivered event {}", envelope.id);
+    info!(event.id = %envelope.id, event.type = %envelope.event_type, age_ms = age.as_millis(), "Delivered event {}", envelope.id);
     Ended::Settled(Proof::Delivered)
 }
 
 fn forget(app: &App, envelope: &Envelope, why: Forgotten) -> Ended {
     app.metrics.forgotten(why);
-    debug!(event.id = %envelope.id, why = why.as_str(), "Event {} needs no delivery", envelope.id);
+    info!(event.id = %envelope.id, why = why.as_str(), "Event {} needs no delivery", envelope.id);
     Ended::Settled(Proof::Forgotten)
 }

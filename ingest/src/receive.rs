@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use queue::{Confirmed, PublishError};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
-use tracing::{debug, warn};
+use tracing::{info, warn};
 
 use crate::admission::{Full, Reservation};
 use crate::app::App;
@@ -103,7 +103,7 @@ pub(crate) async fn receive(State(app): State<Arc<App>>, headers: HeaderMap, bod
     match answer {
         Ok(confirmed) => {
             app.metrics.answered(Outcome::Accepted, started.elapsed());
-            debug!(elapsed_ms, "Accepted a notification");
+            info!(elapsed_ms, "Accepted a notification");
             accept(confirmed).into_response()
         }
         Err(refusal) => {

@@ -9,6 +9,7 @@ mod faults;
 mod house;
 #[cfg(feature = "long")]
 mod long;
+mod operating;
 mod secrecy;
 mod stack;
 mod starting;

@@ -18,7 +18,7 @@ const TRIES_MAX: usize = 10;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no connection, or it broke.
-    #[error("the channel store can't be reached")]
+    #[error("the channel store can't be reached: does it run, and is CHANNELS_URL right?")]
     Away,
     /// No answer within the bound.
     #[error("the channel store did not answer in time")]

@@ -1,0 +1,113 @@
+//! The operator's commands, as the README writes them, on the embedded queue and store.
+
+#![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::stack::program;
+
+const TOKEN: &str = "a-token-that-is-never-printed";
+
+/// A folder with a key ring and a token in files, and `ops` set up to work in it.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = Command::new(program("ops")).args(["keys", "new"]).output().unwrap().stdout;
+        std::fs::write(folder.path().join("key-ring"), key).unwrap();
+        std::fs::write(folder.path().join("token"), format!("{TOKEN}\n")).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn ops(&self, arguments: &[&str]) -> Output {
+        let url = format!("embedded:{}", self.path().display());
+        let mut command = Command::new(program("ops"));
+        command.env_clear().current_dir(self.path()).args(arguments);
+        command.env("QUEUE_URL", &url).env("CHANNELS_URL", &url).env("KEY_RING_FILE", "key-ring");
+        command.output().unwrap()
+    }
+
+    /// What it says when it succeeds.
+    fn says(&self, arguments: &[&str]) -> String {
+        let output = self.ops(arguments);
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        assert!(!said.contains(TOKEN), "{arguments:?} printed a token");
+        said
+    }
+
+    /// What it says when it fails with that code.
+    fn fails(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.ops(arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        said
+    }
+}
+
+#[test]
+fn a_channel_is_stored_shown_and_removed_without_its_token_ever_being_printed() {
+    let desk = Desk::new();
+    let add = ["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token", "--account-id", "9"];
+
+    desk.says(&add);
+    assert!(desk.says(&["channels", "list"]).contains("whatsapp:1"));
+    assert!(desk.says(&["channels", "list", "--json"]).contains(r#""address":"whatsapp-account:9""#));
+    let shown = desk.says(&["channels", "show", "whatsapp:1"]);
+    assert!(shown.contains("sealed") && shown.contains("acme"), "{shown}");
+
+    assert!(desk.says(&["channels", "remove", "whatsapp:1"]).contains("--yes"), "a dry run by default");
+    assert!(desk.says(&["channels", "show", "whatsapp:1"]).contains("connected"));
+    desk.says(&["channels", "remove", "whatsapp:1", "--yes"]);
+    let shown = desk.says(&["channels", "show", "whatsapp:1"]);
+    assert!(shown.contains("disconnected") && !shown.contains("sealed"), "{shown}");
+    assert!(desk.says(&["channels", "show", "whatsapp-account:9"]).contains("disconnected"));
+}
+
+#[test]
+fn what_is_asked_wrongly_is_answered_with_what_would_be_right() {
+    let desk = Desk::new();
+    let add = |address: &'static str, tenant: &'static str, file: &'static str| {
+        ["channels", "add", address, "--tenant", tenant, "--dsk-token-file", file]
+    };
+
+    assert!(desk.fails(2, &add("telegram:1", "acme", "token")).contains("whatsapp:106540352242922"));
+    assert!(desk.fails(2, &add("whatsapp:1", "acme", "nothing-here")).contains("nothing-here"));
+    assert!(desk.fails(2, &["channels", "add", "whatsapp:1", "--dsk-token-file", "token"]).contains("--tenant"));
+    assert!(desk.fails(1, &["channels", "show", "whatsapp:1"]).contains("ops channels list"));
+    desk.says(&add("whatsapp:1", "acme", "token"));
+    assert!(desk.fails(1, &add("whatsapp:1", "other", "token")).contains("another tenant"));
+}
+
+#[test]
+fn the_files_of_the_embedded_store_are_their_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let desk = Desk::new();
+
+    desk.says(&["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token"]);
+    desk.says(&["topology"]);
+
+    for file in ["queue.db", "channels.db"] {
+        let mode = std::fs::metadata(desk.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+        let bytes = std::fs::read(desk.path().join(file)).unwrap();
+        assert!(!bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes()), "{file} holds the token");
+    }
+}
+
+#[test]
+fn the_demonstration_loses_nothing() {
+    let desk = Desk::new();
+
+    let said = desk.says(&["demo", "--count", "60", "--rate", "200"]);
+
+    assert!(said.contains("lost 0"), "{said}");
+}
