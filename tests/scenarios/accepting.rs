@@ -3,13 +3,17 @@
 use bytes::Bytes;
 use chassis::Secret;
 use event::Class;
+use http_body_util::Full;
+use hyper::{Request, Version};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use ops::webhook::Meta;
 use testkit::eventually;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::bodies::{large, statuses, text};
-use crate::stack::{OTHER_APP_SECRET, Stack, get, raw, verify_token};
+use crate::stack::{APP_SECRET, OTHER_APP_SECRET, Stack, get, raw, verify_token};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_handshake_echoes_the_challenge_for_our_verify_token_only() {
@@ -29,29 +33,42 @@ async fn the_handshake_echoes_the_challenge_for_our_verify_token_only() {
 async fn only_the_sha256_signature_of_the_raw_bytes_is_accepted() {
     const BODY: &str = r#"{"object":"instagram","entry":[{"id":"0","time":1520383572,"messaging":[{"message":{"mid":"m","text":"\u00e4\u00f6\u00e5 \ud83e\udd70 \/"}}]}]}"#;
     const SIGNATURE: &str = "sha256=f61c9efdf238125f95cb8f5d0be1f8e66fd55d10b6d8e9792265f7bfff8371c7";
-    let vector_secret = Secret::new("test_app_secret_0123456789abcdef");
-    assert_eq!(ingest_sign(BODY, &vector_secret), SIGNATURE);
     let stack = Stack::start().await;
-    let meta = &stack.processes.meta;
     let body = Bytes::from_static(BODY.as_bytes());
-    let good = ingest_sign(BODY, &Secret::new(OTHER_APP_SECRET));
-    let post =
-        async |signature: Option<&str>, body: &Bytes| meta.post_with(body.clone(), signature).await.unwrap().as_u16();
+    let post = async |signature: Option<&str>, body: &Bytes| {
+        stack.processes.meta.post_with(body.clone(), signature).await.unwrap().as_u16()
+    };
+    let signed_with = |secret: &str| Meta::signature(BODY.as_bytes(), &Secret::new(secret));
 
-    assert_eq!(post(Some(&good), &body).await, 200, "the second app's secret");
+    assert_eq!(post(Some(SIGNATURE), &body).await, 200, "the vector");
+    assert_eq!(post(Some(&signed_with(OTHER_APP_SECRET)), &body).await, 200, "the second app's secret");
+
     assert_eq!(post(None, &body).await, 401, "missing");
-    for malformed in ["", "sha256=", "sha256=00", "f61c9efd", &good.to_uppercase(), &good.replace("sha256", "sha1")] {
+    for malformed in ["", "sha256=", "sha256=00", "f61c9efd", &SIGNATURE.replace("sha256", "sha1")] {
         assert_eq!(post(Some(malformed), &body).await, 401, "{malformed:?}");
     }
-    assert_eq!(post(Some(SIGNATURE), &body).await, 401, "a secret that is not ours");
+    assert_eq!(post(Some(&signed_with("not ours")), &body).await, 401, "a secret that is not ours");
     let encoded_anew = Bytes::from(BODY.replace(r"\u00e4\u00f6\u00e5", "äöå"));
-    assert_eq!(post(Some(&good), &encoded_anew).await, 401, "encoded anew");
-    let sha1_only = "POST /webhook HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 2\r\nx-hub-signature: sha1=4a7874b8fef24bc7e2e875f3ad549aff780509f9\r\n\r\n{}";
+    assert_eq!(post(Some(SIGNATURE), &encoded_anew).await, 401, "encoded anew");
+    let sha1_only = "POST /webhook HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 2\r\n\
+                     x-hub-signature: sha1=4a7874b8fef24bc7e2e875f3ad549aff780509f9\r\n\r\n{}";
     assert_eq!(raw(&stack.processes.ingest_address.to_string(), sha1_only.as_bytes()).await.0, 401, "sha1 only");
 }
 
-fn ingest_sign(body: &str, secret: &Secret) -> String {
-    Meta::signature(body.as_bytes(), secret)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_may_speak_http_2_in_clear() {
+    let stack = Stack::start().await;
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
+    let body = text(1);
+
+    let request = Request::post(format!("http://{}/webhook", stack.processes.ingest_address))
+        .header("x-hub-signature-256", Meta::signature(&body, &Secret::new(APP_SECRET)))
+        .body(Full::new(body))
+        .unwrap();
+    let answer = client.request(request).await.unwrap();
+
+    assert_eq!((answer.status().as_u16(), answer.version()), (200, Version::HTTP_2));
+    stack.processes.delivered(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,7 +117,7 @@ async fn a_client_that_hangs_up_half_way_harms_nobody() {
     half.write_all(b"POST /webhook HTTP/1.1\r\nhost: t\r\ncontent-length: 1000\r\n\r\n{\"object\":").await.unwrap();
     drop(half);
     let body = text(1);
-    let signature = Meta::signature(&body, &Secret::new(crate::stack::APP_SECRET));
+    let signature = Meta::signature(&body, &Secret::new(APP_SECRET));
     let mut whole = TcpStream::connect(address).await.unwrap();
     let head = format!(
         "POST /webhook HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\nx-hub-signature-256: {signature}\r\n\r\n",
@@ -126,6 +143,8 @@ async fn a_sender_that_dawdles_is_given_up() {
     .await;
 
     assert_eq!(status, 408);
+    let (status, _) = raw(&stack.processes.ingest_address.to_string(), b"POST /webhook HTTP/1.1\r\nhost: ").await;
+    assert!([0, 408].contains(&status), "headers that never end were answered {status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

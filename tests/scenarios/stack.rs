@@ -27,6 +27,8 @@ pub(crate) const DSK_TOKEN: &str = "dsk-token-4f1b2c";
 pub(crate) const APP_SECRET: &str = "app-secret-92ce01";
 /// A second app's secret.
 pub(crate) const OTHER_APP_SECRET: &str = "app-secret-of-another-app";
+/// The secret of the signature vector that is checked against ingest.
+pub(crate) const VECTOR_SECRET: &str = "test_app_secret_0123456789abcdef";
 /// What signs what DSK gets.
 pub(crate) const SIGNING_SECRET: &str = "whsec_c2lnbmluZy1zZWNyZXQtZm9yLXRlc3Rz";
 const VERIFY_TOKEN: &str = "verify-token-77aa";
@@ -238,7 +240,7 @@ pub(crate) fn settings(place: &Place, folder: &TempDir, dsk: &Dsk) -> Vec<(&'sta
         ("KEY_RING_FILE", folder.path().join("key-ring").display().to_string()),
         ("DSK_URL", dsk.url()),
         ("DSK_SIGNING_SECRET", SIGNING_SECRET.to_owned()),
-        ("META_APP_SECRETS", format!("{OTHER_APP_SECRET},{APP_SECRET}")),
+        ("META_APP_SECRETS", format!("{OTHER_APP_SECRET},{APP_SECRET}\n{VECTOR_SECRET}")),
         ("META_VERIFY_TOKENS", VERIFY_TOKEN.to_owned()),
         ("INGEST_LISTEN", "127.0.0.1:0".to_owned()),
         ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
