@@ -225,6 +225,15 @@ impl Processes {
     }
 }
 
+/// A test that fails shows what the processes had to say.
+impl Drop for Processes {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.said());
+        }
+    }
+}
+
 async fn add_channel(place: &Place, address: &str, ring: &KeyRing) {
     let channel = NewChannel::new(Address::new(address), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
     let store = open_store(place);

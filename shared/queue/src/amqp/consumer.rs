@@ -1,5 +1,6 @@
 //! The consumer of one class: how it is opened, and a watchdog for the one that the broker has silently forgotten.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use event::Class;
@@ -20,7 +21,7 @@ pub(super) const CONSUMER_TAG: &str = "dispatcher";
 const WATCH_PERIOD: Duration = Duration::from_secs(3);
 
 /// An AMQP channel with our window.
-pub(super) async fn open(connection: &Connection, (class, window): (Class, u16)) -> Option<Channel> {
+pub(super) async fn open(connection: &Arc<Connection>, (class, window): (Class, u16), link: &Link) -> Option<Channel> {
     let opened = async {
         let channel = connection.create_channel().await?;
         // Before the consumer: lapin's own buffer has no bound.
@@ -33,12 +34,19 @@ pub(super) async fn open(connection: &Connection, (class, window): (Class, u16))
             warn!(%error, class = class.as_str(), "Could not open an AMQP channel for taking: {error}");
             None
         }
-        Err(_) => None,
+        Err(_) => {
+            link.give_up(connection);
+            None
+        }
     }
 }
 
 /// Starts the consumer. A queue that is not there is declared again.
-pub(super) async fn consume(channel: &Channel, (class, link): (Class, &Link)) -> Option<Consumer> {
+pub(super) async fn consume(
+    (connection, channel): (&Arc<Connection>, &Channel),
+    class: Class,
+    link: &Link,
+) -> Option<Consumer> {
     let queue = Place::Class(class).queue();
     let options = BasicConsumeOptions::default();
     let consumer = channel.basic_consume(queue.into(), CONSUMER_TAG.into(), options, FieldTable::default());
@@ -49,7 +57,10 @@ pub(super) async fn consume(channel: &Channel, (class, link): (Class, &Link)) ->
             link.redeclare();
             None
         }
-        Err(_) => None,
+        Err(_) => {
+            link.give_up(connection);
+            None
+        }
     }
 }
 

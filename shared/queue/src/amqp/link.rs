@@ -1,6 +1,6 @@
 //! One connection to RabbitMQ that is kept: our own supervisor, because lapin's recovery can wait for ever.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use chassis::{Backoff, Secret, Shutdown, dice};
@@ -31,6 +31,7 @@ const WATCHDOG_PERIOD: Duration = Duration::from_secs(1);
 pub(super) struct Link {
     state: watch::Receiver<State>,
     declarations: Declarations,
+    suspect: watch::Sender<Weak<Connection>>,
 }
 
 /// Counts how often the queues had to be declared again, shared by the connections of a process: whoever takes from a
@@ -55,10 +56,11 @@ impl Link {
         shutdown: &Shutdown,
     ) -> Self {
         let (sender, state) = watch::channel(State::Connecting);
-        let supervisor =
-            Supervisor { url, side, metrics, shutdown: shutdown.clone(), redeclare: declarations.subscribe() };
+        let (suspect, suspected) = watch::channel(Weak::new());
+        let redeclare = declarations.subscribe();
+        let supervisor = Supervisor { url, side, metrics, shutdown: shutdown.clone(), redeclare, suspected };
         shutdown.spawn(supervisor.run(sender));
-        Self { state, declarations }
+        Self { state, declarations, suspect }
     }
 
     /// The connection, if there is one now.
@@ -89,6 +91,12 @@ impl Link {
         self.declarations.send_modify(|count| *count += 1);
     }
 
+    /// The broker did not answer on this connection in time. What was asked may still be done, behind our back (a
+    /// consumer that nobody reads would keep a window of envelopes): only a new connection is known to be clean.
+    pub(super) fn give_up(&self, connection: &Arc<Connection>) {
+        self.suspect.send_replace(Arc::downgrade(connection));
+    }
+
     /// Changes whenever the queues have to be declared again.
     pub(super) fn declarations(&self) -> watch::Receiver<u64> {
         self.declarations.subscribe()
@@ -101,6 +109,7 @@ struct Supervisor {
     metrics: Metrics,
     shutdown: Shutdown,
     redeclare: watch::Receiver<u64>,
+    suspected: watch::Receiver<Weak<Connection>>,
 }
 
 impl Supervisor {
@@ -163,17 +172,30 @@ impl Supervisor {
     }
 
     /// Returns when the connection is lost or the process stops.
-    async fn watch(&mut self, connection: &Connection) {
+    async fn watch(&mut self, connection: &Arc<Connection>) {
         let mut events = Box::pin(connection.events_listener());
+        let mut suspected = self.suspected.clone();
+        let is_this = |suspect: &Weak<Connection>| std::ptr::eq(suspect.as_ptr(), Arc::as_ptr(connection));
+        let mut given_up = Box::pin(async move {
+            if suspected.wait_for(is_this).await.is_err() {
+                // Nobody is left who could give it up.
+                std::future::pending::<()>().await;
+            }
+        });
         loop {
             let event = tokio::select! {
                 event = events.next() => event,
                 Ok(()) = self.redeclare.changed() => {
-                    if let Err(error) = declare::declare(connection).await {
-                        warn!(%error, "Could not declare the queues again: {error}");
+                    match timeout(CONNECT_TIME, declare::declare(connection)).await {
+                        Ok(Ok(())) => continue,
+                        Ok(Err(error)) => {
+                            warn!(%error, "Could not declare the queues again: {error}");
+                            continue;
+                        }
+                        Err(_) => None,
                     }
-                    continue;
                 }
+                () = &mut given_up => None,
                 stays = self.shutdown.pause(WATCHDOG_PERIOD) => match (stays, connection.status().connected()) {
                     (true, true) => continue,
                     (true, false) => None,

@@ -1,5 +1,6 @@
 //! Taking from RabbitMQ: one AMQP channel a class, coalesced acknowledgements, and a hand that outlives connections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -117,12 +118,13 @@ impl Take {
         }
     }
 
-    async fn session(&mut self, connection: &Connection) -> Ended {
+    async fn session(&mut self, connection: &Arc<Connection>) -> Ended {
         let mut declarations = self.link.declarations();
-        let Some(channel) = consumer::open(connection, (self.class, self.window)).await else { return Ended::Lost };
+        let opened = consumer::open(connection, (self.class, self.window), &self.link).await;
+        let Some(channel) = opened else { return Ended::Lost };
         let mut consumer = None;
         if !self.is_held {
-            consumer = consumer::consume(&channel, (self.class, &self.link)).await;
+            consumer = consumer::consume((connection, &channel), self.class, &self.link).await;
             if consumer.is_none() {
                 return Ended::Lost;
             }
@@ -151,32 +153,39 @@ impl Take {
                 Wake::Settled(settlement) => self.settle(settlement, &channel).await,
                 Wake::AcksDue => true,
                 Wake::WatchDue if consumer.is_none() || self.is_held => watchdog.rest(Instant::now()),
-                Wake::WatchDue => self.watch(&channel, &mut watchdog).await,
+                Wake::WatchDue => self.watch((connection, &channel), &mut watchdog).await,
                 // Our queue may be a new one, of which the old consumer gets nothing.
                 Wake::Redeclared => false,
-                Wake::Told(Some(Order::Hold)) => self.hold(&channel, consumer.is_some()).await,
+                Wake::Told(Some(Order::Hold)) => self.hold((connection, &channel), consumer.is_some()).await,
                 Wake::Told(Some(Order::Resume)) if consumer.is_some() => {
                     // The cancelled stream has not ended yet: a new session is simpler than two consumers.
                     !std::mem::take(&mut self.is_held)
                 }
                 Wake::Told(Some(Order::Resume)) => {
                     self.is_held = false;
-                    consumer = consumer::consume(&channel, (self.class, &self.link)).await;
+                    consumer = consumer::consume((connection, &channel), self.class, &self.link).await;
                     consumer.is_some()
                 }
                 Wake::Told(Some(Order::Finish(reply))) => {
-                    self.finish(&channel).await;
+                    self.finish((connection, &channel)).await;
                     return Ended::Finished(Some(reply));
                 }
                 Wake::Told(None) => return Ended::Finished(None),
             };
             let is_due = acks_due.is_some_and(|due| due <= Instant::now()) || self.ledger.settled() >= ACKS_AT_ONCE;
             if !is_well || (is_due && !self.acknowledge(&channel).await) {
-                timeout(CHANNEL_TIME, declare::close(channel)).await.ok();
-                return Ended::Lost;
+                return self.lost(connection, channel).await;
             }
             acks_due = (self.ledger.settled() > 0).then(|| acks_due.unwrap_or_else(|| Instant::now() + ACK_DELAY));
         }
+    }
+
+    /// Closes the AMQP channel, so that the broker takes back what it handed to us.
+    async fn lost(&self, connection: &Arc<Connection>, channel: Channel) -> Ended {
+        if timeout(CHANNEL_TIME, declare::close(channel)).await.is_err() {
+            self.link.give_up(connection);
+        }
+        Ended::Lost
     }
 
     async fn wake(&mut self, consumer: Option<&mut Consumer>, acks_due: Option<Instant>, watch_due: Instant) -> Wake {
@@ -203,7 +212,7 @@ impl Take {
     }
 
     /// Asks the broker whether envelopes wait that it should have handed to us, and whether it knows of any consumer.
-    async fn watch(&self, channel: &Channel, watchdog: &mut Watchdog) -> bool {
+    async fn watch(&self, (connection, channel): (&Arc<Connection>, &Channel), watchdog: &mut Watchdog) -> bool {
         let has_room = self.ledger.len() < usize::from(self.window);
         match timeout(CHANNEL_TIME, declare::waiting_and_takers(channel, self.class)).await {
             Ok(Ok((waiting, takers)))
@@ -213,7 +222,10 @@ impl Take {
             }
             Ok(Ok(_)) => true,
             Ok(Err(error)) => self.consumer_ended(&error.to_string()),
-            Err(_) => self.consumer_ended("the broker does not answer"),
+            Err(_) => {
+                self.link.give_up(connection);
+                false
+            }
         }
     }
 
@@ -288,15 +300,23 @@ impl Take {
         true
     }
 
-    async fn hold(&mut self, channel: &Channel, is_consuming: bool) -> bool {
+    async fn hold(&mut self, (connection, channel): (&Arc<Connection>, &Channel), is_consuming: bool) -> bool {
         self.is_held = true;
-        !is_consuming || channel.basic_cancel(CONSUMER_TAG.into(), BasicCancelOptions::default()).await.is_ok()
+        if !is_consuming {
+            return true;
+        }
+        let cancelled = channel.basic_cancel(CONSUMER_TAG.into(), BasicCancelOptions::default());
+        let cancelled = timeout(CHANNEL_TIME, cancelled).await;
+        if cancelled.is_err() {
+            self.link.give_up(connection);
+        }
+        matches!(cancelled, Ok(Ok(())))
     }
 
     /// Acknowledges what is settled and gives back the rest with one frame, which keeps its order.
-    async fn finish(&mut self, channel: &Channel) {
+    async fn finish(&mut self, (connection, channel): (&Arc<Connection>, &Channel)) {
         let given_back = async {
-            self.hold(channel, !self.is_held).await;
+            self.hold((connection, channel), !self.is_held).await;
             while let Ok(settlement) = self.settlements.try_recv() {
                 let (tags, is_done) = self.note(settlement);
                 tags.into_iter().filter(|_| is_done).for_each(|tag| self.ledger.settle(tag));

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use event::{EventId, Lane};
 use queue::{PublishError, QueueSettings};
@@ -93,9 +94,7 @@ async fn what_a_killed_broker_had_confirmed_is_there_when_it_is_back() {
                 let sent = event::Envelope { lane: Lane::new(format!("lane {task}")), ..envelope(serial) };
                 match publisher.publish_all(std::slice::from_ref(&sent)).await {
                     Ok(_) => drop(confirmed.insert(sent.id)),
-                    Err(_) => drop(
-                        tokio::time::timeout(std::time::Duration::from_millis(50), std::future::pending::<()>()).await,
-                    ),
+                    Err(_) => drop(tokio::time::timeout(Duration::from_millis(50), std::future::pending::<()>()).await),
                 }
             }
             confirmed
@@ -116,4 +115,32 @@ async fn what_a_killed_broker_had_confirmed_is_there_when_it_is_back() {
     take_until(&mut taker, &confirmed).await;
     taker.finish().await;
     rig.stop().await;
+}
+
+/// What was asked on a silent cable is done later, behind our back: a consumer that nobody reads must not keep anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cable_that_falls_silent_at_any_moment_of_a_start_strands_no_envelope() {
+    let broker = RabbitMq::shared().await;
+    let starts = (0..12).map(|start| async move {
+        let vhost = broker.vhost();
+        let link = Link::to(broker.address()).await;
+        let rig = Rig::open(&QueueSettings::at(vhost.url_through(&link))).await;
+        let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..1)).await.expect("the cable is whole");
+
+        let mut taker = rig.taker(10);
+        let moment = Duration::from_micros(500 * start);
+        let at_once = tokio::time::timeout(moment, taker.take()).await;
+        link.stall();
+        let silent = tokio::time::timeout(Duration::from_secs(3), taker.take()).await;
+        link.mend();
+
+        match at_once.or(silent) {
+            Ok(taken) => taken.expect("the taker is at work").acknowledge(),
+            Err(_) => take(&mut taker, 1).await.remove(0).acknowledge(),
+        }
+        taker.finish().await;
+        rig.stop().await;
+    });
+
+    futures_util::future::join_all(starts).await;
 }
