@@ -43,13 +43,18 @@ async fn no_process_logs_a_secret_or_personal_datum() {
     assert_eq!(stack.processes.post(body.replace("wamid.1", "wamid.2").into()).await, 200);
     assert_eq!(stack.processes.post(Bytes::from(format!("{TEXT} {PHONE}"))).await, 200);
     eventually("both are parked", async || (stack.dead_letters().await.len() == 2).then_some(())).await;
+    stack.redis_link.cut();
+    eventually("the loss is noticed", async || {
+        stack.processes.said().contains("The channel store failed").then_some(())
+    })
+    .await;
+    // It would declare the queue again before anything is returned.
+    stack.processes.dispatchers[0].stop().await;
     vhost.delete_queue("meta.messages.v1").await;
     assert_eq!(stack.processes.post(body.replace("wamid.1", "wamid.3").into()).await, 503, "nothing was returned");
     stack.broker_link.cut();
-    stack.redis_link.cut();
     eventually("the loss is noticed", async || (stack.processes.post(body.clone().into()).await == 503).then_some(()))
         .await;
-    stack.processes.dispatchers[0].stop().await;
     stack.processes.ingest.stop().await;
 
     let said = stack.processes.said();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::eventually_within;
 
@@ -18,6 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Process {
     child: Child,
     said: Arc<Mutex<Vec<String>>>,
+    listeners: Vec<JoinHandle<()>>,
 }
 
 impl Process {
@@ -32,9 +34,9 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{} can't be started: {error}", program.display()));
         let said = Arc::default();
-        listen(child.stdout.take().expect("it is piped"), &said);
-        listen(child.stderr.take().expect("it is piped"), &said);
-        Self { child, said }
+        let (output, errors) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
+        let listeners = vec![listen(output, &said), listen(errors, &said)];
+        Self { child, said, listeners }
     }
 
     /// Everything it has said so far, on standard output and standard error.
@@ -57,10 +59,14 @@ impl Process {
         .await
     }
 
-    /// Waits until it ends.
+    /// Waits until it has ended and everything that it said has been heard.
     pub async fn ends(&mut self) -> ExitStatus {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        ended.unwrap_or_else(|_| panic!("it does not end:\n{}", self.said())).expect("it was ours")
+        let status = ended.unwrap_or_else(|_| panic!("it does not end:\n{}", self.said())).expect("it was ours");
+        for listener in self.listeners.drain(..) {
+            listener.await.expect("listening does not fail");
+        }
+        status
     }
 
     /// Asks it to stop (SIGTERM) and gives its exit code.
@@ -83,11 +89,11 @@ impl Process {
 }
 
 #[expect(clippy::disallowed_methods, reason = "ends with the process it listens to")]
-fn listen(from: impl AsyncRead + Send + Unpin + 'static, said: &Arc<Mutex<Vec<String>>>) {
+fn listen(from: impl AsyncRead + Send + Unpin + 'static, said: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     let (mut lines, said) = (BufReader::new(from).lines(), Arc::clone(said));
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
             said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
-    });
+    })
 }
