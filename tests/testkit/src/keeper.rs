@@ -37,13 +37,15 @@ impl Keeper {
         &self.folder
     }
 
-    /// Starts a server in a process group of its own, which is ended with us. Its output goes to a file.
+    /// Starts a server in a process group of its own, which is ended with us. It works in the folder (a killed Mnesia
+    /// leaves a dump where it stands), and its output goes to a file there.
     pub(crate) fn start(&self, command: &mut Command, name: &str) -> Child {
         use std::os::unix::process::CommandExt as _;
         let log = self.folder.join(format!("{name}.log"));
         let log = std::fs::File::options().create(true).append(true).open(log).expect("a log file");
         let child = command
             .process_group(0)
+            .current_dir(&self.folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
             .stderr(log)
