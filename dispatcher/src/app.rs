@@ -70,9 +70,9 @@ impl Dispatcher {
 /// Starts the process `dispatcher`.
 pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Problems> {
     let registry = Registry::new();
-    let metrics = Metrics::register(&registry).map_err(unregistered)?;
-    let queue_metrics = queue::Metrics::register(&registry).map_err(unregistered)?;
-    let channel_metrics = channels::Metrics::register(&registry).map_err(unregistered)?;
+    let metrics = Metrics::register(&registry).map_err(Problem::from)?;
+    let queue_metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
+    let channel_metrics = channels::Metrics::register(&registry).map_err(Problem::from)?;
 
     let mut problems = Problems::default();
     problems.collect(settings.queue.check());
@@ -95,8 +95,4 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
 
 fn unusable(error: queue::OpenError) -> Problem {
     Problem::new("QUEUE_URL", "can't be used", error.to_string())
-}
-
-fn unregistered(error: prometheus::Error) -> Problem {
-    Problem::new("metrics", format!("can't be registered ({error})"), "this is a defect of the program")
 }

@@ -66,8 +66,8 @@ impl Ingest {
 pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Problems> {
     settings.secrets()?;
     let registry = Registry::new();
-    let metrics = Metrics::register(&registry).map_err(unregistered)?;
-    let queue_metrics = queue::Metrics::register(&registry).map_err(unregistered)?;
+    let metrics = Metrics::register(&registry).map_err(Problem::from)?;
+    let queue_metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
     let queue = Queue::open(&settings.queue, queue_metrics, shutdown)
         .await
         .map_err(|error| Problem::new("QUEUE_URL", "can't be used", error.to_string()))?;
@@ -76,8 +76,4 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let readiness = Arc::new(move || queue.trouble().map(str::to_owned).into_iter().collect());
     Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
     Ok(())
-}
-
-fn unregistered(error: prometheus::Error) -> Problem {
-    Problem::new("metrics", format!("can't be registered ({error})"), "this is a defect of the program")
 }

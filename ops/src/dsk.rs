@@ -130,11 +130,6 @@ impl Dsk {
         format!("http://{}/events", self.address)
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Changes what it does from now on.
     pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
         change(&mut lock(&self.state).behaviour);

@@ -20,6 +20,13 @@ impl Problem {
     }
 }
 
+/// Two metrics of one name: no setting helps.
+impl From<prometheus::Error> for Problem {
+    fn from(error: prometheus::Error) -> Self {
+        Self::new("metrics", format!("can't be registered ({error})"), "this is a defect of the program")
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.setting, self.wrong, self.right)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -117,9 +117,13 @@ impl RabbitMq {
     }
 
     async fn control(&self, arguments: &[&str]) {
-        let mut command = tokio::process::Command::new(self.scripts.join("rabbitmqctl"));
-        let output = command.envs(&self.environment).args(arguments).output().await.expect("rabbitmqctl can be run");
+        let output = self.try_control(arguments).await;
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    async fn try_control(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(self.scripts.join("rabbitmqctl"));
+        command.envs(&self.environment).args(arguments).output().await.expect("rabbitmqctl can be run")
     }
 }
 
@@ -143,9 +147,7 @@ impl Vhost<'_> {
         let arguments = ["--vhost", &self.name, "delete_queue", queue];
         // A quorum queue that was declared just now may not have its leader yet.
         eventually("the queue is deleted", async || {
-            let mut command = tokio::process::Command::new(self.broker.scripts.join("rabbitmqctl"));
-            let output = command.envs(&self.broker.environment).args(arguments).output().await.ok()?;
-            output.status.success().then_some(())
+            self.broker.try_control(&arguments).await.status.success().then_some(())
         })
         .await;
     }

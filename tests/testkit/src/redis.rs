@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -17,8 +16,10 @@ use crate::{Link, eventually};
 #[derive(Debug)]
 pub struct Redis {
     address: SocketAddr,
-    server: Mutex<Child>,
+    #[expect(dead_code, reason = "the keeper ends it; dropping it here would leave a zombie")]
+    server: Child,
     given: AtomicUsize,
+    #[expect(dead_code, reason = "held for its drop, which ends the server")]
     keeper: Keeper,
 }
 
@@ -33,7 +34,7 @@ impl Redis {
     pub async fn start() -> Self {
         let (keeper, port) = (Keeper::new("test-redis-"), free_port());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let server = Mutex::new(start_server(&keeper, port));
+        let server = start_server(&keeper, port);
         let redis = Self { address, server, given: AtomicUsize::new(0), keeper };
         redis.is_up().await;
         redis
@@ -69,17 +70,6 @@ impl Redis {
         let mut answer = vec![0; 64 << 10];
         let length = connection.read(&mut answer).await.expect("it answers");
         String::from_utf8_lossy(&answer[..length]).into_owned()
-    }
-
-    /// Ends it as a power cut would.
-    pub fn kill(&self) {
-        self.keeper.kill(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-
-    /// Starts it again after a kill, with its files.
-    pub async fn start_again(&self) {
-        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = start_server(&self.keeper, self.address.port());
-        self.is_up().await;
     }
 
     async fn is_up(&self) {
