@@ -96,7 +96,7 @@ impl Attempts {
             request = request.header("webhook-signature", secret.sign(id, timestamp, &envelope.body));
         }
         if let Some(traceparent) = &envelope.traceparent {
-            request = request.header("traceparent", traceparent);
+            request = request.header("traceparent", &**traceparent);
         }
         request.body(Full::new(envelope.body.clone()))
     }

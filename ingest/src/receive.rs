@@ -176,10 +176,10 @@ fn count(app: &App, events: &[Event]) {
 }
 
 /// A trace begins here; W3C form, sampled. Without randomness there is no trace, which harms nobody.
-fn traceparent() -> Option<String> {
+fn traceparent() -> Option<Arc<str>> {
     let mut random = [0; 24];
     getrandom::fill(&mut random).ok()?;
-    Some(format!("00-{}-{}-01", hex::encode(&random[..16]), hex::encode(&random[16..])))
+    Some(format!("00-{}-{}-01", hex::encode(&random[..16]), hex::encode(&random[16..])).into())
 }
 
 /// In a task of its own: a client that hangs up does not cancel a publish half way.

@@ -6,16 +6,27 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::ids::{Identity, id};
-use crate::json::{Value, join};
+use crate::ids::{Identity, Ids};
+use crate::json::Value;
+use crate::scan::plain_bytes;
 use crate::time::When;
-use crate::{Address, Class, Effect, Event, EventType, Lane};
+use crate::{Address, Class, Effect, Event, EventId, EventType, Lane};
 
-/// Longest field name, id or address part that is taken as one; Meta's are below 40.
-const NAME_LENGTH_MAX: usize = 128;
+/// Longest field name, id or address part that is taken as one, in bytes; Meta's are below 140.
+const NAME_BYTES_MAX: usize = 256;
+/// Longest person's name that is taken out of a contact, in bytes; it stays in the payload whatever its length.
+const PERSON_BYTES_MAX: usize = 1 << 10;
+/// A notification may give this many events, and one more for each `BYTES_PER_EVENT` of its body. No item of Meta's is
+/// so small that it could reach this; a body that would is no notification, and takes no more memory than its size
+/// warrants.
+const EVENTS_MIN: usize = 64;
+const BYTES_PER_EVENT: usize = 32;
+
+/// About what stands around an item in a body, in bytes.
+const AROUND_BYTES: usize = 600;
 
 /// The address of what belongs to no channel.
-pub(crate) const NOWHERE: &str = "meta:unrecognized";
+const NOWHERE: &str = "meta:unrecognized";
 
 /// An event as the rules found it.
 #[derive(Debug)]
@@ -24,7 +35,7 @@ pub(crate) struct Draft<'d> {
     /// The type without the platform.
     pub(crate) name: Cow<'d, str>,
     pub(crate) class: Class,
-    pub(crate) channel: Channel<'d>,
+    pub(crate) channel: &'d Channel<'d>,
     pub(crate) contact: Contact<'d>,
     /// The group, where the conversation is one.
     pub(crate) group: Option<Cow<'d, str>>,
@@ -33,7 +44,6 @@ pub(crate) struct Draft<'d> {
     pub(crate) when: When,
     pub(crate) identity: Identity<'d>,
     pub(crate) media: Vec<Value<'d>>,
-    pub(crate) payload: Cow<'d, str>,
 }
 
 /// Where an event comes from.
@@ -47,12 +57,11 @@ pub(crate) enum Platform {
 }
 
 /// The channel or account an event belongs to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Channel<'d> {
-    /// `whatsapp`, `whatsapp-account`, `instagram` or `messenger`.
-    pub(crate) family: &'static str,
-    pub(crate) id: Option<Cow<'d, str>>,
-    pub(crate) account_id: Option<Cow<'d, str>>,
+    address: Address,
+    id: Option<Cow<'d, str>>,
+    account_id: Option<Cow<'d, str>>,
 }
 
 /// The person at the other end.
@@ -61,6 +70,19 @@ pub(crate) struct Contact<'d> {
     pub(crate) id: Option<Cow<'d, str>>,
     /// As Meta wrote it, quotation marks included.
     pub(crate) name: Option<Value<'d>>,
+}
+
+/// The events of one notification, as they are found.
+#[derive(Debug)]
+pub(crate) struct Events {
+    pub(crate) received_at: Timestamp,
+    received_text: String,
+    found: Vec<Event>,
+    found_max: usize,
+    /// There would be more than there may be.
+    overflows: bool,
+    ids: Ids,
+    text: String,
 }
 
 impl Platform {
@@ -84,111 +106,173 @@ impl Platform {
     }
 }
 
-impl Channel<'_> {
-    /// What can't be an id (very long, or with control characters) belongs nowhere that we know.
-    fn address(&self) -> Address {
-        match &self.id {
-            Some(id) if is_name(id) => Address::new(format!("{}:{id}", self.family)),
-            _ => Address::new(NOWHERE),
-        }
+impl<'d> Channel<'d> {
+    /// `family` is `whatsapp`, `whatsapp-account`, `instagram` or `messenger`. What can't be an id (very long, or with
+    /// control characters) belongs nowhere that we know.
+    pub(crate) fn new(family: &str, id: Option<Cow<'d, str>>, account_id: Option<Cow<'d, str>>) -> Self {
+        let id = id.filter(|id| is_name(id));
+        let address = match &id {
+            Some(id) => Address::new(format!("{family}:{id}")),
+            None => Address::new(NOWHERE),
+        };
+        Self { address, id, account_id: account_id.filter(|id| is_name(id)) }
+    }
+
+    /// The channel of what belongs to none.
+    pub(crate) fn nowhere() -> Self {
+        Self::new("", None, None)
     }
 }
 
-fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= NAME_LENGTH_MAX && !text.chars().any(char::is_control)
+pub(crate) fn is_name(text: &str) -> bool {
+    (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
 /// A name in a type: Meta's own field names pass unchanged, anything else loses what a log line should not carry.
 pub(crate) fn type_name(field: &str) -> Cow<'_, str> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    if !field.is_empty() && field.len() <= NAME_LENGTH_MAX && field.chars().all(is_plain) {
+    if !field.is_empty() && field.len() <= NAME_BYTES_MAX && field.chars().all(is_plain) {
         return Cow::Borrowed(field);
     }
-    let plain: String = field.chars().take(NAME_LENGTH_MAX).map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let plain: String = field.chars().take(NAME_BYTES_MAX).map(|c| if is_plain(c) { c } else { '_' }).collect();
     Cow::Owned(if plain.is_empty() { "unnamed".to_owned() } else { plain })
 }
 
-impl Draft<'_> {
-    /// The event, with the body that DSK will get.
-    pub(crate) fn finish(self, received_at: Timestamp) -> Event {
-        let event_type = EventType::new(format!("{}.{}", self.platform.as_str(), self.name));
-        let address = self.channel.address();
-        let lane = match self.group.as_ref().or(self.contact.id.as_ref()) {
-            Some(other) => Lane::new(format!("{address}/{other}")),
+impl Events {
+    pub(crate) fn of(body: &[u8], received_at: Timestamp) -> Self {
+        Self {
+            received_at,
+            received_text: received_at.to_string(),
+            found: Vec::new(),
+            found_max: EVENTS_MIN + body.len() / BYTES_PER_EVENT,
+            overflows: false,
+            ids: Ids::new(),
+            text: String::with_capacity(128),
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether there would be more than there may be.
+    pub(crate) fn overflows(&self) -> bool {
+        self.overflows
+    }
+
+    /// All of them, unless there are none or too many.
+    pub(crate) fn finish(&mut self) -> Option<Vec<Event>> {
+        let found = std::mem::take(&mut self.found);
+        (!found.is_empty() && !std::mem::take(&mut self.overflows)).then_some(found)
+    }
+
+    /// Adds an event, with the body that DSK will get.
+    pub(crate) fn push(&mut self, draft: Draft<'_>, payload: impl FnOnce(&mut String)) {
+        if self.found.len() == self.found_max {
+            self.overflows = true;
+            return;
+        }
+        let address = draft.channel.address.clone();
+        let event_type = EventType::new(self.joined([draft.platform.as_str(), ".", &draft.name]));
+        let lane = match draft.group.as_ref().filter(|group| is_name(group)).or(draft.contact.id.as_ref()) {
+            Some(other) => Lane::new(self.joined([address.as_str(), "/", other])),
             None => Lane::new(address.as_str()),
         };
-        let id = id(&address, &event_type, self.standby, &self.identity);
-        let body = self.body(id.as_str(), event_type.as_str(), received_at);
-        Event {
+        let id = self.ids.id((&address, &event_type), draft.standby, &draft.identity);
+        let mut body = String::with_capacity(draft.identity.size() + AROUND_BYTES);
+        draft.write(&mut body, (&id, &event_type, &self.received_text), payload);
+        self.found.push(Event {
             id,
             event_type,
             address,
             lane,
-            class: self.class,
-            timestamp: self.when.at,
-            timestamp_replaced: self.when.replaced,
-            effect: self.effect,
-            body,
-        }
+            class: draft.class,
+            timestamp: draft.when.at,
+            timestamp_replaced: draft.when.replaced,
+            effect: draft.effect,
+            body: Bytes::from(body),
+        });
     }
 
+    fn joined(&mut self, parts: [&str; 3]) -> &str {
+        self.text.clear();
+        parts.iter().for_each(|part| self.text.push_str(part));
+        &self.text
+    }
+}
+
+impl Draft<'_> {
     /// Written by hand, so that the payload's bytes are Meta's own.
-    fn body(&self, id: &str, event_type: &str, received_at: Timestamp) -> Bytes {
-        let mut out = String::with_capacity(self.payload.len() + 512);
+    fn write(
+        &self,
+        out: &mut String,
+        (id, event_type, received_at): (&EventId, &EventType, &str),
+        payload: impl FnOnce(&mut String),
+    ) {
         out.push_str("{\"type\":");
-        push_text(&mut out, event_type);
-        write!(out, ",\"timestamp\":\"{}\",\"data\":{{\"id\":\"{id}\"", self.when.at)
-            .expect("writing to a string cannot fail");
-        write!(out, ",\"platform\":\"{}\",\"channel\":", self.platform.as_str())
-            .expect("writing to a string cannot fail");
-        push_object(
-            &mut out,
-            &[("id", self.channel.id.as_deref()), ("account_id", self.channel.account_id.as_deref())],
-            None,
-        );
-        if self.contact.id.is_some() || self.contact.name.is_some() {
-            out.push_str(",\"contact\":");
-            push_object(&mut out, &[("id", self.contact.id.as_deref())], self.contact.name);
+        push_text(out, event_type.as_str());
+        write!(out, ",\"timestamp\":\"{}\"", self.when.at).expect("writing to a string cannot fail");
+        out.push_str(",\"data\":{\"id\":");
+        push_text(out, id.as_str());
+        out.push_str(",\"platform\":");
+        push_text(out, self.platform.as_str());
+        out.push_str(",\"channel\":{");
+        push_member(out, "id", self.channel.id.as_deref(), push_text);
+        push_member(out, "account_id", self.channel.account_id.as_deref(), push_text);
+        out.push('}');
+        let name = self.contact.name.filter(|name| name.raw().len() <= PERSON_BYTES_MAX && name.text().is_some());
+        if self.contact.id.is_some() || name.is_some() {
+            out.push_str(",\"contact\":{");
+            push_member(out, "id", self.contact.id.as_deref(), push_text);
+            push_member(out, "name", name, |out, name| out.push_str(name.raw()));
+            out.push('}');
         }
-        write!(out, ",\"received_at\":\"{received_at}\"").expect("writing to a string cannot fail");
+        out.push_str(",\"received_at\":");
+        push_text(out, received_at);
         if self.standby {
             out.push_str(",\"standby\":true");
         }
         if !self.media.is_empty() {
-            out.push_str(",\"media\":");
-            join(&mut out, ('[', ']'), &self.media, |out, file| push_file(out, *file));
+            out.push_str(",\"media\":[");
+            self.media.iter().for_each(|file| push_file(out, *file));
+            out.push(']');
         }
         out.push_str(",\"payload\":");
-        out.push_str(&self.payload);
+        payload(out);
         out.push_str("}}");
-        Bytes::from(out)
     }
 }
 
-fn push_object(out: &mut String, members: &[(&str, Option<&str>)], name: Option<Value<'_>>) {
-    let mut written: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(members.len() + 1);
-    written.extend(members.iter().filter_map(|(key, text)| Some((*key, quoted((*text)?)))));
-    written.extend(name.map(|name| ("name", Cow::Borrowed(name.raw()))));
-    join(out, ('{', '}'), written, |out, (key, value)| {
-        push_text(out, key);
-        out.push(':');
-        out.push_str(&value);
-    });
+/// A member of the object being written, if it is there.
+fn push_member<T>(out: &mut String, key: &str, value: Option<T>, write: impl FnOnce(&mut String, T)) {
+    let Some(value) = value else { return };
+    push_comma(out);
+    push_text(out, key);
+    out.push(':');
+    write(out, value);
+}
+
+fn push_comma(out: &mut String) {
+    if !out.ends_with(['{', '[']) {
+        out.push(',');
+    }
 }
 
 fn push_file(out: &mut String, file: Value<'_>) {
-    let known = ["id", "mime_type", "sha256"].into_iter().filter_map(|key| Some((key, file.get(key)?)));
-    join(out, ('{', '}'), known, |out, (key, value)| {
-        push_text(out, key);
-        out.push(':');
-        out.push_str(value.raw());
-    });
+    push_comma(out);
+    out.push('{');
+    for key in ["id", "mime_type", "sha256"] {
+        push_member(out, key, file.get(key), |out, value| out.push_str(value.raw()));
+    }
+    out.push('}');
 }
 
 fn push_text(out: &mut String, text: &str) {
-    out.push_str(&quoted(text));
-}
-
-fn quoted(text: &str) -> Cow<'static, str> {
-    Cow::Owned(serde_json::Value::from(text).to_string())
+    if plain_bytes(text.as_bytes()) < text.len() {
+        out.push_str(&serde_json::Value::from(text).to_string());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }

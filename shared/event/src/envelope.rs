@@ -1,5 +1,7 @@
 //! An envelope: an event and what carries it through the queue, and its form on the wire.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -31,7 +33,7 @@ pub struct Envelope {
     /// How often we published it again. With `queued_at` it tells this copy from every other copy of the event.
     pub copies: u32,
     /// W3C trace context of the notification.
-    pub traceparent: Option<String>,
+    pub traceparent: Option<Arc<str>>,
     /// Why it is a dead letter, when it is one.
     pub letter: Option<Letter>,
     /// JSON, exactly as DSK will receive it.
@@ -55,7 +57,7 @@ pub struct Letter {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wire {
     /// The event id.
-    pub message_id: String,
+    pub message_id: EventId,
     /// In this order, always.
     pub headers: Vec<(&'static str, Field)>,
     /// The envelope's body.
@@ -65,8 +67,10 @@ pub struct Wire {
 /// A header's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Field {
+    /// One of a few words.
+    Word(&'static str),
     /// Text; times are RFC 3339.
-    Text(String),
+    Text(Arc<str>),
     /// A count.
     Number(i64),
 }
@@ -98,32 +102,39 @@ mod header {
     pub(super) const STATUS: &str = "status";
     pub(super) const ANSWER: &str = "answer";
     pub(super) const PARKED_AT: &str = "parked-at";
+    /// How many there are.
+    pub(super) const COUNT: usize = 15;
 }
 
 impl Envelope {
     /// The wire form. Built from our own fields only: nothing that a broker added can travel on.
     pub fn encode(&self) -> Wire {
-        let text = |text: &str| Field::Text(text.to_owned());
-        let mut headers = vec![
-            (header::TYPE, text(self.event_type.as_str())),
-            (header::ADDRESS, text(self.address.as_str())),
-            (header::LANE, text(self.lane.as_str())),
-            (header::CLASS, text(self.class.as_str())),
-            (header::RECEIVED_AT, text(&self.received_at.to_string())),
-            (header::QUEUED_AT, text(&self.queued_at.to_string())),
+        let text = |text: &str| Field::Text(text.into());
+        let received_at: Arc<str> = self.received_at.to_string().into();
+        // The same time, for what was never queued before.
+        let is_new = self.queued_at == self.received_at;
+        let queued_at = if is_new { Arc::clone(&received_at) } else { self.queued_at.to_string().into() };
+        let mut headers = Vec::with_capacity(header::COUNT);
+        headers.extend([
+            (header::TYPE, Field::Text((&self.event_type).into())),
+            (header::ADDRESS, Field::Text((&self.address).into())),
+            (header::LANE, Field::Text((&self.lane).into())),
+            (header::CLASS, Field::Word(self.class.as_str())),
+            (header::RECEIVED_AT, Field::Text(received_at)),
+            (header::QUEUED_AT, Field::Text(queued_at)),
             (header::ATTEMPTS, Field::Number(self.attempts.into())),
             (header::VISITS, Field::Number(self.visits.into())),
             (header::COPIES, Field::Number(self.copies.into())),
-        ];
-        headers.extend(self.effect.map(|effect| (header::EFFECT, text(effect.as_str()))));
-        headers.extend(self.traceparent.as_deref().map(|parent| (header::TRACEPARENT, text(parent))));
+        ]);
+        headers.extend(self.effect.map(|effect| (header::EFFECT, Field::Word(effect.as_str()))));
+        headers.extend(self.traceparent.clone().map(|parent| (header::TRACEPARENT, Field::Text(parent))));
         if let Some(letter) = &self.letter {
             headers.push((header::REASON, text(&letter.reason)));
             headers.extend(letter.status.map(|status| (header::STATUS, Field::Number(status.into()))));
             headers.push((header::ANSWER, text(&letter.answer)));
             headers.push((header::PARKED_AT, text(&letter.parked_at.to_string())));
         }
-        Wire { message_id: self.id.as_str().to_owned(), headers, body: self.body.clone() }
+        Wire { message_id: self.id.clone(), headers, body: self.body.clone() }
     }
 
     /// Reads an envelope back; `get` finds a header by name. Headers that are not ours are not looked at.
@@ -157,14 +168,15 @@ struct Reader<G> {
 }
 
 impl<G: Fn(&str) -> Option<Field>> Reader<G> {
-    fn optional_text(&self, name: &'static str) -> Option<String> {
+    fn optional_text(&self, name: &'static str) -> Option<Arc<str>> {
         match (self.get)(name)? {
             Field::Text(text) => Some(text),
+            Field::Word(word) => Some(word.into()),
             Field::Number(_) => None,
         }
     }
 
-    fn text(&self, name: &'static str) -> Result<String, DecodeError> {
+    fn text(&self, name: &'static str) -> Result<Arc<str>, DecodeError> {
         self.optional_text(name).ok_or(DecodeError::Missing(name))
     }
 
@@ -175,7 +187,7 @@ impl<G: Fn(&str) -> Option<Field>> Reader<G> {
     fn count(&self, name: &'static str) -> Result<u32, DecodeError> {
         match (self.get)(name) {
             Some(Field::Number(count)) => u32::try_from(count).map_err(|_| DecodeError::Unknown(name)),
-            Some(Field::Text(_)) | None => Err(DecodeError::Missing(name)),
+            Some(Field::Text(_) | Field::Word(_)) | None => Err(DecodeError::Missing(name)),
         }
     }
 
@@ -185,9 +197,14 @@ impl<G: Fn(&str) -> Option<Field>> Reader<G> {
             Some(Field::Number(status)) => {
                 Some(u16::try_from(status).map_err(|_| DecodeError::Unknown(header::STATUS))?)
             }
-            Some(Field::Text(_)) | None => None,
+            Some(Field::Text(_) | Field::Word(_)) | None => None,
         };
         let answer = self.text(header::ANSWER)?;
-        Ok(Some(Letter { reason, status, answer, parked_at: self.time(header::PARKED_AT)? }))
+        Ok(Some(Letter {
+            reason: reason.to_string(),
+            status,
+            answer: answer.to_string(),
+            parked_at: self.time(header::PARKED_AT)?,
+        }))
     }
 }

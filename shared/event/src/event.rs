@@ -1,5 +1,7 @@
 //! An event: one thing that happened, with its id and the body that DSK will get.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -40,7 +42,7 @@ impl Event {
 
 impl Envelope {
     /// An event's first envelope: nothing tried yet.
-    pub fn first(event: Event, received_at: Timestamp, traceparent: Option<String>) -> Self {
+    pub fn first(event: Event, received_at: Timestamp, traceparent: Option<Arc<str>>) -> Self {
         Self {
             id: event.id,
             event_type: event.event_type,

@@ -1,126 +1,261 @@
 //! Every kind of event: where it stands in a notification, its type and class, and what identifies it.
 //!
-//! A part of an identity is a path into the item. `a|b` is the first of both that is there, `?` makes it optional,
-//! `=x` is the word x, `@time` is `entry.time` (`@time-unless-added` only if `value.verb` is not `add`), `@field` is the
-//! change's field. Where there are no parts, or one that is not optional is missing, the whole item identifies itself
-//! (see `ids`). Source of the parts: Meta's reference pages, object by object.
+//! `docs/events.md` is printed from these tables. Source of the parts: Meta's reference pages, object by object.
 
 use crate::Class::{self, Messages, Updates};
 
+/// A path into an item: the names of members, from the outside in.
+pub type Path = &'static [&'static str];
+
 /// A kind of event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Kind {
     /// Where it stands: a key or a field, and after `#` what marks it.
     pub at: &'static str,
-    /// Its type without the platform; `@field` is the change's field.
+    /// Its type without the platform; `@` is the change's field.
     pub name: &'static str,
     /// Its class.
     pub class: Class,
-    /// What identifies it, beside address and type; nothing where Meta gives no identity.
-    pub parts: &'static [&'static str],
-    /// Where the contact's id stands in the item: user id first, then phone.
-    pub contact: &'static str,
+    /// What identifies it, beside address and type; nothing where Meta gives no identity: then the whole item does.
+    pub parts: &'static [Part],
+    /// Where the contact's id stands in the item, the likeliest first: user id, then phone.
+    pub contact: &'static [Path],
+    /// What it is, for those who read `docs/events.md`.
+    pub note: &'static str,
 }
 
-const fn kind(at: &'static str, name: &'static str, class: Class, parts: &'static [&'static str]) -> Kind {
-    Kind { at, name, class, parts, contact: "" }
+/// A part of an identity.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// This word: it keeps kinds that share an id apart.
+    Word(&'static str),
+    /// The scalar at the first of these paths that is there. Without it the whole item identifies itself.
+    Is(&'static [Path]),
+    /// The same, but it may be absent.
+    Maybe(&'static [Path]),
+    /// The change's field.
+    Field,
+    /// `entry.time`, without which the whole item identifies itself.
+    Time,
+    /// `entry.time`, unless `verb` is `add`: a thing is added once, but changed any number of times, and Meta gives
+    /// those the time of the thing.
+    TimeUnlessAdded,
+}
+
+/// `paths!(a.b | c)`: the member `b` of `a`, or else `c`.
+macro_rules! paths {
+    ($($($name:ident).+)|+) => { &[$(&[$(stringify!($name)),+]),+] };
+}
+
+/// `is!(a.b | c)`: a part that has to be there.
+macro_rules! is {
+    ($($path:tt)+) => { Part::Is(paths!($($path)+)) };
+}
+
+/// `maybe!(a.b | c)`: a part that may be absent.
+macro_rules! maybe {
+    ($($path:tt)+) => { Part::Maybe(paths!($($path)+)) };
+}
+
+const fn kind(at: &'static str, name: &'static str, class: Class, parts: &'static [Part]) -> Kind {
+    Kind { at, name, class, parts, contact: &[], note: "" }
+}
+
+/// News about an account or a number. Meta gives it no id.
+const fn news(at: &'static str, note: &'static str) -> Kind {
+    kind(at, "@", Updates, &[]).note(note)
 }
 
 impl Kind {
-    const fn with(self, contact: &'static str) -> Self {
+    const fn with(self, contact: &'static [Path]) -> Self {
         Self { contact, ..self }
+    }
+
+    const fn note(self, note: &'static str) -> Self {
+        Self { note, ..self }
     }
 }
 
-/// Items in a WhatsApp `value`, by their key.
-pub const WHATSAPP_ITEMS: &[Kind] = &[
-    // Reaction, edit, revoke and system messages have an id of their own.
-    kind("messages", "message", Messages, &["id"]).with("from_user_id|from"),
-    // Not the timestamp: the same status comes again with another one.
-    kind("statuses", "status", Updates, &["id", "status", PARTICIPANT, "type?", PAYMENT])
-        .with("recipient_user_id|recipient_id"),
-    kind("message_echoes", "echo", Messages, &["=echo", "id"]).with("to_user_id|to"),
-    kind("errors", "error", Updates, &[]),
-    kind("calls", "call", Messages, &["id", "=event", "event"]).with("from_user_id|from"),
-    kind("calls#outgoing", "call", Messages, &["id", "=event", "event"]).with("to_user_id|to"),
-    kind("calls#statuses", "call", Messages, &["id", "=status", "status"]).with("recipient_user_id|recipient_id"),
-    // The same id comes twice by design: first a placeholder, then the media.
-    kind("history", "history", Updates, &["=history", "id", "=whole"]),
-    kind("history#placeholder", "history", Updates, &["=history", "id", "=placeholder"]),
-    kind("state_sync", "@field", Updates, &["contact.phone_number|contact.user_id", "action", "metadata.timestamp"])
-        .with("contact.user_id|contact.phone_number"),
-    kind("user_preferences", "@field", Updates, &["user_id|wa_id", "category", "value", "timestamp"])
-        .with("user_id|wa_id"),
-    kind("user_id_update", "@field", Updates, &["user_id.previous", "user_id.current"]).with("user_id.current|wa_id"),
-    kind("groups", "@field", Updates, &[]),
-];
-
-const PARTICIPANT: &str = "recipient_participant_user_id|recipient_participant_id?";
-const PAYMENT: &str = "payment.transaction.id|payment.reference_id?";
-
-/// WhatsApp fields whose `value` is one event.
-pub const WHATSAPP_FIELDS: &[Kind] = &[
-    kind("message_template_status_update", "@field", Updates, TEMPLATE),
-    kind("message_template_quality_update", "@field", Updates, TEMPLATE),
-    kind("message_template_components_update", "@field", Updates, TEMPLATE),
-    kind("template_category_update", "@field", Updates, TEMPLATE),
-];
-
-const TEMPLATE: &[&str] = &["message_template_id", "@field", "event", "@time"];
-
-/// Instagram and Messenger items in `messaging` and `standby`, by their key.
-pub const MESSAGING: &[Kind] = &[
-    // A deletion has the id of the message that it deletes.
-    kind("message#deleted", "deletion", Messages, &["message.mid", "=deleted"]),
-    kind("message#echo", "echo", Messages, &["=echo", "message.mid"]),
-    kind("message", "message", Messages, &["message.mid"]),
-    kind("message_edit", "edit", Messages, &["message_edit.mid", "message_edit.num_edit"]),
-    // A person may react, take it back and react again.
-    kind("reaction", "reaction", Messages, REACTION),
-    kind("read", "read", Updates, &["read.mid|sender.id", "read.watermark|timestamp"]),
-    kind("delivery", "delivery", Updates, &["sender.id", "delivery.watermark"]),
-    kind("postback#mid", "postback", Messages, &["postback.mid"]),
-    kind("postback", "postback", Messages, &["sender.id", "timestamp", "postback.payload"]),
-    kind("referral", "referral", Messages, &["sender.id", "timestamp", "referral.ref?"]),
-    kind("optin", "optin", Messages, &["sender.id|optin.user_ref", "timestamp", "optin.ref?"]),
-    kind("pass_thread_control", "handover", Messages, &["=pass", "sender.id", "timestamp"]),
-    kind("take_thread_control", "handover", Messages, &["=take", "sender.id", "timestamp"]),
-    kind("request_thread_control", "handover", Messages, &["=request", "sender.id", "timestamp"]),
-    kind("app_roles", "handover", Messages, &[]),
-    kind("account_linking", "account_linking", Updates, &["sender.id", "timestamp", "account_linking.status?"]),
-    kind("policy_enforcement", "policy_enforcement", Updates, &["timestamp", "policy_enforcement.action?"]),
-    kind("policy-enforcement", "policy_enforcement", Updates, &["timestamp", "policy-enforcement.action?"]),
-];
-
-const REACTION: &[&str] =
-    &["reaction.mid", "sender.id", "reaction.action", "reaction.emoji|reaction.reaction?", "timestamp"];
-
-/// Instagram and Messenger changes, by their field.
-pub const CHANGES: &[Kind] = &[
-    kind("comments", "comment", Messages, &["value.id|value.comment_id"]).with("value.from.id"),
-    kind("live_comments", "live_comment", Messages, &["value.id|value.comment_id"]).with("value.from.id"),
-    kind("mentions#comment", "mention", Messages, &["value.comment_id"]).with("value.from.id"),
-    kind("mentions", "mention", Messages, &["value.media_id", "@time"]).with("value.from.id"),
-    kind("mention", "mention", Messages, FEED).with(FEED_CONTACT),
-    kind("story_insights", "story_insights", Updates, &["value.media_id"]),
-    kind("feed#comment", "comment", Messages, FEED).with(FEED_CONTACT),
-    kind("feed", "feed", Updates, FEED).with(FEED_CONTACT),
-    kind("leadgen", "leadgen", Updates, &["value.leadgen_id"]),
-];
-
-const FEED_CONTACT: &str = "value.from.id|value.sender_id";
-/// A post is added once. It may be edited, hidden and shown any number of times, and Meta gives those the time of the
-/// post: only `entry.time` tells them apart.
-const FEED: &[&str] = &[
-    "@field",
-    "value.item",
-    "value.verb",
-    "value.comment_id|value.post_id",
-    "value.from.id|value.sender_id?",
-    "value.created_time?",
-    "@time-unless-added",
-];
 /// The kind that stands there.
 pub(crate) fn find(kinds: &'static [Kind], at: &str) -> Option<&'static Kind> {
     kinds.iter().find(|kind| kind.at == at)
 }
+
+/// WhatsApp fields whose `value` holds lists of items. The `value` of any other is one event.
+pub const WHATSAPP_LISTS: &[&str] = &[
+    "messages",
+    "message_echoes",
+    "smb_message_echoes",
+    "calls",
+    "history",
+    "smb_app_state_sync",
+    "user_preferences",
+    "user_id_update",
+    "automatic_events",
+    "group_lifecycle_update",
+    "group_participants_update",
+    "group_settings_update",
+    "group_status_update",
+];
+
+const FROM: &[Path] = paths!(from_user_id | from | to_user_id | to);
+const TO: &[Path] = paths!(to_user_id | to | from_user_id | from);
+const RECIPIENT: &[Path] = paths!(recipient_user_id | recipient_id);
+const PERSON: &[Path] = paths!(user_id | wa_id);
+
+/// Items in a WhatsApp `value`, by the key of their list.
+pub const WHATSAPP_ITEMS: &[Kind] = &[
+    kind("messages", "message", Messages, &[is!(id)])
+        .with(FROM)
+        .note("A message of any type. Reaction, edit, revoke and system messages have an id of their own."),
+    // Not the timestamp: the same status may come again with another one.
+    kind("statuses", "status", Updates, STATUS)
+        .with(RECIPIENT)
+        .note("What became of a message that the business sent."),
+    kind("message_echoes", "echo", Messages, &[Part::Word("echo"), is!(id)])
+        .with(TO)
+        .note("A message that the business sent from its phone."),
+    kind("calls", "call", Messages, &[is!(id), Part::Word("event"), is!(event)])
+        .with(FROM)
+        .note("A call, step by step."),
+    kind("calls#outgoing", "call", Messages, &[is!(id), Part::Word("event"), is!(event)])
+        .with(TO)
+        .note("A call by the business, step by step."),
+    kind("calls#statuses", "call", Messages, &[is!(id), Part::Word("status"), is!(status)])
+        .with(RECIPIENT)
+        .note("Whether a call by the business rings, is accepted or rejected."),
+    // The same id comes twice by design: first a placeholder, then the media.
+    kind("history", "history", Updates, &[Part::Word("history"), is!(id), Part::Word("whole")])
+        .with(FROM)
+        .note("A message from before the number was connected."),
+    kind("history#placeholder", "history", Updates, &[Part::Word("history"), is!(id), Part::Word("placeholder")])
+        .with(FROM)
+        .note("A message from before, whose media follows under the same message id."),
+    kind("state_sync", "@", Updates, STATE)
+        .with(paths!(contact.user_id | contact.phone_number))
+        .note("A contact added to or removed from the phone's address book."),
+    kind("user_preferences", "@", Updates, &[is!(user_id | wa_id), is!(category), is!(value), is!(timestamp)])
+        .with(PERSON)
+        .note("A person stops or resumes marketing messages."),
+    kind("user_id_update", "@", Updates, &[is!(user_id.previous), is!(user_id.current)])
+        .with(paths!(user_id.current | wa_id))
+        .note("A person has a new user id."),
+    kind("automatic_events", "@", Updates, &[is!(id), is!(event_name), is!(timestamp)])
+        .note("A lead or a purchase that Meta saw in a conversation."),
+    kind("groups", "@", Updates, &[]).with(PERSON).note("Something happened to a group or its participants."),
+    kind("user_actions", "user_actions", Updates, &[]).note("A click on a marketing message. Meta gives it no id."),
+    kind("errors", "error", Updates, &[])
+        .note("Trouble at Meta. It has neither id nor time: the same error again is the same event for 8 days."),
+];
+
+const STATUS: &[Part] = &[
+    is!(id),
+    is!(status),
+    maybe!(recipient_participant_user_id | recipient_participant_id),
+    maybe!(type),
+    maybe!(payment.transaction.id | payment.reference_id),
+];
+const STATE: &[Part] = &[is!(contact.phone_number | contact.user_id), is!(action), is!(metadata.timestamp)];
+
+/// WhatsApp fields whose `value` is one event.
+pub const WHATSAPP_FIELDS: &[Kind] = &[
+    kind("message_template_status_update", "@", Updates, TEMPLATE).note("A template is approved, rejected, paused …"),
+    news("message_template_quality_update", "A template's quality changed."),
+    news("message_template_components_update", "A template's text changed."),
+    news("template_category_update", "A template's category changed or will."),
+    news("account_alerts", "A limit or a profile needs attention."),
+    news("account_review_update", "The account was reviewed."),
+    news("account_settings_update", "A setting of the account changed."),
+    news("account_update", "The account was verified, restricted, deleted, shared with a partner …"),
+    news("business_capability_update", "A limit of the business changed."),
+    news("business_username_update", "The business's username changed."),
+    news("business_username_updates", "The business's usernames changed."),
+    news("flows", "A flow's status, latency, error rate or version changed."),
+    news("partner_solutions", "A multi-partner solution changed."),
+    news("payment_configuration_update", "A payment configuration changed."),
+    news("phone_number_name_update", "A display name was reviewed."),
+    news("phone_number_quality_update", "A number's quality or throughput changed."),
+    news("security", "A number's PIN was changed or asked for."),
+];
+
+const TEMPLATE: &[Part] = &[is!(message_template_id), Part::Field, is!(event), Part::Time];
+
+/// Instagram and Messenger items in `messaging` and `standby`, by their key. Of several, the first in this order.
+pub const MESSAGING: &[Kind] = &[
+    kind("message", "message", Messages, &[is!(message.mid)]).note("A message from a person."),
+    kind("message#echo", "echo", Messages, &[Part::Word("echo"), is!(message.mid)])
+        .note("A message by the business, `is_echo`."),
+    kind("message#deleted", "deletion", Messages, &[is!(message.mid), Part::Word("deleted")])
+        .note("A message was taken back, `is_deleted`. It has the id of that message."),
+    kind("message_edit", "edit", Messages, &[is!(message_edit.mid), is!(message_edit.num_edit)])
+        .note("A message was changed."),
+    kind("reaction", "reaction", Messages, REACTION).note("A person may react, take it back and react again."),
+    kind("read", "read", Updates, &[is!(sender.id), is!(read.watermark)]).note("All up to a time was read."),
+    kind("read#mid", "read", Updates, &[is!(read.mid), maybe!(timestamp)]).note("One message was read."),
+    kind("delivery", "delivery", Updates, &[is!(sender.id), is!(delivery.watermark)]).note("All up to a time arrived."),
+    kind("postback", "postback", Messages, &[is!(sender.id), is!(timestamp), is!(postback.payload)])
+        .note("A button was pressed."),
+    kind("postback#mid", "postback", Messages, &[is!(postback.mid)]).note("A button was pressed; it has an id."),
+    kind("referral", "referral", Messages, &[is!(sender.id), is!(timestamp), maybe!(referral.ref)])
+        .note("A person came by a link or an advertisement."),
+    kind("optin", "optin", Messages, &[is!(sender.id | optin.user_ref), is!(timestamp), maybe!(optin.ref)])
+        .note("A person agreed to be written to."),
+    kind("pass_thread_control", "handover", Messages, &[Part::Word("pass"), is!(sender.id), is!(timestamp)])
+        .note("A conversation was handed to another app."),
+    kind("take_thread_control", "handover", Messages, &[Part::Word("take"), is!(sender.id), is!(timestamp)])
+        .note("A conversation was taken by another app."),
+    kind("request_thread_control", "handover", Messages, &[Part::Word("request"), is!(sender.id), is!(timestamp)])
+        .note("Another app asks for a conversation."),
+    kind("app_roles", "handover", Messages, &[]).note("The page's apps have other roles."),
+    kind(
+        "account_linking",
+        "account_linking",
+        Updates,
+        &[is!(sender.id), is!(timestamp), maybe!(account_linking.status)],
+    )
+    .note("A person linked or unlinked an account."),
+    kind("policy_enforcement", "policy_enforcement", Updates, &[is!(timestamp), maybe!(policy_enforcement.action)])
+        .note("Meta blocked or unblocked the page."),
+    kind("policy-enforcement", "policy_enforcement", Updates, &[]).note("The same, as some versions spell it."),
+];
+
+const REACTION: &[Part] = &[
+    is!(reaction.mid),
+    is!(sender.id),
+    is!(reaction.action),
+    maybe!(reaction.emoji | reaction.reaction),
+    is!(timestamp),
+];
+
+/// Instagram and Messenger changes, by their field.
+pub const CHANGES: &[Kind] = &[
+    kind("comments", "comment", Messages, &[is!(id | comment_id)]).with(AUTHOR).note("A comment on a post."),
+    kind("live_comments", "live_comment", Messages, &[is!(id | comment_id)])
+        .with(AUTHOR)
+        .note("A comment on a live video."),
+    kind("mentions#comment", "mention", Messages, &[is!(comment_id)])
+        .with(AUTHOR)
+        .note("The account was named in a comment."),
+    kind("mentions", "mention", Messages, &[is!(media_id), Part::Time])
+        .with(AUTHOR)
+        .note("The account was named in a caption."),
+    kind("story_insights", "story_insights", Updates, &[is!(media_id)]).note("Figures of a story that ended."),
+    kind("feed#comment", "comment", Messages, FEED)
+        .with(AUTHOR)
+        .note("A comment on a page's post: added, edited, hidden …"),
+    kind("feed", "feed", Updates, FEED).with(AUTHOR).note("A post, photo, video, share or reaction on a page."),
+    kind("mention", "mention", Messages, FEED).with(AUTHOR).note("The page was named in a post or a comment."),
+    kind("leadgen", "leadgen", Updates, &[is!(leadgen_id)]).note("A form of an advertisement was filled in."),
+    kind("ratings", "@", Updates, &[]).note("A recommendation, or a comment on one."),
+];
+
+const AUTHOR: &[Path] = paths!(from.id | sender_id);
+const FEED: &[Part] = &[
+    Part::Field,
+    is!(item),
+    is!(verb),
+    is!(comment_id | post_id),
+    maybe!(from.id | sender_id),
+    maybe!(created_time),
+    Part::TimeUnlessAdded,
+];

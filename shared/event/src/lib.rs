@@ -9,8 +9,10 @@ pub mod kinds;
 mod messaging;
 mod names;
 mod people;
+mod scan;
 mod split;
 mod time;
+mod unrecognized;
 mod whatsapp;
 mod wrap;
 
@@ -18,3 +20,4 @@ pub use envelope::{DecodeError, Envelope, Field, Letter, Wire};
 pub use event::{Event, UNRECOGNIZED};
 pub use names::{Address, Class, Effect, EventId, EventType, Lane};
 pub use split::split;
+pub use unrecognized::Unrecognized;

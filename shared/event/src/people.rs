@@ -1,49 +1,64 @@
 //! The people in a WhatsApp change: which of its contacts an item concerns, and by which id they are known.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::cell::Cell;
 
-use crate::draft::Contact;
-use crate::ids::first;
+use crate::draft::{Contact, is_name};
 use crate::json::Value;
-use crate::wrap::Object;
-
-/// Where an item names people.
-const NAMED_AT: [&str; 10] = [
-    "from_user_id",
-    "from",
-    "recipient_user_id",
-    "recipient_id",
-    "to_user_id",
-    "to",
-    "user_id",
-    "wa_id",
-    "recipient_participant_user_id",
-    "recipient_participant_id",
-];
+use crate::kinds::Path;
+use crate::wrap::{Object, REPEATED_BYTES_MAX};
 
 /// A change's `contacts`, found by any of their ids.
 #[derive(Debug, Default)]
 pub(crate) struct People<'d> {
-    contacts: Vec<Value<'d>>,
-    by_id: HashMap<Cow<'d, str>, usize>,
+    contacts: Vec<Person<'d>>,
+    /// Ids and positions, sorted by id.
+    by_id: Vec<(Cow<'d, str>, usize)>,
+    /// The business's own phone number, which is never the contact's.
+    own: Option<Cow<'d, str>>,
+}
+
+#[derive(Debug)]
+struct Person<'d> {
+    contact: Value<'d>,
     /// Whether any item names them.
-    is_named: Vec<bool>,
+    is_named: bool,
+    /// Whether an event has them already.
+    is_written: Cell<bool>,
+}
+
+/// Whether an item names people there.
+fn names_people(key: &str) -> bool {
+    matches!(
+        key,
+        "from_user_id"
+            | "from"
+            | "recipient_user_id"
+            | "recipient_id"
+            | "to_user_id"
+            | "to"
+            | "user_id"
+            | "wa_id"
+            | "recipient_participant_user_id"
+            | "recipient_participant_id"
+    )
 }
 
 impl<'d> People<'d> {
-    pub(crate) fn of(value: Value<'d>, items: impl Iterator<Item = Value<'d>>) -> Self {
-        let mut people = Self::default();
-        for contact in value.get("contacts").into_iter().flat_map(Value::items) {
-            for id in ["user_id", "wa_id"].into_iter().filter_map(|key| contact.scalar_at(key)) {
-                people.by_id.insert(id, people.contacts.len());
-            }
-            people.contacts.push(contact);
+    pub(crate) fn of(value: Value<'d>, items: impl Iterator<Item = Value<'d>> + Clone) -> Self {
+        let mut people = Self { own: value.scalar_at(&["metadata", "display_phone_number"]), ..Self::default() };
+        for contact in value.every("contacts").flat_map(Value::items) {
+            let position = people.contacts.len();
+            people.by_id.extend(
+                ["user_id", "wa_id"].into_iter().filter_map(|key| Some((contact.get(key)?.scalar()?, position))),
+            );
+            people.contacts.push(Person { contact, is_named: false, is_written: Cell::new(false) });
         }
-        people.is_named = vec![false; people.contacts.len()];
-        if !people.contacts.is_empty() {
+        people.by_id.sort();
+        // The first item gets those whom no other names: of one item, all of them.
+        if !people.contacts.is_empty() && items.clone().nth(1).is_some() {
             for position in items.flat_map(|item| people.concerned(item)).collect::<Vec<_>>() {
-                people.is_named[position] = true;
+                people.contacts[position].is_named = true;
             }
         }
         people
@@ -51,35 +66,50 @@ impl<'d> People<'d> {
 
     /// Positions of the contacts whom an item concerns.
     fn concerned(&self, item: Value<'d>) -> Vec<usize> {
-        let mut concerned: Vec<usize> = NAMED_AT.iter().filter_map(|path| self.position(item, path)).collect();
+        if self.contacts.is_empty() {
+            return Vec::new();
+        }
+        let named = item.members().filter(|(key, _)| names_people(key.plain()));
+        let mut concerned: Vec<usize> = named.filter_map(|(_, id)| self.position(&id.scalar()?)).collect();
         concerned.sort_unstable();
         concerned.dedup();
         concerned
     }
 
-    fn position(&self, item: Value<'d>, path: &str) -> Option<usize> {
-        self.by_id.get(&item.scalar_at(path)?).copied()
+    fn position(&self, id: &str) -> Option<usize> {
+        let found = self.by_id.binary_search_by(|(known, _)| known.as_ref().cmp(id)).ok()?;
+        Some(self.by_id[found].1)
     }
 
     /// The person at the other end, at the first of the paths: by user id where the item or their contact has it.
-    pub(crate) fn contact(&self, item: Value<'d>, paths: &str) -> Contact<'d> {
-        let known = paths.split('|').find_map(|path| self.position(item, path)).map(|position| self.contacts[position]);
-        let user_id = known.and_then(|contact| contact.scalar_at("user_id"));
-        let name = known.and_then(|contact| contact.path("profile.name")).filter(|name| name.text().is_some());
-        Contact { id: user_id.or_else(|| first(item, paths)), name }
+    pub(crate) fn contact(&self, item: Value<'d>, paths: &[Path]) -> Contact<'d> {
+        let ids = || paths.iter().filter_map(|path| item.scalar_at(path)).filter(|id| Some(id) != self.own.as_ref());
+        let known = ids().find_map(|id| self.position(&id)).map(|position| self.contacts[position].contact);
+        let user_id = known.and_then(|contact| contact.get("user_id")?.scalar());
+        let name = known.and_then(|contact| contact.at(&["profile", "name"]));
+        Contact { id: user_id.or_else(|| ids().next()).filter(|id| is_name(id)), name }
     }
 
-    /// Adds the contacts whom an item concerns, and to the first item those whom none concerns.
-    pub(crate) fn add_to(&self, object: &mut Object, item: Value<'d>, is_first: bool) {
+    /// Adds the contacts whom an item concerns, and to the first item those whom none concerns. A very large one goes
+    /// along once.
+    pub(crate) fn add_to(&self, object: &mut Object<'_>, item: Value<'d>, is_first: bool) {
         if self.contacts.is_empty() {
             return;
         }
         let mut positions = self.concerned(item);
         if is_first {
-            positions.extend((0..self.contacts.len()).filter(|position| !self.is_named[*position]));
+            positions.extend((0..self.contacts.len()).filter(|position| !self.contacts[*position].is_named));
+            positions.sort_unstable();
+            positions.dedup();
         }
+        positions.retain(|position| {
+            let person = &self.contacts[*position];
+            !person.is_written.replace(true) || person.contact.raw().len() <= REPEATED_BYTES_MAX
+        });
         if !positions.is_empty() {
-            object.add_list("\"contacts\"", positions.into_iter().map(|position| self.contacts[position].raw()));
+            object.add_list("\"contacts\"", positions, |out, position| {
+                out.push_str(self.contacts[position].contact.raw());
+            });
         }
     }
 }

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use crate::draft::{Channel, Contact, Draft, Platform, type_name};
+use crate::draft::{Channel, Contact, Draft, Events, Platform, type_name};
 use crate::ids::{Identity, Surroundings};
 use crate::json::{Document, Value};
 use crate::time::When;
@@ -24,73 +24,87 @@ pub(crate) struct Entry<'d> {
 /// Splits a notification that Meta signed into one event for each thing that happened.
 ///
 /// There is always at least one: what no rule knows becomes `<platform>.<field>`, and what is no notification at all
-/// becomes one `meta.unrecognized` with the whole body in it. `received_at` stands in where Meta gives no time.
+/// becomes one `meta.unrecognized` with the whole body in it. `received_at` stands in where Meta gives no time. The
+/// events take a small multiple of the body's size, whatever is in it.
 pub fn split(body: &[u8], received_at: Timestamp) -> Vec<Event> {
-    let document = Document::parse(body);
-    let mut drafts = Vec::new();
-    if let Some(document) = &document {
-        notification(document.root(), received_at, &mut drafts);
+    let mut events = Events::of(body, received_at);
+    if let Some(document) = Document::parse(body) {
+        notification(document.root(), &mut events);
     }
-    if drafts.is_empty() {
-        drafts.push(unrecognized(body, received_at));
-    }
-    drafts.into_iter().map(|draft| draft.finish(received_at)).collect()
+    events.finish().unwrap_or_else(|| {
+        unrecognized(body, &mut events);
+        events.finish().unwrap_or_default()
+    })
 }
 
-/// A key or a field as text; where it has escapes, as written.
-pub(crate) fn plain(value: Value<'_>) -> &str {
-    match value.text() {
-        Some(Cow::Borrowed(text)) => text,
-        Some(Cow::Owned(_)) | None => value.raw(),
+impl Entry<'_> {
+    /// What begins the address of an event that names nothing closer than the entry.
+    pub(crate) fn family(&self) -> &'static str {
+        match self.platform {
+            Platform::WhatsApp => "whatsapp-account",
+            Platform::Instagram => "instagram",
+            Platform::Messenger | Platform::Unknown => "messenger",
+        }
     }
 }
 
-fn notification<'d>(root: Value<'d>, received_at: Timestamp, out: &mut Vec<Draft<'d>>) {
-    let object = root.scalar_at("object").unwrap_or_default();
+pub(crate) fn notification(root: Value<'_>, out: &mut Events) {
+    let object = root.get("object").and_then(Value::scalar).unwrap_or_default();
     let platform = Platform::of_object(&object);
     if platform == Platform::Unknown {
         return;
     }
     for (key, value) in root.members() {
-        match plain(key) {
+        match key.plain() {
             "object" => {}
-            "entry" if value.is_array() => value.items().for_each(|item| entry(platform, item, received_at, out)),
-            "entry" => entry(platform, value, received_at, out),
-            key => beside(&Entry { platform, id: None, time: None, received_at }, key, value, out),
+            "entry" if value.is_array() => value.items().for_each(|item| entry(platform, item, out)),
+            "entry" => entry(platform, value, out),
+            key => {
+                let root = Entry { platform, id: None, time: None, received_at: out.received_at };
+                beside(&root, key, value, out);
+            }
         }
     }
 }
 
-fn entry<'d>(platform: Platform, value: Value<'d>, received_at: Timestamp, out: &mut Vec<Draft<'d>>) {
-    let before = out.len();
-    let entry = Entry { platform, id: value.scalar_at("id"), time: value.get("time"), received_at };
+fn entry(platform: Platform, value: Value<'_>, out: &mut Events) {
+    let before = out.count();
+    let id = value.get("id").and_then(Value::scalar);
+    let entry = Entry { platform, id, time: value.get("time"), received_at: out.received_at };
+    // One of Meta's templates has a change's members directly in the entry.
+    let is_change = value.get("field").is_some() && value.get("value").is_some();
     for (key, member) in value.members() {
-        match (plain(key), platform) {
+        match (key.plain(), platform) {
             ("changes", _) => each(member, |change| changed(&entry, change, out)),
             ("messaging", Platform::Instagram | Platform::Messenger) => {
-                each(member, |item| out.push(messaging::item(&entry, item, false)));
+                each(member, |item| messaging::item(&entry, item, false, out));
             }
             ("standby", Platform::Instagram | Platform::Messenger) => {
-                each(member, |item| out.push(messaging::item(&entry, item, true)));
+                each(member, |item| messaging::item(&entry, item, true, out));
             }
             ("id" | "time", _) => {}
-            // One of Meta's templates has a change's members directly in the entry.
-            ("field" | "value", _) if value.get("field").is_some() && value.get("value").is_some() => {}
+            ("field" | "value", _) if is_change => {}
             (key, _) => beside(&entry, key, member, out),
         }
     }
-    if value.get("field").is_some() && value.get("value").is_some() {
-        changed(&entry, value, out);
-    }
-    if out.len() == before {
-        out.push(other(&entry, "entry", value, Cow::Borrowed(value.raw())));
+    if is_change && platform == Platform::WhatsApp {
+        whatsapp::split(&entry, value, out);
+    } else if is_change {
+        messaging::change(&entry, value, out);
+    } else if out.count() == before {
+        other(&entry, "entry", value, out);
     }
 }
 
-fn changed<'d>(entry: &Entry<'d>, change: Value<'d>, out: &mut Vec<Draft<'d>>) {
-    match entry.platform {
-        Platform::WhatsApp => whatsapp::split(entry, change, out),
-        Platform::Instagram | Platform::Messenger | Platform::Unknown => out.push(messaging::change(entry, change)),
+fn changed(entry: &Entry<'_>, change: Value<'_>, out: &mut Events) {
+    if entry.platform != Platform::WhatsApp {
+        // The payload is the change, with all that is in it.
+        return messaging::change(entry, change, out);
+    }
+    whatsapp::split(entry, change, out);
+    if change.get("value").is_some() {
+        let others = change.members().filter(|(key, _)| !matches!(key.plain(), "field" | "value"));
+        others.for_each(|(key, value)| beside(entry, key.plain(), value, out));
     }
 }
 
@@ -104,50 +118,51 @@ fn each<'d>(list: Value<'d>, mut with: impl FnMut(Value<'d>)) {
 }
 
 /// A member that no rule knows. A scalar beside the lists describes the delivery and is no event.
-fn beside<'d>(entry: &Entry<'d>, key: &'d str, value: Value<'d>, out: &mut Vec<Draft<'d>>) {
+fn beside(entry: &Entry<'_>, key: &str, value: Value<'_>, out: &mut Events) {
     if (value.is_object() || value.is_array()) && !value.is_empty() {
-        out.push(other(entry, key, value, Cow::Borrowed(value.raw())));
+        other(entry, key, value, out);
     }
 }
 
 /// An event that no rule knows.
-fn other<'d>(entry: &Entry<'d>, at: &'d str, item: Value<'d>, payload: Cow<'d, str>) -> Draft<'d> {
-    let family = match entry.platform {
-        Platform::WhatsApp => "whatsapp-account",
-        Platform::Instagram => "instagram",
-        Platform::Messenger | Platform::Unknown => "messenger",
-    };
-    Draft {
-        platform: entry.platform,
-        name: type_name(at),
-        class: Class::Updates,
-        channel: Channel { family, id: entry.id.clone(), account_id: None },
-        contact: Contact::default(),
-        group: None,
-        standby: false,
-        effect: None,
-        when: When::from_first(&[entry.time], entry.received_at),
-        identity: Identity::whole(at, item, Surroundings { time: entry.time, field: "" }),
-        media: Vec::new(),
-        payload,
-    }
+fn other<'d>(entry: &Entry<'d>, at: &'d str, item: Value<'d>, out: &mut Events) {
+    let channel = Channel::new(entry.family(), entry.id.clone(), None);
+    let around = Surroundings { time: entry.time, field: "" };
+    let when = When::from_first([entry.time], entry.received_at);
+    let identity = Identity::Item { kind: None, at, item, around };
+    out.push(unknown(entry.platform, type_name(at), &channel, (when, identity)), |payload| {
+        payload.push_str(item.raw());
+    });
 }
 
 /// What is no notification, whole. The dispatcher parks it for a person to look at.
-fn unrecognized(body: &[u8], received_at: Timestamp) -> Draft<'_> {
-    let payload = format!("{{\"encoding\":\"base64\",\"body\":\"{}\"}}", STANDARD.encode(body));
+fn unrecognized(body: &[u8], out: &mut Events) {
+    let when = When { at: out.received_at, replaced: false };
+    let what = (when, Identity::Bytes(body));
+    out.push(unknown(Platform::Unknown, Cow::Borrowed("unrecognized"), &Channel::nowhere(), what), |payload| {
+        payload.push_str("{\"encoding\":\"base64\",\"body\":\"");
+        STANDARD.encode_string(body, payload);
+        payload.push_str("\"}");
+    });
+}
+
+fn unknown<'d>(
+    platform: Platform,
+    name: Cow<'d, str>,
+    channel: &'d Channel<'d>,
+    (when, identity): (When, Identity<'d>),
+) -> Draft<'d> {
     Draft {
-        platform: Platform::Unknown,
-        name: Cow::Borrowed("unrecognized"),
+        platform,
+        name,
         class: Class::Updates,
-        channel: Channel::default(),
+        channel,
         contact: Contact::default(),
         group: None,
         standby: false,
         effect: None,
-        when: When { at: received_at, replaced: false },
-        identity: Identity::Bytes(body),
+        when,
+        identity,
         media: Vec::new(),
-        payload: Cow::Owned(payload),
     }
 }

@@ -20,10 +20,10 @@ pub(crate) struct When {
 
 impl When {
     /// The first time that is given, or else the time at which we received it.
-    pub(crate) fn from_first(given: &[Option<Value<'_>>], received_at: Timestamp) -> Self {
+    pub(crate) fn from_first<'d>(given: impl IntoIterator<Item = Option<Value<'d>>>, received_at: Timestamp) -> Self {
         let mut replaced = false;
-        for value in given.iter().flatten().filter(|value| !value.is_empty()) {
-            match parse(*value) {
+        for value in given.into_iter().flatten().filter(|value| !value.is_empty()) {
+            match parse(value) {
                 Some(at) => return Self { at, replaced },
                 None => replaced = true,
             }
@@ -50,7 +50,7 @@ mod tests {
     fn read(json: &str) -> When {
         let document = Document::parse(json.as_bytes()).unwrap();
         let received_at = "2026-11-23T18:10:00Z".parse().unwrap();
-        When::from_first(&[Some(document.root())], received_at)
+        When::from_first([Some(document.root())], received_at)
     }
 
     #[test]

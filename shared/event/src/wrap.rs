@@ -2,79 +2,81 @@
 
 use crate::json::Value;
 
-/// What is repeated around every item. Metadata takes 120 bytes; a bound keeps a thousand events from growing faster
-/// than the body they came in.
-const REPEATED_BYTES_MAX: usize = 4 << 10;
+/// What is repeated around every item, in bytes. Meta's own is below 200; the bound keeps a batch's events from growing
+/// faster than the body they came in.
+pub(crate) const REPEATED_BYTES_MAX: usize = 1 << 10;
 
-/// The members of an object beside those that were split.
+/// The members of an object beside those that were split: the first event gets all of them, so that nothing is left
+/// behind, the others those that are small enough to be repeated.
 #[derive(Debug, Default)]
-pub(crate) struct Wrap {
-    /// All of them: what the first event gets, so that nothing is left behind.
-    full: Object,
-    /// As many of them as are repeated.
-    repeated: Object,
+pub(crate) struct Wrap<'d> {
+    members: Vec<Member<'d>>,
+}
+
+#[derive(Debug)]
+struct Member<'d> {
+    key: Value<'d>,
+    value: Value<'d>,
+    is_repeated: bool,
 }
 
 /// An object being written, from pieces that are JSON already.
-#[derive(Clone, Debug)]
-pub(crate) struct Object {
-    text: String,
+#[derive(Debug)]
+pub(crate) struct Object<'o> {
+    out: &'o mut String,
+    has_members: bool,
 }
 
-impl Wrap {
-    pub(crate) fn around(object: Value<'_>, is_split: impl Fn(&str) -> bool) -> Self {
-        let mut wrap = Self::default();
-        for (key, value) in object.members().filter(|(key, _)| !is_split(&key.text().unwrap_or_default())) {
-            wrap.full.add(key.raw(), value.raw());
-            if wrap.repeated.text.len() + key.raw().len() + value.raw().len() <= REPEATED_BYTES_MAX {
-                wrap.repeated.add(key.raw(), value.raw());
-            }
+impl<'d> Wrap<'d> {
+    pub(crate) fn around(object: Value<'d>, is_split: impl Fn(Value<'d>, Value<'d>) -> bool) -> Self {
+        let mut left = REPEATED_BYTES_MAX;
+        let member = |(key, value): (Value<'d>, Value<'d>)| {
+            let size = key.raw().len() + value.raw().len();
+            let is_repeated = size <= left;
+            left -= if is_repeated { size } else { 0 };
+            Member { key, value, is_repeated }
+        };
+        Self { members: object.members().filter(|(key, value)| !is_split(*key, *value)).map(member).collect() }
+    }
+
+    /// Writes the object, with what `rest` adds to it.
+    pub(crate) fn write(&self, out: &mut String, is_first: bool, rest: impl FnOnce(&mut Object<'_>)) {
+        out.push('{');
+        let mut object = Object { out, has_members: false };
+        for member in self.members.iter().filter(|member| is_first || member.is_repeated) {
+            object.begin(member.key.raw()).push_str(member.value.raw());
         }
-        wrap
-    }
-
-    /// The object, ready for the one item.
-    pub(crate) fn open(&self, is_first: bool) -> Object {
-        if is_first { self.full.clone() } else { self.repeated.clone() }
+        rest(&mut object);
+        out.push('}');
     }
 }
 
-impl Default for Object {
-    fn default() -> Self {
-        Self { text: "{".to_owned() }
-    }
-}
-
-impl Object {
-    /// Adds a member; the key with its quotation marks.
-    pub(crate) fn add(&mut self, key: &str, value: &str) {
-        self.begin(key);
-        self.text.push_str(value);
-    }
-
-    /// Adds a list of these items.
-    pub(crate) fn add_list<'i>(&mut self, key: &str, items: impl IntoIterator<Item = &'i str>) {
-        self.begin(key);
-        self.text.push('[');
+impl Object<'_> {
+    /// Adds a list of these items; the key with its quotation marks.
+    pub(crate) fn add_list<T>(
+        &mut self,
+        key: &str,
+        items: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut String, T),
+    ) {
+        let out = self.begin(key);
+        out.push('[');
         for (position, item) in items.into_iter().enumerate() {
             if position > 0 {
-                self.text.push(',');
+                out.push(',');
             }
-            self.text.push_str(item);
+            write(out, item);
         }
-        self.text.push(']');
+        out.push(']');
     }
 
-    fn begin(&mut self, key: &str) {
-        if self.text.len() > 1 {
-            self.text.push(',');
+    fn begin(&mut self, key: &str) -> &mut String {
+        if self.has_members {
+            self.out.push(',');
         }
-        self.text.push_str(key);
-        self.text.push(':');
-    }
-
-    pub(crate) fn finish(mut self) -> String {
-        self.text.push('}');
-        self.text
+        self.has_members = true;
+        self.out.push_str(key);
+        self.out.push(':');
+        self.out
     }
 }

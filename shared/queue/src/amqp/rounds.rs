@@ -238,7 +238,7 @@ fn answers(batch: &[(usize, Outgoing)], confirmations: Vec<Confirmation>) -> Vec
         .collect();
     let unroutable = |id: &str| is_nameless || returned.contains(id);
     let answer = |((_, outgoing), verdict): (&(usize, Outgoing), _)| {
-        if unroutable(&outgoing.wire.message_id) { Err(PublishError::Unroutable) } else { verdict }
+        if unroutable(outgoing.wire.message_id.as_str()) { Err(PublishError::Unroutable) } else { verdict }
     };
     batch.iter().zip(verdicts).map(answer).collect()
 }

@@ -15,7 +15,8 @@ pub(super) fn properties(wire: &Wire) -> BasicProperties {
     let mut table = FieldTable::default();
     for (name, field) in &wire.headers {
         let value = match field {
-            Field::Text(text) => AMQPValue::LongString(text.as_str().into()),
+            Field::Word(word) => AMQPValue::LongString((*word).into()),
+            Field::Text(text) => AMQPValue::LongString(text.as_bytes().into()),
             Field::Number(number) => AMQPValue::LongLongInt(*number),
         };
         table.insert((*name).into(), value);
@@ -56,7 +57,7 @@ fn field(properties: &BasicProperties, name: &str) -> Option<Field> {
     if let AMQPValue::LongLongInt(number) = value {
         return Some(Field::Number(*number));
     }
-    text(value).map(Field::Text)
+    text(value).map(|text| Field::Text(text.into()))
 }
 
 fn value<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {

@@ -31,7 +31,8 @@ pub(super) fn insert(database: &Connection, outgoing: &Outgoing, now: i64) -> Re
     let wire = &outgoing.wire;
     let fields = wire.headers.iter().map(|(name, field)| {
         let value = match field {
-            Field::Text(text) => Value::from(text.as_str()),
+            Field::Word(word) => Value::from(*word),
+            Field::Text(text) => Value::from(text.as_ref()),
             Field::Number(number) => Value::from(*number),
         };
         ((*name).to_owned(), value)
@@ -41,7 +42,14 @@ pub(super) fn insert(database: &Connection, outgoing: &Outgoing, now: i64) -> Re
         .prepare_cached(
             "INSERT INTO envelope (place, message_id, headers, body, due_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
         )?
-        .execute(params![outgoing.place.queue(), wire.message_id, headers, &wire.body[..], due_at, expires_at])?;
+        .execute(params![
+            outgoing.place.queue(),
+            wire.message_id.as_str(),
+            headers,
+            &wire.body[..],
+            due_at,
+            expires_at
+        ])?;
     Ok(())
 }
 
@@ -148,7 +156,7 @@ fn taken_row(row: &Row<'_>, class: Class) -> Result<TakenRow> {
     let body = Bytes::from(row.get::<_, Vec<u8>>(3)?);
     let headers: Value = serde_json::from_str(&headers).unwrap_or_default();
     let field = |name: &str| match headers.get(name)? {
-        Value::String(text) => Some(Field::Text(text.clone())),
+        Value::String(text) => Some(Field::Text(text.as_str().into())),
         Value::Number(number) => number.as_i64().map(Field::Number),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };

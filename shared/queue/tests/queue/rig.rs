@@ -57,7 +57,7 @@ pub(crate) fn envelope(serial: u32) -> Envelope {
         attempts: 0,
         visits: 0,
         copies: 0,
-        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned()),
+        traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
         letter: None,
         body: Bytes::from(format!(r#"{{"type":"whatsapp.message","serial":{serial}}}"#)),
     }

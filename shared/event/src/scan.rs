@@ -1,0 +1,268 @@
+//! One pass over a JSON text: is it JSON, and where does each value in it begin and end?
+//!
+//! It accepts what `serde_json` accepts (RFC 8259), up to a depth; a property test holds the two together. Written for
+//! this crate because no parser at hand says where a value stood, and two passes took a third of ingest's time.
+
+/// Deepest nesting that is looked into. Meta's own is below 20.
+pub(crate) const DEPTH_MAX: usize = 64;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Object,
+    Array,
+    /// A string whose text is what stands between its quotation marks.
+    Text,
+    /// A string with escapes in it.
+    Escaped,
+    Number,
+    /// `true`, `false` or `null`.
+    Word,
+}
+
+/// Where a value stands, and which node follows it and all that is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Node {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    pub(crate) after: u32,
+    pub(crate) form: Form,
+}
+
+/// Every value of a text, in order; in an object, keys and values take turns. `None` for what is not JSON, nested too
+/// deep, or larger than 4 GiB.
+pub(crate) fn scan(text: &str) -> Option<Vec<Node>> {
+    u32::try_from(text.len()).ok()?;
+    let nodes = Vec::with_capacity(text.len() / 12 + 1);
+    Scanner { bytes: text.as_bytes(), at: 0, nodes, open: Vec::with_capacity(16) }.run()
+}
+
+struct Scanner<'t> {
+    bytes: &'t [u8],
+    at: usize,
+    nodes: Vec<Node>,
+    /// The objects and arrays that we are in, and whether each is an object.
+    open: Vec<(usize, bool)>,
+}
+
+impl Scanner<'_> {
+    fn run(mut self) -> Option<Vec<Node>> {
+        loop {
+            match self.next_byte()? {
+                b'{' if !self.opens_empty(Form::Object)? => {
+                    self.key()?;
+                    continue;
+                }
+                b'[' if !self.opens_empty(Form::Array)? => continue,
+                b'{' | b'[' => {}
+                b'"' => self.string()?,
+                b'-' => self.number(self.at - 1, self.at)?,
+                b'0'..=b'9' => self.number(self.at - 1, self.at - 1)?,
+                b't' => self.word("rue")?,
+                b'f' => self.word("alse")?,
+                b'n' => self.word("ull")?,
+                _ => return None,
+            }
+            if self.ends()? {
+                return Some(self.nodes);
+            }
+        }
+    }
+
+    /// What follows a value: whether it was the last one of all.
+    fn ends(&mut self) -> Option<bool> {
+        while let Some(&(index, is_object)) = self.open.last() {
+            match (self.next_byte()?, is_object) {
+                (b',', true) => return self.key().map(|()| false),
+                (b',', false) => return Some(false),
+                (b'}', true) | (b']', false) => self.close(index),
+                _ => return None,
+            }
+        }
+        self.next_byte().is_none().then_some(true)
+    }
+
+    /// The next byte that is no white space.
+    fn next_byte(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.bytes.get(self.at)?;
+            self.at += 1;
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+        }
+    }
+
+    /// Behind an opening bracket: whether the closing one follows at once.
+    fn opens_empty(&mut self, form: Form) -> Option<bool> {
+        if self.open.len() == DEPTH_MAX {
+            return None;
+        }
+        let index = self.nodes.len();
+        self.open.push((index, form == Form::Object));
+        self.note(self.at - 1, form);
+        let before = self.at;
+        let closing = if form == Form::Object { b'}' } else { b']' };
+        if self.next_byte()? == closing {
+            self.close(index);
+            return Some(true);
+        }
+        self.at = before;
+        Some(false)
+    }
+
+    fn close(&mut self, index: usize) {
+        let (end, after) = (small(self.at), small(self.nodes.len()));
+        let node = &mut self.nodes[index];
+        (node.end, node.after) = (end, after);
+        self.open.pop();
+    }
+
+    /// A member's name, and the colon behind it.
+    fn key(&mut self) -> Option<()> {
+        (self.next_byte()? == b'"').then_some(())?;
+        self.string()?;
+        (self.next_byte()? == b':').then_some(())
+    }
+
+    /// Behind the opening quotation mark.
+    fn string(&mut self) -> Option<()> {
+        let start = self.at - 1;
+        let mut form = Form::Text;
+        loop {
+            self.at += plain_bytes(&self.bytes[self.at..]);
+            match *self.bytes.get(self.at)? {
+                b'"' => break,
+                b'\\' => form = Form::Escaped,
+                _ => return None,
+            }
+            let is_hex = |at| self.bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+            self.at += match *self.bytes.get(self.at + 1)? {
+                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+                b'u' if (self.at + 2..self.at + 6).all(is_hex) => 6,
+                _ => return None,
+            };
+        }
+        self.at += 1;
+        self.note(start, form);
+        Some(())
+    }
+
+    fn number(&mut self, start: usize, digits: usize) -> Option<()> {
+        self.at = digits;
+        let whole = self.digits()?;
+        if whole > 1 && self.bytes[digits] == b'0' {
+            return None;
+        }
+        if self.bytes.get(self.at) == Some(&b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.at) {
+            self.at += 1;
+            self.at += usize::from(matches!(self.bytes.get(self.at), Some(b'+' | b'-')));
+            self.digits()?;
+        }
+        self.note(start, Form::Number);
+        Some(())
+    }
+
+    /// One digit or more.
+    fn digits(&mut self) -> Option<usize> {
+        let before = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        (self.at > before).then_some(self.at - before)
+    }
+
+    /// Behind its first letter.
+    fn word(&mut self, rest: &str) -> Option<()> {
+        let start = self.at - 1;
+        self.bytes[self.at..].starts_with(rest.as_bytes()).then_some(())?;
+        self.at += rest.len();
+        self.note(start, Form::Word);
+        Some(())
+    }
+
+    fn note(&mut self, start: usize, form: Form) {
+        let after = small(self.nodes.len() + 1);
+        self.nodes.push(Node { start: small(start), end: small(self.at), after, form });
+    }
+}
+
+/// A position in a text that is known to be below 4 GiB.
+#[expect(clippy::cast_possible_truncation, reason = "`scan` looks at the length first")]
+fn small(position: usize) -> u32 {
+    position as u32
+}
+
+/// Bytes up to the first that ends a string, escapes, or may not stand in one. Eight at a time: most of a notification
+/// is text.
+pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let mut at = 0;
+    while let Some(chunk) = bytes[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let escape = word ^ (ONES * u64::from(b'\\'));
+        let found = (control | quote.wrapping_sub(ONES) & !quote | escape.wrapping_sub(ONES) & !escape) & HIGH;
+        if found != 0 {
+            // The lowest mark is exact; a borrow can only put wrong marks above it.
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    let is_plain = |byte: &u8| *byte >= 0x20 && !matches!(byte, b'"' | b'\\');
+    bytes[at..].iter().position(|byte| !is_plain(byte)).map_or(bytes.len(), |length| at + length)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+
+    use super::*;
+
+    fn is_json(text: &str) -> bool {
+        serde_json::from_str::<IgnoredAny>(text).is_ok()
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_no_document() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+
+        assert!(scan(&nested(DEPTH_MAX)).is_some());
+        assert!(scan(&nested(DEPTH_MAX + 1)).is_none());
+        assert!(scan(&"[".repeat(1_000_000)).is_none());
+    }
+
+    #[test]
+    fn the_grammar_is_that_of_serde_json() {
+        let texts = "|{}|[]| [ ] |{\"a\":1}|{\"a\":1,}|{\"a\"}|{1:2}|[1,]|[,1]|[1 2]|1|-1|-|01|0|-0|1.|1.5|.5|1e|1e5|1E+5|1e-|1.5e             |true|truer|tru|null|nul|false|falsey|\"|\"a|\"\\|\"\\u12\"|\"\\u12g4\"|\"\\ud800\"|\"\\x\"|\"\t\"|\"\u{7f}\"|{\"a\":[}]|}|]|{}{}|1 2|\u{feff}{}             |1{2|\"\"{0|[]]|123456789012345678901234567890|1e999|\"\\\"\"|[[[]]]|[{\"a\":{}}]|nullnull|+1|\u{b}1";
+        for text in texts.split('|') {
+            assert_eq!(scan(text).is_some(), is_json(text), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn whatever_serde_json_accepts_is_read_to_its_last_byte(text in "[\\[\\]{}\",:0-2.eE+\\-\\\\ tru\t\u{1f}\u{e4}]{0,24}") {
+            let nodes = scan(&text);
+            prop_assert_eq!(nodes.is_some(), is_json(&text));
+            if let Some(nodes) = nodes {
+                prop_assert_eq!(&text[nodes[0].start as usize..nodes[0].end as usize], text.trim_matches([' ', '\t']));
+            }
+        }
+
+        #[test]
+        fn a_string_ends_where_serde_json_says(text in "[ -~\u{0}-\u{1f}\u{80}-\u{ff}]{0,40}") {
+            let quoted = format!("\"{text}\"");
+            prop_assert_eq!(scan(&quoted).is_some(), is_json(&quoted));
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! `docs/events.md` is what the tables of kinds say. `UPDATE_EXPECT=1 cargo test --package event document` writes it anew.
+
+use std::fmt::Write as _;
+
+use event::kinds::{CHANGES, Kind, MESSAGING, Part, Path, WHATSAPP_FIELDS, WHATSAPP_ITEMS, WHATSAPP_LISTS};
+use expect_test::expect_file;
+
+const HEAD: &str = include_str!("events_head.md");
+
+fn paths(paths: &[Path]) -> String {
+    paths.iter().map(|path| format!("`{}`", path.join("."))).collect::<Vec<_>>().join(" or ")
+}
+
+fn part(part: &Part) -> String {
+    match part {
+        Part::Word(word) => format!("the word {word}"),
+        Part::Is(is) => paths(is),
+        Part::Maybe(maybe) => format!("{} if there", paths(maybe)),
+        Part::Field => "field".to_owned(),
+        Part::Time => "`entry.time`".to_owned(),
+        Part::TimeUnlessAdded => "`entry.time` unless `verb` is add".to_owned(),
+    }
+}
+
+/// One table: `platform` begins the types, `from` is the contact of kinds that name none.
+fn table(out: &mut String, (platform, place, from): (&str, &str, &str), kinds: &[Kind]) {
+    writeln!(out, "| {place} | type | class | identified by | contact | what it is |\n|---|---|---|---|---|---|")
+        .expect("writing to a string cannot fail");
+    for kind in kinds {
+        let (key, mark) =
+            kind.at.split_once('#').map_or((kind.at, String::new()), |(key, mark)| (key, format!(" ({mark})")));
+        let name = match (kind.name, place) {
+            ("@", "field") => key,
+            ("@", _) => "`<field>`",
+            (name, _) => name,
+        };
+        let parts = match kind.parts {
+            [] => "the whole item".to_owned(),
+            parts => parts.iter().map(part).collect::<Vec<_>>().join(", "),
+        };
+        let contact = if kind.contact.is_empty() { from.to_owned() } else { paths(kind.contact) };
+        let (class, note) = (kind.class.as_str(), kind.note);
+        writeln!(out, "| `{key}`{mark} | {platform}.{name} | {class} | {parts} | {contact} | {note} |")
+            .expect("writing to a string cannot fail");
+    }
+}
+
+#[test]
+fn the_document_says_what_the_tables_say() {
+    let mut text = HEAD.to_owned();
+    let lists: Vec<String> = WHATSAPP_LISTS.iter().map(|field| format!("`{field}`")).collect();
+    writeln!(
+        text,
+        "## WhatsApp: items in lists\n\nIn the `value` of the fields {}. A list that is in none of these rows gives \
+        `whatsapp.<key>`.\n",
+        lists.join(", ")
+    )
+    .expect("writing to a string cannot fail");
+    table(&mut text, ("whatsapp", "list", ""), WHATSAPP_ITEMS);
+    text += "\n## WhatsApp: fields whose `value` is one event\n\nAnd any other field, as `whatsapp.<field>`.\n\n";
+    table(&mut text, ("whatsapp", "field", ""), WHATSAPP_FIELDS);
+    text += "\n## Instagram and Messenger: items in `messaging` and `standby`\n\nBoth platforms send the same shapes. An item \
+        with none of these keys gives `<platform>.<key>`.\n\n";
+    table(&mut text, ("*", "key", "the end that is not the account"), MESSAGING);
+    text += "\n## Instagram and Messenger: `changes`, by field\n\nPaths are into the `value`. And any other field, as \
+        `<platform>.<field>`.\n\n";
+    table(&mut text, ("*", "field", ""), CHANGES);
+
+    expect_file!["../../../../docs/events.md"].assert_eq(&text);
+}

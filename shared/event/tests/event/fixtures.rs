@@ -1,0 +1,77 @@
+//! The fixtures: items of every kind, where they stand, and what becomes of each.
+
+use std::collections::BTreeSet;
+
+use event::split;
+use serde::Deserialize;
+
+use crate::notifications::{Place, render};
+use crate::splitting::at;
+
+/// One of `fixtures.toml`.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Fixture {
+    pub(crate) what: String,
+    pub(crate) at: String,
+    pub(crate) contacts: Option<String>,
+    pub(crate) item: String,
+    gives: String,
+}
+
+#[derive(Deserialize)]
+struct Fixtures {
+    event: Vec<Fixture>,
+}
+
+/// All of them.
+pub(crate) fn fixtures() -> Vec<Fixture> {
+    let fixtures: Fixtures = toml::from_str(include_str!("../../fixtures.toml")).expect("the fixtures are TOML");
+    fixtures.event
+}
+
+impl Fixture {
+    pub(crate) fn place(&self) -> Place {
+        Place::parse(&self.at, self.contacts.as_deref())
+    }
+
+    /// Whether nothing less than the whole item identifies it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.gives.ends_with(" whole")
+    }
+}
+
+#[test]
+fn every_fixture_gives_the_event_that_it_says() {
+    for fixture in fixtures() {
+        let body = render(&[(fixture.place(), fixture.item.clone())], &[]).remove(0);
+
+        let events = split(body.as_bytes(), at());
+
+        let shown: Vec<String> = events
+            .iter()
+            .map(|event| {
+                let lane = event.lane.as_str().strip_prefix(event.address.as_str()).unwrap_or("?");
+                let lane = if lane.is_empty() { "/" } else { lane };
+                let (kind, class, address) = (&event.event_type, event.class.as_str(), &event.address);
+                format!("{kind} {class} {address} {lane} {} {}", event.timestamp, event.id)
+            })
+            .collect();
+        assert_eq!(shown, [fixture.gives.trim_end_matches(" whole")], "{} at {}: {body}", fixture.what, fixture.at);
+    }
+}
+
+#[test]
+fn every_kind_has_a_fixture_and_no_two_fixtures_share_an_id() {
+    use event::kinds::{CHANGES, MESSAGING, WHATSAPP_FIELDS, WHATSAPP_ITEMS};
+    let fixtures = fixtures();
+    let ids: BTreeSet<&str> = fixtures.iter().filter_map(|fixture| fixture.gives.split(' ').nth(5)).collect();
+    assert_eq!(ids.len(), fixtures.len());
+
+    for kind in [WHATSAPP_ITEMS, WHATSAPP_FIELDS, MESSAGING, CHANGES].into_iter().flatten() {
+        let key = kind.at.split('#').next().unwrap_or_default();
+        let stands = |fixture: &Fixture| {
+            fixture.at.split([' ', '.']).any(|word| word == key) || fixture.item.contains(&format!("\"{key}\""))
+        };
+        assert!(fixtures.iter().any(stands), "{} has no fixture", kind.at);
+    }
+}

@@ -1,0 +1,170 @@
+//! Claims about any notification: made of fixtures with other ids, in any batching, order of keys and white space.
+
+use std::collections::BTreeSet;
+
+use event::{Event, split};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::fixtures::{Fixture, fixtures};
+use crate::notifications::{Join, Place, render};
+use crate::splitting::at;
+
+/// Members that say what an item is, not which: these stay when an item is made into another.
+const WORDS: [&str; 12] = [
+    "type",
+    "status",
+    "event",
+    "direction",
+    "action",
+    "verb",
+    "item",
+    "recipient_type",
+    "object",
+    "category",
+    "value",
+    "recipient",
+];
+
+/// An item like the fixture's, but another one: all that is no word has the number behind it.
+fn another(value: &Value, serial: u64) -> Value {
+    match value {
+        Value::String(text) => json!(format!("{text}{serial}")),
+        Value::Number(number) if number.is_u64() => json!(number.as_u64().unwrap_or_default() + serial),
+        Value::Array(items) => items.iter().map(|item| another(item, serial)).collect(),
+        Value::Object(members) => {
+            let kept =
+                |key: &str, value: &Value| if WORDS.contains(&key) { value.clone() } else { another(value, serial) };
+            Value::Object(members.iter().map(|(key, value)| (key.clone(), kept(key, value))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.clone(),
+    }
+}
+
+/// A fixture's item under another number, and where it stands.
+fn instance(fixture: &Fixture, serial: u64) -> (Place, String) {
+    let item: Value = serde_json::from_str(&fixture.item).expect("an item is JSON");
+    (fixture.place(), another(&item, serial).to_string())
+}
+
+/// The same JSON with its keys in another order and blanks between its tokens.
+fn rewritten(value: &Value, dice: &mut impl FnMut(usize) -> usize) -> String {
+    let blank = [" ", "", "\n", "\t "][dice(4)];
+    match value {
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(|item| rewritten(item, dice)).collect();
+            format!("[{blank}{}{blank}]", items.join(&format!("{blank},")))
+        }
+        Value::Object(members) => {
+            let mut members: Vec<(&String, &Value)> = members.iter().collect();
+            for last in (1..members.len()).rev() {
+                members.swap(last, dice(last + 1));
+            }
+            let written = |(key, value): (&String, &Value), dice: &mut _| {
+                format!("{}{blank}:{}", json!(key), rewritten(value, dice))
+            };
+            let members: Vec<String> = members.into_iter().map(|member| written(member, dice)).collect();
+            format!("{{{blank}{}{blank}}}", members.join(&format!("{blank},")))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => format!("{blank}{value}"),
+    }
+}
+
+fn alone((place, item): &(Place, String)) -> Event {
+    let body = render(&[(place.clone(), item.clone())], &[]).remove(0);
+    let mut events = split(body.as_bytes(), at());
+    assert_eq!(events.len(), 1, "{body}");
+    events.remove(0)
+}
+
+fn payload(event: &Event) -> &str {
+    let body = std::str::from_utf8(&event.body).expect("a body is UTF-8");
+    body.split_once(",\"payload\":")
+        .and_then(|(_, rest)| rest.strip_suffix("}}"))
+        .expect("a body ends with its payload")
+}
+
+fn any_join() -> impl Strategy<Value = Join> {
+    prop_oneof![
+        1 => Just(Join::Apart),
+        2 => Just(Join::SameNotification),
+        3 => Just(Join::SameEntry),
+        6 => Just(Join::SameList)
+    ]
+}
+
+/// Fixtures by position, each with a number, in runs of the same fixture so that lists grow.
+fn any_batch() -> impl Strategy<Value = Vec<(Place, String)>> {
+    let count = fixtures().len();
+    let runs = prop::collection::vec((0..count, 1..6_u64), 1..8);
+    runs.prop_map(|runs| {
+        let fixtures = fixtures();
+        let mut serial = 0;
+        let mut batch = Vec::new();
+        for (position, length) in runs {
+            for _ in 0..length {
+                serial += 1;
+                batch.push(instance(&fixtures[position], serial));
+            }
+        }
+        batch
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn each_item_is_one_event_in_any_batching_with_all_of_its_bytes(
+        batch in any_batch(),
+        joins in prop::collection::vec(any_join(), 40),
+    ) {
+        let bodies = render(&batch, &joins);
+
+        let events: Vec<Event> = bodies.iter().flat_map(|body| split(body.as_bytes(), at())).collect();
+
+        prop_assert_eq!(events.len(), batch.len(), "{:?}", bodies);
+        for (event, item) in events.iter().zip(&batch) {
+            prop_assert!(payload(event).contains(&item.1), "{} is not in {}", item.1, payload(event));
+            prop_assert_eq!(&event.id, &alone(item).id, "{}", item.1);
+        }
+        let ids: BTreeSet<_> = events.iter().map(|event| &event.id).collect();
+        prop_assert_eq!(ids.len(), batch.len(), "two items share an id");
+    }
+
+    #[test]
+    fn an_id_knows_neither_key_order_nor_white_space(position in 0..fixtures().len(), dice in prop::collection::vec(any::<usize>(), 64)) {
+        let fixture = &fixtures()[position];
+        let item: Value = serde_json::from_str(&fixture.item).expect("an item is JSON");
+        let mut next = dice.iter().cycle().enumerate();
+        let mut roll = |sides: usize| next.next().map_or(0, |(count, number)| (number + count) % sides);
+
+        let written = rewritten(&item, &mut roll);
+
+        prop_assert_eq!(alone(&(fixture.place(), written)).id, alone(&(fixture.place(), item.to_string())).id);
+    }
+
+    #[test]
+    fn an_unknown_key_changes_no_id_that_has_parts_and_is_never_dropped(position in 0..fixtures().len(), extra in "[a-z]{1,8}") {
+        let fixture = &fixtures()[position];
+        let plain = (fixture.place(), fixture.item.clone());
+        let mut item: Map<String, Value> = serde_json::from_str(&fixture.item).expect("an item is an object");
+        item.insert(format!("zz_{extra}"), json!({ "of": ["tomorrow", 12_345_678_901_234_567_890_u64, null] }));
+
+        let richer = alone(&(fixture.place(), Value::Object(item.clone()).to_string()));
+
+        prop_assert_eq!(richer.id == alone(&plain).id, !fixture.is_whole(), "{}", fixture.what);
+        let new_key = format!("\"zz_{extra}\":{{\"of\":[\"tomorrow\",12345678901234567890,null]}}");
+        prop_assert!(payload(&richer).contains(&new_key));
+    }
+
+    #[test]
+    fn a_payload_split_again_gives_the_same_event(position in 0..fixtures().len(), serial in 0..1000_u64) {
+        let (place, item) = instance(&fixtures()[position], serial);
+        let event = alone(&(place.clone(), item));
+
+        let again = split(place.around_payload(payload(&event)).as_bytes(), at());
+
+        prop_assert_eq!(again.iter().map(|again| (&again.id, &again.lane)).collect::<Vec<_>>(), [(&event.id, &event.lane)]);
+    }
+}
