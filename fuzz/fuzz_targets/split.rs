@@ -1,0 +1,33 @@
+//! Any bytes that Meta might have signed: there are events, each with a body that is JSON, no larger than the bytes
+//! warrant, and with the same ids the second time.
+
+#![no_main]
+
+use event::{Event, Unrecognized, split};
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+use serde::de::IgnoredAny;
+
+/// What events may take for each byte of a body, and for a body of none.
+const GROWTH_MAX: usize = 80;
+const BASE_BYTES: usize = 128 << 10;
+
+fuzz_target!(|body: &[u8]| {
+    let events = split(body, Timestamp::UNIX_EPOCH);
+    assert!(!events.is_empty(), "nothing is dropped");
+    let size: usize = events.iter().map(|event| event.body.len() + event.lane.as_str().len()).sum();
+    assert!(size <= BASE_BYTES + GROWTH_MAX * body.len(), "{size} bytes of events from {}", body.len());
+    events.iter().for_each(check);
+    assert_eq!(events[0].is_unrecognized(), Unrecognized::reason(body).is_some(), "and there is a reason");
+    let again = split(body, Timestamp::UNIX_EPOCH);
+    assert!(events.iter().map(|event| &event.id).eq(again.iter().map(|event| &event.id)));
+});
+
+fn check(event: &Event) {
+    // Not a `Value`: JSON has numbers that no machine type holds, and they travel as they are.
+    let body = std::str::from_utf8(&event.body).expect("a body is UTF-8");
+    serde_json::from_str::<IgnoredAny>(body).expect("a body is JSON");
+    assert!(body.starts_with(&format!("{{\"type\":\"{}\",\"timestamp\":\"", event.event_type)));
+    assert!(body.contains(&format!("\"data\":{{\"id\":\"{}\",", event.id)) && body.contains("\"payload\":"));
+    assert!(event.address.as_str().len() < 300 && event.lane.as_str().len() < 600, "it fits a header");
+}
