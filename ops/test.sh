@@ -59,6 +59,9 @@ if $long; then
     run "Property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked --package event
     note "property tests with 20,000 cases each"
 
+    run "Fuzz targets" cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
+    note "fuzz targets compile (CONTRIBUTING.md says how to run them)"
+
     run "Drills" cargo test --locked --package scenarios --features long -- --nocapture long::
     note "drills (100,000 events, many kills)"
 

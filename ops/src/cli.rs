@@ -25,7 +25,7 @@ enum Command {
     /// Stores, shows and removes channels.
     #[command(subcommand)]
     Channels(channels::Channels),
-    /// Plays Meta: signs and posts notifications.
+    /// Plays Meta: signs and posts notifications, and explains them.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
     /// Plays DSK: checks and shows what it gets, and fails when told to.

@@ -4,6 +4,7 @@ mod channels;
 mod cli;
 mod demo;
 pub mod dsk;
+mod explain;
 mod files;
 mod keys;
 pub mod samples;

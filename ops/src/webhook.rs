@@ -1,4 +1,4 @@
-//! `ops webhook send`: plays Meta. Signs bodies and posts them to ingest.
+//! `ops webhook`: plays Meta, signing bodies and posting them to ingest, and explains them.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,13 +13,16 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
 use crate::cli::Failed;
+use crate::explain::Explain;
 use crate::files;
 
-/// Plays Meta.
+/// Plays Meta, and explains what it sends.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Webhook {
     /// Signs each file and posts it, one after the other; shows status and time of each answer.
     Send(Send),
+    /// Shows what ingest would make of each file; exit code 1 if any is no notification that we know.
+    Explain(Explain),
 }
 
 /// What is sent where.
@@ -99,8 +102,10 @@ fn cause(error: &dyn std::error::Error) -> String {
 
 impl Webhook {
     pub(crate) async fn run(self) -> Result<(), Failed> {
-        let Self::Send(send) = self;
-        send.run().await
+        match self {
+            Self::Send(send) => send.run().await,
+            Self::Explain(explain) => explain.run(),
+        }
     }
 }
 

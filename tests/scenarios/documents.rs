@@ -6,9 +6,9 @@ use std::process::Command;
 use crate::house::{files, read, root};
 use crate::stack::program;
 
-const DOCUMENTS: [&str; 3] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/events.md"];
 /// Names in capitals that are no settings of ours.
-const OTHERS: [&str; 4] = ["RABBITMQ_SBIN", "PATH", "X_FILE", "PWD"];
+const OTHERS: [&str; 6] = ["RABBITMQ_SBIN", "PATH", "X_FILE", "PWD", "UPDATE_EXPECT", "PARTNER_"];
 
 fn documents() -> impl Iterator<Item = (&'static str, String)> {
     DOCUMENTS.into_iter().map(|name| (name, read(&root().join(name))))

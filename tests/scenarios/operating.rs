@@ -104,6 +104,34 @@ fn the_files_of_the_embedded_store_are_their_owners_alone() {
 }
 
 #[test]
+fn a_body_is_explained_event_by_event_and_exit_1_says_that_it_is_none() {
+    let desk = Desk::new();
+    let number = r#""metadata":{"phone_number_id":"1065"}"#;
+    let messages = r#""messages":[{"id":"wamid.1","from":"7","timestamp":"1767225600"},{"id":"wamid.2","from":"8"}]"#;
+    let change = format!(r#"{{"field":"messages","value":{{{number},{messages}}}}}"#);
+    let body = format!(r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1028","changes":[{change}]}}]}}"#);
+    std::fs::write(desk.path().join("good.json"), body).unwrap();
+    std::fs::write(desk.path().join("bad.json"), r#"{"object":"user","entry":[]}"#).unwrap();
+
+    let said = desk.says(&["webhook", "explain", "--json", "good.json"]);
+
+    let events: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let id = events[0]["id"].as_str().unwrap();
+    assert_eq!(events.len(), 2);
+    assert_eq!(
+        events[0],
+        serde_json::json!({
+            "file": "good.json", "type": "whatsapp.message", "id": id, "address": "whatsapp:1065",
+            "lane": "whatsapp:1065/7", "class": "messages", "timestamp": "2026-01-01T00:00:00Z",
+        })
+    );
+    assert!(desk.says(&["webhook", "explain", "good.json"]).contains(id));
+    let why = desk.fails(1, &["webhook", "explain", "good.json", "bad.json"]);
+    assert!(why.contains("bad.json") && why.contains("`object` is \"user\"") && why.contains("1 of 2 bodies"), "{why}");
+    desk.fails(2, &["webhook", "explain", "nowhere.json"]);
+}
+
+#[test]
 fn the_demonstration_loses_nothing() {
     let desk = Desk::new();
 
