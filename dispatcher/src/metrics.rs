@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use chassis::Registrar;
 use event::Class;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Registry};
 use queue::Tier;
 
 use crate::course::Forgotten;
@@ -35,46 +36,45 @@ const fn tier_label(tier: Tier) -> &'static str {
 impl Metrics {
     /// Registers all of them, each label value at 0.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let counters = |name: &str, help: &str, label: &str| {
-            let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(counter.clone())).map(|()| counter)
-        };
+        let new = Registrar(registry);
         let attempt_buckets = vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-        let attempt_seconds = Histogram::with_opts(
-            HistogramOpts::new("dispatcher_attempt_seconds", "Time of one attempt, from connect to last byte.")
-                .buckets(attempt_buckets),
-        )?;
-        registry.register(Box::new(attempt_seconds.clone()))?;
         // From a local delivery to the day after which an event is given up.
         let ages = vec![0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
-        let help = "Age of an event, counted from its entry into the queue, when DSK has it.";
-        let age_seconds =
-            HistogramVec::new(HistogramOpts::new("dispatcher_event_age_seconds", help).buckets(ages), &["class"])?;
-        registry.register(Box::new(age_seconds.clone()))?;
-        let unmarked = "Events delivered whose marker could not be written; a repeat of them would be delivered again.";
-        let unmarked = IntCounter::new("dispatcher_unmarked_total", unmarked)?;
-        registry.register(Box::new(unmarked.clone()))?;
-        let in_hand = Opts::new("dispatcher_in_hand", "Envelopes under way: an attempt, a wait or a settlement.");
-        let in_hand = IntGaugeVec::new(in_hand, &["class"])?;
-        registry.register(Box::new(in_hand.clone()))?;
+        let age = "Age of an event, counted from its entry into the queue, when DSK has it.";
+        let age = HistogramOpts::new("dispatcher_event_age_seconds", age).buckets(ages);
         let metrics = Self {
-            attempts: counters(
+            attempts: new.counters(
                 "dispatcher_attempts_total",
                 "Attempts and look-ups that ended, by outcome.",
                 "outcome",
             )?,
-            attempt_seconds,
-            delivered: counters("dispatcher_delivered_total", "Events that DSK has.", "class")?,
-            age_seconds,
-            forgotten: counters("dispatcher_forgotten_total", "Events that needed no delivery, by reason.", "why")?,
-            retries: counters("dispatcher_retries_total", "Envelopes put into a retry queue.", "tier")?,
-            dead_letters: counters(
+            attempt_seconds: new.histogram(
+                "dispatcher_attempt_seconds",
+                "Time of one attempt, from connect to last byte.",
+                attempt_buckets,
+            )?,
+            delivered: new.counters("dispatcher_delivered_total", "Events that DSK has.", "class")?,
+            age_seconds: new.add(HistogramVec::new(age, &["class"])?)?,
+            forgotten: new.counters(
+                "dispatcher_forgotten_total",
+                "Events that needed no delivery, by reason.",
+                "why",
+            )?,
+            retries: new.counters("dispatcher_retries_total", "Envelopes put into a retry queue.", "tier")?,
+            dead_letters: new.counters(
                 "dispatcher_dead_letters_total",
                 "Events parked for a person, by reason.",
                 "reason",
             )?,
-            unmarked,
-            in_hand,
+            unmarked: new.counter(
+                "dispatcher_unmarked_total",
+                "Events delivered whose marker could not be written; a repeat of them would be delivered again.",
+            )?,
+            in_hand: new.gauges(
+                "dispatcher_in_hand",
+                "Envelopes under way: an attempt, a wait or a settlement.",
+                "class",
+            )?,
         };
         metrics.start_at_zero();
         Ok(metrics)

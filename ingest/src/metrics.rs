@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use chassis::Registrar;
 use event::Class;
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, exponential_buckets};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry, exponential_buckets};
 
 use crate::receive::Outcome;
 
@@ -39,42 +40,34 @@ impl Handshake {
 impl Metrics {
     /// Registers all of them, each label value at 0.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let counters = |name: &str, help: &str, label: &str| {
-            let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(counter.clone())).map(|()| counter)
-        };
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone())).map(|()| counter)
-        };
-        let histogram = |name: &str, help: &str, buckets: Vec<f64>| {
-            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
-            registry.register(Box::new(histogram.clone())).map(|()| histogram)
-        };
+        let new = Registrar(registry);
         // Meta wants a median under 250 ms and 1 s for all but 1 %; 5 s is the end of its patience.
         let seconds = vec![0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0, 5.0];
-        let bytes_in_flight = IntGauge::new("ingest_bytes_in_flight", "Bytes of bodies and envelopes held now.")?;
-        registry.register(Box::new(bytes_in_flight.clone()))?;
         let metrics = Self {
-            notifications: counters("ingest_notifications_total", "Notifications answered, by outcome.", "outcome")?,
-            answer_seconds: histogram(
+            notifications: new.counters(
+                "ingest_notifications_total",
+                "Notifications answered, by outcome.",
+                "outcome",
+            )?,
+            answer_seconds: new.histogram(
                 "ingest_answer_seconds",
                 "Time from a notification's headers to its 200.",
                 seconds,
             )?,
-            notification_bytes: histogram(
+            notification_bytes: new.histogram(
                 "ingest_notification_bytes",
                 "Size of signed notifications.",
                 exponential_buckets(256.0, 4.0, 8)?,
             )?,
-            events: counters("ingest_events_total", "Events split out of accepted notifications.", "class")?,
-            unrecognized: counter("ingest_unrecognized_total", "Signed bodies that are no notification we know.")?,
-            timestamps_replaced: counter(
+            events: new.counters("ingest_events_total", "Events split out of accepted notifications.", "class")?,
+            unrecognized: new
+                .counter("ingest_unrecognized_total", "Signed bodies that are no notification we know.")?,
+            timestamps_replaced: new.counter(
                 "ingest_timestamps_replaced_total",
                 "Events whose time made no sense; they carry the time of receipt.",
             )?,
-            handshakes: counters("ingest_handshakes_total", "Handshakes of Meta, by outcome.", "outcome")?,
-            bytes_in_flight,
+            handshakes: new.counters("ingest_handshakes_total", "Handshakes of Meta, by outcome.", "outcome")?,
+            bytes_in_flight: new.gauge("ingest_bytes_in_flight", "Bytes of bodies and envelopes held now.")?,
         };
         for outcome in Outcome::ALL {
             metrics.notifications.with_label_values(&[outcome.as_str()]).inc_by(0);

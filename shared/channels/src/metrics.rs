@@ -1,6 +1,7 @@
 //! What the channel store counts.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use chassis::Registrar;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
 
 use crate::StoreError;
 
@@ -16,22 +17,18 @@ pub struct Metrics {
 impl Metrics {
     /// Registers all of them, each label value at 0.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let gauge = |name: &str, help: &str| {
-            let gauge = IntGauge::new(name, help)?;
-            registry.register(Box::new(gauge.clone())).map(|()| gauge)
-        };
-        let errors = Opts::new("channels_errors_total", "Requests to the channel store that failed, by reason.");
-        let errors = IntCounterVec::new(errors, &["reason"])?;
-        registry.register(Box::new(errors.clone()))?;
-        let unopenable = "Sealed tokens that opened with no key of the key ring, counted at each attempt.";
-        let unopenable = IntCounter::new("channels_unopenable_total", unopenable)?;
-        registry.register(Box::new(unopenable.clone()))?;
+        let new = Registrar(registry);
+        let errors = "Requests to the channel store that failed, by reason.";
+        let errors = new.counters("channels_errors_total", errors, "reason")?;
         StoreError::LABELS.into_iter().for_each(|label| errors.with_label_values(&[label]).inc_by(0));
         Ok(Self {
-            connected: gauge("channels_connected", "1 while the channel store can be reached.")?,
+            connected: new.gauge("channels_connected", "1 while the channel store can be reached.")?,
             errors,
-            unopenable,
-            keys: gauge("channels_keys", "Keys in the key ring.")?,
+            unopenable: new.counter(
+                "channels_unopenable_total",
+                "Sealed tokens that opened with no key of the key ring, counted at each attempt.",
+            )?,
+            keys: new.gauge("channels_keys", "Keys in the key ring.")?,
         })
     }
 

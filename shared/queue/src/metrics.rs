@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use chassis::Registrar;
 use event::Class;
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, exponential_buckets,
-};
+use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, exponential_buckets};
 
 use crate::{Place, PublishError};
 
@@ -41,32 +40,19 @@ impl Side {
 impl Metrics {
     /// Registers all of them, each label value at 0.
     pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let gauge = |name: &str, help: &str, label: &str| {
-            let gauge = IntGaugeVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(gauge.clone())).map(|()| gauge)
-        };
-        let counters = |name: &str, help: &str, label: &str| {
-            let counter = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(counter.clone())).map(|()| counter)
-        };
-        let counter = |name: &str, help: &str| {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone())).map(|()| counter)
-        };
+        let new = Registrar(registry);
         // 0.5 ms to 8 s: a confirmed write is about 5 ms on one machine, and a round is given up after seconds.
         let buckets = exponential_buckets(0.000_5, 2.0, 15)?;
         let rounds = "Time from a round's first publish to its last confirm.";
-        let round_seconds = Histogram::with_opts(HistogramOpts::new("queue_round_seconds", rounds).buckets(buckets))?;
-        registry.register(Box::new(round_seconds.clone()))?;
         let metrics = Self {
-            connected: gauge("queue_connected", "1 while there is a connection to the queue.", "side")?,
-            blocked: gauge("queue_blocked", "1 while the broker's alarm stops our publishing.", "side")?,
-            published: counters("queue_published_total", "Envelopes published, by outcome.", "outcome")?,
-            round_seconds,
-            taken: counters("queue_taken_total", "Envelopes taken from the queue.", "class")?,
-            redelivered: counter("queue_redelivered_total", "Envelopes the broker handed out again.")?,
-            joined: counter("queue_joined_total", "Envelopes that joined the same event already in hand.")?,
-            depth: gauge("queue_depth", "Envelopes that wait in a queue and are in nobody's hand.", "queue")?,
+            connected: new.gauges("queue_connected", "1 while there is a connection to the queue.", "side")?,
+            blocked: new.gauges("queue_blocked", "1 while the broker's alarm stops our publishing.", "side")?,
+            published: new.counters("queue_published_total", "Envelopes published, by outcome.", "outcome")?,
+            round_seconds: new.histogram("queue_round_seconds", rounds, buckets)?,
+            taken: new.counters("queue_taken_total", "Envelopes taken from the queue.", "class")?,
+            redelivered: new.counter("queue_redelivered_total", "Envelopes the broker handed out again.")?,
+            joined: new.counter("queue_joined_total", "Envelopes that joined the same event already in hand.")?,
+            depth: new.gauges("queue_depth", "Envelopes that wait in a queue and are in nobody's hand.", "queue")?,
         };
         metrics.start_at_zero();
         Ok(metrics)
