@@ -112,7 +112,7 @@ impl<'d> Channel<'d> {
     pub(crate) fn new(family: &str, id: Option<Cow<'d, str>>, account_id: Option<Cow<'d, str>>) -> Self {
         let id = id.filter(|id| is_name(id));
         let address = match &id {
-            Some(id) => Address::new(format!("{family}:{id}")),
+            Some(id) => Address::new([family, ":", id].concat()),
             None => Address::new(NOWHERE),
         };
         Self { address, id, account_id: account_id.filter(|id| is_name(id)) }
@@ -125,7 +125,12 @@ impl<'d> Channel<'d> {
 }
 
 pub(crate) fn is_name(text: &str) -> bool {
-    (1..=NAME_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+    if text.is_empty() || text.len() > NAME_BYTES_MAX {
+        return false;
+    }
+    // Every byte is looked at without a branch; only what is no plain ASCII is read letter by letter.
+    let is_plain = text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte < 0x7f));
+    is_plain || !text.chars().any(char::is_control)
 }
 
 /// A name in a type: Meta's own field names pass unchanged, anything else loses what a log line should not carry.
