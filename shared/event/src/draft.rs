@@ -129,8 +129,8 @@ pub(crate) fn is_name(text: &str) -> bool {
         return false;
     }
     // Every byte is looked at without a branch; only what is no plain ASCII is read letter by letter.
-    let is_plain = text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte < 0x7f));
-    is_plain || !text.chars().any(char::is_control)
+    let odd_bytes: usize = text.bytes().map(|byte| usize::from(!(0x20..0x7f).contains(&byte))).sum();
+    odd_bytes == 0 || !text.chars().any(char::is_control)
 }
 
 /// A name in a type: Meta's own field names pass unchanged, anything else loses what a log line should not carry.

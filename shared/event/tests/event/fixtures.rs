@@ -1,6 +1,7 @@
 //! The fixtures: items of every kind, where they stand, and what becomes of each.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use event::split;
 use serde::Deserialize;
@@ -24,9 +25,10 @@ struct Fixtures {
 }
 
 /// All of them.
-pub(crate) fn fixtures() -> Vec<Fixture> {
-    let fixtures: Fixtures = toml::from_str(include_str!("../../fixtures.toml")).expect("the fixtures are TOML");
-    fixtures.event
+pub(crate) fn fixtures() -> &'static [Fixture] {
+    static READ: LazyLock<Fixtures> =
+        LazyLock::new(|| toml::from_str(include_str!("../../fixtures.toml")).expect("the fixtures are TOML"));
+    &READ.event
 }
 
 impl Fixture {

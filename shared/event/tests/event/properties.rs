@@ -26,10 +26,14 @@ const WORDS: [&str; 12] = [
     "recipient",
 ];
 
-/// An item like the fixture's, but another one: all that is no word has the number behind it.
+/// An item like the fixture's, but another one: all that is no word has the number behind it, always of six digits, so
+/// that no two texts meet; a time is that much later.
 fn another(value: &Value, serial: u64) -> Value {
     match value {
-        Value::String(text) => json!(format!("{text}{serial}")),
+        Value::String(text) if text.len() == 10 && text.parse::<u64>().is_ok() => {
+            json!((text.parse::<u64>().unwrap_or_default() + serial).to_string())
+        }
+        Value::String(text) => json!(format!("{text}{serial:06}")),
         Value::Number(number) if number.is_u64() => json!(number.as_u64().unwrap_or_default() + serial),
         Value::Array(items) => items.iter().map(|item| another(item, serial)).collect(),
         Value::Object(members) => {
