@@ -40,8 +40,10 @@ install_packages() {
 missing=()
 has_rabbitmq || missing+=(rabbitmq-server)
 command -v redis-server > /dev/null || missing+=(redis-server)
+# libFuzzer is C++.
+if $long && ! command -v c++ > /dev/null; then missing+=(g++); fi
 if [ ${#missing[@]} -gt 0 ]; then
-    echo "Installing ${missing[*]}: the tests start private ones, on ports of their own"
+    echo "Installing ${missing[*]}: the tests start private servers, on ports of their own"
     install_packages "${missing[@]}" || {
         echo "error: ${missing[*]} can't be installed here." >&2
         echo "Install RabbitMQ (3.10 or newer) and Redis (6 or newer) with your system's packages," >&2
