@@ -11,7 +11,7 @@ mod wire;
 
 use std::time::Duration;
 
-use chassis::{Clock, Secret, Shutdown};
+use chassis::{Secret, Shutdown};
 use event::Class;
 use tokio::sync::mpsc;
 
@@ -61,7 +61,7 @@ impl Amqp {
     }
 
     pub(crate) fn taker(&self, class: Class, window: u16) -> Taker {
-        let (task, taker) = take::Take::new(self.taking.clone(), (class, window), self.metrics.clone(), Clock);
+        let (task, taker) = take::Take::new(self.taking.clone(), (class, window), self.metrics.clone());
         self.shutdown.spawn(task.run(self.shutdown.clone()));
         taker
     }

@@ -93,9 +93,9 @@ impl InHand {
         self.held.remove(id).map(|held| held.tags.into_iter().map(|(tag, _)| tag).collect()).unwrap_or_default()
     }
 
-    /// Everything goes back unsettled.
-    pub(crate) fn release_all(&mut self) {
-        self.held.clear();
+    /// Everything goes back unsettled: gives the tags of the present connection.
+    pub(crate) fn release_all(&mut self) -> Vec<u64> {
+        self.held.drain().flat_map(|(_, held)| held.tags).map(|(tag, _)| tag).collect()
     }
 
     /// The connection is gone, and its tags with it; the attempts under way go on.

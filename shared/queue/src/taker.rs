@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 pub struct Taker {
     pub(crate) taken: mpsc::Receiver<Taken>,
     pub(crate) orders: mpsc::Sender<Order>,
+    /// Counts the times that everything was given back.
+    pub(crate) round: u64,
 }
 
 /// What a taker can be told.
@@ -19,19 +21,37 @@ pub(crate) enum Order {
     Hold,
     /// Take again.
     Resume,
+    /// Acknowledge what is settled, give back the rest in its order, and take again in a new round, whose number is
+    /// the answer.
+    GiveBack(oneshot::Sender<u64>),
     /// Take nothing any more; acknowledge what is settled, give back the rest, then answer.
     Finish(oneshot::Sender<()>),
 }
 
 impl Taker {
+    pub(crate) fn new(taken: mpsc::Receiver<Taken>, orders: mpsc::Sender<Order>) -> Self {
+        Self { taken, orders, round: 0 }
+    }
+
     /// The next envelope; `None` once the process stops.
     pub async fn take(&mut self) -> Option<Taken> {
-        self.taken.recv().await
+        loop {
+            let taken = self.taken.recv().await?;
+            if taken.round == self.round {
+                return Some(taken);
+            }
+        }
     }
 
     /// At least one envelope, and all that wait beside it, up to `limit`. 0 once the process stops.
     pub async fn take_many(&mut self, into: &mut Vec<Taken>, limit: usize) -> usize {
-        self.taken.recv_many(into, limit).await
+        loop {
+            let count = self.taken.recv_many(into, limit).await;
+            into.retain(|taken| taken.round == self.round);
+            if count == 0 || !into.is_empty() {
+                return into.len();
+            }
+        }
     }
 
     /// Takes nothing until told to resume; what is in hand stays in hand.
@@ -44,6 +64,17 @@ impl Taker {
         self.orders.send(Order::Resume).await.ok();
     }
 
+    /// Acknowledges what is settled, gives back the rest in its order, and takes again. What was in hand before has no
+    /// say any more: it may be dropped, its acknowledgement would be ignored.
+    pub async fn give_back(&mut self) {
+        let (reply, answer) = oneshot::channel();
+        if self.orders.send(Order::GiveBack(reply)).await.is_ok()
+            && let Ok(round) = answer.await
+        {
+            self.round = round;
+        }
+    }
+
     /// Acknowledges what is settled and gives back the rest, in its order.
     pub async fn finish(self) {
         let (reply, answer) = oneshot::channel();
@@ -54,11 +85,12 @@ impl Taker {
     }
 }
 
-/// How a taken envelope leaves our hand.
+/// How a taken envelope leaves our hand. One of an earlier round is ignored: its event is the queue's again.
 #[derive(Debug)]
-pub(crate) enum Settlement {
-    Acknowledge(EventId),
-    GiveBack(EventId),
+pub(crate) struct Settlement {
+    pub(crate) id: EventId,
+    pub(crate) round: u64,
+    pub(crate) is_done: bool,
 }
 
 /// An envelope in hand. Dropped without an acknowledgement it goes back to the queue.
@@ -70,22 +102,26 @@ pub struct Taken {
     /// Why the message was no envelope.
     pub fault: Option<DecodeError>,
     pub(crate) settlements: Option<mpsc::UnboundedSender<Settlement>>,
+    pub(crate) round: u64,
 }
 
 impl Taken {
     /// Done: the queue may forget it. Only after DSK has the event, or a copy of it is confirmed.
     pub fn acknowledge(mut self) {
+        self.settle(true);
+    }
+
+    fn settle(&mut self, is_done: bool) {
         if let Some(settlements) = self.settlements.take() {
-            settlements.send(Settlement::Acknowledge(self.envelope.id.clone())).ok();
+            let (id, round) = (self.envelope.id.clone(), self.round);
+            settlements.send(Settlement { id, round, is_done }).ok();
         }
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some(settlements) = self.settlements.take() {
-            settlements.send(Settlement::GiveBack(self.envelope.id.clone())).ok();
-        }
+        self.settle(false);
     }
 }
 

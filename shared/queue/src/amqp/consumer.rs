@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event::Class;
-use lapin::options::{BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 use tokio::time::{Instant, timeout};
@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::link::Link;
 use crate::Place;
+use crate::ledger::Ledger;
 
 /// Longest wait for an AMQP channel to open, to answer, or to give back and close.
 pub(super) const CHANNEL_TIME: Duration = Duration::from_secs(2);
@@ -62,6 +63,18 @@ pub(super) async fn consume(
             None
         }
     }
+}
+
+/// Acknowledges what is settled; `false` when the AMQP channel is gone.
+pub(super) async fn acknowledge(channel: &Channel, ledger: &mut Ledger) -> bool {
+    for ack in ledger.acknowledge() {
+        let options = BasicAckOptions { multiple: ack.multiple };
+        if let Err(error) = channel.basic_ack(ack.tag, options).await {
+            warn!(%error, "Could not acknowledge: {error}");
+            return false;
+        }
+    }
+    true
 }
 
 /// Notices a consumer that gets nothing although envelopes wait and its hand has room, or that the broker does not know

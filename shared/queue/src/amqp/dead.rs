@@ -7,7 +7,6 @@ use lapin::options::{BasicGetOptions, BasicNackOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 
 use super::{declare, wire};
-use crate::taker::stand_in;
 use crate::{DeadLetter, OpenError, Place};
 
 /// An exclusive queue is a lock that the broker takes back when its holder dies.
@@ -28,9 +27,8 @@ pub(super) async fn scan(connection: &Connection, limit: usize) -> Result<Vec<De
             Ok(Some(got)) => {
                 last_tag = Some(got.delivery.delivery_tag);
                 let properties = &got.delivery.properties;
-                let envelope = wire::envelope(properties, Bytes::new()).unwrap_or_else(|_| {
-                    stand_in(wire::id_or_made_up(properties, got.delivery.delivery_tag), Class::Messages, Bytes::new())
-                });
+                let carried = (Class::Messages, got.delivery.delivery_tag);
+                let (envelope, _) = wire::envelope_or_stand_in(properties, Bytes::new(), carried);
                 letters.push(DeadLetter::of(envelope, wire::broker_reason(properties).as_deref()));
             }
             Ok(None) => break,

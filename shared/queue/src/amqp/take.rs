@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chassis::{Clock, Shutdown};
+use chassis::Shutdown;
 use event::Class;
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
+use lapin::options::{BasicCancelOptions, BasicNackOptions};
 use lapin::{Channel, Connection, Consumer};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
@@ -19,7 +19,7 @@ use super::link::Link;
 use super::{declare, wire};
 use crate::in_hand::{Arrival, CopyKey, InHand};
 use crate::ledger::Ledger;
-use crate::taker::{Order, Settlement, stand_in};
+use crate::taker::{Order, Settlement};
 use crate::{Metrics, Place, Taken, Taker};
 
 /// Longest time an acknowledgement is held back to travel with others.
@@ -35,13 +35,13 @@ pub(super) struct Take {
     class: Class,
     window: u16,
     metrics: Metrics,
-    clock: Clock,
     hand: InHand,
     ledger: Ledger,
     taken: mpsc::Sender<Taken>,
     settlements: mpsc::UnboundedReceiver<Settlement>,
     settler: mpsc::UnboundedSender<Settlement>,
     orders: mpsc::Receiver<Order>,
+    round: u64,
     is_held: bool,
 }
 
@@ -49,6 +49,8 @@ pub(super) struct Take {
 enum Ended {
     /// Connection, AMQP channel or consumer is gone.
     Lost,
+    /// All of it goes back, and a new round begins.
+    GivenBack(oneshot::Sender<u64>),
     Finished(Option<oneshot::Sender<()>>),
 }
 
@@ -63,7 +65,7 @@ enum Wake {
 }
 
 impl Take {
-    pub(super) fn new(link: Link, (class, window): (Class, u16), metrics: Metrics, clock: Clock) -> (Self, Taker) {
+    pub(super) fn new(link: Link, (class, window): (Class, u16), metrics: Metrics) -> (Self, Taker) {
         // Unbounded in name only: it holds at most one settlement for each envelope in hand.
         let (settler, settlements) = mpsc::unbounded_channel();
         let (taken, receiver) = mpsc::channel(usize::from(window).max(1));
@@ -74,16 +76,16 @@ impl Take {
             class,
             window,
             metrics,
-            clock,
             hand,
             ledger,
             taken,
             settlements,
             settler,
             orders,
+            round: 0,
             is_held: false,
         };
-        (task, Taker { taken: receiver, orders: order })
+        (task, Taker::new(receiver, order))
     }
 
     pub(super) async fn run(mut self, shutdown: Shutdown) {
@@ -94,11 +96,18 @@ impl Take {
             };
             self.ledger = Ledger::default();
             self.hand.connection_lost();
-            if let Ended::Finished(reply) = ended {
-                reply.map(|reply| reply.send(()).ok());
-                return;
+            match ended {
+                Ended::Lost => drop(shutdown.pause(CONSUMER_PAUSE).await),
+                Ended::GivenBack(reply) => {
+                    self.hand.release_all();
+                    self.round += 1;
+                    reply.send(self.round).ok();
+                }
+                Ended::Finished(reply) => {
+                    reply.map(|reply| reply.send(()).ok());
+                    return;
+                }
             }
-            shutdown.pause(CONSUMER_PAUSE).await;
         }
     }
 
@@ -111,6 +120,7 @@ impl Take {
                 order = self.orders.recv() => match order {
                     Some(Order::Hold) => self.is_held = true,
                     Some(Order::Resume) => self.is_held = false,
+                    Some(Order::GiveBack(reply)) => return Ended::GivenBack(reply),
                     Some(Order::Finish(reply)) => return Ended::Finished(Some(reply)),
                     None => return Ended::Finished(None),
                 },
@@ -166,14 +176,16 @@ impl Take {
                     consumer = consumer::consume((connection, &channel), self.class, &self.link).await;
                     consumer.is_some()
                 }
+                Wake::Told(Some(Order::GiveBack(reply))) => {
+                    return self.finish((connection, &channel), Ended::GivenBack(reply)).await;
+                }
                 Wake::Told(Some(Order::Finish(reply))) => {
-                    self.finish((connection, &channel)).await;
-                    return Ended::Finished(Some(reply));
+                    return self.finish((connection, &channel), Ended::Finished(Some(reply))).await;
                 }
                 Wake::Told(None) => return Ended::Finished(None),
             };
             let is_due = acks_due.is_some_and(|due| due <= Instant::now()) || self.ledger.settled() >= ACKS_AT_ONCE;
-            if !is_well || (is_due && !self.acknowledge(&channel).await) {
+            if !is_well || (is_due && !consumer::acknowledge(&channel, &mut self.ledger).await) {
                 return self.lost(connection, channel).await;
             }
             acks_due = (self.ledger.settled() > 0).then(|| acks_due.unwrap_or_else(|| Instant::now() + ACK_DELAY));
@@ -240,15 +252,12 @@ impl Take {
     async fn hand_out(&mut self, delivery: Delivery) -> bool {
         let (tag, was_redelivered) = (delivery.delivery_tag, delivery.redelivered);
         let body = Bytes::from(delivery.data);
-        let (envelope, fault) = match wire::envelope(&delivery.properties, body.clone()) {
-            Ok(envelope) => (envelope, None),
-            Err(fault) => (stand_in(wire::id_or_made_up(&delivery.properties, tag), self.class, body), Some(fault)),
-        };
+        let (envelope, fault) = wire::envelope_or_stand_in(&delivery.properties, body, (self.class, tag));
         self.metrics.taken(self.class, was_redelivered);
         self.ledger.arrive(tag);
         match self.hand.arrive(tag, CopyKey::of(&envelope), was_redelivered) {
             Arrival::New => {
-                let taken = Taken { envelope, fault, settlements: Some(self.settler.clone()) };
+                let taken = Taken { envelope, fault, settlements: Some(self.settler.clone()), round: self.round };
                 // The dispatcher always takes; if it is gone, the envelope goes back by its drop.
                 self.taken.send(taken).await.ok();
             }
@@ -263,10 +272,13 @@ impl Take {
 
     /// Notes an outcome; gives the tags it concerns and whether they are acknowledged or given back.
     fn note(&mut self, settlement: Settlement) -> (Vec<u64>, bool) {
-        match settlement {
-            Settlement::Acknowledge(id) => (self.hand.settle(&id), true),
-            Settlement::GiveBack(id) => (self.hand.release(&id), false),
-        }
+        let Settlement { id, round, is_done } = settlement;
+        let tags = match is_done {
+            _ if round != self.round => Vec::new(),
+            true => self.hand.settle(&id),
+            false => self.hand.release(&id),
+        };
+        (tags, is_done)
     }
 
     async fn settle(&mut self, settlement: Settlement, channel: &Channel) -> bool {
@@ -289,17 +301,6 @@ impl Take {
         true
     }
 
-    async fn acknowledge(&mut self, channel: &Channel) -> bool {
-        for ack in self.ledger.acknowledge() {
-            let options = BasicAckOptions { multiple: ack.multiple };
-            if let Err(error) = channel.basic_ack(ack.tag, options).await {
-                warn!(%error, "Could not acknowledge: {error}");
-                return false;
-            }
-        }
-        true
-    }
-
     async fn hold(&mut self, (connection, channel): (&Arc<Connection>, &Channel), is_consuming: bool) -> bool {
         self.is_held = true;
         if !is_consuming {
@@ -314,23 +315,25 @@ impl Take {
     }
 
     /// Acknowledges what is settled and gives back the rest with one frame, which keeps its order.
-    async fn finish(&mut self, (connection, channel): (&Arc<Connection>, &Channel)) {
+    async fn finish(&mut self, (connection, channel): (&Arc<Connection>, &Channel), ended: Ended) -> Ended {
         let given_back = async {
-            self.hold((connection, channel), !self.is_held).await;
+            let was_held = self.is_held;
+            self.hold((connection, channel), !was_held).await;
+            self.is_held = was_held;
             while let Ok(settlement) = self.settlements.try_recv() {
                 let (tags, is_done) = self.note(settlement);
                 tags.into_iter().filter(|_| is_done).for_each(|tag| self.ledger.settle(tag));
             }
-            self.acknowledge(channel).await;
+            consumer::acknowledge(channel, &mut self.ledger).await;
             if let Some(highest) = self.ledger.highest() {
                 let options = BasicNackOptions { requeue: true, multiple: true };
                 channel.basic_nack(highest, options).await.ok();
             }
-            self.hand.release_all();
             channel.close(200, "done".into()).await.ok();
         };
         if timeout(CHANNEL_TIME, given_back).await.is_err() {
-            debug!(at = %self.clock.now(), "The broker takes back by itself what could not be given back in time");
+            debug!("The broker takes back by itself what could not be given back in time");
         }
+        ended
     }
 }

@@ -3,9 +3,11 @@
 
 use bytes::Bytes;
 use chassis::Clock;
-use event::{DecodeError, Envelope, EventId, Field, Wire};
+use event::{Class, DecodeError, Envelope, EventId, Field, Wire};
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use crate::taker::stand_in;
 
 /// Written to disk by the broker before it confirms.
 const PERSISTENT: u8 = 2;
@@ -33,14 +35,25 @@ pub(super) fn message_id(properties: &BasicProperties) -> Option<&str> {
     properties.message_id().as_ref().map(ShortString::as_str)
 }
 
-/// Reads an envelope back.
-pub(super) fn envelope(properties: &BasicProperties, body: Bytes) -> Result<Envelope, DecodeError> {
+/// Reads an envelope back; what is none is carried by one made up for it, beside the fault.
+pub(super) fn envelope_or_stand_in(
+    properties: &BasicProperties,
+    body: Bytes,
+    (class, tag): (Class, u64),
+) -> (Envelope, Option<DecodeError>) {
+    match envelope(properties, body.clone()) {
+        Ok(envelope) => (envelope, None),
+        Err(fault) => (stand_in(id_or_made_up(properties, tag), class, body), Some(fault)),
+    }
+}
+
+fn envelope(properties: &BasicProperties, body: Bytes) -> Result<Envelope, DecodeError> {
     let id = message_id(properties).ok_or(DecodeError::Missing("message_id"))?;
     Envelope::decode(id, body, |name| field(properties, name))
 }
 
 /// An id for what has none: nothing that was ever queued is dropped.
-pub(super) fn id_or_made_up(properties: &BasicProperties, tag: u64) -> EventId {
+fn id_or_made_up(properties: &BasicProperties, tag: u64) -> EventId {
     let made_up = || format!("evt_undecodable.{tag}.{}", Clock.now().as_nanosecond());
     EventId::new(message_id(properties).map_or_else(made_up, str::to_owned))
 }

@@ -28,6 +28,7 @@ pub(super) struct Take {
     settlements: mpsc::UnboundedReceiver<Settlement>,
     settler: mpsc::UnboundedSender<Settlement>,
     orders: mpsc::Receiver<Order>,
+    round: u64,
     is_held: bool,
 }
 
@@ -51,9 +52,10 @@ impl Take {
         let (taken, receiver) = mpsc::channel(window);
         let (order, orders) = mpsc::channel(8);
         let hand = InHand::default();
+        let (round, is_held) = (0, false);
         let task =
-            Self { jobs, written, class, window, metrics, hand, taken, settlements, settler, orders, is_held: false };
-        (task, Taker { taken: receiver, orders: order })
+            Self { jobs, written, class, window, metrics, hand, taken, settlements, settler, orders, round, is_held };
+        (task, Taker::new(receiver, order))
     }
 
     pub(super) async fn run(mut self) {
@@ -67,6 +69,10 @@ impl Take {
                 Wake::Settled(settlement) => self.settle(settlement),
                 Wake::Told(Some(Order::Hold)) => self.is_held = true,
                 Wake::Told(Some(Order::Resume)) => self.is_held = false,
+                Wake::Told(Some(Order::GiveBack(reply))) => {
+                    self.give_back();
+                    reply.send(self.round).ok();
+                }
                 Wake::Told(Some(Order::Finish(reply))) => {
                     self.finish().await;
                     reply.send(()).ok();
@@ -112,7 +118,7 @@ impl Take {
         match self.hand.arrive(row.seq, CopyKey::of(&row.envelope), row.was_redelivered) {
             Arrival::New => {
                 let settlements = Some(self.settler.clone());
-                let taken = Taken { envelope: row.envelope, fault: row.fault, settlements };
+                let taken = Taken { envelope: row.envelope, fault: row.fault, settlements, round: self.round };
                 self.taken.send(taken).await.ok();
             }
             Arrival::Joined => self.metrics.joined(),
@@ -122,14 +128,23 @@ impl Take {
     }
 
     fn settle(&mut self, settlement: Settlement) {
-        match settlement {
-            Settlement::Acknowledge(id) => {
-                self.hand.settle(&id).into_iter().for_each(|seq| drop(self.jobs.send(Job::Delete(seq))));
-            }
-            Settlement::GiveBack(id) => {
-                self.hand.release(&id).into_iter().for_each(|seq| drop(self.jobs.send(Job::Release(seq))));
-            }
+        if settlement.round != self.round {
+            return;
         }
+        if settlement.is_done {
+            self.hand.settle(&settlement.id).into_iter().for_each(|seq| drop(self.jobs.send(Job::Delete(seq))));
+        } else {
+            self.hand.release(&settlement.id).into_iter().for_each(|seq| drop(self.jobs.send(Job::Release(seq))));
+        }
+    }
+
+    /// What is in hand lies where it lay before; the next look takes it in its order.
+    fn give_back(&mut self) {
+        while let Ok(settlement) = self.settlements.try_recv() {
+            self.settle(settlement);
+        }
+        self.hand.release_all().into_iter().for_each(|seq| drop(self.jobs.send(Job::Release(seq))));
+        self.round += 1;
     }
 
     /// Returns once everything settled is written; what is not settled waits for the next taker.

@@ -35,6 +35,7 @@ contract![
     what_is_published_is_taken_whole_and_in_order,
     what_is_not_acknowledged_is_taken_again_in_order,
     what_is_dropped_unsettled_comes_back,
+    what_is_given_back_is_taken_again_in_order_and_its_old_outcome_is_ignored,
     no_more_than_a_window_is_in_hand,
     nothing_is_taken_while_held,
     a_body_of_three_megabytes_passes_unchanged,
@@ -92,6 +93,26 @@ async fn what_is_dropped_unsettled_comes_back(settings: QueueSettings) {
     assert_eq!(again.envelope, envelope(0));
     again.acknowledge();
     taker.finish().await;
+    rig.stop().await;
+}
+
+async fn what_is_given_back_is_taken_again_in_order_and_its_old_outcome_is_ignored(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..10)).await.unwrap();
+
+    let mut taker = rig.taker(5);
+    let mut old = take(&mut taker, 3).await;
+    old.remove(1).acknowledge();
+    taker.give_back().await;
+    old.into_iter().for_each(queue::Taken::acknowledge);
+
+    let again = take(&mut taker, 5).await;
+    let ids: Vec<_> = again.iter().map(|taken| taken.envelope.id.clone()).collect();
+    assert_eq!(ids, [0, 2, 3, 4, 5].map(|serial| envelope(serial).id));
+    again.into_iter().for_each(queue::Taken::acknowledge);
+    take(&mut taker, 4).await.into_iter().for_each(queue::Taken::acknowledge);
+    taker.finish().await;
+    assert_eq!(waiting(&rig.queue).await, Some(0));
     rig.stop().await;
 }
 
