@@ -1,27 +1,34 @@
 //! The dispatcher put together: settings in, a worker for each class out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use channels::{ChannelStore, KeyRing};
-use chassis::{Admin, Clock, Problem, Problems, Shutdown};
-use event::{Class, Envelope};
+use chassis::{Admin, Clock, Problem, Problems, Shutdown, dice};
+use event::{Class, Envelope, EventId};
 use prometheus::Registry;
 use queue::{Publisher, Queue};
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::info;
 
 use crate::attempt::Attempts;
 use crate::lookups::Lookups;
+use crate::pauses::{Pauses, Target};
 use crate::worker::Worker;
-use crate::{Metrics, Policy, Settings};
+use crate::{Cause, Metrics, Policy, Settings};
 
-/// What a course needs.
+/// What the workers share.
 pub(crate) struct App {
     pub(crate) attempts: Attempts,
     pub(crate) lookups: Lookups,
     pub(crate) store: ChannelStore,
     pub(crate) publisher: Publisher,
     pub(crate) policy: Policy,
+    pauses: Mutex<Pauses>,
+    /// Changes whenever somebody who waits for a pause should ask again.
+    pub(crate) reopened: watch::Sender<u64>,
+    pub(crate) hold_time: Duration,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
@@ -32,6 +39,33 @@ impl App {
     pub(crate) fn age(&self, envelope: &Envelope) -> Duration {
         let age = self.clock.now().duration_since(envelope.queued_at);
         Duration::try_from(age).unwrap_or_default()
+    }
+
+    pub(crate) fn pauses(&self) -> MutexGuard<'_, Pauses> {
+        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of how an attempt ended, and says whether its event has to wait for a pause now.
+    pub(crate) fn ended(&self, attempt: (&Target, bool), id: &EventId, cause: &Cause) -> bool {
+        let mut pauses = self.pauses();
+        let had = pauses.count();
+        let has_changed = pauses.ended(attempt, (id, cause), (Instant::now(), dice()));
+        if had > 0 || pauses.count() > 0 {
+            self.metrics.pauses(pauses.scopes());
+        }
+        let is_paused = pauses.is_paused(attempt.0);
+        drop(pauses);
+        if has_changed {
+            self.reopened.send_modify(|count| *count += 1);
+        }
+        is_paused
+    }
+
+    /// An admitted attempt told nothing.
+    pub(crate) fn abandoned(&self, target: &Target) {
+        if self.pauses().abandoned(target) {
+            self.reopened.send_modify(|count| *count += 1);
+        }
     }
 }
 
@@ -50,17 +84,21 @@ impl Dispatcher {
         settings.check_times()?;
         let app = Arc::new(App {
             attempts: Attempts::new(settings, key_ring)?,
-            lookups: Lookups::start(store.clone(), shutdown),
+            lookups: Lookups::new(store.clone(), shutdown),
             store,
             publisher: queue.publisher(),
             policy: Policy::default(),
+            pauses: Mutex::default(),
+            reopened: watch::Sender::new(0),
+            hold_time: settings.hold_time,
             metrics,
             clock: Clock,
             shutdown: shutdown.clone(),
         });
         for class in Class::ALL {
-            let taker = queue.taker(class, settings.window(class)).map_err(unusable)?;
-            shutdown.spawn(Worker::new(Arc::clone(&app), class).run(taker));
+            let window = settings.window(class);
+            let taker = queue.taker(class, window).map_err(unusable)?;
+            shutdown.spawn(Worker::new(Arc::clone(&app), class, window).run(taker));
         }
         info!(messages = settings.messages_window, updates = settings.updates_window, "Taking from the queue");
         Ok(())

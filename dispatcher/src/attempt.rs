@@ -3,12 +3,15 @@
 use bytes::Bytes;
 use channels::{KeyRing, Route, Sealed};
 use chassis::{Clock, Secret};
-use event::Envelope;
+use event::{Address, Envelope};
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
+use zeroize::Zeroizing;
 
-use crate::client::{Client, Destination};
+use crate::client::Client;
+use crate::destination::{Allowed, Destination};
+use crate::pauses::{Party, Target};
 use crate::signature::SigningSecret;
 use crate::{Cause, Settings};
 
@@ -19,13 +22,12 @@ pub(crate) struct Attempts {
     key_ring: KeyRing,
     destination: Option<Destination>,
     signing_secret: Option<SigningSecret>,
-    allow_http: bool,
+    allowed: Allowed,
     clock: Clock,
 }
 
 /// What a request needs beside the envelope.
 struct Credentials {
-    destination: Destination,
     token: Secret,
     signing_secret: Option<SigningSecret>,
 }
@@ -33,36 +35,44 @@ struct Credentials {
 impl Attempts {
     pub(crate) fn new(settings: &Settings, key_ring: KeyRing) -> Result<Self, chassis::Problems> {
         let mut problems = chassis::Problems::default();
-        let destination = settings.dsk_url.as_deref().map(|url| Destination::parse(url, settings.dsk_allow_http));
+        let allowed = Allowed { http: settings.dsk_allow_http, private: settings.dsk_allow_private };
+        let destination = settings.dsk_url.as_deref().map(|url| Destination::parse(url, allowed));
         let destination = destination.and_then(|parsed| problems.collect(parsed));
         let signing_secret = problems.collect(settings.signing_secret()).flatten();
         let client = problems.collect(Client::new(settings.attempt_timeout));
         problems.finish()?;
         let client = client.expect("a client that can't be made is a problem, and there was none");
-        let allow_http = settings.dsk_allow_http;
-        Ok(Self { client, key_ring, destination, signing_secret, allow_http, clock: Clock })
+        Ok(Self { client, key_ring, destination, signing_secret, allowed, clock: Clock })
     }
 
-    /// Makes attempt number `number` (counted from 1, over all takes) and says how it ended.
-    pub(crate) async fn make(&self, envelope: &Envelope, route: &Route, number: u32) -> Cause {
-        let credentials = match self.credentials(route) {
-            Ok(credentials) => credentials,
-            Err(cause) => return cause,
-        };
-        match self.request(envelope, &credentials, number) {
-            Ok(request) => self.client.attempt(request, self.clock.now()).await,
-            Err(error) => Cause::Damaged(format!("its token can't be sent ({error})")),
-        }
-    }
-
-    fn credentials(&self, route: &Route) -> Result<Credentials, Cause> {
+    /// Whom an attempt with this record would concern.
+    pub(crate) fn target(&self, address: &Address, route: Box<Route>) -> Result<Target, Cause> {
         let destination = match &route.dsk_url {
-            Some(url) => Destination::parse(url, self.allow_http).map_err(|error| Cause::Damaged(error.to_string()))?,
+            Some(url) => {
+                Destination::of_channel(url, self.allowed).map_err(|problem| Cause::Damaged(problem.to_string()))?
+            }
             None => self
                 .destination
                 .clone()
                 .ok_or_else(|| Cause::Damaged("it has no dsk_url, and DSK_URL is not set".to_owned()))?,
         };
+        let party = Party { tenant: route.tenant.clone(), url: destination.url() };
+        Ok(Target { destination, party, address: address.clone(), route })
+    }
+
+    /// Makes attempt number `number` (counted from 1, over all takes) and says how it ended.
+    pub(crate) async fn make(&self, envelope: &Envelope, target: &Target, number: u32) -> Cause {
+        let request = match self.credentials(&target.route) {
+            Ok(credentials) => self.request((envelope, number), &target.destination, &credentials),
+            Err(cause) => return cause,
+        };
+        match request {
+            Ok(request) => self.client.attempt(request, target.destination.is_guarded(), self.clock.now()).await,
+            Err(error) => Cause::Damaged(format!("its token can't be sent ({error})")),
+        }
+    }
+
+    fn credentials(&self, route: &Route) -> Result<Credentials, Cause> {
         let open = |sealed: &Sealed| self.key_ring.open(sealed).map_err(|_| Cause::Unopenable);
         let signing_secret = match &route.signing_secret {
             Some(sealed) => Some(
@@ -71,21 +81,21 @@ impl Attempts {
             ),
             None => self.signing_secret.clone(),
         };
-        Ok(Credentials { destination, token: open(&route.dsk_token)?, signing_secret })
+        Ok(Credentials { token: open(&route.dsk_token)?, signing_secret })
     }
 
     fn request(
         &self,
-        envelope: &Envelope,
+        (envelope, number): (&Envelope, u32),
+        destination: &Destination,
         credentials: &Credentials,
-        number: u32,
     ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let (id, timestamp) = (envelope.id.as_str(), self.clock.now().as_second());
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", credentials.token.expose()))?;
+        let mut bearer = HeaderValue::from_maybe_shared(bearer(&credentials.token))?;
         bearer.set_sensitive(true);
         let mut request = Request::builder()
             .method(Method::POST)
-            .uri(credentials.destination.uri())
+            .uri(destination.uri())
             .header(CONTENT_TYPE, "application/json")
             .header(USER_AGENT, concat!("meta-integration-service/", env!("CARGO_PKG_VERSION")))
             .header(AUTHORIZATION, bearer)
@@ -100,4 +110,12 @@ impl Attempts {
         }
         request.body(Full::new(envelope.body.clone()))
     }
+}
+
+/// The header's bytes are wiped when the request is dropped, as the token itself is.
+fn bearer(token: &Secret) -> Bytes {
+    let mut bearer = Zeroizing::new(Vec::with_capacity(7 + token.expose().len()));
+    bearer.extend_from_slice(b"Bearer ");
+    bearer.extend_from_slice(token.expose().as_bytes());
+    Bytes::from_owner(bearer)
 }

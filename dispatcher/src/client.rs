@@ -15,9 +15,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use tokio::time::timeout;
-use url::Url;
 
 use crate::Cause;
+use crate::destination::{PrivateAddress, PublicResolver};
 
 /// Longest wait for TCP (TLS is within the attempt's own bound).
 const CONNECT_TIME: Duration = Duration::from_secs(3);
@@ -30,58 +30,20 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// First bytes of an answer that a dead letter keeps.
 const ANSWER_KEPT_BYTES: usize = 500;
 
-/// Where an event goes: an address that we may send to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination(hyper::Uri);
-
-impl Destination {
-    /// https, or http to this machine, or http at all where the operator allowed it.
-    pub fn parse(url: &str, allow_http: bool) -> Result<Self, Problem> {
-        let problem = |wrong: String| Problem::new("DSK_URL", wrong, "write https://host/path");
-        let parsed = Url::parse(url).map_err(|error| problem(format!("is no URL ({error})")))?;
-        let host = parsed.host().ok_or_else(|| problem("names no host".to_owned()))?;
-        let is_loopback = match host {
-            url::Host::Domain(name) => name == "localhost",
-            url::Host::Ipv4(address) => address.is_loopback(),
-            url::Host::Ipv6(address) => address.is_loopback(),
-        };
-        match parsed.scheme() {
-            "https" => {}
-            "http" if is_loopback || allow_http => {}
-            "http" => {
-                return Err(Problem::new(
-                    "DSK_URL",
-                    "is http, which would send tokens in clear",
-                    "write https://…, or set DSK_ALLOW_HTTP=true if the network is yours alone",
-                ));
-            }
-            _ => return Err(problem("is neither https nor http".to_owned())),
-        }
-        parsed.as_str().parse().map(Self).map_err(|_| problem("is no URL that can be requested".to_owned()))
-    }
-
-    pub(crate) fn uri(&self) -> hyper::Uri {
-        self.0.clone()
-    }
-}
-
 /// The client. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    pool: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// To `DSK_URL`, wherever that is.
+    trusted: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// To addresses that channels name: public ones only.
+    guarded: Pool<HttpsConnector<HttpConnector<PublicResolver>>, Full<Bytes>>,
     attempt_time: Duration,
 }
 
-impl Client {
-    pub(crate) fn new(attempt_time: Duration) -> Result<Self, Problem> {
-        let no_roots = |error: std::io::Error| {
-            Problem::new(
-                "TLS",
-                format!("has no certificate authorities ({error})"),
-                "install the package ca-certificates",
-            )
-        };
-        let mut connector = HttpConnector::new();
+/// A pool on top of a TCP connector.
+macro_rules! pool {
+    ($connector:expr) => {{
+        let mut connector = $connector;
         connector.set_connect_timeout(Some(CONNECT_TIME));
         connector.set_nodelay(true);
         connector.enforce_http(false);
@@ -92,26 +54,52 @@ impl Client {
             .enable_http1()
             .enable_http2()
             .wrap_connector(connector);
-        let pool = Pool::builder(TokioExecutor::new())
+        Pool::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build(connector);
-        Ok(Self { pool, attempt_time })
+            .build(connector)
+    }};
+}
+
+impl Client {
+    pub(crate) fn new(attempt_time: Duration) -> Result<Self, Problem> {
+        let trusted = pool!(HttpConnector::new());
+        let guarded = pool!(HttpConnector::new_with_resolver(PublicResolver::new()));
+        Ok(Self { trusted, guarded, attempt_time })
     }
 
     /// One attempt: the cause says how it ended, `Answered` with a 2xx included.
-    pub(crate) async fn attempt(&self, request: Request<Full<Bytes>>, now: Timestamp) -> Cause {
+    pub(crate) async fn attempt(&self, request: Request<Full<Bytes>>, is_guarded: bool, now: Timestamp) -> Cause {
         let exchange = async {
-            let answer = self.pool.request(request).await.map_err(|_| Cause::Unreachable)?;
-            Ok(read(answer, now).await)
+            let answer = if is_guarded { self.guarded.request(request) } else { self.trusted.request(request) };
+            Ok(read(answer.await.map_err(|error| unreachable(&error))?, now).await)
         };
         match timeout(self.attempt_time, exchange).await {
             Ok(Ok(cause) | Err(cause)) => cause,
             Err(_) => Cause::TimedOut,
         }
     }
+}
+
+fn no_roots(error: std::io::Error) -> Problem {
+    let right = "install the package ca-certificates";
+    Problem::new("TLS", format!("has no certificate authorities ({error})"), right)
+}
+
+/// No connection; or none that we may make, which is the channel's fault and not DSK's.
+fn unreachable(error: &hyper_util::client::legacy::Error) -> Cause {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<std::io::Error>()
+            && let Some(private) = io.get_ref().and_then(|inner| inner.downcast_ref::<PrivateAddress>())
+        {
+            return Cause::Damaged(private.to_string());
+        }
+        cause = error.source();
+    }
+    Cause::Unreachable
 }
 
 /// The status decides, whatever becomes of the body; reading it keeps the connection usable.
@@ -158,15 +146,5 @@ mod tests {
         assert_eq!(pause("Mon, 23 Nov 2026 18:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(pause("Mon, 23 Nov 2026 17:00:00 GMT"), Some(Duration::ZERO), "a date that is past");
         assert_eq!(pause("soon"), None);
-    }
-
-    #[test]
-    fn tokens_leave_in_clear_only_to_this_machine_or_where_allowed() {
-        assert!(Destination::parse("https://dsk.example/events", false).is_ok());
-        assert!(Destination::parse("http://127.0.0.1:9000/", false).is_ok());
-        assert!(Destination::parse("http://dsk.example/events", true).is_ok());
-        for refused in ["http://dsk.example/events", "ftp://dsk.example", "dsk.example", "https://"] {
-            assert!(Destination::parse(refused, false).is_err(), "{refused}");
-        }
     }
 }

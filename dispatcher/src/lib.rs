@@ -3,20 +3,23 @@
 mod app;
 mod attempt;
 mod client;
-mod course;
-mod lanes;
+mod destination;
+mod hand;
 mod lookups;
 mod metrics;
+mod pauses;
 mod policy;
 mod remedy;
 mod settings;
 mod settle;
 mod signature;
+mod steps;
 mod worker;
 
 pub use app::{Dispatcher, start};
-pub use client::Destination;
+pub use destination::{Allowed, Destination};
 pub use metrics::Metrics;
+pub use pauses::{Admission, Party, Pauses, Scope, Target};
 pub use policy::{Next, Policy, Situation};
 pub use remedy::{Cause, Reason, Remedy};
 pub use settings::Settings;

@@ -1,86 +1,57 @@
-//! Look-ups in the channel store, batched over what asks at the same time; held while the store is away.
+//! Look-ups in the channel store, one pipeline for all that ask together; held while the store is away.
 
 use std::time::Duration;
 
 use channels::{ChannelStore, Found, Lookup};
 use chassis::{Backoff, Shutdown, dice};
-use event::{Address, Envelope, EventId, Lane};
-use tokio::sync::{mpsc, oneshot, watch};
+use event::Envelope;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
-/// Look-ups in one pipeline: a window of each class.
-const BATCH_MAX: usize = 256;
 /// Delays while the store is away.
 const AWAY: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(2) };
 
-/// Asks the store. Cheap to clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Lookups {
-    questions: mpsc::Sender<Question>,
-    is_away: watch::Receiver<bool>,
-}
-
+/// Asks the store.
 #[derive(Debug)]
-struct Question {
-    id: EventId,
-    address: Address,
-    lane: Lane,
-    reply: oneshot::Sender<Found>,
+pub(crate) struct Lookups {
+    store: ChannelStore,
+    away: watch::Sender<bool>,
+    shutdown: Shutdown,
 }
 
 impl Lookups {
-    pub(crate) fn start(store: ChannelStore, shutdown: &Shutdown) -> Self {
-        let (questions, receiver) = mpsc::channel(BATCH_MAX);
-        let (away, is_away) = watch::channel(false);
-        shutdown.spawn(answer(store, receiver, away, shutdown.clone()));
-        Self { questions, is_away }
+    pub(crate) fn new(store: ChannelStore, shutdown: &Shutdown) -> Self {
+        Self { store, away: watch::Sender::new(false), shutdown: shutdown.clone() }
     }
 
-    /// What the store knows now. Waits while it is away; `None` once the process stops.
-    pub(crate) async fn look_up(&self, envelope: &Envelope) -> Option<Found> {
-        let (reply, answer) = oneshot::channel();
-        let (id, address, lane) = (envelope.id.clone(), envelope.address.clone(), envelope.lane.clone());
-        self.questions.send(Question { id, address, lane, reply }).await.ok()?;
-        answer.await.ok()
+    /// What the store knows now, in the order asked. Waits while it is away; `None` once the process stops.
+    pub(crate) async fn look_up<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> Option<Vec<Found>> {
+        let asked: Vec<Lookup<'_>> =
+            envelopes.map(|asks| Lookup { id: &asks.id, address: &asks.address, lane: &asks.lane }).collect();
+        let mut failures = 0;
+        loop {
+            match self.store.look_up(&asked).await {
+                Ok(found) => {
+                    if self.away.send_if_modified(|is_away| std::mem::replace(is_away, false)) {
+                        info!("The channel store is back");
+                    }
+                    return Some(found);
+                }
+                Err(error) => {
+                    failures += 1;
+                    if self.away.send_if_modified(|is_away| !std::mem::replace(is_away, true)) {
+                        warn!(%error, "Holding all events, the channel store can't be used: {error}");
+                    }
+                    if !self.shutdown.pause(AWAY.delay(failures, dice())).await {
+                        return None;
+                    }
+                }
+            }
+        }
     }
 
     /// Turns true when the store is lost, false when it is back.
     pub(crate) fn is_away(&self) -> watch::Receiver<bool> {
-        self.is_away.clone()
-    }
-}
-
-async fn answer(
-    store: ChannelStore,
-    mut questions: mpsc::Receiver<Question>,
-    away: watch::Sender<bool>,
-    shutdown: Shutdown,
-) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while questions.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let asked: Vec<Lookup<'_>> =
-            batch.iter().map(|ask| Lookup { id: &ask.id, address: &ask.address, lane: &ask.lane }).collect();
-        let mut failures = 0;
-        let found = loop {
-            match store.look_up(&asked).await {
-                Ok(found) => break found,
-                Err(error) => {
-                    failures += 1;
-                    if away.send_if_modified(|is_away| !std::mem::replace(is_away, true)) {
-                        warn!(%error, "Holding all events, the channel store can't be used: {error}");
-                    }
-                    if !shutdown.pause(AWAY.delay(failures, dice())).await {
-                        break Vec::new();
-                    }
-                }
-            }
-        };
-        if !found.is_empty() && away.send_if_modified(|is_away| std::mem::replace(is_away, false)) {
-            info!("The channel store is back");
-        }
-        drop(asked);
-        for (question, found) in batch.drain(..).zip(found) {
-            question.reply.send(found).ok();
-        }
+        self.away.subscribe()
     }
 }

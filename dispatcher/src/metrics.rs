@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use chassis::Registrar;
 use event::Class;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Registry};
+use prometheus::{
+    GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+};
 use queue::Tier;
 
-use crate::course::Forgotten;
+use crate::pauses::Scope;
+use crate::steps::Forgotten;
 use crate::{Cause, Reason};
 
 /// What the dispatcher counts.
@@ -19,6 +22,10 @@ pub struct Metrics {
     age_seconds: HistogramVec,
     forgotten: IntCounterVec,
     retries: IntCounterVec,
+    made_room: IntCounterVec,
+    given_back: IntCounter,
+    pauses: IntGaugeVec,
+    oldest_in_hand: GaugeVec,
     dead_letters: IntCounterVec,
     unmarked: IntCounter,
     in_hand: IntGaugeVec,
@@ -61,6 +68,24 @@ impl Metrics {
                 "why",
             )?,
             retries: new.counters("dispatcher_retries_total", "Envelopes put into a retry queue.", "tier")?,
+            made_room: new.counters(
+                "dispatcher_made_room_total",
+                "Envelopes put into a retry queue without a failed attempt, so that others need not wait.",
+                "tier",
+            )?,
+            given_back: new.counter(
+                "dispatcher_given_back_total",
+                "Envelopes held for so long that they were given back, and taken again.",
+            )?,
+            pauses: new.gauges(
+                "dispatcher_pauses",
+                "Origins (unavailable: the breaker is open), destinations (throttled) and channels (misconfigured) paused now.",
+                "reason",
+            )?,
+            oldest_in_hand: new.add(GaugeVec::new(
+                Opts::new("dispatcher_oldest_in_hand_seconds", "How long the oldest envelope that waits has been in hand."),
+                &["class"],
+            )?)?,
             dead_letters: new.counters(
                 "dispatcher_dead_letters_total",
                 "Events parked for a person, by reason.",
@@ -90,6 +115,7 @@ impl Metrics {
         }
         for tier in Tier::ALL {
             self.retries.with_label_values(&[tier_label(tier)]).inc_by(0);
+            self.made_room.with_label_values(&[tier_label(tier)]).inc_by(0);
         }
         for reason in Reason::ALL {
             self.dead_letters.with_label_values(&[reason.as_str()]).inc_by(0);
@@ -98,7 +124,9 @@ impl Metrics {
             self.delivered.with_label_values(&[class.as_str()]).inc_by(0);
             self.age_seconds.with_label_values(&[class.as_str()]);
             self.in_hand(class, 0);
+            self.oldest_in_hand(class, Duration::ZERO);
         }
+        self.pauses([].into_iter());
     }
 
     pub(crate) fn ended(&self, cause: &Cause) {
@@ -126,8 +154,28 @@ impl Metrics {
         self.dead_letters.with_label_values(&[reason.as_str()]).inc();
     }
 
-    pub(crate) fn unmarked(&self) {
-        self.unmarked.inc();
+    pub(crate) fn made_room(&self, tier: Tier) {
+        self.made_room.with_label_values(&[tier_label(tier)]).inc();
+    }
+
+    pub(crate) fn given_back(&self, envelopes: usize) {
+        self.given_back.inc_by(envelopes as u64);
+    }
+
+    pub(crate) fn pauses<'s>(&self, paused: impl Iterator<Item = &'s Scope>) {
+        let mut counts = Scope::REASONS.map(|reason| (reason, 0));
+        for scope in paused {
+            counts.iter_mut().filter(|(reason, _)| *reason == scope.reason()).for_each(|(_, count)| *count += 1);
+        }
+        counts.into_iter().for_each(|(reason, count)| self.pauses.with_label_values(&[reason]).set(count));
+    }
+
+    pub(crate) fn oldest_in_hand(&self, class: Class, age: Duration) {
+        self.oldest_in_hand.with_label_values(&[class.as_str()]).set(age.as_secs_f64());
+    }
+
+    pub(crate) fn unmarked(&self, events: usize) {
+        self.unmarked.inc_by(events as u64);
     }
 
     pub(crate) fn in_hand(&self, class: Class, envelopes: usize) {

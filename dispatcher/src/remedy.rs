@@ -41,9 +41,9 @@ pub enum Remedy {
     Delivered,
     /// DSK is away: again soon, then ever later.
     Retry,
-    /// DSK asks for a pause.
+    /// DSK asks for a pause of its destination.
     Wait(Option<Duration>),
-    /// Our side is at fault, not the event: it waits until a person has mended that.
+    /// Our side is at fault, not the event: its channel is paused until a person has mended that.
     Mend,
     /// The channel may be on its way: again for a while.
     Await,

@@ -31,6 +31,9 @@ pub struct Settings {
     /// Allows http to other machines. Tokens and messages then travel in clear.
     #[arg(long, env)]
     pub dsk_allow_http: bool,
+    /// Allows addresses of private networks as a channel's own URL. `DSK_URL` may always be one.
+    #[arg(long, env)]
+    pub dsk_allow_private: bool,
     /// Longest time of one attempt, from connect to last byte.
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration)]
     pub attempt_timeout: Duration,
@@ -40,6 +43,10 @@ pub struct Settings {
     /// Envelopes of class `updates` in hand at once; also the consumer's prefetch.
     #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub updates_window: u16,
+    /// Longest time an envelope is held while it waits; then it is given back and taken again in its order. RabbitMQ
+    /// cuts off whoever holds one for 30 minutes (its `consumer_timeout`).
+    #[arg(long, env, default_value = "25m", value_parser = humantime::parse_duration)]
+    pub hold_time: Duration,
     /// Where the queue is.
     #[command(flatten)]
     pub queue: QueueSettings,

@@ -1,49 +1,95 @@
-//! A class at work: takes envelopes, keeps each lane in order, and gives back what a stop interrupts.
+//! A class at work: takes envelopes, keeps each lane in order, and gives back what a stop or a long pause interrupts.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
-use event::{Class, Lane};
+use channels::Found;
+use event::Class;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use queue::{Taken, Taker};
-use tokio::time::timeout;
-use tracing::{error, info};
+use queue::{Taken, Taker, Tier};
+use tokio::time::{Instant, timeout};
+use tracing::{error, info, warn};
 
 use crate::app::App;
-use crate::course::{self, Ended, Proof};
-use crate::lanes::Lanes;
-use crate::settle as settling;
-use crate::{Reason, Settings};
+use crate::hand::{Hand, Held, Wait};
+use crate::pauses::{Admission, Target};
+use crate::settle::{Remainder, settle};
+use crate::steps::{self, Forgotten};
+use crate::{Cause, Next, Reason, Settings};
 
 /// Envelopes moved from the queue's hand at once.
 const TAKE_MANY: usize = 64;
+/// Look-ups in one pipeline.
+const LOOK_UP_MANY: usize = 256;
+/// How often ages are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// A success this lately shows that those who wait keep the window from others.
+const SUCCESS_LATELY: Duration = Duration::from_secs(10);
+/// How often a record that can't be used is read again.
+const DAMAGED_WAIT: Duration = Duration::from_secs(5);
 
 /// The worker of one class.
 pub(crate) struct Worker {
     app: Arc<App>,
     class: Class,
-    lanes: Lanes<Taken>,
-    running: FuturesUnordered<BoxFuture<'static, (Lane, Option<Taken>)>>,
+    hand: Hand<Taken>,
+    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// What DSK has and is not marked yet.
+    delivered: Vec<Taken>,
+    is_looking_up: bool,
+    is_marking: bool,
+    /// Nothing new is begun: what is in hand is about to be given back.
+    is_draining: bool,
+    last_success: Option<Instant>,
     /// What a stop interrupted.
     left: Vec<Taken>,
 }
 
+/// What came to its end.
+enum Done {
+    LookedUp(Vec<Held<Taken>>, Option<Vec<Found>>),
+    Attempted(Box<Attempted>),
+    Marked,
+    /// What could not be copied before the process stops.
+    Copied(Option<Box<Taken>>),
+}
+
+struct Attempted {
+    held: Held<Taken>,
+    target: Target,
+    is_probe: bool,
+    /// `None` if it panicked.
+    cause: Option<Cause>,
+}
+
 impl Worker {
-    pub(crate) fn new(app: Arc<App>, class: Class) -> Self {
-        Self { app, class, lanes: Lanes::default(), running: FuturesUnordered::new(), left: Vec::new() }
+    pub(crate) fn new(app: Arc<App>, class: Class, window: u16) -> Self {
+        let (hand, running) = (Hand::new(usize::from(window)), FuturesUnordered::new());
+        let (delivered, left) = (Vec::new(), Vec::new());
+        let (is_looking_up, is_marking, is_draining, last_success) = (false, false, false, None);
+        Self { app, class, hand, running, delivered, is_looking_up, is_marking, is_draining, last_success, left }
     }
 
     /// Works until a stop is asked for, then finishes the attempts under way and gives back the rest.
     pub(crate) async fn run(mut self, mut taker: Taker) {
-        let mut is_away = self.app.lookups.is_away();
+        let (mut is_away, mut reopened) = (self.app.lookups.is_away(), self.app.reopened.subscribe());
         let shutdown = self.app.shutdown.clone();
         let mut taken = Vec::with_capacity(TAKE_MANY);
+        let mut ticks = tokio::time::interval(TICK);
         loop {
+            self.begin();
+            let due = self.hand.next_due().filter(|_| !self.is_looking_up && !self.is_draining);
             tokio::select! {
                 () = shutdown.requested() => break,
-                Some((lane, left)) = self.running.next() => self.finished(&lane, left),
+                Some(done) = self.running.next() => {
+                    self.done(done);
+                    while let Some(Some(done)) = self.running.next().now_or_never() {
+                        self.done(done);
+                    }
+                }
                 count = taker.take_many(&mut taken, TAKE_MANY) => {
                     if count == 0 {
                         break;
@@ -54,61 +100,227 @@ impl Worker {
                     let is_held = *is_away.borrow_and_update();
                     if is_held { taker.hold().await } else { taker.resume().await }
                 }
+                Ok(()) = reopened.changed() => self.hand.ask_again(),
+                () = until(due) => {}
+                _ = ticks.tick() => self.tick(),
             }
-            self.app.metrics.in_hand(self.class, self.running.len());
+            if self.is_draining && self.is_idle() {
+                self.give_back(&mut taker).await;
+            }
         }
         self.stop(taker).await;
     }
 
     async fn stop(mut self, taker: Taker) {
         taker.hold().await;
+        self.is_draining = true;
         let drained = timeout(Settings::DRAIN, async {
-            while let Some((_, left)) = self.running.next().await {
-                self.left.extend(left);
+            self.begin();
+            while let Some(done) = self.running.next().await {
+                self.done(done);
+                self.begin();
             }
         });
         let unfinished = if drained.await.is_err() { self.running.len() } else { 0 };
-        self.left.extend(self.lanes.into_waiting());
+        self.left.extend(self.hand.clear());
         info!(class = self.class.as_str(), unfinished, given_back = self.left.len(), "Giving back what is not settled");
         // First the queue gives all of them back with one frame, in their order; then they may be dropped.
         taker.finish().await;
         drop((self.left, self.running));
     }
 
+    fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.delivered.is_empty()
+    }
+
+    /// The broker would close the AMQP channel on who holds an envelope for half an hour.
+    async fn give_back(&mut self, taker: &mut Taker) {
+        taker.give_back().await;
+        let given_back = self.hand.clear().len();
+        self.is_draining = false;
+        self.app.metrics.given_back(given_back);
+        info!(
+            class = self.class.as_str(),
+            given_back, "Gave back what was held for long, to take it again in its order"
+        );
+    }
+
+    fn tick(&mut self) {
+        let oldest = self.hand.oldest(Instant::now());
+        self.app.metrics.oldest_in_hand(self.class, oldest);
+        self.app.metrics.in_hand(self.class, self.hand.len() + self.running.len() + self.delivered.len());
+        if oldest >= self.app.hold_time && !self.is_draining {
+            warn!(class = self.class.as_str(), oldest_s = oldest.as_secs(), "Held for too long: giving back");
+            self.is_draining = true;
+        }
+    }
+
     fn enter(&mut self, taken: Taken) {
-        let lane = taken.envelope.lane.clone();
-        if let Some(taken) = self.lanes.enter(&lane, taken) {
-            self.begin(lane, taken);
+        match steps::fault(&taken) {
+            Some(reason) => self.settle(Held::alone(taken, Instant::now()), Remainder::DeadLetter(reason, None)),
+            None => self.hand.enter(taken.envelope.lane.clone(), taken, Instant::now()),
+        }
+        self.make_room();
+    }
+
+    /// Begins all that can begin now: a look-up for those who may go on, and the markers of those that DSK has.
+    fn begin(&mut self) {
+        let now = Instant::now();
+        if !self.is_looking_up && !self.is_draining && self.hand.is_ready(now) {
+            let asking: Vec<_> = std::iter::from_fn(|| self.hand.next(now)).take(LOOK_UP_MANY).collect();
+            self.is_looking_up = true;
+            let app = Arc::clone(&self.app);
+            let look_up = async move {
+                let found = app.lookups.look_up(asking.iter().map(|held| &held.item.envelope)).await;
+                Done::LookedUp(asking, found)
+            };
+            self.running.push(look_up.boxed());
+        }
+        if !self.is_marking && !self.delivered.is_empty() {
+            let delivered = std::mem::take(&mut self.delivered);
+            self.is_marking = true;
+            let app = Arc::clone(&self.app);
+            self.running.push(async move { steps::mark(&app, delivered).await }.map(|()| Done::Marked).boxed());
         }
     }
 
-    fn finished(&mut self, lane: &Lane, left: Option<Taken>) {
-        self.left.extend(left);
-        if let Some(taken) = self.lanes.leave(lane) {
-            self.begin(lane.clone(), taken);
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::LookedUp(held, found) => {
+                self.is_looking_up = false;
+                match found {
+                    Some(found) => held.into_iter().zip(found).for_each(|(held, found)| self.looked_up(held, found)),
+                    None => self.left.extend(held.into_iter().map(|held| held.item)),
+                }
+                self.make_room();
+            }
+            Done::Attempted(attempted) => self.attempted(*attempted),
+            Done::Marked => self.is_marking = false,
+            Done::Copied(left) => self.left.extend(left.map(|left| *left)),
         }
     }
 
-    fn begin(&mut self, lane: Lane, taken: Taken) {
+    fn looked_up(&mut self, held: Held<Taken>, found: Found) {
+        let route = match found {
+            Found::Delivered => return self.forget(held, Forgotten::Duplicate),
+            Found::Erased => return self.forget(held, Forgotten::Erased),
+            Found::Disconnected => return self.forget(held, Forgotten::Disconnected),
+            Found::Unknown => return self.follow(held, Cause::UnknownChannel, false),
+            Found::Damaged(reason) => return self.follow(held, Cause::Damaged(reason), false),
+            Found::Channel(route) => route,
+        };
+        let target = match self.app.attempts.target(&held.item.envelope.address, route) {
+            Ok(target) => target,
+            Err(cause) => return self.follow(held, cause, false),
+        };
+        let now = Instant::now();
+        if self.is_draining {
+            return self.hand.wait(held, now, Wait::Paused);
+        }
+        let admission = self.app.pauses().admit(&target, now);
+        match admission {
+            Admission::Go { is_probe } => self.attempt(held, target, is_probe),
+            Admission::Wait(until) => self.hand.wait(held.unblamed(), until, Wait::Paused),
+            Admission::Park(tier) => self.leave(held, Remainder::MakeRoom(Some(tier))),
+        }
+    }
+
+    fn attempt(&mut self, held: Held<Taken>, target: Target, is_probe: bool) {
         let app = Arc::clone(&self.app);
-        self.running.push(async move { (lane, settle(&app, taken).await) }.boxed());
+        let attempt = async move {
+            let number = held.item.envelope.attempts + held.attempts + 1;
+            let started = Instant::now();
+            let attempt = app.attempts.make(&held.item.envelope, &target, number);
+            let cause = AssertUnwindSafe(attempt).catch_unwind().await.ok();
+            if cause.as_ref().is_some_and(Cause::is_attempt) {
+                app.metrics.attempted(started.elapsed());
+            }
+            Done::Attempted(Box::new(Attempted { held, target, is_probe, cause }))
+        };
+        self.running.push(attempt.boxed());
+    }
+
+    fn attempted(&mut self, attempted: Attempted) {
+        let Attempted { mut held, target, is_probe, cause } = attempted;
+        let id = held.item.envelope.id.clone();
+        let Some(cause) = cause else {
+            error!(event.id = %id, "Delivering event {id} panicked");
+            self.app.abandoned(&target);
+            return self.leave(held, Remainder::DeadLetter(Reason::Panicked, None));
+        };
+        held.attempts += u32::from(cause.is_attempt());
+        let is_paused = self.app.ended((&target, is_probe), &id, &cause);
+        self.follow(held, cause, is_paused);
+    }
+
+    /// Does what follows from the way an attempt ended, or from why there could be none.
+    fn follow(&mut self, mut held: Held<Taken>, cause: Cause, is_paused: bool) {
+        let now = Instant::now();
+        held.failures += 1;
+        let failing_since = *held.failing_since.get_or_insert(now);
+        let failing_for = now.saturating_duration_since(failing_since);
+        let next = steps::decide(&self.app, &held, &cause, (failing_for, is_paused));
+        self.app.metrics.ended(&cause);
+        match next {
+            Next::Delivered => {
+                self.last_success = Some(now);
+                self.hand.leave(&held.lane);
+                steps::tell_delivered(&self.app, &held.item.envelope);
+                self.delivered.push(held.item);
+            }
+            Next::AttemptAgain(delay) => {
+                steps::tell_failed(&held, &cause, Some(delay));
+                self.hand.wait(held, now + delay, Wait::Backoff);
+            }
+            Next::Hold => {
+                steps::tell_failed(&held, &cause, None);
+                let wait = if is_paused { Duration::ZERO } else { DAMAGED_WAIT };
+                self.hand.wait(held.unblamed(), now + wait, Wait::Paused);
+            }
+            Next::Retry(tier) => self.leave(held, Remainder::Retry(tier, cause)),
+            Next::DeadLetter(reason) => self.leave(held, Remainder::DeadLetter(reason, Some(cause))),
+        }
+        self.make_room();
+    }
+
+    fn forget(&mut self, held: Held<Taken>, why: Forgotten) {
+        self.hand.leave(&held.lane);
+        steps::tell_forgotten(&self.app, &held.item.envelope, why);
+        held.item.acknowledge();
+    }
+
+    /// The head of a lane gives up its place: a copy goes elsewhere.
+    fn leave(&mut self, held: Held<Taken>, remainder: Remainder) {
+        self.hand.leave(&held.lane);
+        self.settle(held, remainder);
+    }
+
+    fn settle(&mut self, held: Held<Taken>, remainder: Remainder) {
+        self.running
+            .push(settle(Arc::clone(&self.app), held, remainder).map(|left| Done::Copied(left.map(Box::new))).boxed());
+    }
+
+    /// Those who wait must not keep the window from those who need not.
+    fn make_room(&mut self) {
+        let (now, is_full) = (Instant::now(), self.hand.len() + self.running.len() >= self.hand.window());
+        let was_lately = self.last_success.is_some_and(|at| now.saturating_duration_since(at) < SUCCESS_LATELY);
+        if self.is_draining || !(was_lately || (is_full && self.app.pauses().is_anyone_well(now))) {
+            return;
+        }
+        for held in self.hand.crowded() {
+            self.settle(held, Remainder::MakeRoom(None));
+        }
+        if is_full {
+            for held in self.hand.overflowing() {
+                self.settle(held, Remainder::MakeRoom(Some(Tier::TenSeconds)));
+            }
+        }
     }
 }
 
-/// Runs one course and acknowledges where it says so. A panic is that envelope's dead letter, and nobody else's trouble.
-async fn settle(app: &App, taken: Taken) -> Option<Taken> {
-    let ended = match AssertUnwindSafe(course::run(app, &taken)).catch_unwind().await {
-        Ok(ended) => ended,
-        Err(_) => {
-            error!(event.id = %taken.envelope.id, "Delivering event {} panicked", taken.envelope.id);
-            settling::dead_letter(app, &taken.envelope, Reason::Panicked).await
-        }
-    };
-    match ended {
-        Ended::Settled(Proof::Delivered | Proof::Copied(_) | Proof::Forgotten) => {
-            taken.acknowledge();
-            None
-        }
-        Ended::Interrupted => Some(taken),
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use channels::{ChannelRecord, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Metrics, NewChannel, Sealed};
 use chassis::{Clock, Secret, Shutdown, TelemetrySettings, start_telemetry};
 use clap::{Args, Subcommand};
-use dispatcher::{Destination, SigningSecret};
+use dispatcher::{Allowed, Destination, SigningSecret};
 use event::Address;
 use prometheus::Registry;
 use serde_json::json;
@@ -70,6 +70,9 @@ pub(crate) struct Add {
     /// Allows that to be http to another machine.
     #[arg(long, env)]
     dsk_allow_http: bool,
+    /// Allows that to be an address of a private network.
+    #[arg(long, env)]
+    dsk_allow_private: bool,
     /// The WhatsApp account (WABA) of a number; its events reach the same tenant.
     #[arg(long)]
     account_id: Option<String>,
@@ -164,7 +167,8 @@ impl Add {
             return Err(Failed::wrong("--tenant is empty: name the DSK customer"));
         }
         if let Some(url) = &self.dsk_url {
-            Destination::parse(url, self.dsk_allow_http).map_err(Failed::wrong)?;
+            let allowed = Allowed { http: self.dsk_allow_http, private: self.dsk_allow_private };
+            Destination::of_channel(url, allowed).map_err(Failed::wrong)?;
         }
         let token = match &self.dsk_token_file {
             Some(file) => files::read_secret(file)?,

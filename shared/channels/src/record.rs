@@ -37,7 +37,7 @@ impl ChannelState {
 }
 
 /// What delivery needs of a channel: whose it is, where to, and the sealed secrets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The DSK customer.
     pub tenant: String,

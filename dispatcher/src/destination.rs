@@ -1,0 +1,240 @@
+//! Where an event may go: no token leaves in clear, and a channel's own address leads into no private network.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use chassis::Problem;
+use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use tower_service::Service;
+use url::{Host, Url};
+
+/// What the operator allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// http to other machines (`DSK_ALLOW_HTTP`).
+    pub http: bool,
+    /// Private addresses as a channel's own URL (`DSK_ALLOW_PRIVATE`).
+    pub private: bool,
+}
+
+/// Where an event goes: an address that we may send to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    uri: hyper::Uri,
+    origin: Arc<str>,
+    url: Arc<str>,
+    /// It may lead to public addresses only.
+    is_guarded: bool,
+}
+
+impl Destination {
+    /// `DSK_URL`: https, or http to this machine, or http at all where the operator allowed it.
+    pub fn parse(url: &str, allowed: Allowed) -> Result<Self, Problem> {
+        let problem = |wrong: String| Problem::new("DSK_URL", wrong, "write https://host/path");
+        let parsed = Url::parse(url).map_err(|error| problem(format!("is no URL ({error})")))?;
+        let host = parsed.host().ok_or_else(|| problem("names no host".to_owned()))?;
+        let is_loopback = match host {
+            Host::Domain(name) => name == "localhost",
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+        };
+        match parsed.scheme() {
+            "https" => {}
+            "http" if is_loopback || allowed.http => {}
+            "http" => {
+                return Err(Problem::new(
+                    "DSK_URL",
+                    "is http, which would send tokens in clear",
+                    "write https://…, or set DSK_ALLOW_HTTP=true if the network is yours alone",
+                ));
+            }
+            _ => return Err(problem("is neither https nor http".to_owned())),
+        }
+        let uri = parsed.as_str().parse().map_err(|_| problem("is no URL that can be requested".to_owned()))?;
+        let (origin, url) = (parsed.origin().ascii_serialization().into(), parsed.as_str().into());
+        Ok(Self { uri, origin, url, is_guarded: false })
+    }
+
+    /// A channel's own URL: the same, and not into a private network. A name is resolved for each connection, and what
+    /// it leads to is checked then.
+    pub fn of_channel(url: &str, allowed: Allowed) -> Result<Self, Problem> {
+        let destination = Self::parse(url, allowed)?;
+        if allowed.private {
+            return Ok(destination);
+        }
+        let host = Url::parse(url).ok().and_then(|parsed| parsed.host().map(|host| host.to_owned()));
+        let is_private = match host {
+            Some(Host::Ipv4(address)) => !is_public(address.into()),
+            Some(Host::Ipv6(address)) => !is_public(address.into()),
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            None => true,
+        };
+        if is_private {
+            return Err(Problem::new(
+                "DSK_URL",
+                "is an address of a private network",
+                "give a public one, or set DSK_ALLOW_PRIVATE=true if channels may name private ones",
+            ));
+        }
+        Ok(Self { is_guarded: true, ..destination })
+    }
+
+    pub(crate) fn uri(&self) -> hyper::Uri {
+        self.uri.clone()
+    }
+
+    pub(crate) fn origin(&self) -> Arc<str> {
+        Arc::clone(&self.origin)
+    }
+
+    pub(crate) fn url(&self) -> Arc<str> {
+        Arc::clone(&self.url)
+    }
+
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.is_guarded
+    }
+}
+
+/// A name of a channel's own URL leads into a private network.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("its dsk_url leads to an address of a private network (DSK_ALLOW_PRIVATE=true would allow it)")]
+pub(crate) struct PrivateAddress;
+
+/// Resolves names to public addresses only. The connection is made to what is checked here, and to nothing else.
+#[derive(Clone, Debug)]
+pub(crate) struct PublicResolver(GaiResolver);
+
+impl PublicResolver {
+    pub(crate) fn new() -> Self {
+        Self(GaiResolver::new())
+    }
+}
+
+impl Service<Name> for PublicResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, io::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        let resolved = self.0.call(name);
+        Box::pin(async move {
+            let public: Vec<_> = resolved.await?.filter(|address| is_public(address.ip())).collect();
+            if public.is_empty() { Err(io::Error::other(PrivateAddress)) } else { Ok(public.into_iter()) }
+        })
+    }
+}
+
+/// Whether anybody on the Internet could have it. Source: the IANA special-purpose address registries.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => match (address.to_ipv4_mapped(), address.segments()) {
+            (Some(address), _) => is_public_v4(address),
+            // The IPv4 address in it is where a translator would lead.
+            (None, [0x64, 0xff9b, 0, 0, 0, 0, high, low]) => {
+                is_public_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+            }
+            (None, segments) => is_public_v6(address, segments),
+        },
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [first, second, third, _] = address.octets();
+    let is_shared = first == 100 && (64..128).contains(&second);
+    let is_assigned_by_protocol = (first, second, third) == (192, 0, 0);
+    let is_benchmark = first == 198 && (second == 18 || second == 19);
+    let is_elsewhere = first == 0 || first >= 224;
+    !(address.is_loopback()
+        || address.is_private()
+        || address.is_link_local()
+        || address.is_documentation()
+        || is_shared
+        || is_assigned_by_protocol
+        || is_benchmark
+        || is_elsewhere)
+}
+
+/// Only `2000::/3` is given out at all.
+fn is_public_v6(address: Ipv6Addr, segments: [u16; 8]) -> bool {
+    let is_given_out = segments[0] & 0xe000 == 0x2000;
+    let is_documentation = (segments[0], segments[1]) == (0x2001, 0xdb8);
+    let is_tunnel = segments[0] == 0x2002 || (segments[0], segments[1]) == (0x2001, 0);
+    is_given_out && !is_documentation && !is_tunnel && !address.is_multicast()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STRICT: Allowed = Allowed { http: false, private: false };
+
+    #[test]
+    fn tokens_leave_in_clear_only_to_this_machine_or_where_allowed() {
+        assert!(Destination::parse("https://dsk.example/events", STRICT).is_ok());
+        assert!(Destination::parse("http://127.0.0.1:9000/", STRICT).is_ok());
+        assert!(Destination::parse("http://dsk.example/events", Allowed { http: true, ..STRICT }).is_ok());
+        for refused in ["http://dsk.example/events", "ftp://dsk.example", "dsk.example", "https://"] {
+            assert!(Destination::parse(refused, STRICT).is_err(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_channels_own_address_leads_into_no_private_network() {
+        assert!(Destination::of_channel("https://dsk.example/events", STRICT).is_ok_and(|url| url.is_guarded()));
+        for refused in [
+            "https://127.0.0.1/",
+            "https://10.1.2.3/",
+            "https://[::1]/",
+            "https://[fd00::1]/",
+            "https://localhost/",
+            "https://169.254.169.254/latest",
+            "https://[::ffff:192.168.0.1]/",
+            "https://0x7f.1/",
+            "https://2130706433/",
+        ] {
+            assert!(Destination::of_channel(refused, STRICT).is_err(), "{refused}");
+            assert!(Destination::of_channel(refused, Allowed { private: true, ..STRICT }).is_ok(), "{refused}");
+        }
+    }
+
+    #[test]
+    fn only_addresses_that_anybody_could_have_are_public() {
+        for public in ["9.9.9.9", "203.0.114.1", "100.128.0.1", "2a00:1450::1", "64:ff9b::909:909"] {
+            assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+        for private in [
+            "0.0.0.0",
+            "100.64.0.1",
+            "192.0.0.8",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "203.0.113.1",
+            "fe80::1",
+            "::",
+            "ff02::1",
+            "2001:db8::1",
+            "2002:7f00:1::",
+            "64:ff9b::7f00:1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(!is_public(private.parse().unwrap()), "{private}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_refused_when_it_is_resolved() {
+        let resolved = PublicResolver::new().call("localhost".parse().unwrap()).await;
+
+        assert!(resolved.is_err_and(|error| error.to_string() == PrivateAddress.to_string()));
+    }
+}
