@@ -51,8 +51,12 @@ enum Phase {
     Ready,
     /// The head is out of the hand: looked up, attempted or settled.
     Busy,
-    Waiting(Instant, Wait),
+    Waiting(Due, Wait),
 }
+
+/// When a head may go on. Of those that may at the same time (the next probe of a pause) whoever was tried least is
+/// first, so that an event that DSK can't digest does not keep the breaker open.
+type Due = (Instant, u32, u64);
 
 #[derive(Debug)]
 struct Row<T> {
@@ -66,7 +70,7 @@ pub(crate) struct Hand<T> {
     window: usize,
     rows: HashMap<Lane, Row<T>>,
     ready: VecDeque<Lane>,
-    waiting: BTreeSet<(Instant, Lane)>,
+    waiting: BTreeSet<(Due, Lane)>,
     /// Envelopes in the hand, without those that are out.
     held: usize,
     /// Envelopes in lanes whose head waits.
@@ -111,8 +115,9 @@ impl<T> Hand<T> {
     /// Puts a head back, to wait until then.
     pub(crate) fn wait(&mut self, held: Held<T>, until: Instant, wait: Wait) {
         let Some(row) = self.rows.get_mut(&held.lane) else { return };
-        self.waiting.insert((until, held.lane.clone()));
-        row.phase = Phase::Waiting(until, wait);
+        let due = (until, held.attempts, held.serial);
+        self.waiting.insert((due, held.lane.clone()));
+        row.phase = Phase::Waiting(due, wait);
         row.queue.push_front(held);
         self.held += 1;
         self.stuck += row.queue.len();
@@ -131,16 +136,16 @@ impl<T> Hand<T> {
 
     /// A pause has ended or changed: whoever waits for one asks again.
     pub(crate) fn ask_again(&mut self) {
-        let paused = |(_, lane): &(Instant, Lane)| {
+        let paused = |(_, lane): &(Due, Lane)| {
             self.rows.get(lane).is_some_and(|row| matches!(row.phase, Phase::Waiting(_, Wait::Paused)))
         };
-        let woken: Vec<(Instant, Lane)> = self.waiting.iter().filter(|entry| paused(entry)).cloned().collect();
-        woken.iter().for_each(|(until, lane)| self.make_ready(*until, lane));
+        let woken: Vec<(Due, Lane)> = self.waiting.iter().filter(|entry| paused(entry)).cloned().collect();
+        woken.iter().for_each(|(due, lane)| self.make_ready(*due, lane));
     }
 
     /// When the next head has waited long enough.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.waiting.first().map(|(until, _)| *until)
+        self.waiting.first().map(|((until, ..), _)| *until)
     }
 
     /// Whether a head may go on now.
@@ -164,19 +169,24 @@ impl<T> Hand<T> {
         self.held
     }
 
+    /// Whether half of the window waits.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.stuck >= self.window.div_ceil(2)
+    }
+
     /// Takes out those who have waited longest, as long as half of the window waits. They give up their place.
     pub(crate) fn crowded(&mut self) -> Vec<Held<T>> {
         let mut out = Vec::new();
-        while self.stuck >= self.window.div_ceil(2) {
+        while self.is_crowded() {
             let longest =
                 self.waiting.iter().min_by_key(|(_, lane)| self.rows[lane].queue.front().map(|held| held.serial));
-            let Some((until, lane)) = longest.cloned() else { break };
+            let Some((due, lane)) = longest.cloned() else { break };
             let Some(row) = self.rows.get_mut(&lane) else { break };
             out.extend(row.queue.pop_front());
             (self.held, self.stuck) = (self.held - 1, self.stuck - 1);
             // Behind an event that failed by itself the next need not wait; behind a pause it has to.
-            if row.phase == Phase::Waiting(until, Wait::Backoff) || row.queue.is_empty() {
-                self.make_ready(until, &lane);
+            if row.phase == Phase::Waiting(due, Wait::Backoff) || row.queue.is_empty() {
+                self.make_ready(due, &lane);
             }
         }
         out
@@ -207,13 +217,13 @@ impl<T> Hand<T> {
     }
 
     fn wake(&mut self, now: Instant) {
-        while let Some((until, lane)) = self.waiting.first().filter(|(until, _)| *until <= now).cloned() {
-            self.make_ready(until, &lane);
+        while let Some((due, lane)) = self.waiting.first().filter(|((until, ..), _)| *until <= now).cloned() {
+            self.make_ready(due, &lane);
         }
     }
 
-    fn make_ready(&mut self, until: Instant, lane: &Lane) {
-        self.waiting.remove(&(until, lane.clone()));
+    fn make_ready(&mut self, due: Due, lane: &Lane) {
+        self.waiting.remove(&(due, lane.clone()));
         let Some(row) = self.rows.get_mut(lane) else { return };
         row.phase = Phase::Ready;
         self.stuck -= row.queue.len();

@@ -33,7 +33,7 @@ const PROBED_PERIOD: Duration = Duration::from_secs(1);
 pub(crate) const IN_HAND_MAX: Duration = Duration::from_secs(30);
 /// The longest pause that DSK can ask for.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_hours(1);
-/// A destination whose last answer was good this lately counts as well: others must not keep the window from it.
+/// How long a good answer is remembered.
 const WELL_FOR: Duration = Duration::from_hours(1);
 
 /// A DSK customer at an address: what asks for pauses as one.
@@ -208,10 +208,10 @@ impl Pauses {
         !self.paused.is_empty() && scopes(target).iter().any(|scope| self.paused.contains_key(scope))
     }
 
-    /// Whether somebody is well who would be kept waiting by a window full of those who are not.
-    pub fn is_anyone_well(&mut self, now: Instant) -> bool {
+    /// Whether there is a destination whose last answer was good and came this lately.
+    pub fn is_anyone_well(&mut self, now: Instant, lately: Duration) -> bool {
         self.well.retain(|_, at| now.saturating_duration_since(*at) < WELL_FOR);
-        !self.well.is_empty()
+        self.well.values().any(|at| now.saturating_duration_since(*at) < lately)
     }
 
     /// How many are paused.

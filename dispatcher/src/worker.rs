@@ -26,8 +26,10 @@ const TAKE_MANY: usize = 64;
 const LOOK_UP_MANY: usize = 256;
 /// How often ages are looked at.
 const TICK: Duration = Duration::from_secs(1);
-/// A success this lately shows that those who wait keep the window from others.
-const SUCCESS_LATELY: Duration = Duration::from_secs(10);
+/// A destination whose last answer was good, and came this lately, is kept waiting by those who crowd the window.
+const WELL_LATELY: Duration = Duration::from_secs(10);
+/// The same for a window that is full: nothing new could show who is well.
+const WELL_BEFORE: Duration = Duration::from_hours(1);
 /// How often a record that can't be used is read again.
 const DAMAGED_WAIT: Duration = Duration::from_secs(5);
 
@@ -43,7 +45,6 @@ pub(crate) struct Worker {
     is_marking: bool,
     /// Nothing new is begun: what is in hand is about to be given back.
     is_draining: bool,
-    last_success: Option<Instant>,
     /// What a stop interrupted.
     left: Vec<Taken>,
 }
@@ -69,8 +70,8 @@ impl Worker {
     pub(crate) fn new(app: Arc<App>, class: Class, window: u16) -> Self {
         let (hand, running) = (Hand::new(usize::from(window)), FuturesUnordered::new());
         let (delivered, left) = (Vec::new(), Vec::new());
-        let (is_looking_up, is_marking, is_draining, last_success) = (false, false, false, None);
-        Self { app, class, hand, running, delivered, is_looking_up, is_marking, is_draining, last_success, left }
+        let (is_looking_up, is_marking, is_draining) = (false, false, false);
+        Self { app, class, hand, running, delivered, is_looking_up, is_marking, is_draining, left }
     }
 
     /// Works until a stop is asked for, then finishes the attempts under way and gives back the rest.
@@ -100,10 +101,16 @@ impl Worker {
                     let is_held = *is_away.borrow_and_update();
                     if is_held { taker.hold().await } else { taker.resume().await }
                 }
-                Ok(()) = reopened.changed() => self.hand.ask_again(),
+                Ok(()) = reopened.changed() => reopened.mark_changed(),
                 () = until(due) => {}
                 _ = ticks.tick() => self.tick(),
             }
+            // Before room is made: whoever may go on again is in nobody's way.
+            if reopened.has_changed().is_ok_and(|has_changed| has_changed) {
+                reopened.mark_unchanged();
+                self.hand.ask_again();
+            }
+            self.make_room();
             if self.is_draining && self.is_idle() {
                 self.give_back(&mut taker).await;
             }
@@ -124,7 +131,7 @@ impl Worker {
         let unfinished = if drained.await.is_err() { self.running.len() } else { 0 };
         self.left.extend(self.hand.clear());
         info!(class = self.class.as_str(), unfinished, given_back = self.left.len(), "Giving back what is not settled");
-        // First the queue gives all of them back with one frame, in their order; then they may be dropped.
+        // First the queue gives all of them back in their order; then they may be dropped.
         taker.finish().await;
         drop((self.left, self.running));
     }
@@ -160,7 +167,6 @@ impl Worker {
             Some(reason) => self.settle(Held::alone(taken, Instant::now()), Remainder::DeadLetter(reason, None)),
             None => self.hand.enter(taken.envelope.lane.clone(), taken, Instant::now()),
         }
-        self.make_room();
     }
 
     /// Begins all that can begin now: a look-up for those who may go on, and the markers of those that DSK has.
@@ -192,7 +198,6 @@ impl Worker {
                     Some(found) => held.into_iter().zip(found).for_each(|(held, found)| self.looked_up(held, found)),
                     None => self.left.extend(held.into_iter().map(|held| held.item)),
                 }
-                self.make_room();
             }
             Done::Attempted(attempted) => self.attempted(*attempted),
             Done::Marked => self.is_marking = false,
@@ -263,7 +268,6 @@ impl Worker {
         self.app.metrics.ended(&cause);
         match next {
             Next::Delivered => {
-                self.last_success = Some(now);
                 self.hand.leave(&held.lane);
                 steps::tell_delivered(&self.app, &held.item.envelope);
                 self.delivered.push(held.item);
@@ -280,7 +284,6 @@ impl Worker {
             Next::Retry(tier) => self.leave(held, Remainder::Retry(tier, cause)),
             Next::DeadLetter(reason) => self.leave(held, Remainder::DeadLetter(reason, Some(cause))),
         }
-        self.make_room();
     }
 
     fn forget(&mut self, held: Held<Taken>, why: Forgotten) {
@@ -303,8 +306,8 @@ impl Worker {
     /// Those who wait must not keep the window from those who need not.
     fn make_room(&mut self) {
         let (now, is_full) = (Instant::now(), self.hand.len() + self.running.len() >= self.hand.window());
-        let was_lately = self.last_success.is_some_and(|at| now.saturating_duration_since(at) < SUCCESS_LATELY);
-        if self.is_draining || !(was_lately || (is_full && self.app.pauses().is_anyone_well(now))) {
+        let lately = if is_full { WELL_BEFORE } else { WELL_LATELY };
+        if self.is_draining || !(is_full || self.hand.is_crowded()) || !self.app.pauses().is_anyone_well(now, lately) {
             return;
         }
         for held in self.hand.crowded() {

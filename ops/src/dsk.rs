@@ -66,6 +66,22 @@ pub struct Behaviour {
     pub delay: Duration,
     /// Share of good requests answered 503 instead.
     pub fail_ratio: f64,
+    /// Good requests with this bearer token are answered 429.
+    pub throttled_token: Option<Secret>,
+    /// Good requests whose body holds one of these are answered 503.
+    pub failing_texts: Vec<String>,
+}
+
+impl Behaviour {
+    /// What this one request is answered, if it is treated unlike the others.
+    fn special(&self, authorization: &str, body: &Bytes) -> Option<u16> {
+        let bearer = authorization.strip_prefix("Bearer ");
+        if self.throttled_token.as_ref().is_some_and(|token| bearer == Some(token.expose())) {
+            return Some(429);
+        }
+        let holds = |text: &String| body.windows(text.len()).any(|part| part == text.as_bytes());
+        self.failing_texts.iter().any(holds).then_some(503)
+    }
 }
 
 /// One request that came.
@@ -179,7 +195,7 @@ async fn receive(State(state): State<Arc<Mutex<Played>>>, headers: HeaderMap, bo
     let status = match fault {
         Some(("authorization", _)) => 401,
         Some(_) => 400,
-        None => planned,
+        None => behaviour.special(header("authorization"), &body).unwrap_or(planned),
     };
     let seen = Seen {
         attempt: header("webhook-attempt").parse().unwrap_or_default(),

@@ -15,6 +15,14 @@ pub(crate) fn text(serial: usize) -> Bytes {
     ))
 }
 
+/// One text message to a number, from a person, under an id that its text repeats.
+pub(crate) fn from(number: &str, person: &str, id: &str) -> Bytes {
+    let message = whatsapp(&format!(
+        r#""messages":[{{"from":"{person}","id":"wamid.{id}","timestamp":"1790000000","type":"text","text":{{"body":"hello {id}"}}}}]"#
+    ));
+    Bytes::from(String::from_utf8_lossy(&message).replace(NUMBER, number))
+}
+
 /// A batch of status updates.
 pub(crate) fn statuses(serials: std::ops::Range<usize>) -> Bytes {
     let statuses: Vec<String> = serials

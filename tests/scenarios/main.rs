@@ -10,6 +10,7 @@ mod house;
 #[cfg(feature = "long")]
 mod long;
 mod operating;
+mod outages;
 mod secrecy;
 mod stack;
 mod starting;

@@ -58,6 +58,8 @@ pub(crate) struct Processes {
     pub(crate) ingest_address: SocketAddr,
     pub(crate) ingest: Process,
     pub(crate) dispatchers: Vec<Process>,
+    /// What dispatchers are told from now on, beside the rest.
+    pub(crate) extra_settings: Vec<(&'static str, String)>,
 }
 
 impl Stack {
@@ -99,6 +101,28 @@ impl Stack {
     async fn queue(&self, shutdown: &Shutdown) -> Queue {
         let metrics = queue::Metrics::register(&Registry::new()).expect("metrics register once");
         Queue::open(&QueueSettings::at(&self.direct.queue_url), metrics, shutdown).await.expect("the queue opens")
+    }
+
+    /// Empties the channel store as a Redis without its file is after a restart, and gives what was in it.
+    pub(crate) async fn forget_everything(&self) -> Vec<(String, Vec<String>)> {
+        let redis = Redis::shared().await;
+        let mut records = Vec::new();
+        for key in ["channels:initialised".to_owned(), format!("channel:{ADDRESS}")] {
+            let key = format!("{}{key}", self.direct.key_prefix);
+            let answer = redis.command(&["HGETALL", &key]).await;
+            let words = answer.split("\r\n").filter(|word| !word.is_empty() && !word.starts_with(['*', '$']));
+            records.push((key.clone(), words.map(str::to_owned).collect()));
+            redis.command(&["DEL", &key]).await;
+        }
+        records
+    }
+
+    /// Restores what was in it.
+    pub(crate) async fn remember(&self, records: Vec<(String, Vec<String>)>) {
+        for (key, fields) in &records {
+            let words: Vec<&str> = ["HSET", key].into_iter().chain(fields.iter().map(String::as_str)).collect();
+            Redis::shared().await.command(&words).await;
+        }
     }
 
     /// The channel store, without the cable.
@@ -150,8 +174,8 @@ impl Processes {
         let ingest_address: SocketAddr = address.trim_end_matches("/webhook").parse().expect("an address");
         let to = format!("http://{ingest_address}/webhook").parse().expect("an address");
         let meta = Meta::new(to, Secret::new(APP_SECRET));
-        let (wanted, dispatchers) = (dispatchers, Vec::new());
-        let mut processes = Self { place, folder, key, dsk, meta, ingest_address, ingest, dispatchers };
+        let (wanted, dispatchers, extra_settings) = (dispatchers, Vec::new(), Vec::new());
+        let mut processes = Self { place, folder, key, dsk, meta, ingest_address, ingest, dispatchers, extra_settings };
         for _ in 0..wanted {
             processes.add_dispatcher().await;
         }
@@ -160,7 +184,9 @@ impl Processes {
 
     /// One more dispatcher.
     pub(crate) async fn add_dispatcher(&mut self) {
-        let mut dispatcher = start_program("dispatcher", &settings(&self.place, &self.folder, &self.dsk));
+        let mut settings = settings(&self.place, &self.folder, &self.dsk);
+        settings.extend(self.extra_settings.iter().cloned());
+        let mut dispatcher = start_program("dispatcher", &settings);
         dispatcher.says("Taking from the queue").await;
         self.dispatchers.push(dispatcher);
     }
@@ -248,6 +274,7 @@ pub(crate) fn settings(place: &Place, folder: &TempDir, dsk: &Dsk) -> Vec<(&'sta
         ("CHANNELS_KEY_PREFIX", place.key_prefix.clone()),
         ("KEY_RING_FILE", folder.path().join("key-ring").display().to_string()),
         ("DSK_URL", dsk.url()),
+        ("DSK_ALLOW_PRIVATE", "true".to_owned()),
         ("DSK_SIGNING_SECRET", SIGNING_SECRET.to_owned()),
         ("META_APP_SECRETS", format!("{OTHER_APP_SECRET},{APP_SECRET}\n{VECTOR_SECRET}")),
         ("META_VERIFY_TOKENS", VERIFY_TOKEN.to_owned()),

@@ -57,9 +57,10 @@ impl Ledger {
         self.settled
     }
 
-    /// The highest tag that is outstanding.
-    pub(crate) fn highest(&self) -> Option<u64> {
-        self.tags.last_key_value().map(|(tag, _)| *tag)
+    /// Which tags to give back with `multiple`, one after the other, so that each takes at most `chunk` along.
+    pub(crate) fn chunks(&self, chunk: usize) -> Vec<u64> {
+        let tags: Vec<u64> = self.tags.keys().copied().collect();
+        tags.chunks(chunk).filter_map(|chunk| chunk.last().copied()).collect()
     }
 
     /// What to send now: one frame for all below the lowest open tag, one frame each past a gap.
@@ -96,7 +97,15 @@ mod tests {
 
         ledger.settle(3);
         assert_eq!(ledger.acknowledge(), [Ack { tag: 3, multiple: true }]);
-        assert_eq!(ledger.highest(), Some(5));
+        assert_eq!(ledger.chunks(32), [5]);
+    }
+
+    #[test]
+    fn what_is_given_back_goes_in_chunks_that_leave_none_out() {
+        let mut ledger = Ledger::default();
+        (1..=70).filter(|tag| tag % 10 != 0).for_each(|tag| ledger.arrive(tag));
+
+        assert_eq!(ledger.chunks(32), [35, 69]);
     }
 
     /// What RabbitMQ does with an ack: refuses a tag that is not outstanding, takes all below for `multiple`.

@@ -26,6 +26,8 @@ use crate::{Metrics, Place, Taken, Taker};
 const ACK_DELAY: Duration = Duration::from_millis(20);
 /// Settled tags that are acknowledged at once, so that a full window moves on.
 const ACKS_AT_ONCE: usize = 64;
+/// RabbitMQ 3.10 shuffles what more than 32 messages come back together (measured: an Erlang map of more has no order).
+const GIVE_BACK_CHUNK: usize = 32;
 /// Wait after a consumer ended on a good connection (its queue was deleted, mostly).
 const CONSUMER_PAUSE: Duration = Duration::from_millis(200);
 
@@ -177,10 +179,10 @@ impl Take {
                     consumer.is_some()
                 }
                 Wake::Told(Some(Order::GiveBack(reply))) => {
-                    return self.finish((connection, &channel), Ended::GivenBack(reply)).await;
+                    return self.finish((connection, &channel), consumer, Ended::GivenBack(reply)).await;
                 }
                 Wake::Told(Some(Order::Finish(reply))) => {
-                    return self.finish((connection, &channel), Ended::Finished(Some(reply))).await;
+                    return self.finish((connection, &channel), consumer, Ended::Finished(Some(reply))).await;
                 }
                 Wake::Told(None) => return Ended::Finished(None),
             };
@@ -314,20 +316,29 @@ impl Take {
         matches!(cancelled, Ok(Ok(())))
     }
 
-    /// Acknowledges what is settled and gives back the rest with one frame, which keeps its order.
-    async fn finish(&mut self, (connection, channel): (&Arc<Connection>, &Channel), ended: Ended) -> Ended {
+    /// Acknowledges what is settled and gives back the rest in its order, what nobody has read yet included.
+    async fn finish(
+        &mut self,
+        (connection, channel): (&Arc<Connection>, &Channel),
+        consumer: Option<Consumer>,
+        ended: Ended,
+    ) -> Ended {
         let given_back = async {
             let was_held = self.is_held;
             self.hold((connection, channel), !was_held).await;
             self.is_held = was_held;
+            if let Some(mut consumer) = consumer {
+                while let Some(Ok(unread)) = consumer.next().await {
+                    self.ledger.arrive(unread.delivery_tag);
+                }
+            }
             while let Ok(settlement) = self.settlements.try_recv() {
                 let (tags, is_done) = self.note(settlement);
                 tags.into_iter().filter(|_| is_done).for_each(|tag| self.ledger.settle(tag));
             }
             consumer::acknowledge(channel, &mut self.ledger).await;
-            if let Some(highest) = self.ledger.highest() {
-                let options = BasicNackOptions { requeue: true, multiple: true };
-                channel.basic_nack(highest, options).await.ok();
+            for tag in self.ledger.chunks(GIVE_BACK_CHUNK) {
+                channel.basic_nack(tag, BasicNackOptions { requeue: true, multiple: true }).await.ok();
             }
             channel.close(200, "done".into()).await.ok();
         };

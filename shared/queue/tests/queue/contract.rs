@@ -35,6 +35,7 @@ contract![
     what_is_published_is_taken_whole_and_in_order,
     what_is_not_acknowledged_is_taken_again_in_order,
     what_is_dropped_unsettled_comes_back,
+    a_whole_window_that_is_given_back_keeps_its_order,
     what_is_given_back_is_taken_again_in_order_and_its_old_outcome_is_ignored,
     no_more_than_a_window_is_in_hand,
     nothing_is_taken_while_held,
@@ -114,6 +115,33 @@ async fn what_is_given_back_is_taken_again_in_order_and_its_old_outcome_is_ignor
     taker.finish().await;
     assert_eq!(waiting(&rig.queue).await, Some(0));
     rig.stop().await;
+}
+
+async fn a_whole_window_that_is_given_back_keeps_its_order(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..250)).await.unwrap();
+    let in_order = |taken: &[queue::Taken]| {
+        let ids: Vec<_> = taken.iter().map(|taken| taken.envelope.id.clone()).collect();
+        assert!(ids.is_sorted(), "{ids:?}");
+    };
+
+    let mut taker = rig.taker(200);
+    let held = take(&mut taker, 200).await;
+    taker.give_back().await;
+    drop(held);
+    let again = take(&mut taker, 200).await;
+    in_order(&again);
+    taker.finish().await;
+    drop(again);
+    rig.stop().await;
+
+    let next = Rig::open(&settings).await;
+    let mut taker = next.taker(250);
+    let again = take(&mut taker, 250).await;
+    in_order(&again);
+    taker.finish().await;
+    drop(again);
+    next.stop().await;
 }
 
 async fn no_more_than_a_window_is_in_hand(settings: QueueSettings) {
