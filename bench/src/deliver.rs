@@ -1,0 +1,138 @@
+//! From a full queue to a local sink. The reference is a bare lapin consumer, which acknowledges with `multiple`, and a
+//! bare HTTP client.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, NewChannel, new_key};
+use chassis::{Clock, Secret, Shutdown};
+use event::Address;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Method, Request};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{Connection, ConnectionProperties};
+use prometheus::Registry;
+use tempfile::TempDir;
+use testkit::{RabbitMq, Redis};
+
+use crate::report::{Round, line, summary};
+use crate::rig::{self, Measured};
+use crate::sink::Sink;
+use crate::{Options, report};
+
+/// The reference's prefetch, and so its requests at once: the window of class `messages`.
+const WINDOW: u16 = 192;
+/// Tags that the reference acknowledges with one frame.
+const ACK_EVERY: u64 = 100;
+
+pub(crate) async fn run(options: Options) {
+    rig::build();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let broker = RabbitMq::shared().await;
+    let (mut ours, mut reference) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let url = broker.vhost().url();
+        rig::fill(&url, options.events).await;
+        let round = bare(&url, options.events).await;
+        report::line("reference", round);
+        reference.push(round);
+
+        let url = broker.vhost().url();
+        rig::fill(&url, options.events).await;
+        let round = dispatch(&url, options, &folder).await;
+        line("ours", round);
+        ours.push(round);
+    }
+    summary(&ours, &reference, options);
+}
+
+async fn dispatch(url: &str, options: Options, folder: &TempDir) -> Round {
+    let (sink, redis) = (Sink::start().await, Redis::shared().await);
+    let key = new_key();
+    let key_ring_file = rig::write(folder.path(), "key-ring", key.expose());
+    let prefix = redis.prefix();
+    store_channel(&redis.url(), &prefix, key).await;
+    let settings = [
+        ("QUEUE_URL", url.to_owned()),
+        ("CHANNELS_URL", redis.url()),
+        ("CHANNELS_KEY_PREFIX", prefix),
+        ("KEY_RING_FILE", key_ring_file),
+        ("DSK_URL", format!("http://{}/events", sink.address)),
+        ("DSK_SIGNING_SECRET", "whsec_c2lnbmluZy1zZWNyZXQtZm9yLXRlc3Rz".to_owned()),
+        ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+    ];
+    let started = Instant::now();
+    let mut dispatchers = Vec::new();
+    for _ in 0..options.parallel.unwrap_or(1) {
+        dispatchers.push(Measured::start("dispatcher", &settings, folder, "Taking from the queue").await);
+    }
+    let took = drained(&sink, options.events, started).await;
+    let cpu = dispatchers.iter().map(Measured::cpu).sum();
+    Round { events: options.events, took, cpu: Some(cpu) }
+}
+
+async fn store_channel(url: &str, prefix: &str, key: Secret) {
+    let shutdown = Shutdown::default();
+    let metrics = channels::Metrics::register(&Registry::new()).expect("metrics register once");
+    let settings = KeyRingSettings { key_ring: Some(key), key_ring_file: None };
+    let ring = KeyRing::load(&settings, &metrics).expect("the ring is good");
+    let store = ChannelStore::open(&ChannelsSettings::at(url, prefix), metrics, &shutdown).expect("the store opens");
+    let channel = NewChannel::new(Address::new(rig::ADDRESS), "tenant", ring.seal(&Secret::new("dsk-token")));
+    store.add(&channel, Clock.now()).await.expect("Redis is up");
+    shutdown.request();
+}
+
+/// From the first to the last event, so that start-up is not measured.
+async fn drained(sink: &Sink, events: usize, started: Instant) -> Duration {
+    let began = testkit::eventually("the first event comes", async || (sink.seen() > 0).then(Instant::now)).await;
+    let patience = Duration::from_mins(5);
+    testkit::eventually_within(patience, "all come", async || (sink.seen() >= events).then_some(())).await;
+    let took = began.elapsed();
+    assert!(took < started.elapsed());
+    took
+}
+
+async fn bare(url: &str, events: usize) -> Round {
+    let sink = Sink::start().await;
+    let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("the broker is up");
+    let channel = connection.create_channel().await.expect("an AMQP channel");
+    channel.basic_qos(WINDOW, BasicQosOptions::default()).await.expect("a window");
+    let (options, table) = (BasicConsumeOptions::default(), FieldTable::default());
+    let mut consumer =
+        channel.basic_consume("meta.messages.v1".into(), "bare".into(), options, table).await.expect("a queue");
+    let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let uri: hyper::Uri = format!("http://{}/events", sink.address).parse().expect("an address");
+    let (mut posting, mut settled, mut done) = (FuturesUnordered::new(), std::collections::BTreeSet::new(), 0_u64);
+    let (mut below, mut acked, started) = (0_u64, 0_u64, Instant::now());
+    while done < events as u64 {
+        tokio::select! {
+            Some(delivery) = consumer.next() => {
+                let delivery = delivery.expect("a delivery");
+                let request = Request::builder().method(Method::POST).uri(uri.clone()).header("content-type", "application/json");
+                let request = request.body(Full::new(Bytes::from(delivery.data))).expect("a request");
+                let answer = client.request(request);
+                posting.push(async move {
+                    answer.await.expect("the sink answers").into_body().collect().await.expect("it ends");
+                    delivery.delivery_tag
+                });
+            }
+            Some(tag) = posting.next() => {
+                done += 1;
+                settled.insert(tag);
+                while settled.remove(&(below + 1)) {
+                    below += 1;
+                }
+                if below - acked >= ACK_EVERY || done == events as u64 {
+                    channel.basic_ack(below, BasicAckOptions { multiple: true }).await.expect("it is ours");
+                    acked = below;
+                }
+            }
+        }
+    }
+    Round { events, took: started.elapsed(), cpu: None }
+}
