@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, NewChannel, new_key};
 use chassis::{Clock, Secret, Shutdown};
+use clap::Parser as _;
 use event::Address;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -25,8 +26,6 @@ use crate::rig::{self, Measured};
 use crate::sink::Sink;
 use crate::{Options, report};
 
-/// The reference's prefetch, and so its requests at once: the window of class `messages`.
-const WINDOW: u16 = 192;
 /// Tags that the reference acknowledges with one frame.
 const ACK_EVERY: u64 = 100;
 
@@ -38,7 +37,7 @@ pub(crate) async fn run(options: Options) {
     for _ in 0..options.rounds {
         let url = broker.vhost().url();
         rig::fill(&url, options.events).await;
-        let round = bare(&url, options.events).await;
+        let round = bare(&url, options.events, window(options)).await;
         report::line("reference", round);
         reference.push(round);
 
@@ -65,6 +64,7 @@ async fn dispatch(url: &str, options: Options, folder: &TempDir) -> Round {
         ("DSK_URL", format!("http://{}/events", sink.address)),
         ("DSK_SIGNING_SECRET", "whsec_c2lnbmluZy1zZWNyZXQtZm9yLXRlc3Rz".to_owned()),
         ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+        ("MESSAGES_WINDOW", window(options).to_string()),
     ];
     let started = Instant::now();
     let mut dispatchers = Vec::new();
@@ -97,11 +97,16 @@ async fn drained(sink: &Sink, events: usize, started: Instant) -> Duration {
     took
 }
 
-async fn bare(url: &str, events: usize) -> Round {
+/// The same for both, and so as many requests at once.
+fn window(options: Options) -> u16 {
+    options.window.unwrap_or_else(|| dispatcher::Settings::parse_from(["dispatcher"]).messages_window)
+}
+
+async fn bare(url: &str, events: usize, window: u16) -> Round {
     let sink = Sink::start().await;
     let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("the broker is up");
     let channel = connection.create_channel().await.expect("an AMQP channel");
-    channel.basic_qos(WINDOW, BasicQosOptions::default()).await.expect("a window");
+    channel.basic_qos(window, BasicQosOptions::default()).await.expect("a window");
     let (options, table) = (BasicConsumeOptions::default(), FieldTable::default());
     let mut consumer =
         channel.basic_consume("meta.messages.v1".into(), "bare".into(), options, table).await.expect("a queue");

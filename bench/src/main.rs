@@ -37,6 +37,9 @@ struct Options {
     /// Connections that post, or dispatchers that deliver.
     #[arg(long)]
     parallel: Option<usize>,
+    /// Envelopes in hand at once when delivering, for both (default: the dispatcher's).
+    #[arg(long)]
+    window: Option<u16>,
     /// Ends with one line of JSON.
     #[arg(long)]
     json: bool,

@@ -26,7 +26,7 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 /// Builds the binaries that are measured.
 pub(crate) fn build() {
     let built = Command::new("cargo")
-        .args(["build", "--release", "--quiet", "--package", "ingest", "--package", "dispatcher"])
+        .args(["build", "--release", "--quiet", "--package", "bench", "--package", "ingest", "--package", "dispatcher"])
         .status();
     assert!(built.is_ok_and(|status| status.success()), "ingest and dispatcher can't be built");
 }

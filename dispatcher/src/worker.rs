@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use channels::Found;
 use event::Class;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::FutureExt as _;
 use queue::{Taken, Taker, Tier};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
@@ -38,7 +37,10 @@ pub(crate) struct Worker {
     app: Arc<App>,
     class: Class,
     hand: Hand<Taken>,
-    running: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Look-ups, attempts and settlements under way, each a task of its own, and what came of them.
+    running: usize,
+    done: mpsc::UnboundedSender<Done>,
+    ended: mpsc::UnboundedReceiver<Done>,
     /// What DSK has and is not marked yet.
     delivered: Vec<Taken>,
     is_looking_up: bool,
@@ -68,29 +70,25 @@ struct Attempted {
 
 impl Worker {
     pub(crate) fn new(app: Arc<App>, class: Class, window: u16) -> Self {
-        let (hand, running) = (Hand::new(usize::from(window)), FuturesUnordered::new());
-        let (delivered, left) = (Vec::new(), Vec::new());
+        // Unbounded in name only: it holds at most one message for each envelope in hand.
+        let (done, ended) = mpsc::unbounded_channel();
+        let (hand, running, delivered, left) = (Hand::new(usize::from(window)), 0, Vec::new(), Vec::new());
         let (is_looking_up, is_marking, is_draining) = (false, false, false);
-        Self { app, class, hand, running, delivered, is_looking_up, is_marking, is_draining, left }
+        Self { app, class, hand, running, done, ended, delivered, is_looking_up, is_marking, is_draining, left }
     }
 
     /// Works until a stop is asked for, then finishes the attempts under way and gives back the rest.
     pub(crate) async fn run(mut self, mut taker: Taker) {
         let (mut is_away, mut reopened) = (self.app.lookups.is_away(), self.app.reopened.subscribe());
         let shutdown = self.app.shutdown.clone();
-        let mut taken = Vec::with_capacity(TAKE_MANY);
+        let (mut taken, mut ended) = (Vec::with_capacity(TAKE_MANY), Vec::with_capacity(TAKE_MANY));
         let mut ticks = tokio::time::interval(TICK);
         loop {
             self.begin();
             let due = self.hand.next_due().filter(|_| !self.is_looking_up && !self.is_draining);
             tokio::select! {
                 () = shutdown.requested() => break,
-                Some(done) = self.running.next() => {
-                    self.done(done);
-                    while let Some(Some(done)) = self.running.next().now_or_never() {
-                        self.done(done);
-                    }
-                }
+                _ = self.ended.recv_many(&mut ended, TAKE_MANY) => ended.drain(..).for_each(|done| self.done(done)),
                 count = taker.take_many(&mut taken, TAKE_MANY) => {
                     if count == 0 {
                         break;
@@ -123,21 +121,24 @@ impl Worker {
         self.is_draining = true;
         let drained = timeout(Settings::DRAIN, async {
             self.begin();
-            while let Some(done) = self.running.next().await {
+            while self.running > 0
+                && let Some(done) = self.ended.recv().await
+            {
                 self.done(done);
                 self.begin();
             }
         });
-        let unfinished = if drained.await.is_err() { self.running.len() } else { 0 };
+        drained.await.ok();
+        let unfinished = self.running;
         self.left.extend(self.hand.clear());
         info!(class = self.class.as_str(), unfinished, given_back = self.left.len(), "Giving back what is not settled");
         // First the queue gives all of them back in their order; then they may be dropped.
         taker.finish().await;
-        drop((self.left, self.running));
+        drop(self.left);
     }
 
     fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.delivered.is_empty()
+        self.running == 0 && self.delivered.is_empty()
     }
 
     /// The broker would close the AMQP channel on who holds an envelope for half an hour.
@@ -155,7 +156,7 @@ impl Worker {
     fn tick(&mut self) {
         let oldest = self.hand.oldest(Instant::now());
         self.app.metrics.oldest_in_hand(self.class, oldest);
-        self.app.metrics.in_hand(self.class, self.hand.len() + self.running.len() + self.delivered.len());
+        self.app.metrics.in_hand(self.class, self.hand.len() + self.running + self.delivered.len());
         if oldest >= self.app.hold_time && !self.is_draining {
             warn!(class = self.class.as_str(), oldest_s = oldest.as_secs(), "Held for too long: giving back");
             self.is_draining = true;
@@ -176,21 +177,33 @@ impl Worker {
             let asking: Vec<_> = std::iter::from_fn(|| self.hand.next(now)).take(LOOK_UP_MANY).collect();
             self.is_looking_up = true;
             let app = Arc::clone(&self.app);
-            let look_up = async move {
+            self.start(async move {
                 let found = app.lookups.look_up(asking.iter().map(|held| &held.item.envelope)).await;
                 Done::LookedUp(asking, found)
-            };
-            self.running.push(look_up.boxed());
+            });
         }
         if !self.is_marking && !self.delivered.is_empty() {
             let delivered = std::mem::take(&mut self.delivered);
             self.is_marking = true;
             let app = Arc::clone(&self.app);
-            self.running.push(async move { steps::mark(&app, delivered).await }.map(|()| Done::Marked).boxed());
+            self.start(async move { steps::mark(&app, delivered).await }.map(|()| Done::Marked));
         }
     }
 
+    fn start(&mut self, work: impl Future<Output = Done> + Send + 'static) {
+        self.running += 1;
+        let (done, shutdown) = (self.done.clone(), self.app.shutdown.clone());
+        self.app.shutdown.spawn(async move {
+            match AssertUnwindSafe(work).catch_unwind().await {
+                Ok(ended) => drop(done.send(ended)),
+                // What it had in hand is the queue's again once this process has ended.
+                Err(_) => shutdown.fail("a step of a delivery panicked"),
+            }
+        });
+    }
+
     fn done(&mut self, done: Done) {
+        self.running -= 1;
         match done {
             Done::LookedUp(held, found) => {
                 self.is_looking_up = false;
@@ -232,7 +245,7 @@ impl Worker {
 
     fn attempt(&mut self, held: Held<Taken>, target: Target, is_probe: bool) {
         let app = Arc::clone(&self.app);
-        let attempt = async move {
+        self.start(async move {
             let number = held.item.envelope.attempts + held.attempts + 1;
             let started = Instant::now();
             let attempt = app.attempts.make(&held.item.envelope, &target, number);
@@ -241,8 +254,7 @@ impl Worker {
                 app.metrics.attempted(started.elapsed());
             }
             Done::Attempted(Box::new(Attempted { held, target, is_probe, cause }))
-        };
-        self.running.push(attempt.boxed());
+        });
     }
 
     fn attempted(&mut self, attempted: Attempted) {
@@ -299,13 +311,12 @@ impl Worker {
     }
 
     fn settle(&mut self, held: Held<Taken>, remainder: Remainder) {
-        self.running
-            .push(settle(Arc::clone(&self.app), held, remainder).map(|left| Done::Copied(left.map(Box::new))).boxed());
+        self.start(settle(Arc::clone(&self.app), held, remainder).map(|left| Done::Copied(left.map(Box::new))));
     }
 
     /// Those who wait must not keep the window from those who need not.
     fn make_room(&mut self) {
-        let (now, is_full) = (Instant::now(), self.hand.len() + self.running.len() >= self.hand.window());
+        let (now, is_full) = (Instant::now(), self.hand.len() + self.running >= self.hand.window());
         let lately = if is_full { WELL_BEFORE } else { WELL_LATELY };
         if self.is_draining || !(is_full || self.hand.is_crowded()) || !self.app.pauses().is_anyone_well(now, lately) {
             return;
