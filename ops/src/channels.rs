@@ -137,7 +137,7 @@ impl Channels {
 
 impl Store {
     /// Opens the store, uses it, and lets it finish.
-    async fn with<T>(&self, work: impl AsyncFnOnce(ChannelStore) -> Result<T, Failed>) -> Result<T, Failed> {
+    pub(crate) async fn with<T>(&self, work: impl AsyncFnOnce(ChannelStore) -> Result<T, Failed>) -> Result<T, Failed> {
         start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
         let shutdown = Shutdown::default();
         let metrics = Metrics::register(&Registry::new())?;

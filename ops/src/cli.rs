@@ -19,7 +19,7 @@ pub struct Cli {
 enum Command {
     /// Shows the whole service at work, in one process and a temporary folder.
     Demo(demo::Demo),
-    /// Makes keys for the key ring.
+    /// Makes keys for the key ring, and moves tokens from one to the next.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Stores, shows and removes channels.
@@ -63,10 +63,7 @@ impl<E: Display + std::error::Error> From<E> for Failed {
 pub async fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Demo(demo) => demo.run().await,
-        Command::Keys(keys) => {
-            keys.run();
-            Ok(())
-        }
+        Command::Keys(keys) => keys.run().await,
         Command::Channels(channels) => channels.run().await,
         Command::Webhook(webhook) => webhook.run().await,
         Command::Dsk(dsk) => dsk.run().await,

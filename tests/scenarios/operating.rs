@@ -73,6 +73,25 @@ fn a_channel_is_stored_shown_and_removed_without_its_token_ever_being_printed() 
 }
 
 #[test]
+fn tokens_move_to_a_new_key_and_the_old_one_may_be_removed() {
+    let desk = Desk::new();
+    let old = std::fs::read_to_string(desk.path().join("key-ring")).unwrap();
+    desk.says(&["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token", "--account-id", "9"]);
+    let new = desk.says(&["keys", "new"]);
+
+    std::fs::write(desk.path().join("key-ring"), format!("{new}{old}")).unwrap();
+    assert!(desk.says(&["keys", "check"]).contains("key 2: 2 tokens"));
+    let said = desk.says(&["keys", "rotate"]);
+    assert!(said.contains("Sealed 2 tokens") && said.contains("No stored token needs key 2"), "{said}");
+    assert!(desk.says(&["keys", "rotate"]).contains("Sealed 0 tokens"), "once is enough");
+
+    std::fs::write(desk.path().join("key-ring"), &new).unwrap();
+    assert!(desk.says(&["keys", "check"]).contains("Every token opens"));
+    std::fs::write(desk.path().join("key-ring"), &old).unwrap();
+    assert!(desk.fails(1, &["keys", "check"]).contains("whatsapp:1"));
+}
+
+#[test]
 fn what_is_asked_wrongly_is_answered_with_what_would_be_right() {
     let desk = Desk::new();
     let add = |address: &'static str, tenant: &'static str, file: &'static str| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use channels::NewChannel;
+use channels::{NewChannel, new_key};
 use chassis::{Clock, Secret, Shutdown};
 use event::{Address, Class};
 use ops::dsk::{Behaviour, Dsk, Seen};
@@ -259,6 +259,31 @@ async fn a_channel_removed_while_its_events_are_queued_gets_none_of_them() {
     })
     .await;
     assert_eq!(stack.processes.dsk.requests(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_rotated_under_load_delay_no_event_beyond_an_attempt() {
+    let stack = Stack::start().await;
+    let (old, new) = (stack.processes.key(), new_key());
+    let store = stack.store();
+
+    stack.processes.write_keys(&[&new, &old]);
+    let rotate = async {
+        let ring = key_ring(&[&new, &old]);
+        let found = eventually("the store answers", async || store.reseal(&ring).await.ok()).await;
+        assert_eq!((found.by_key.as_slice(), found.unopenable.len()), (&[1, 0][..], 0));
+    };
+    tokio::join!(post(&stack, NUMBER, 0..300), rotate);
+    eventually("the first key opens all", async || {
+        stack.processes.said().contains("Read the key ring again: 2 keys").then_some(())
+    })
+    .await;
+    stack.processes.write_keys(&[&new]);
+    post(&stack, NUMBER, 300..400).await;
+
+    stack.processes.delivered(400).await;
+    let seen = stack.processes.dsk.seen();
+    assert!(seen.iter().all(|seen| seen.attempt == 1 && seen.status == 200), "an attempt failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

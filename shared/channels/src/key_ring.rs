@@ -83,6 +83,17 @@ impl KeyRing {
         Sealed(first.encrypt(token.expose().as_bytes()))
     }
 
+    /// How many keys there are.
+    #[expect(clippy::len_without_is_empty, reason = "a ring without keys is refused when it is read")]
+    pub fn len(&self) -> usize {
+        self.0.current(false).keys.len()
+    }
+
+    /// Which key opens a token, counted from 0.
+    pub(crate) fn position(&self, sealed: &Sealed) -> Option<usize> {
+        self.0.current(false).keys.iter().position(|key| key.decrypt(&sealed.0).is_ok())
+    }
+
     /// Opens a token with whichever key opens it. Where none does, the file is read again first: the key that is
     /// missing may just have been added.
     pub fn open(&self, sealed: &Sealed) -> Result<Secret, OpenError> {

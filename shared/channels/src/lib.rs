@@ -7,11 +7,13 @@ mod keys;
 mod metrics;
 mod record;
 mod remote;
+mod reseal;
 mod settings;
 mod store;
 
 pub use key_ring::{KeyRing, KeyRingSettings, OpenError, Sealed, new_key};
 pub use metrics::Metrics;
 pub use record::{ChannelRecord, ChannelState, NewChannel, Route};
+pub use reseal::KeyUse;
 pub use settings::ChannelsSettings;
 pub use store::{ChannelStore, Found, Lookup, StoreError};

@@ -4,15 +4,12 @@ use chassis::{Clock, Problem, Shutdown};
 use event::{Address, EventId, Lane};
 use jiff::Timestamp;
 
-use crate::changes::{self, Changes};
+use crate::changes::{self, Changes, Write};
 use crate::embedded::Embedded;
 use crate::record::{self, Fields};
 use crate::remote::Remote;
 use crate::settings::Location;
 use crate::{ChannelRecord, ChannelState, ChannelsSettings, Metrics, NewChannel, Route, keys};
-
-/// How often a change is decided anew because somebody else changed the same record first.
-const TRIES_MAX: usize = 10;
 
 /// Why the store gave no answer. Whoever asks waits and asks again; nothing is decided without one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,6 +121,9 @@ macro_rules! ask {
 }
 
 impl ChannelStore {
+    /// How often a change is decided anew because somebody else changed the same record first.
+    pub(crate) const TRIES_MAX: usize = 10;
+
     /// Opens the store. A Redis that is away is no problem: it is waited for; files that can't be opened are one.
     pub fn open(settings: &ChannelsSettings, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, Problem> {
         let back = match settings.location()? {
@@ -179,19 +179,32 @@ impl ChannelStore {
 
     /// One channel's record.
     pub async fn get(&self, address: &Address) -> Result<Option<ChannelRecord>, StoreError> {
-        let fields = ask!(self, back => back.read(vec![keys::channel(address)]))?.pop().unwrap_or_default();
+        let fields = self.read(vec![keys::channel(address)]).await?.pop().unwrap_or_default();
         Ok((!fields.is_empty()).then(|| record::record(address.clone(), &fields)))
     }
 
     /// Every record, in the order of their addresses.
     pub async fn list(&self) -> Result<Vec<ChannelRecord>, StoreError> {
-        let keys = ask!(self, back => back.channel_keys())?;
-        let hashes = ask!(self, back => back.read(keys.clone()))?;
+        let keys = self.channel_keys().await?;
+        let hashes = self.read(keys.clone()).await?;
         let records = keys.iter().zip(hashes).filter(|(_, fields)| !fields.is_empty()).filter_map(|(key, fields)| {
             let address = key.strip_prefix(keys::CHANNEL)?;
             Some(record::record(Address::new(address), &fields))
         });
         Ok(records.collect())
+    }
+
+    pub(crate) async fn channel_keys(&self) -> Result<Vec<String>, StoreError> {
+        ask!(self, back => back.channel_keys())
+    }
+
+    pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
+        ask!(self, back => back.read(keys.clone()))
+    }
+
+    /// `false` if somebody wrote in between.
+    pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
+        ask!(self, back => back.commit(writes.clone()))
     }
 
     /// Reads, decides, and writes if nobody wrote in between.
@@ -200,16 +213,16 @@ impl ChannelStore {
         keys: Vec<String>,
         decide: impl Fn(&mut Changes) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        for _ in 0..TRIES_MAX {
+        for _ in 0..Self::TRIES_MAX {
             let (mut changes, mut wanted) = (Changes::default(), keys.clone());
             while !wanted.is_empty() {
-                let hashes = ask!(self, back => back.read(wanted.clone()))?;
+                let hashes = self.read(wanted.clone()).await?;
                 wanted.into_iter().zip(hashes).for_each(|(key, fields)| changes.read(key, fields));
                 wanted = changes.missing();
             }
             decide(&mut changes)?;
             let writes = changes.into_writes();
-            if writes.is_empty() || ask!(self, back => back.commit(writes.clone()))? {
+            if writes.is_empty() || self.commit(writes).await? {
                 return Ok(());
             }
         }
