@@ -15,6 +15,7 @@ use tracing::info;
 use crate::attempt::Attempts;
 use crate::lookups::Lookups;
 use crate::pauses::{Pauses, Target};
+use crate::status::{self, InHand};
 use crate::worker::Worker;
 use crate::{Cause, Metrics, Policy, Settings};
 
@@ -29,6 +30,7 @@ pub(crate) struct App {
     /// Changes whenever somebody who waits for a pause should ask again.
     pub(crate) reopened: watch::Sender<u64>,
     pub(crate) hold_time: Duration,
+    in_hand: Mutex<[InHand; 2]>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
@@ -43,6 +45,18 @@ impl App {
 
     pub(crate) fn pauses(&self) -> MutexGuard<'_, Pauses> {
         self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the worker of a class has in hand.
+    pub(crate) fn in_hand(&self, class: Class) -> InHand {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)[class as usize]
+    }
+
+    /// A worker tells what it has in hand.
+    pub(crate) fn holds(&self, class: Class, in_hand: InHand) {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)[class as usize] = in_hand;
+        self.metrics.oldest_in_hand(class, in_hand.oldest);
+        self.metrics.in_hand(class, in_hand.envelopes);
     }
 
     /// Takes note of how an attempt ended, and says whether its event has to wait for a pause now.
@@ -91,10 +105,12 @@ impl Dispatcher {
             pauses: Mutex::default(),
             reopened: watch::Sender::new(0),
             hold_time: settings.hold_time,
+            in_hand: Mutex::default(),
             metrics,
             clock: Clock,
             shutdown: shutdown.clone(),
         });
+        shutdown.spawn(status::report(Arc::clone(&app)));
         for class in Class::ALL {
             let window = settings.window(class);
             let taker = queue.taker(class, window).map_err(unusable)?;

@@ -13,6 +13,7 @@ mod remedy;
 mod settings;
 mod settle;
 mod signature;
+mod status;
 mod steps;
 mod worker;
 

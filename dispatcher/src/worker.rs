@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::hand::{Hand, Held, Wait};
 use crate::pauses::{Admission, Target};
 use crate::settle::{Remainder, settle};
+use crate::status::InHand;
 use crate::steps::{self, Forgotten};
 use crate::{Cause, Next, Reason, Settings};
 
@@ -155,8 +156,8 @@ impl Worker {
 
     fn tick(&mut self) {
         let oldest = self.hand.oldest(Instant::now());
-        self.app.metrics.oldest_in_hand(self.class, oldest);
-        self.app.metrics.in_hand(self.class, self.hand.len() + self.running + self.delivered.len());
+        let envelopes = self.hand.len() + self.running + self.delivered.len();
+        self.app.holds(self.class, InHand { envelopes, oldest });
         if oldest >= self.app.hold_time && !self.is_draining {
             warn!(class = self.class.as_str(), oldest_s = oldest.as_secs(), "Held for too long: giving back");
             self.is_draining = true;

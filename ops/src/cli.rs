@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{channels, demo, dsk, keys, topology, webhook};
+use crate::{channels, demo, dsk, keys, status, topology, webhook};
 
 /// Runs, feeds and watches the Meta Integration Service.
 #[derive(Debug, Parser)]
@@ -30,6 +30,8 @@ enum Command {
     Webhook(webhook::Webhook),
     /// Plays DSK: checks and shows what it gets, and fails when told to.
     Dsk(dsk::Command),
+    /// Shows queues, dispatchers, pauses and channels on one screen.
+    Status(status::Status),
     /// Declares the queues, or checks them.
     Topology(topology::Topology),
 }
@@ -67,6 +69,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Channels(channels) => channels.run().await,
         Command::Webhook(webhook) => webhook.run().await,
         Command::Dsk(dsk) => dsk.run().await,
+        Command::Status(status) => status.run().await,
         Command::Topology(topology) => topology.run().await,
     };
     match done {

@@ -8,6 +8,7 @@ mod explain;
 mod files;
 mod keys;
 pub mod samples;
+mod status;
 mod topology;
 pub mod webhook;
 

@@ -287,6 +287,32 @@ async fn keys_rotated_under_load_delay_no_event_beyond_an_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_status_shows_who_holds_what_and_what_is_paused() {
+    let mut stack = Stack::start().await;
+    stack.processes.add_dispatcher().await;
+    other_channel(&stack, "a-token-that-dsk-refuses", None).await;
+    post(&stack, OTHER_NUMBER, 0..PEOPLE).await;
+
+    let seen = eventually("both dispatchers report, and one a pause", async || {
+        let seen = stack.ops_json(&["status", "--json", "--dead-letters"]).await;
+        let dispatchers = seen["dispatchers"].as_array()?;
+        let has_pause = dispatchers.iter().any(|one| one["paused"][0]["reason"] == "misconfigured");
+        (dispatchers.len() == 2 && has_pause).then_some(seen)
+    })
+    .await;
+    let messages = seen["queues"].as_array().into_iter().flatten().find(|queue| queue["queue"] == "meta.messages.v1");
+    assert_eq!(messages.map(|queue| &queue["consumers"]), Some(&serde_json::json!(2)));
+    assert_eq!(seen["channels"]["connected"], 2);
+    assert_eq!(seen["dead_letters"], serde_json::json!({}));
+
+    for mut dispatcher in std::mem::take(&mut stack.processes.dispatchers) {
+        dispatcher.stop().await;
+    }
+    let seen = stack.ops_json(&["status", "--json"]).await;
+    assert_eq!(seen["dispatchers"], serde_json::json!([]), "who has stopped takes its report back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_held_for_long_is_given_back_and_delivered_in_its_order() {
     let mut stack = Stack::start().await;
     stack.processes.dispatchers.remove(0).stop().await;

@@ -125,6 +125,16 @@ impl Stack {
         }
     }
 
+    /// What a command of `ops` says as JSON.
+    pub(crate) async fn ops_json(&self, arguments: &[&str]) -> serde_json::Value {
+        let mut command = tokio::process::Command::new(program("ops"));
+        command.env_clear().args(arguments).env("QUEUE_URL", &self.direct.queue_url);
+        command.env("CHANNELS_URL", &self.direct.channels_url).env("CHANNELS_KEY_PREFIX", &self.direct.key_prefix);
+        let output = command.output().await.expect("it can be run");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
     /// The channel store, without the cable.
     pub(crate) fn store(&self) -> ChannelStore {
         open_store(&self.direct)

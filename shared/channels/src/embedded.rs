@@ -115,13 +115,12 @@ impl Embedded {
         .await
     }
 
-    pub(crate) async fn channel_keys(&self) -> Result<Vec<String>, StoreError> {
-        self.ask(|database, now| {
-            // Every key that begins with `channel:` sorts before `channel;`.
+    pub(crate) async fn keys(&self, beginning: &'static str) -> Result<Vec<String>, StoreError> {
+        self.ask(move |database, now| {
             let mut keys = database.prepare_cached(
-                "SELECT key FROM entry WHERE key >= 'channel:' AND key < 'channel;' AND expires_at > ? ORDER BY key",
+                "SELECT key FROM entry WHERE substr(key, 1, length(?1)) = ?1 AND expires_at > ?2 ORDER BY key",
             )?;
-            keys.query_map([now], |row| row.get(0))?.collect()
+            keys.query_map(params![beginning, now], |row| row.get(0))?.collect()
         })
         .await
     }

@@ -9,6 +9,10 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const INITIALISED: &str = "channels:initialised";
 /// What every channel's key begins with.
 pub(crate) const CHANNEL: &str = "channel:";
+/// What every dispatcher's report begins with.
+pub(crate) const DISPATCHER: &str = "dispatcher:";
+/// How long a report counts; a dispatcher makes one every 5 s.
+pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
 /// Meta sends an event again for 7 days.
 pub(crate) const DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);
 /// Longer than a copy can wait in any queue (dead letters: 14 days).

@@ -141,9 +141,9 @@ impl Remote {
         self.ask(async |mut connection| commit.invoke_async(&mut connection).await).await
     }
 
-    /// The keys of all channels, sorted, without our prefix.
-    pub(crate) async fn channel_keys(&self) -> Result<Vec<String>, StoreError> {
-        let pattern = format!("{}*", glob_escaped(&self.key(keys::CHANNEL)));
+    /// The keys that begin so, sorted, without our prefix.
+    pub(crate) async fn keys(&self, beginning: &'static str) -> Result<Vec<String>, StoreError> {
+        let pattern = format!("{}*", glob_escaped(&self.key(beginning)));
         let (mut found, mut cursor) = (Vec::new(), 0_u64);
         loop {
             let mut scan = redis::cmd("SCAN");

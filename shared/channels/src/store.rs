@@ -195,7 +195,24 @@ impl ChannelStore {
     }
 
     pub(crate) async fn channel_keys(&self) -> Result<Vec<String>, StoreError> {
-        ask!(self, back => back.channel_keys())
+        ask!(self, back => back.keys(keys::CHANNEL))
+    }
+
+    /// A dispatcher says how it is (JSON), for 30 seconds; or, with `None`, that it has ended.
+    pub async fn report(&self, instance: &str, status: Option<&str>) -> Result<(), StoreError> {
+        let key = format!("{}{instance}", keys::DISPATCHER);
+        let before = self.read(vec![key.clone()]).await?.pop().unwrap_or_default();
+        let after = status.map(|status| ("status".to_owned(), status.to_owned())).into_iter().collect();
+        let expires = keys::REPORT_TIME.as_secs();
+        // Should somebody else have written under our name, the next report is soon.
+        self.commit(vec![Write { key, before, after, expires }]).await.map(drop)
+    }
+
+    /// What every dispatcher at work has reported last, by their names.
+    pub async fn reports(&self) -> Result<Vec<String>, StoreError> {
+        let keys = ask!(self, back => back.keys(keys::DISPATCHER))?;
+        let hashes = self.read(keys).await?;
+        Ok(hashes.into_iter().filter_map(|mut fields| fields.remove("status")).collect())
     }
 
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {

@@ -79,6 +79,11 @@ impl Amqp {
         declare::depths(&connection).await
     }
 
+    pub(crate) async fn takers(&self) -> Result<Vec<(Class, u32)>, OpenError> {
+        let connection = self.publishing.current().ok_or_else(|| OpenError::Away("no connection".to_owned()))?;
+        declare::takers(&connection).await
+    }
+
     pub(crate) async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, OpenError> {
         let connection = self.taking.current().ok_or_else(|| OpenError::Away("no connection".to_owned()))?;
         dead::scan(&connection, limit).await

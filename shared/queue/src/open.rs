@@ -104,6 +104,14 @@ impl Queue {
         }
     }
 
+    /// How many consumers RabbitMQ knows for each class; nothing for a queue in files, which one process takes from.
+    pub async fn takers(&self) -> Result<Vec<(Class, u32)>, OpenError> {
+        match &self.back_end {
+            BackEnd::Amqp(amqp) => amqp.takers().await,
+            BackEnd::Embedded(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Reads dead letters, oldest first, and leaves them where they are. One reader at a time.
     pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, OpenError> {
         match &self.back_end {

@@ -30,6 +30,17 @@ pub(super) async fn waiting_and_takers(channel: &Channel, class: Class) -> lapin
     Ok((queue.message_count(), queue.consumer_count()))
 }
 
+/// How many take from each class.
+pub(super) async fn takers(connection: &Connection) -> Result<Vec<(Class, u32)>, OpenError> {
+    let channel = connection.create_channel().await.map_err(|error| away(&error))?;
+    let mut takers = Vec::new();
+    for class in Class::ALL {
+        takers.push((class, waiting_and_takers(&channel, class).await.map_err(|error| away(&error))?.1));
+    }
+    close(channel).await;
+    Ok(takers)
+}
+
 /// How many envelopes wait in each queue, in nobody's hand.
 pub(super) async fn depths(connection: &Connection) -> Result<Vec<(Place, u64)>, OpenError> {
     let channel = connection.create_channel().await.map_err(|error| away(&error))?;
