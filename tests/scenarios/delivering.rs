@@ -1,13 +1,13 @@
 //! What becomes of an accepted event, whatever DSK answers.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use channels::{NewChannel, new_key};
 use chassis::{Clock, Secret};
-use event::Address;
+use event::{Address, Class};
 use testkit::eventually;
 
-use crate::bodies::{ADDRESS, NUMBER, text};
+use crate::bodies::{ADDRESS, NUMBER, statuses, text};
 use crate::stack::{DSK_TOKEN, Stack, key_ring};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,6 +137,31 @@ async fn a_removed_channels_events_are_discarded_and_counted() {
     })
     .await;
     assert_eq!(stack.processes.dsk.seen().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_queued_statuses_delay_no_chat() {
+    let stack = Stack::start().await;
+    stack.processes.dsk.behave(|dsk| dsk.delay = Duration::from_millis(200));
+    for batch in 0..100 {
+        assert_eq!(stack.processes.post(statuses(batch * 1_000..(batch + 1) * 1_000)).await, 200);
+    }
+    assert!(stack.waiting(Class::Updates).await.is_some_and(|waiting| waiting > 90_000), "they wait");
+
+    let mut longest = Duration::ZERO;
+    for serial in 0..10 {
+        let started = Instant::now();
+        assert_eq!(stack.processes.post(text(serial)).await, 200);
+        eventually("the chat is delivered", async || {
+            let seen = stack.processes.dsk.seen();
+            let chats = seen.iter().filter(|seen| seen.event_type == "whatsapp.message").count();
+            (chats == serial + 1).then_some(())
+        })
+        .await;
+        longest = longest.max(started.elapsed());
+    }
+    println!("longest time of a chat beside 100,000 statuses: {longest:?}, of which DSK's own 200 ms");
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
