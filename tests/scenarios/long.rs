@@ -1,6 +1,6 @@
 //! The slow ones: many events, many kills.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use testkit::eventually_within;
 
@@ -14,6 +14,10 @@ const EVENTS: usize = 100_000;
 const BATCH: usize = 1_000;
 const KILLS: usize = 12;
 const BETWEEN_KILLS: usize = 250;
+/// Between two kills of a dispatcher under load.
+const KILL_PERIOD: Duration = Duration::from_secs(3);
+/// Envelopes that a dispatcher can have in hand: no more can be delivered twice when it dies.
+const WINDOWS: usize = 192 + 64;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_events_arrive_each_once() {
@@ -45,4 +49,33 @@ async fn dispatchers_killed_again_and_again_lose_no_event() {
     let (sent, dsk) = (KILLS * BETWEEN_KILLS, &stack.processes.dsk);
     eventually_within(PATIENCE, "every event arrives", async || (dsk.ids().len() == sent).then_some(())).await;
     println!("{sent} events, {} requests, {KILLS} kills", dsk.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeats_and_kills_deliver_few_events_twice_and_lose_none() {
+    let mut stack = Stack::start().await;
+    stack.processes.add_dispatcher().await;
+
+    let mut killed_at = Instant::now();
+    let mut kills = 0;
+    for (serial, first) in (0..EVENTS).step_by(BATCH).enumerate() {
+        stack.processes.post_until_accepted(statuses(first..first + BATCH)).await;
+        if serial % 10 == 0 {
+            // Meta sends again what it believes was not heard.
+            stack.processes.post_until_accepted(statuses(first..first + BATCH)).await;
+        }
+    }
+    eventually_within(PATIENCE, "every event arrives", async || {
+        if kills < KILLS && killed_at.elapsed() > KILL_PERIOD {
+            stack.processes.dispatchers.remove(0).kill().await;
+            stack.processes.add_dispatcher().await;
+            (killed_at, kills) = (Instant::now(), kills + 1);
+        }
+        (stack.processes.dsk.ids().len() == EVENTS).then_some(())
+    })
+    .await;
+
+    let twice = stack.processes.dsk.requests() - EVENTS;
+    println!("{EVENTS} events, 10 % sent twice, {kills} kills: {twice} reached DSK twice, under the same webhook-id");
+    assert!(twice <= kills * WINDOWS, "{twice} repeats");
 }
