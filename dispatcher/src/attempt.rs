@@ -56,7 +56,7 @@ impl Attempts {
                 .clone()
                 .ok_or_else(|| Cause::Damaged("it has no dsk_url, and DSK_URL is not set".to_owned()))?,
         };
-        let party = Party { tenant: route.tenant.clone(), url: destination.url() };
+        let party = Party { tenant: route.tenant.as_str().into(), url: destination.url() };
         Ok(Target { destination, party, address: address.clone(), route })
     }
 

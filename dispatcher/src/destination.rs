@@ -33,53 +33,33 @@ pub struct Destination {
 impl Destination {
     /// `DSK_URL`: https, or http to this machine, or http at all where the operator allowed it.
     pub fn parse(url: &str, allowed: Allowed) -> Result<Self, Problem> {
-        let problem = |wrong: String| Problem::new("DSK_URL", wrong, "write https://host/path");
-        let parsed = Url::parse(url).map_err(|error| problem(format!("is no URL ({error})")))?;
-        let host = parsed.host().ok_or_else(|| problem("names no host".to_owned()))?;
-        let is_loopback = match host {
-            Host::Domain(name) => name == "localhost",
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-        };
-        match parsed.scheme() {
-            "https" => {}
-            "http" if is_loopback || allowed.http => {}
-            "http" => {
-                return Err(Problem::new(
-                    "DSK_URL",
-                    "is http, which would send tokens in clear",
-                    "write https://…, or set DSK_ALLOW_HTTP=true if the network is yours alone",
-                ));
-            }
-            _ => return Err(problem("is neither https nor http".to_owned())),
-        }
-        let uri = parsed.as_str().parse().map_err(|_| problem("is no URL that can be requested".to_owned()))?;
-        let (origin, url) = (parsed.origin().ascii_serialization().into(), parsed.as_str().into());
-        Ok(Self { uri, origin, url, is_guarded: false })
+        Self::new(&checked(url, allowed)?, false)
     }
 
     /// A channel's own URL: the same, and not into a private network. A name is resolved for each connection, and what
     /// it leads to is checked then.
     pub fn of_channel(url: &str, allowed: Allowed) -> Result<Self, Problem> {
-        let destination = Self::parse(url, allowed)?;
-        if allowed.private {
-            return Ok(destination);
-        }
-        let host = Url::parse(url).ok().and_then(|parsed| parsed.host().map(|host| host.to_owned()));
-        let is_private = match host {
+        let url = checked(url, allowed)?;
+        let is_private = match url.host() {
             Some(Host::Ipv4(address)) => !is_public(address.into()),
             Some(Host::Ipv6(address)) => !is_public(address.into()),
             Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
             None => true,
         };
-        if is_private {
+        if is_private && !allowed.private {
             return Err(Problem::new(
                 "DSK_URL",
                 "is an address of a private network",
                 "give a public one, or set DSK_ALLOW_PRIVATE=true if channels may name private ones",
             ));
         }
-        Ok(Self { is_guarded: true, ..destination })
+        Self::new(&url, !allowed.private)
+    }
+
+    fn new(url: &Url, is_guarded: bool) -> Result<Self, Problem> {
+        let uri = url.as_str().parse().map_err(|_| problem("is no URL that can be requested".to_owned()))?;
+        let (origin, url) = (url.origin().ascii_serialization().into(), url.as_str().into());
+        Ok(Self { uri, origin, url, is_guarded })
     }
 
     pub(crate) fn uri(&self) -> hyper::Uri {
@@ -96,6 +76,31 @@ impl Destination {
 
     pub(crate) fn is_guarded(&self) -> bool {
         self.is_guarded
+    }
+}
+
+fn problem(wrong: String) -> Problem {
+    Problem::new("DSK_URL", wrong, "write https://host/path")
+}
+
+/// A URL over which no token travels in clear.
+fn checked(url: &str, allowed: Allowed) -> Result<Url, Problem> {
+    let parsed = Url::parse(url).map_err(|error| problem(format!("is no URL ({error})")))?;
+    let host = parsed.host().ok_or_else(|| problem("names no host".to_owned()))?;
+    let is_loopback = match host {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    match parsed.scheme() {
+        "https" => Ok(parsed),
+        "http" if is_loopback || allowed.http => Ok(parsed),
+        "http" => Err(Problem::new(
+            "DSK_URL",
+            "is http, which would send tokens in clear",
+            "write https://…, or set DSK_ALLOW_HTTP=true if the network is yours alone",
+        )),
+        _ => Err(problem("is neither https nor http".to_owned())),
     }
 }
 

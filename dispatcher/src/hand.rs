@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use event::Lane;
-use queue::Taken;
 use tokio::time::Instant;
 
 /// An envelope in hand, and what was tried since it was taken.
@@ -23,17 +22,14 @@ pub(crate) struct Held<T> {
 }
 
 impl<T> Held<T> {
+    /// One that waits in no lane.
+    pub(crate) fn alone(item: T, lane: Lane, now: Instant) -> Self {
+        Self { item, lane, taken_at: now, attempts: 0, failures: 0, failing_since: None, serial: 0 }
+    }
+
     /// What is held by a pause has not failed by itself.
     pub(crate) fn unblamed(self) -> Self {
         Self { failures: 0, failing_since: None, ..self }
-    }
-}
-
-impl Held<Taken> {
-    /// What never was in a lane.
-    pub(crate) fn alone(taken: Taken, now: Instant) -> Self {
-        let lane = taken.envelope.lane.clone();
-        Self { item: taken, lane, taken_at: now, attempts: 0, failures: 0, failing_since: None, serial: 0 }
     }
 }
 
@@ -90,8 +86,7 @@ impl<T> Hand<T> {
     /// Takes an envelope in, at the end of its lane.
     pub(crate) fn enter(&mut self, lane: Lane, item: T, now: Instant) {
         self.serial += 1;
-        let (taken_at, serial) = (now, self.serial);
-        let held = Held { item, lane: lane.clone(), taken_at, attempts: 0, failures: 0, failing_since: None, serial };
+        let held = Held { serial: self.serial, ..Held::alone(item, lane.clone(), now) };
         self.held += 1;
         if let Some(row) = self.rows.get_mut(&lane) {
             row.queue.push_back(held);

@@ -40,7 +40,7 @@ const WELL_FOR: Duration = Duration::from_hours(1);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Party {
     /// The DSK customer.
-    pub tenant: String,
+    pub tenant: Arc<str>,
     /// Where its events go.
     pub url: Arc<str>,
 }
@@ -169,10 +169,7 @@ impl Pauses {
             self.runs.remove(&origin);
         }
         match remedy {
-            Remedy::Delivered | Remedy::DeadLetter(_) => {
-                let scopes = [origin, destination, channel];
-                scopes.iter().filter(|scope| self.paused.remove(scope).is_some()).count() > 0
-            }
+            Remedy::Delivered | Remedy::DeadLetter(_) => self.reopen([&origin, &destination, &channel]),
             Remedy::Retry => {
                 self.unavailable(origin, (id, is_probe), (now, dice));
                 is_probe && self.unprobe([&destination, &channel])
@@ -181,16 +178,14 @@ impl Pauses {
                 let failures = self.paused.get(&destination).map_or(0, |pause| pause.failures) + 1;
                 let pause = pause.filter(|pause| !pause.is_zero()).unwrap_or_else(|| THROTTLES.delay(failures, dice));
                 self.paused.insert(destination, Pause { failures, ..Pause::until(now + pause.min(PAUSE_MAX)) });
-                let is_open = self.paused.remove(&origin).is_some();
-                is_open | (is_probe && self.unprobe([&channel]))
+                self.reopen([&origin]) | (is_probe && self.unprobe([&channel]))
             }
             Remedy::Mend | Remedy::Await => {
                 let wait = if cause.is_attempt() { MISCONFIGURED } else { RECORD_PERIOD };
                 let route = Some(target.route.clone());
                 self.paused.insert(channel, Pause { route, ..Pause::until(now + wait) });
                 if cause.is_attempt() {
-                    let scopes = [origin, destination];
-                    return scopes.iter().filter(|scope| self.paused.remove(scope).is_some()).count() > 0;
+                    return self.reopen([&origin, &destination]);
                 }
                 is_probe && self.unprobe([&origin, &destination])
             }
@@ -241,6 +236,12 @@ impl Pauses {
             self.runs.remove(&scope);
             self.paused.insert(scope, Pause::until(now + PROBES.delay(1, dice)));
         }
+    }
+
+    fn reopen<'s>(&mut self, scopes: impl IntoIterator<Item = &'s Scope>) -> bool {
+        let before = self.paused.len();
+        scopes.into_iter().for_each(|scope| _ = self.paused.remove(scope));
+        self.paused.len() < before
     }
 
     fn unprobe<'s>(&mut self, scopes: impl IntoIterator<Item = &'s Scope>) -> bool {

@@ -165,9 +165,10 @@ impl Worker {
     }
 
     fn enter(&mut self, taken: Taken) {
+        let (lane, now) = (taken.envelope.lane.clone(), Instant::now());
         match steps::fault(&taken) {
-            Some(reason) => self.settle(Held::alone(taken, Instant::now()), Remainder::DeadLetter(reason, None)),
-            None => self.hand.enter(taken.envelope.lane.clone(), taken, Instant::now()),
+            Some(reason) => self.settle(Held::alone(taken, lane, now), Remainder::DeadLetter(reason, None)),
+            None => self.hand.enter(lane, taken, now),
         }
     }
 

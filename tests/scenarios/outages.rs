@@ -22,14 +22,16 @@ fn message(number: &str, serial: usize) -> Bytes {
     bodies::from(number, &format!("491555{:05}", serial % PEOPLE), &format!("{number}.{serial}"))
 }
 
-/// One more DSK, which insists on the same secrets.
-async fn second_dsk(shutdown: &Shutdown) -> Dsk {
+/// One more DSK, which insists on the same secrets, for the second business.
+async fn second_dsk(stack: &Stack, shutdown: &Shutdown) -> Dsk {
     let behaviour = Behaviour {
         token: Some(Secret::new(DSK_TOKEN)),
         signing_secret: Some(Secret::new(SIGNING_SECRET)),
         ..Behaviour::default()
     };
-    Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, shutdown).await.expect("a free port")
+    let dsk = Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, shutdown).await.expect("a free port");
+    other_channel(stack, DSK_TOKEN, Some(dsk.url())).await;
+    dsk
 }
 
 /// Stores the second business, with its own address or at the common one.
@@ -93,8 +95,7 @@ async fn an_outage_uses_up_nothing_probes_one_at_a_time_and_drains_in_lane_order
 async fn one_of_two_destinations_down_leaves_the_other_unharmed() {
     let stack = Stack::start().await;
     let playing = Shutdown::default();
-    let other = second_dsk(&playing).await;
-    other_channel(&stack, DSK_TOKEN, Some(other.url())).await;
+    let other = second_dsk(&stack, &playing).await;
     post(&stack, OTHER_NUMBER, 0..1).await;
     eventually("the other is well", async || (other.ids().len() == 1).then_some(())).await;
 
@@ -118,8 +119,7 @@ async fn one_of_two_destinations_down_leaves_the_other_unharmed() {
 async fn a_slow_destination_takes_at_most_its_own_time() {
     let stack = Stack::start().await;
     let playing = Shutdown::default();
-    let other = second_dsk(&playing).await;
-    other_channel(&stack, DSK_TOKEN, Some(other.url())).await;
+    let other = second_dsk(&stack, &playing).await;
     stack.processes.dsk.behave(|dsk| dsk.delay = Duration::from_secs(2));
 
     post(&stack, NUMBER, 0..PEOPLE).await;

@@ -12,9 +12,9 @@ const OUTAGE: [u64; RUN_EVENTS] = [0, 1, 2, 3, 301];
 fn target(tenant: &str, url: &str, channel: &str) -> Target {
     let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
     let ring = KeyRing::load(&settings, &Metrics::register(&prometheus::Registry::new()).unwrap()).unwrap();
-    let (tenant, url) = (tenant.to_owned(), Arc::from(url));
+    let (name, tenant, url): (_, Arc<str>, Arc<str>) = (tenant.to_owned(), tenant.into(), url.into());
     let dsk_token = ring.seal(&Secret::new("token"));
-    let route = Route { tenant: tenant.clone(), dsk_url: None, dsk_token, signing_secret: None };
+    let route = Route { tenant: name, dsk_url: None, dsk_token, signing_secret: None };
     let address = Address::new(channel);
     let destination = Destination::parse(&url, crate::Allowed::default()).unwrap();
     Target { destination, party: Party { tenant, url }, address, route: Box::new(route) }

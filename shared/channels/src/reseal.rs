@@ -4,7 +4,7 @@ use event::Address;
 
 use crate::changes::Write;
 use crate::record::Fields;
-use crate::{ChannelStore, KeyRing, OpenError, Sealed, StoreError, keys};
+use crate::{ChannelStore, KeyRing, Sealed, StoreError, keys};
 
 /// The fields of a record that are sealed.
 const SEALED: [&str; 3] = ["dsk_token", "signing_secret", "access_token"];
@@ -32,8 +32,7 @@ impl ChannelStore {
     /// Counts which keys the stored tokens need.
     pub async fn key_use(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut found = KeyUse { by_key: vec![0; ring.len()], ..KeyUse::default() };
-        for key in self.channel_keys().await? {
-            let fields = self.read(vec![key.clone()]).await?.pop().unwrap_or_default();
+        for (key, fields) in self.hashes().await? {
             for sealed in sealed(&fields) {
                 match ring.position(&sealed).and_then(|index| found.by_key.get_mut(index)) {
                     Some(tokens) => *tokens += 1,
@@ -83,8 +82,7 @@ fn under_first_key(before: &Fields, ring: &KeyRing) -> (Fields, usize) {
         if ring.position(&old) == Some(0) {
             continue;
         }
-        let opened: Result<_, OpenError> = ring.open(&old);
-        if let Ok(token) = opened {
+        if let Ok(token) = ring.open(&old) {
             ring.seal(&token).as_str().clone_into(value);
             resealed += 1;
         }

@@ -185,9 +185,8 @@ impl ChannelStore {
 
     /// Every record, in the order of their addresses.
     pub async fn list(&self) -> Result<Vec<ChannelRecord>, StoreError> {
-        let keys = self.channel_keys().await?;
-        let hashes = self.read(keys.clone()).await?;
-        let records = keys.iter().zip(hashes).filter(|(_, fields)| !fields.is_empty()).filter_map(|(key, fields)| {
+        let hashes = self.hashes().await?.into_iter();
+        let records = hashes.filter(|(_, fields)| !fields.is_empty()).filter_map(|(key, fields)| {
             let address = key.strip_prefix(keys::CHANNEL)?;
             Some(record::record(Address::new(address), &fields))
         });
@@ -196,6 +195,13 @@ impl ChannelStore {
 
     pub(crate) async fn channel_keys(&self) -> Result<Vec<String>, StoreError> {
         ask!(self, back => back.keys(keys::CHANNEL))
+    }
+
+    /// Every channel's hash, read together.
+    pub(crate) async fn hashes(&self) -> Result<Vec<(String, Fields)>, StoreError> {
+        let keys = self.channel_keys().await?;
+        let hashes = self.read(keys.clone()).await?;
+        Ok(keys.into_iter().zip(hashes).collect())
     }
 
     /// A dispatcher says how it is (JSON), for 30 seconds; or, with `None`, that it has ended.
@@ -216,12 +222,12 @@ impl ChannelStore {
     }
 
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
-        ask!(self, back => back.read(keys.clone()))
+        ask!(self, back => back.read(keys))
     }
 
     /// `false` if somebody wrote in between.
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
-        ask!(self, back => back.commit(writes.clone()))
+        ask!(self, back => back.commit(writes))
     }
 
     /// Reads, decides, and writes if nobody wrote in between.
