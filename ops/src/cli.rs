@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{channels, demo, dsk, keys, status, topology, webhook};
+use crate::{channels, dead_letters, demo, dsk, keys, status, topology, webhook};
 
 /// Runs, feeds and watches the Meta Integration Service.
 #[derive(Debug, Parser)]
@@ -25,6 +25,9 @@ enum Command {
     /// Stores, shows and removes channels.
     #[command(subcommand)]
     Channels(channels::Channels),
+    /// Lists, shows, replays and discards what was parked for a person.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLetters),
     /// Plays Meta: signs and posts notifications, and explains them.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
@@ -67,6 +70,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(demo) => demo.run().await,
         Command::Keys(keys) => keys.run().await,
         Command::Channels(channels) => channels.run().await,
+        Command::DeadLetters(dead_letters) => dead_letters.run().await,
         Command::Webhook(webhook) => webhook.run().await,
         Command::Dsk(dsk) => dsk.run().await,
         Command::Status(status) => status.run().await,

@@ -2,6 +2,7 @@
 
 mod channels;
 mod cli;
+mod dead_letters;
 mod demo;
 pub mod dsk;
 mod explain;

@@ -7,15 +7,14 @@ use ::channels::{ChannelStore, ChannelsSettings};
 use chassis::{Shutdown, TelemetrySettings, start_telemetry};
 use clap::Args;
 use prometheus::Registry;
-use queue::{DeadLetter, Place, Queue, QueueSettings};
+use queue::{Place, Queue, QueueSettings};
 use serde_json::{Value, json};
 
 use crate::cli::Failed;
+use crate::dead_letters::count_by_reason;
 
 /// Between two looks with `--watch`.
 const WATCH_PERIOD: Duration = Duration::from_secs(2);
-/// Dead letters that are counted by reason, at most.
-const DEAD_LETTERS_MAX: usize = 100_000;
 
 /// Shows what waits, who delivers it, what is paused, and the channels by state.
 #[derive(Args, Debug)]
@@ -70,8 +69,7 @@ impl Status {
             "channels": states(store).await?,
         });
         if self.dead_letters {
-            let letters = queue.dead_letters(DEAD_LETTERS_MAX).await?;
-            seen["dead_letters"] = json!(DeadLetter::count_by_reason(&letters));
+            seen["dead_letters"] = json!(count_by_reason(queue).await?);
         }
         Ok(seen)
     }

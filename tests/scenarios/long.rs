@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use event::Class;
 use testkit::eventually_within;
 
 use crate::bodies::{statuses, text};
-use crate::stack::Stack;
+use crate::stack::{Stack, program};
 
 /// A drill may take this long on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -78,4 +79,30 @@ async fn repeats_and_kills_deliver_few_events_twice_and_lose_none() {
     let twice = stack.processes.dsk.requests() - EVENTS;
     println!("{EVENTS} events, 10 % sent twice, {kills} kills: {twice} reached DSK twice, under the same webhook-id");
     assert!(twice <= kills * WINDOWS, "{twice} repeats");
+}
+
+/// Address space of a command that looks through all of them; their bodies alone would take a third of it.
+const BOUNDED_KB: usize = 400_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_dead_letters_are_looked_through_in_bounded_memory() {
+    let mut stack = Stack::start().await;
+    stack.processes.dispatchers.remove(0).stop().await;
+    stack.park(EVENTS).await;
+
+    for command in ["discard --all", "replay --all --yes --rate 100000"] {
+        let started = Instant::now();
+        let ops = program("ops").display().to_string();
+        let bounded = format!("ulimit -v {BOUNDED_KB} && exec {ops} dead-letters {command}");
+        let mut command = tokio::process::Command::new("sh");
+        command.args(["-c", &bounded]).env_clear().envs(stack.ops_settings());
+        let output = command.output().await.expect("there is a shell");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains(&EVENTS.to_string()), "{said}");
+        println!("{bounded}: {:?}", started.elapsed());
+    }
+
+    let replayed = stack.waiting(Class::Messages).await;
+    assert_eq!((replayed, stack.dead_letters().await.len()), (u64::try_from(EVENTS).ok(), 0));
 }

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod bodies;
+mod dead_letters;
 mod delivering;
 mod documents;
 mod embedded;

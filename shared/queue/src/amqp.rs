@@ -16,7 +16,8 @@ use event::Class;
 use tokio::sync::mpsc;
 
 use crate::metrics::Side;
-use crate::{DeadLetter, Metrics, OpenError, Place, Publisher, Taker};
+use crate::{Metrics, OpenError, Place, Publisher, Taker};
+pub(crate) use dead::DeadScan;
 use link::{Declarations, Link};
 
 /// Publishing tasks, each with an AMQP channel of its own. Measured with quorum queues: four give 17.5 k/s, one 14 k/s.
@@ -84,9 +85,9 @@ impl Amqp {
         declare::takers(&connection).await
     }
 
-    pub(crate) async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, OpenError> {
+    pub(crate) async fn scan_dead_letters(&self) -> Result<DeadScan, OpenError> {
         let connection = self.taking.current().ok_or_else(|| OpenError::Away("no connection".to_owned()))?;
-        dead::scan(&connection, limit).await
+        DeadScan::start(connection).await
     }
 
     fn watch_depths(&self) {

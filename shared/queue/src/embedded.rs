@@ -1,5 +1,6 @@
 //! The queue in files: the same promise on one machine. `Confirmed` means on disk.
 
+mod dead;
 mod files;
 mod rows;
 mod take;
@@ -15,7 +16,8 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::metrics::Side;
 use crate::publisher::Request;
-use crate::{DeadLetter, Metrics, OpenError, Place, Publisher, Taker};
+use crate::{Metrics, OpenError, Place, Publisher, Taker};
+pub(crate) use dead::DeadScan;
 use writer::Job;
 
 /// Requests that wait for the writer; beyond it callers wait.
@@ -60,7 +62,7 @@ impl Embedded {
         {
             let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if lock.is_none() {
-                *lock = Some(files::lock(&self.folder)?);
+                *lock = Some(files::lock_taking(&self.folder)?);
                 self.jobs.send(Job::ReleaseAll).ok();
             }
         }
@@ -74,15 +76,23 @@ impl Embedded {
         self.ask(Job::Depths).await
     }
 
-    pub(crate) async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, OpenError> {
-        self.ask(|reply| Job::DeadLetters(limit, reply)).await
+    pub(crate) async fn scan_dead_letters(&self) -> Result<DeadScan, OpenError> {
+        DeadScan::start(&self.folder, self.jobs.clone()).await
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, OpenError> {
-        let (reply, answer) = oneshot::channel();
-        self.jobs.send(job(reply)).ok();
-        answer.await.map_err(|_| OpenError::Files("the question could not be answered; see the log".to_owned()))
+        ask(&self.jobs, job).await
     }
+}
+
+/// Asks the writer.
+async fn ask<T>(
+    jobs: &mpsc::UnboundedSender<Job>,
+    job: impl FnOnce(oneshot::Sender<T>) -> Job,
+) -> Result<T, OpenError> {
+    let (reply, answer) = oneshot::channel();
+    jobs.send(job(reply)).ok();
+    answer.await.map_err(|_| OpenError::Files("the question could not be answered; see the log".to_owned()))
 }
 
 fn files_error(folder: &Path, error: &rusqlite::Error) -> OpenError {

@@ -16,7 +16,7 @@ mod settings;
 mod taker;
 mod topology;
 
-pub use dead::DeadLetter;
+pub use dead::{DeadLetter, DeadScan, QUEUE_REASONS, UNDECODABLE};
 pub use metrics::Metrics;
 pub use open::{OpenError, Queue};
 pub use place::{Place, Tier};

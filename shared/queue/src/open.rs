@@ -8,7 +8,7 @@ use event::Class;
 use crate::amqp::Amqp;
 use crate::embedded::Embedded;
 use crate::settings::Location;
-use crate::{DeadLetter, Metrics, Place, Publisher, QueueSettings, Taker};
+use crate::{DeadScan, Metrics, Place, Publisher, QueueSettings, Taker};
 
 /// RabbitMQ, or files on this machine.
 #[derive(Clone, Debug)]
@@ -48,6 +48,12 @@ pub enum OpenError {
         /// The queue's folder.
         folder: String,
         /// Who holds the lock.
+        holder: String,
+    },
+    /// Somebody else looks through the dead letters.
+    #[error("the dead letters are being looked through by {holder}: wait until it is done, or stop it")]
+    Scanned {
+        /// Who.
         holder: String,
     },
     /// The embedded queue's files can't be used.
@@ -112,11 +118,11 @@ impl Queue {
         }
     }
 
-    /// Reads dead letters, oldest first, and leaves them where they are. One reader at a time.
-    pub async fn dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, OpenError> {
+    /// Looks through the dead letters. One at a time may.
+    pub async fn scan_dead_letters(&self) -> Result<DeadScan, OpenError> {
         match &self.back_end {
-            BackEnd::Amqp(amqp) => amqp.dead_letters(limit).await,
-            BackEnd::Embedded(embedded) => embedded.dead_letters(limit).await,
+            BackEnd::Amqp(amqp) => amqp.scan_dead_letters().await.map(DeadScan::from),
+            BackEnd::Embedded(embedded) => embedded.scan_dead_letters().await.map(DeadScan::from),
         }
     }
 }

@@ -5,6 +5,8 @@ use chassis::Clock;
 use event::{Address, Class, DecodeError, Envelope, EventId, EventType, Lane};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::UNDECODABLE;
+
 /// Takes the envelopes of one class, at most a window of them at once.
 #[derive(Debug)]
 pub struct Taker {
@@ -130,7 +132,7 @@ pub(crate) fn stand_in(id: EventId, class: Class, body: Bytes) -> Envelope {
     let now = Clock.now();
     Envelope {
         id,
-        event_type: EventType::new("meta.undecodable"),
+        event_type: EventType::new(UNDECODABLE),
         address: Address::new("meta:undecodable"),
         lane: Lane::new("meta:undecodable"),
         class,

@@ -4,7 +4,7 @@ use event::Class;
 use lapin::options::QueueDeclareOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, Error, ErrorKind};
+use lapin::{Channel, Connection, Error, ErrorKind, Queue};
 
 use crate::topology::{Argument, QueueSpec};
 use crate::{OpenError, Place, topology};
@@ -24,9 +24,7 @@ pub(super) async fn declare(connection: &Connection) -> Result<(), OpenError> {
 /// How many envelopes of a class wait, and how many take from it. An error ends the AMQP channel, as when the queue is
 /// not there.
 pub(super) async fn waiting_and_takers(channel: &Channel, class: Class) -> lapin::Result<(u32, u32)> {
-    let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-    let queue = Place::Class(class).queue();
-    let queue = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+    let queue = ask(channel, Place::Class(class)).await?;
     Ok((queue.message_count(), queue.consumer_count()))
 }
 
@@ -46,13 +44,21 @@ pub(super) async fn depths(connection: &Connection) -> Result<Vec<(Place, u64)>,
     let channel = connection.create_channel().await.map_err(|error| away(&error))?;
     let mut depths = Vec::new();
     for place in Place::all() {
-        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-        let asked = channel.queue_declare(place.queue().into(), options, FieldTable::default()).await;
-        let queue = asked.map_err(|error| refused(&error, place.queue()))?;
-        depths.push((place, queue.message_count().into()));
+        let asked = waiting(&channel, place).await;
+        depths.push((place, asked.map_err(|error| refused(&error, place.queue()))?.into()));
     }
     close(channel).await;
     Ok(depths)
+}
+
+/// How many envelopes wait in a queue, in nobody's hand. An error ends the AMQP channel.
+pub(super) async fn waiting(channel: &Channel, place: Place) -> lapin::Result<u32> {
+    ask(channel, place).await.map(|queue| queue.message_count())
+}
+
+async fn ask(channel: &Channel, place: Place) -> lapin::Result<Queue> {
+    let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(place.queue().into(), options, FieldTable::default()).await
 }
 
 /// Ends an AMQP channel that nobody else uses; if that fails, its connection is failing too and says so.

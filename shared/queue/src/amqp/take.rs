@@ -27,7 +27,7 @@ const ACK_DELAY: Duration = Duration::from_millis(20);
 /// Settled tags that are acknowledged at once, so that a full window moves on.
 const ACKS_AT_ONCE: usize = 64;
 /// RabbitMQ 3.10 shuffles what more than 32 messages come back together (measured: an Erlang map of more has no order).
-const GIVE_BACK_CHUNK: usize = 32;
+pub(super) const GIVE_BACK_CHUNK: usize = 32;
 /// Wait after a consumer ended on a good connection (its queue was deleted, mostly).
 const CONSUMER_PAUSE: Duration = Duration::from_millis(200);
 

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use chassis::Clock;
 use event::{Class, DecodeError, Envelope, EventId, Field, Wire};
+use jiff::Timestamp;
 use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
@@ -58,11 +59,16 @@ fn id_or_made_up(properties: &BasicProperties, tag: u64) -> EventId {
     EventId::new(message_id(properties).map_or_else(made_up, str::to_owned))
 }
 
-/// Why the broker itself dead-lettered a message: the newest entry of `x-death`.
-pub(super) fn broker_reason(properties: &BasicProperties) -> Option<String> {
+/// Why the broker itself dead-lettered a message, and when: the newest entry of `x-death`.
+pub(super) fn broker_parked(properties: &BasicProperties) -> Option<(String, Option<Timestamp>)> {
     let Some(AMQPValue::FieldArray(deaths)) = value(properties, "x-death") else { return None };
     let Some(AMQPValue::FieldTable(newest)) = deaths.as_slice().first() else { return None };
-    newest.inner().get("reason").and_then(text)
+    let time = match newest.inner().get("time") {
+        Some(AMQPValue::Timestamp(seconds)) => i64::try_from(*seconds).ok(),
+        Some(_) | None => None,
+    };
+    let reason = newest.inner().get("reason").and_then(text)?;
+    Some((reason, time.and_then(|seconds| Timestamp::from_second(seconds).ok())))
 }
 
 fn field(properties: &BasicProperties, name: &str) -> Option<Field> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::OpenError;
+use crate::{OpenError, dead};
 
 /// How long to wait for another process that writes (`ops` beside a running service).
 const BUSY_TIME: Duration = Duration::from_secs(5);
@@ -48,17 +48,29 @@ pub(super) fn open(folder: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Locks the folder for taking; the lock ends with the process, however it ends.
-pub(super) fn lock(folder: &Path) -> Result<File, OpenError> {
-    let files = |error: std::io::Error| OpenError::Files(format!("{}: {error}", folder.display()));
-    let path = folder.join("taker.lock");
+pub(super) fn lock_taking(folder: &Path) -> Result<File, OpenError> {
+    let holder = format!("process {}", std::process::id());
+    lock(&folder.join("taker.lock"), &holder, |holder| OpenError::Taken {
+        folder: folder.display().to_string(),
+        holder,
+    })
+}
+
+/// Locks the folder for looking through the dead letters.
+pub(super) fn lock_scanning(folder: &Path) -> Result<File, OpenError> {
+    lock(&folder.join("dead.lock"), &dead::holder(), |holder| OpenError::Scanned { holder })
+}
+
+fn lock(path: &Path, holder: &str, held: impl FnOnce(String) -> OpenError) -> Result<File, OpenError> {
+    let files = |error: std::io::Error| OpenError::Files(format!("{}: {error}", path.display()));
     let options = OpenOptions::new().create(true).read(true).write(true).truncate(false).mode(0o600).clone();
     let mut file = options.open(path).map_err(files)?;
     if file.try_lock().is_err() {
         let mut holder = String::new();
         file.read_to_string(&mut holder).map_err(files)?;
-        return Err(OpenError::Taken { folder: folder.display().to_string(), holder: holder.trim().to_owned() });
+        return Err(held(holder.trim().to_owned()));
     }
     file.set_len(0).map_err(files)?;
-    writeln!(file, "process {}", std::process::id()).map_err(files)?;
+    writeln!(file, "{holder}").map_err(files)?;
     Ok(file)
 }

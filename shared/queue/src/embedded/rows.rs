@@ -1,16 +1,22 @@
 //! What the embedded queue does in SQL: small statements, always inside the writer's transaction.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 use event::{Class, DecodeError, Envelope, EventId, Field};
+use jiff::Timestamp;
 use rusqlite::{Connection, Result, Row, params};
 use serde_json::Value;
 
+use crate::dead::Ticket;
 use crate::publisher::Outgoing;
 use crate::taker::stand_in;
 use crate::topology::{CLASS_TTL, DEAD_TTL, DELIVERY_LIMIT};
 use crate::{DeadLetter, Place, Tier};
+
+/// Dead letters read at once.
+const DEAD_LETTERS_AT_ONCE: i64 = 16;
 
 /// An envelope that was taken, under its row number.
 #[derive(Debug)]
@@ -138,16 +144,25 @@ pub(super) fn depths(database: &Connection) -> Result<Vec<(Place, u64)>> {
     Ok(Place::all().map(|place| (place, depth(place))).collect())
 }
 
-/// The oldest dead letters.
-pub(super) fn dead_letters(database: &Connection, limit: usize) -> Result<Vec<DeadLetter>> {
+/// The row of the newest dead letter; 0 if there is none.
+pub(super) fn newest_dead(database: &Connection) -> Result<i64> {
+    let mut newest = database.prepare_cached("SELECT coalesce(max(seq), 0) FROM envelope WHERE place = ?")?;
+    newest.query_row([Place::Dead.queue()], |row| row.get(0))
+}
+
+/// The oldest dead letters of these rows, a few of them: a body may have megabytes.
+pub(super) fn dead_letters(database: &Connection, rows: &RangeInclusive<i64>) -> Result<Vec<DeadLetter>> {
     let mut oldest = database.prepare_cached(
-        "SELECT seq, message_id, headers, x'', deliveries, parked FROM envelope WHERE place = ? ORDER BY seq LIMIT ?",
+        "SELECT seq, message_id, headers, body, deliveries, parked, expires_at FROM envelope
+         WHERE place = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?",
     )?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let letters = oldest.query_map(params![Place::Dead.queue(), limit], |row| {
-        let parked: Option<String> = row.get(5)?;
-        Ok(DeadLetter::of(taken_row(row, Class::Messages)?.envelope, parked.as_deref()))
-    })?;
+    let letters =
+        oldest.query_map(params![Place::Dead.queue(), rows.start(), rows.end(), DEAD_LETTERS_AT_ONCE], |row| {
+            let parked: Option<String> = row.get(5)?;
+            let parked_at = Timestamp::from_millisecond(row.get::<_, i64>(6)? - ms(DEAD_TTL)).ok();
+            let TakenRow { seq, envelope, .. } = taken_row(row, Class::Messages)?;
+            Ok(DeadLetter::of(envelope, parked.as_deref().map(|why| (why, parked_at)), Ticket { hand: 0, number: seq }))
+        })?;
     letters.collect()
 }
 

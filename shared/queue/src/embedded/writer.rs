@@ -26,7 +26,10 @@ pub(super) enum Job {
     Delete(u64),
     Release(u64),
     Depths(oneshot::Sender<Vec<(Place, u64)>>),
-    DeadLetters(usize, oneshot::Sender<Vec<DeadLetter>>),
+    /// The next dead letters after that row, up to this one.
+    DeadLetters(std::ops::RangeInclusive<i64>, oneshot::Sender<Vec<DeadLetter>>),
+    /// The row of the newest dead letter.
+    NewestDead(oneshot::Sender<i64>),
 }
 
 /// The writer.
@@ -51,6 +54,7 @@ enum Answer {
     Taken(Vec<TakenRow>),
     Depths(Vec<(Place, u64)>),
     DeadLetters(Vec<DeadLetter>),
+    NewestDead(i64),
 }
 
 impl Writer {
@@ -143,7 +147,12 @@ fn is_needed(database: &Connection, jobs: &[Job], now: i64) -> rusqlite::Result<
     for job in jobs {
         let is_needed = match job {
             Job::Take(class, ..) => rows::is_due(database, *class, now)?,
-            Job::ReleaseAll | Job::Delete(_) | Job::Release(_) | Job::Depths(_) | Job::DeadLetters(..) => true,
+            Job::ReleaseAll
+            | Job::Delete(_)
+            | Job::Release(_)
+            | Job::Depths(_)
+            | Job::DeadLetters(..)
+            | Job::NewestDead(_) => true,
         };
         if is_needed {
             return Ok(true);
@@ -159,7 +168,8 @@ fn run(database: &Connection, job: &Job, now: i64) -> rusqlite::Result<Answer> {
         Job::Delete(seq) => rows::delete(database, *seq).map(|()| Answer::Nothing),
         Job::Release(seq) => rows::release(database, *seq).map(|()| Answer::Nothing),
         Job::Depths(_) => rows::depths(database).map(Answer::Depths),
-        Job::DeadLetters(limit, _) => rows::dead_letters(database, *limit).map(Answer::DeadLetters),
+        Job::DeadLetters(rows, _) => rows::dead_letters(database, rows).map(Answer::DeadLetters),
+        Job::NewestDead(_) => rows::newest_dead(database).map(Answer::NewestDead),
     }
 }
 
@@ -169,6 +179,10 @@ fn give(job: Job, answer: Answer) {
         (Job::Take(_, _, reply), Answer::Taken(rows)) => drop(reply.send(rows)),
         (Job::Depths(reply), Answer::Depths(depths)) => drop(reply.send(depths)),
         (Job::DeadLetters(_, reply), Answer::DeadLetters(letters)) => drop(reply.send(letters)),
-        (_, Answer::Nothing | Answer::Taken(_) | Answer::Depths(_) | Answer::DeadLetters(_)) => {}
+        (Job::NewestDead(reply), Answer::NewestDead(row)) => drop(reply.send(row)),
+        (
+            _,
+            Answer::Nothing | Answer::Taken(_) | Answer::Depths(_) | Answer::DeadLetters(_) | Answer::NewestDead(_),
+        ) => {}
     }
 }

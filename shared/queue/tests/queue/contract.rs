@@ -3,33 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
 use bytes::Bytes;
-use event::{Class, Envelope, Letter};
-use jiff::Timestamp;
+use event::{Class, Envelope};
 use queue::{Place, QueueSettings, Tier};
-use testkit::{RabbitMq, eventually};
+use testkit::eventually;
 
-use crate::rig::{Rig, envelope, envelopes, nothing_comes, take, waiting};
-
-/// Each claim becomes one test on RabbitMQ and one on files.
-macro_rules! contract {
-    ($($claim:ident),* $(,)?) => {
-        mod rabbitmq {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                let vhost = super::RabbitMq::shared().await.vhost();
-                super::$claim(super::QueueSettings::at(vhost.url())).await;
-            })*
-        }
-
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                let folder = tempfile::tempdir().expect("a temporary folder");
-                super::$claim(super::QueueSettings::embedded(folder.path())).await;
-            })*
-        }
-    };
-}
+use crate::rig::{Rig, contract, dead_letters, envelope, envelopes, nothing_comes, take, waiting};
 
 contract![
     what_is_published_is_taken_whole_and_in_order,
@@ -42,7 +20,6 @@ contract![
     a_body_of_three_megabytes_passes_unchanged,
     copies_of_one_event_share_one_outcome,
     a_retry_comes_back_to_its_class_as_often_as_it_is_made,
-    a_dead_letter_keeps_its_reason_however_often_it_is_read,
     an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_replayed_and_retried,
     a_caller_that_goes_away_does_not_stop_its_publish,
 ];
@@ -229,25 +206,6 @@ async fn a_retry_comes_back_to_its_class_as_often_as_it_is_made(settings: QueueS
     rig.stop().await;
 }
 
-async fn a_dead_letter_keeps_its_reason_however_often_it_is_read(settings: QueueSettings) {
-    let rig = Rig::open(&settings).await;
-    let letter = Letter {
-        reason: "rejected".to_owned(),
-        status: Some(400),
-        answer: "no such field".to_owned(),
-        parked_at: Timestamp::UNIX_EPOCH,
-    };
-    let parked = Envelope { letter: Some(letter.clone()), attempts: 1, ..envelope(0) };
-    let _confirmed = rig.queue.publisher().publish(Place::Dead, &parked).await.unwrap();
-
-    for _ in 0..30 {
-        let letters = rig.queue.dead_letters(10).await.unwrap();
-        assert_eq!(letters.len(), 1);
-        assert_eq!((&letters[0].letter, letters[0].attempts), (&letter, 1));
-    }
-    rig.stop().await;
-}
-
 /// On RabbitMQ 3.10 a message that was dead-lettered by the broker and carries the proof of it (`x-death`) vanishes on
 /// its way back from a retry queue: nothing of the old message may travel with its replay.
 async fn an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_replayed_and_retried(
@@ -263,7 +221,7 @@ async fn an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_rep
         }
     };
     let read = eventually("the envelope becomes a dead letter", async || {
-        let letters = rig.queue.dead_letters(10).await.ok()?;
+        let letters = dead_letters(&rig.queue).await.ok()?;
         letters.first().map(|dead| dead.letter.reason.clone())
     });
     let reason = tokio::select! {

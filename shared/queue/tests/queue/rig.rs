@@ -5,11 +5,33 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chassis::{Drained, Shutdown};
-use event::{Address, Class, Envelope, EventId, EventType, Lane};
+use event::{Address, Class, Envelope, EventId, EventType, Lane, Letter};
 use jiff::Timestamp;
 use prometheus::Registry;
-use queue::{Confirmed, Metrics, OpenError, Publisher, Queue, QueueSettings, Taken, Taker};
+use queue::{Confirmed, DeadLetter, Metrics, OpenError, Place, Publisher, Queue, QueueSettings, Taken, Taker};
 use testkit::eventually;
+
+/// Each claim becomes one test on RabbitMQ and one on files.
+macro_rules! contract {
+    ($($claim:ident),* $(,)?) => {
+        mod rabbitmq {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let vhost = testkit::RabbitMq::shared().await.vhost();
+                super::$claim(queue::QueueSettings::at(vhost.url())).await;
+            })*
+        }
+
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let folder = tempfile::tempdir().expect("a temporary folder");
+                super::$claim(queue::QueueSettings::embedded(folder.path())).await;
+            })*
+        }
+    };
+}
+pub(crate) use contract;
 
 /// An open queue, as one process has it.
 pub(crate) struct Rig {
@@ -108,5 +130,32 @@ pub(crate) async fn nothing_comes(taker: &mut Taker) -> bool {
 /// How many wait in the queue of class `messages`, in nobody's hand.
 pub(crate) async fn waiting(queue: &Queue) -> Option<u64> {
     let depths = queue.depths().await.ok()?;
-    depths.into_iter().find(|(place, _)| *place == queue::Place::Class(Class::Messages)).map(|(_, depth)| depth)
+    depths.into_iter().find(|(place, _)| *place == Place::Class(Class::Messages)).map(|(_, depth)| depth)
+}
+
+/// Puts envelopes among the dead letters.
+pub(crate) async fn park(queue: &Queue, serials: std::ops::Range<u32>) {
+    for serial in serials {
+        let letter = Letter {
+            reason: "rejected".to_owned(),
+            status: Some(400),
+            answer: String::new(),
+            parked_at: Timestamp::UNIX_EPOCH,
+        };
+        let parked = Envelope { letter: Some(letter), ..envelope(serial) };
+        let _confirmed = queue.publisher().publish(Place::Dead, &parked).await.expect("the queue takes it");
+    }
+}
+
+/// All dead letters, which stay where they are.
+pub(crate) async fn dead_letters(queue: &Queue) -> Result<Vec<DeadLetter>, OpenError> {
+    let (mut scan, mut letters) = (queue.scan_dead_letters().await?, Vec::new());
+    while let Some(letter) = scan.next().await? {
+        letters.push(letter);
+    }
+    scan.finish().await.map(|()| letters)
+}
+
+pub(crate) fn ids(letters: &[DeadLetter]) -> Vec<EventId> {
+    letters.iter().map(|letter| letter.envelope.id.clone()).collect()
 }

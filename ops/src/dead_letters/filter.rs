@@ -1,0 +1,73 @@
+//! Which dead letters a command is about.
+
+use std::time::Duration;
+
+use clap::Args;
+use dispatcher::Reason;
+use jiff::Timestamp;
+use queue::{DeadLetter, QUEUE_REASONS};
+
+use crate::cli::Failed;
+
+/// Which dead letters: those that fit everything that is given.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Filter {
+    /// Event ids; several, with a space between them.
+    ids: Vec<String>,
+    /// Why they were parked; may be given several times.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(reasons()))]
+    reason: Vec<String>,
+    /// The type of event, such as `whatsapp.message`.
+    #[arg(long = "type")]
+    event_type: Option<String>,
+    /// The channel, such as `whatsapp:106540352242922`.
+    #[arg(long)]
+    address: Option<String>,
+    /// Parked longer ago than this, such as `2h` or `3days`.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    older_than: Option<Duration>,
+    /// Parked within this time.
+    #[arg(long, value_parser = humantime::parse_duration)]
+    newer_than: Option<Duration>,
+    /// All of them.
+    #[arg(long, conflicts_with_all = ["ids", "reason", "event_type", "address", "older_than", "newer_than"])]
+    all: bool,
+}
+
+fn reasons() -> Vec<&'static str> {
+    Reason::ALL.map(Reason::as_str).into_iter().chain(QUEUE_REASONS).collect()
+}
+
+impl Filter {
+    pub(crate) fn of_id(id: &str) -> Self {
+        Self { ids: vec![id.to_owned()], ..Self::default() }
+    }
+
+    /// A command that acts has to be told on what.
+    pub(crate) fn must_choose(&self, verb: &str) -> Result<(), Failed> {
+        let is_open = self.ids.is_empty()
+            && self.reason.is_empty()
+            && self.event_type.is_none()
+            && self.address.is_none()
+            && self.older_than.is_none()
+            && self.newer_than.is_none();
+        if is_open && !self.all {
+            return Err(Failed::wrong(format!(
+                "say which dead letters to {verb}: ids, --reason, --type, --address, --older-than, --newer-than, or --all"
+            )));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finds(&self, dead: &DeadLetter, now: Timestamp) -> bool {
+        let (envelope, letter) = (&dead.envelope, &dead.letter);
+        let age = Duration::try_from(now.duration_since(letter.parked_at)).unwrap_or_default();
+        let fits = |wanted: &[String], value: &str| wanted.is_empty() || wanted.iter().any(|one| one == value);
+        fits(&self.ids, envelope.id.as_str())
+            && fits(&self.reason, &letter.reason)
+            && self.event_type.as_ref().is_none_or(|wanted| wanted == envelope.event_type.as_str())
+            && self.address.as_ref().is_none_or(|wanted| wanted == envelope.address.as_str())
+            && self.older_than.is_none_or(|limit| age > limit)
+            && self.newer_than.is_none_or(|limit| age <= limit)
+    }
+}
