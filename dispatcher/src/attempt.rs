@@ -1,5 +1,7 @@
 //! One attempt: from a channel's record and an envelope to a request, and how that ended.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use channels::{KeyRing, Route, Sealed};
 use chassis::{Clock, Secret};
@@ -46,7 +48,7 @@ impl Attempts {
     }
 
     /// Whom an attempt with this record would concern.
-    pub(crate) fn target(&self, address: &Address, route: Box<Route>) -> Result<Target, Cause> {
+    pub(crate) fn target(&self, address: &Address, route: Arc<Route>) -> Result<Target, Cause> {
         let destination = match &route.dsk_url {
             Some(url) => {
                 Destination::of_channel(url, self.allowed).map_err(|problem| Cause::Damaged(problem.to_string()))?

@@ -55,7 +55,7 @@ pub struct Target {
     /// The channel.
     pub address: Address,
     /// Its record as it was read for this attempt.
-    pub route: Box<Route>,
+    pub route: Arc<Route>,
 }
 
 /// What is paused.
@@ -103,7 +103,7 @@ struct Pause {
     is_probed: bool,
     failures: u32,
     /// Of a channel: the record that did not work.
-    route: Option<Box<Route>>,
+    route: Option<Arc<Route>>,
 }
 
 /// Events in a row that found an origin unavailable.

@@ -38,10 +38,12 @@ pub(crate) struct Worker {
     app: Arc<App>,
     class: Class,
     hand: Hand<Taken>,
-    /// Look-ups, attempts and settlements under way, each a task of its own, and what came of them.
+    /// Look-ups, attempts and settlements under way, each a task of its own, the envelopes that are out with them, and
+    /// what came of them.
     running: usize,
-    done: mpsc::UnboundedSender<Done>,
-    ended: mpsc::UnboundedReceiver<Done>,
+    out: usize,
+    done: mpsc::UnboundedSender<(usize, Done)>,
+    ended: mpsc::UnboundedReceiver<(usize, Done)>,
     /// What DSK has and is not marked yet.
     delivered: Vec<Taken>,
     is_looking_up: bool,
@@ -73,9 +75,10 @@ impl Worker {
     pub(crate) fn new(app: Arc<App>, class: Class, window: u16) -> Self {
         // Unbounded in name only: it holds at most one message for each envelope in hand.
         let (done, ended) = mpsc::unbounded_channel();
-        let (hand, running, delivered, left) = (Hand::new(usize::from(window)), 0, Vec::new(), Vec::new());
+        let (hand, delivered, left) = (Hand::new(usize::from(window)), Vec::new(), Vec::new());
+        let (running, out) = (0, 0);
         let (is_looking_up, is_marking, is_draining) = (false, false, false);
-        Self { app, class, hand, running, done, ended, delivered, is_looking_up, is_marking, is_draining, left }
+        Self { app, class, hand, running, out, done, ended, delivered, is_looking_up, is_marking, is_draining, left }
     }
 
     /// Works until a stop is asked for, then finishes the attempts under way and gives back the rest.
@@ -130,7 +133,7 @@ impl Worker {
             }
         });
         drained.await.ok();
-        let unfinished = self.running;
+        let unfinished = self.out;
         self.left.extend(self.hand.clear());
         info!(class = self.class.as_str(), unfinished, given_back = self.left.len(), "Giving back what is not settled");
         // First the queue gives all of them back in their order; then they may be dropped.
@@ -140,6 +143,11 @@ impl Worker {
 
     fn is_idle(&self) -> bool {
         self.running == 0 && self.delivered.is_empty()
+    }
+
+    /// Envelopes taken and not settled yet.
+    fn in_hand(&self) -> usize {
+        self.hand.len() + self.out + self.delivered.len()
     }
 
     /// The broker would close the AMQP channel on who holds an envelope for half an hour.
@@ -156,8 +164,7 @@ impl Worker {
 
     fn tick(&mut self) {
         let oldest = self.hand.oldest(Instant::now());
-        let envelopes = self.hand.len() + self.running + self.delivered.len();
-        self.app.holds(self.class, InHand { envelopes, oldest });
+        self.app.holds(self.class, InHand { envelopes: self.in_hand(), oldest });
         if oldest >= self.app.hold_time && !self.is_draining {
             warn!(class = self.class.as_str(), oldest_s = oldest.as_secs(), "Held for too long: giving back");
             self.is_draining = true;
@@ -179,7 +186,7 @@ impl Worker {
             let asking: Vec<_> = std::iter::from_fn(|| self.hand.next(now)).take(LOOK_UP_MANY).collect();
             self.is_looking_up = true;
             let app = Arc::clone(&self.app);
-            self.start(async move {
+            self.start(asking.len(), async move {
                 let found = app.lookups.look_up(asking.iter().map(|held| &held.item.envelope)).await;
                 Done::LookedUp(asking, found)
             });
@@ -188,24 +195,25 @@ impl Worker {
             let delivered = std::mem::take(&mut self.delivered);
             self.is_marking = true;
             let app = Arc::clone(&self.app);
-            self.start(async move { steps::mark(&app, delivered).await }.map(|()| Done::Marked));
+            self.start(delivered.len(), async move { steps::mark(&app, delivered).await }.map(|()| Done::Marked));
         }
     }
 
-    fn start(&mut self, work: impl Future<Output = Done> + Send + 'static) {
-        self.running += 1;
+    /// Starts a task that has so many envelopes.
+    fn start(&mut self, envelopes: usize, work: impl Future<Output = Done> + Send + 'static) {
+        (self.running, self.out) = (self.running + 1, self.out + envelopes);
         let (done, shutdown) = (self.done.clone(), self.app.shutdown.clone());
         self.app.shutdown.spawn(async move {
             match AssertUnwindSafe(work).catch_unwind().await {
-                Ok(ended) => drop(done.send(ended)),
+                Ok(ended) => drop(done.send((envelopes, ended))),
                 // What it had in hand is the queue's again once this process has ended.
                 Err(_) => shutdown.fail("a step of a delivery panicked"),
             }
         });
     }
 
-    fn done(&mut self, done: Done) {
-        self.running -= 1;
+    fn done(&mut self, (envelopes, done): (usize, Done)) {
+        (self.running, self.out) = (self.running - 1, self.out - envelopes);
         match done {
             Done::LookedUp(held, found) => {
                 self.is_looking_up = false;
@@ -247,7 +255,7 @@ impl Worker {
 
     fn attempt(&mut self, held: Held<Taken>, target: Target, is_probe: bool) {
         let app = Arc::clone(&self.app);
-        self.start(async move {
+        self.start(1, async move {
             let number = held.item.envelope.attempts + held.attempts + 1;
             let started = Instant::now();
             let attempt = app.attempts.make(&held.item.envelope, &target, number);
@@ -313,12 +321,12 @@ impl Worker {
     }
 
     fn settle(&mut self, held: Held<Taken>, remainder: Remainder) {
-        self.start(settle(Arc::clone(&self.app), held, remainder).map(|left| Done::Copied(left.map(Box::new))));
+        self.start(1, settle(Arc::clone(&self.app), held, remainder).map(|left| Done::Copied(left.map(Box::new))));
     }
 
     /// Those who wait must not keep the window from those who need not.
     fn make_room(&mut self) {
-        let (now, is_full) = (Instant::now(), self.hand.len() + self.running >= self.hand.window());
+        let (now, is_full) = (Instant::now(), self.in_hand() >= self.hand.window());
         let lately = if is_full { WELL_BEFORE } else { WELL_LATELY };
         if self.is_draining || !(is_full || self.hand.is_crowded()) || !self.app.pauses().is_anyone_well(now, lately) {
             return;

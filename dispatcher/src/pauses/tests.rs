@@ -17,7 +17,7 @@ fn target(tenant: &str, url: &str, channel: &str) -> Target {
     let route = Route { tenant: name, dsk_url: None, dsk_token, signing_secret: None };
     let address = Address::new(channel);
     let destination = Destination::parse(&url, crate::Allowed::default()).unwrap();
-    Target { destination, party: Party { tenant, url }, address, route: Box::new(route) }
+    Target { destination, party: Party { tenant, url }, address, route: Arc::new(route) }
 }
 
 fn answered(status: u16, retry_after: Option<u64>) -> Cause {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::changes::Write;
 use crate::record::Fields;
-use crate::store::{Lookup, Seen};
+use crate::store::{Asked, Seen};
 use crate::{StoreError, keys};
 
 /// How long to wait for another process that writes (`ops` beside a running service).
@@ -51,29 +51,18 @@ impl Embedded {
         Ok(Self { questions })
     }
 
-    pub(crate) async fn look_up(&self, lookups: &[Lookup<'_>]) -> Result<Vec<Seen>, StoreError> {
-        let asked: Vec<[String; 4]> = lookups
-            .iter()
-            .map(|lookup| {
-                let erased = [lookup.address.as_str(), lookup.lane.as_str()].map(keys::erased);
-                let [address, lane] = erased;
-                [keys::delivered(lookup.id), address, lane, keys::channel(lookup.address)]
-            })
-            .collect();
+    pub(crate) async fn look_up(&self, asked: &Asked) -> Result<Seen, StoreError> {
+        let (marks, channels) = (asked.marks.clone(), asked.channels.clone());
         let seen = self.ask(move |database, now| {
             if read(database, keys::INITIALISED, now)?.is_none() {
                 return Ok(None);
             }
-            let seen = asked.iter().map(|[delivered, address, lane, channel]| {
-                let is_there = |key: &str| read(database, key, now).map(|fields| fields.is_some());
-                let fields = read(database, channel, now)?.unwrap_or_default();
-                Ok(Seen {
-                    is_delivered: is_there(delivered)?,
-                    is_erased: is_there(address)? || is_there(lane)?,
-                    fields,
-                })
-            });
-            seen.collect::<rusqlite::Result<Vec<_>>>().map(Some)
+            let marks = marks.iter().map(|key| read(database, key, now).map(|fields| fields.is_some()));
+            let channels = channels.iter().map(|key| read(database, key, now).map(Option::unwrap_or_default));
+            Ok(Some(Seen {
+                marks: marks.collect::<rusqlite::Result<_>>()?,
+                channels: channels.collect::<rusqlite::Result<_>>()?,
+            }))
         });
         seen.await?.ok_or(StoreError::NotInitialised)
     }

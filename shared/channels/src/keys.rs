@@ -30,8 +30,7 @@ pub(crate) fn delivered(id: &EventId) -> String {
 
 /// Of an address or a lane. Hashed, because a lane may hold a phone number.
 pub(crate) fn erased(what: &str) -> String {
-    let digest = Sha256::digest(what.as_bytes());
-    digest.iter().fold("erased:".to_owned(), |key, byte| key + &format!("{byte:02x}"))
+    format!("erased:{}", hex::encode(Sha256::digest(what.as_bytes())))
 }
 
 /// The addresses of one person at Meta, for its deauthorize and deletion callbacks.

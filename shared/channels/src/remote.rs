@@ -1,6 +1,5 @@
 //! Redis: one connection, made again when it breaks; every question has a bound, and a failure a name.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tracing::{info, warn};
 
 use crate::changes::Write;
 use crate::record::Fields;
-use crate::store::{Lookup, Seen};
+use crate::store::{Asked, Seen};
 use crate::{Metrics, StoreError, keys};
 
 /// A Redis that takes longer is as good as away.
@@ -90,27 +89,21 @@ impl Remote {
         self.0.is_connected.load(Ordering::Relaxed)
     }
 
-    pub(crate) async fn look_up(&self, lookups: &[Lookup<'_>]) -> Result<Vec<Seen>, StoreError> {
-        let mut pipeline = Pipeline::with_capacity(1 + 4 * lookups.len());
+    pub(crate) async fn look_up(&self, asked: &Asked) -> Result<Seen, StoreError> {
+        let mut pipeline = Pipeline::with_capacity(2 + asked.channels.len());
         pipeline.exists(self.key(keys::INITIALISED));
-        for lookup in lookups {
-            pipeline.exists(self.key(&keys::delivered(lookup.id)));
-            pipeline.exists(self.key(&keys::erased(lookup.address.as_str())));
-            pipeline.exists(self.key(&keys::erased(lookup.lane.as_str())));
-            pipeline.hgetall(self.key(&keys::channel(lookup.address)));
+        pipeline.mget(asked.marks.iter().map(|mark| self.key(mark)).collect::<Vec<_>>());
+        for channel in &asked.channels {
+            pipeline.hgetall(self.key(channel));
         }
         let ask = async |mut connection| pipeline.query_async::<Vec<redis::Value>>(&mut connection).await;
         let mut values = self.ask(ask).await?.into_iter();
         if !next::<bool>(&mut values)? {
             return Err(StoreError::NotInitialised);
         }
-        let seen = lookups.iter().map(|_| {
-            let is_delivered = next(&mut values)?;
-            let is_erased = next::<bool>(&mut values)? | next::<bool>(&mut values)?;
-            let fields = next::<HashMap<String, String>>(&mut values)?.into_iter().collect();
-            Ok(Seen { is_delivered, is_erased, fields })
-        });
-        seen.collect()
+        let marks = next::<Vec<redis::Value>>(&mut values)?.into_iter().map(|mark| mark != redis::Value::Nil).collect();
+        let channels = asked.channels.iter().map(|_| next::<Fields>(&mut values)).collect::<Result<_, _>>()?;
+        Ok(Seen { marks, channels })
     }
 
     pub(crate) async fn mark(&self, marks: Vec<String>, time: Duration) -> Result<(), StoreError> {

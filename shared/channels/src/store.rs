@@ -1,5 +1,8 @@
 //! The channel store: what delivery asks of it in one go, and what an operator changes in it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use chassis::{Clock, Problem, Shutdown};
 use event::{Address, EventId, Lane};
 use jiff::Timestamp;
@@ -85,15 +88,55 @@ pub enum Found {
     /// The record can't be used, and why.
     Damaged(String),
     /// The channel.
-    Channel(Box<Route>),
+    Channel(Arc<Route>),
 }
 
-/// What a back end reads for one look-up.
-#[derive(Debug, Default)]
+/// What a back end is asked in one go: a burst is mostly about a few channels, so each is read once.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Markers of the events, then erasures of their lanes, then erasures of the channels.
+    pub(crate) marks: Vec<String>,
+    /// The channels' records.
+    pub(crate) channels: Vec<String>,
+    /// Which of them each event belongs to.
+    channel_of: Vec<usize>,
+}
+
+/// What it answers.
+#[derive(Debug)]
 pub(crate) struct Seen {
-    pub(crate) is_delivered: bool,
-    pub(crate) is_erased: bool,
-    pub(crate) fields: Fields,
+    pub(crate) marks: Vec<bool>,
+    pub(crate) channels: Vec<Fields>,
+}
+
+impl Asked {
+    fn new(lookups: &[Lookup<'_>]) -> Self {
+        let (mut index, mut addresses, mut channel_of) = (HashMap::new(), Vec::new(), Vec::new());
+        for lookup in lookups {
+            channel_of.push(*index.entry(lookup.address).or_insert_with(|| {
+                addresses.push(lookup.address);
+                addresses.len() - 1
+            }));
+        }
+        let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
+        marks.extend(lookups.iter().map(|lookup| keys::erased(lookup.lane.as_str())));
+        marks.extend(addresses.iter().map(|address| keys::erased(address.as_str())));
+        Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), channel_of }
+    }
+
+    /// What is known about each event, in the order asked.
+    fn found(&self, seen: &Seen) -> Vec<Found> {
+        let channels: Vec<Found> = seen.channels.iter().map(found).collect();
+        let (delivered, erased) = seen.marks.split_at(self.channel_of.len());
+        let (erased_lanes, erased_channels) = erased.split_at(self.channel_of.len());
+        let each = self.channel_of.iter().zip(delivered).zip(erased_lanes);
+        each.map(|((&channel, &is_delivered), &is_erased)| match (is_delivered, is_erased | erased_channels[channel]) {
+            (true, _) => Found::Delivered,
+            (false, true) => Found::Erased,
+            (false, false) => channels[channel].clone(),
+        })
+        .collect()
+    }
 }
 
 /// Channels and markers, in Redis or in files. Cheap to clone.
@@ -148,8 +191,12 @@ impl ChannelStore {
 
     /// Marker, erasures and channel of each, in the order asked.
     pub async fn look_up(&self, lookups: &[Lookup<'_>]) -> Result<Vec<Found>, StoreError> {
-        let seen = ask!(self, back => back.look_up(lookups))?;
-        Ok(seen.iter().map(found).collect())
+        let asked = Asked::new(lookups);
+        let seen = ask!(self, back => back.look_up(&asked))?;
+        if seen.marks.len() != asked.marks.len() || seen.channels.len() != asked.channels.len() {
+            return Err(StoreError::Refused("an answer of another length".to_owned()));
+        }
+        Ok(asked.found(&seen))
     }
 
     /// Remembers that DSK has these events, for as long as Meta may send them again.
@@ -253,20 +300,14 @@ impl ChannelStore {
     }
 }
 
-fn found(seen: &Seen) -> Found {
-    if seen.is_delivered {
-        return Found::Delivered;
-    }
-    if seen.is_erased {
-        return Found::Erased;
-    }
-    if seen.fields.is_empty() {
+fn found(fields: &Fields) -> Found {
+    if fields.is_empty() {
         return Found::Unknown;
     }
-    match record::state(&seen.fields) {
+    match record::state(fields) {
         Ok(ChannelState::Disconnected) => Found::Disconnected,
         Ok(ChannelState::Connected | ChannelState::ReconnectNeeded) => {
-            record::route(&seen.fields).map_or_else(Found::Damaged, |route| Found::Channel(Box::new(route)))
+            record::route(fields).map_or_else(Found::Damaged, |route| Found::Channel(Arc::new(route)))
         }
         Err(damage) => Found::Damaged(damage),
     }
