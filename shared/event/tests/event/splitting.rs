@@ -64,6 +64,11 @@ fn a_body_is_written_once_and_in_this_form() {
     assert_eq!(std::str::from_utf8(&events[0].body).unwrap(), expected);
 }
 
+fn read_back(wire: &event::Wire) -> Envelope {
+    let get = |name: &str| wire.headers.iter().find(|(header, _)| *header == name).map(|(_, field)| field.clone());
+    Envelope::decode(wire.message_id.as_str(), wire.body.clone(), get).unwrap()
+}
+
 #[test]
 fn an_envelope_on_the_wire_has_this_form_and_reads_back() {
     let event = only(&whatsapp("messages", &json!({"messages": [message("wamid.A", "4915550000001")]})));
@@ -78,15 +83,29 @@ fn an_envelope_on_the_wire_has_this_form_and_reads_back() {
         ("lane", text("whatsapp:1065/4915550000001")),
         ("class", Field::Word("messages")),
         ("received-at", text("2026-11-23T18:10:00Z")),
-        ("queued-at", text("2026-11-23T18:10:00Z")),
-        ("attempts", Field::Number(0)),
-        ("visits", Field::Number(0)),
-        ("copies", Field::Number(0)),
         ("traceparent", text("00-1-2-01")),
     ];
     assert_eq!((wire.message_id.as_str(), &wire.headers), (envelope.id.as_str(), &expected));
-    let get = |name: &str| wire.headers.iter().find(|(header, _)| *header == name).map(|(_, field)| field.clone());
-    assert_eq!(Envelope::decode(wire.message_id.as_str(), wire.body.clone(), get).unwrap(), envelope);
+    assert_eq!(read_back(&wire), envelope);
+
+    let later = Envelope {
+        queued_at: at() + std::time::Duration::from_secs(60),
+        attempts: 3,
+        visits: 2,
+        copies: 1,
+        ..envelope
+    };
+    let added = later.encode().headers.into_iter().filter(|header| !expected.contains(header)).collect::<Vec<_>>();
+    assert_eq!(
+        added,
+        [
+            ("queued-at", text("2026-11-23T18:11:00Z")),
+            ("attempts", Field::Number(3)),
+            ("visits", Field::Number(2)),
+            ("copies", Field::Number(1)),
+        ]
+    );
+    assert_eq!(read_back(&later.encode()), later);
 }
 
 #[test]
