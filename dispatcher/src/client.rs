@@ -6,8 +6,8 @@ use bytes::Bytes;
 use chassis::Problem;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{DATE, HeaderMap, RETRY_AFTER};
-use hyper::{Request, Response};
+use hyper::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use tokio::time::timeout;
 
-use crate::Cause;
 use crate::destination::{PrivateAddress, PublicResolver};
+use crate::{Cause, Destination};
 
 /// Longest wait for TCP (TLS is within the attempt's own bound).
 const CONNECT_TIME: Duration = Duration::from_secs(3);
@@ -25,6 +25,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(3);
 const IDLE_CONNECTIONS_MAX: usize = 256;
 /// Shorter than the 60 s after which common proxies close an idle connection.
 const IDLE_TIME: Duration = Duration::from_secs(50);
+/// How long `ops doctor` waits for an answer.
+const REACH_TIME: Duration = Duration::from_secs(10);
 /// Most of an answer that is read. DSK's answers are short; more is not for us.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// First bytes of an answer that a dead letter keeps.
@@ -83,6 +85,25 @@ impl Client {
     }
 }
 
+/// Somebody answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// With this status.
+    pub status: StatusCode,
+    /// At this time, by its own clock.
+    pub date: Option<Timestamp>,
+}
+
+/// Asks whether anybody is there, without a token and without an event.
+pub async fn reach(destination: &Destination) -> Result<Reached, Cause> {
+    let client = Client::new(REACH_TIME).map_err(|problem| Cause::Damaged(problem.to_string()))?;
+    let request = Request::builder().method(Method::HEAD).uri(destination.uri()).body(Full::default());
+    let request = request.map_err(|error| Cause::Damaged(error.to_string()))?;
+    let answer = tokio::time::timeout(REACH_TIME, client.trusted.request(request)).await;
+    let answer = answer.map_err(|_| Cause::TimedOut)?.map_err(|error| unreachable(&error))?;
+    Ok(Reached { status: answer.status(), date: date(answer.headers(), DATE) })
+}
+
 fn no_roots(error: std::io::Error) -> Problem {
     let right = "install the package ca-certificates";
     Problem::new("TLS", format!("has no certificate authorities ({error})"), right)
@@ -120,15 +141,18 @@ fn kept(body: &[u8]) -> String {
 
 /// Seconds, or a date (RFC 9110 §10.2.3); a date counts from the answer's own `Date` where there is one.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let wanted = text(RETRY_AFTER)?;
+    let wanted = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = wanted.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = |text: &str| rfc2822::parse(text).ok().map(|zoned| zoned.timestamp());
-    let from = text(DATE).and_then(date).unwrap_or(now);
-    let pause = date(wanted)?.duration_since(from);
+    let from = date(headers, DATE).unwrap_or(now);
+    let pause = date(headers, RETRY_AFTER)?.duration_since(from);
     Some(Duration::try_from(pause).unwrap_or_default())
+}
+
+fn date(headers: &HeaderMap, name: HeaderName) -> Option<Timestamp> {
+    let text = headers.get(name)?.to_str().ok()?;
+    rfc2822::parse(text.trim()).ok().map(|zoned| zoned.timestamp())
 }
 
 #[cfg(test)]

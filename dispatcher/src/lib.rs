@@ -18,6 +18,7 @@ mod steps;
 mod worker;
 
 pub use app::{Dispatcher, start};
+pub use client::{Reached, reach};
 pub use destination::{Allowed, Destination};
 pub use metrics::Metrics;
 pub use pauses::{Admission, Party, Pauses, Scope, Target};

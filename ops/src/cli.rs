@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{channels, dead_letters, demo, dsk, keys, status, topology, webhook};
+use crate::{channels, dead_letters, demo, doctor, dsk, keys, status, topology, webhook};
 
 /// Runs, feeds and watches the Meta Integration Service.
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ enum Command {
     Webhook(webhook::Webhook),
     /// Plays DSK: checks and shows what it gets, and fails when told to.
     Dsk(dsk::Command),
+    /// Tries settings, keys, queue, channels, DSK and clock, and says what to do about what is wrong.
+    Doctor(Box<doctor::Doctor>),
     /// Shows queues, dispatchers, pauses and channels on one screen.
     Status(status::Status),
     /// Declares the queues, or checks them.
@@ -73,6 +75,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::DeadLetters(dead_letters) => dead_letters.run().await,
         Command::Webhook(webhook) => webhook.run().await,
         Command::Dsk(dsk) => dsk.run().await,
+        Command::Doctor(doctor) => doctor.run().await,
         Command::Status(status) => status.run().await,
         Command::Topology(topology) => topology.run().await,
     };

@@ -4,6 +4,7 @@ mod channels;
 mod cli;
 mod dead_letters;
 mod demo;
+mod doctor;
 pub mod dsk;
 mod explain;
 mod files;

@@ -4,6 +4,7 @@ mod accepting;
 mod bodies;
 mod dead_letters;
 mod delivering;
+mod doctor;
 mod documents;
 mod embedded;
 mod faults;

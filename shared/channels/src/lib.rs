@@ -8,6 +8,7 @@ mod metrics;
 mod record;
 mod remote;
 mod reseal;
+mod server;
 mod settings;
 mod store;
 
@@ -15,5 +16,6 @@ pub use key_ring::{KeyRing, KeyRingSettings, OpenError, Sealed, new_key};
 pub use metrics::Metrics;
 pub use record::{ChannelRecord, ChannelState, NewChannel, Route};
 pub use reseal::KeyUse;
+pub use server::Server;
 pub use settings::ChannelsSettings;
 pub use store::{ChannelStore, Found, Lookup, StoreError};

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::changes::Write;
 use crate::record::Fields;
 use crate::store::{Asked, Seen};
-use crate::{Metrics, StoreError, keys};
+use crate::{Metrics, Server, StoreError, keys};
 
 /// A Redis that takes longer is as good as away.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
@@ -104,6 +104,14 @@ impl Remote {
         let marks = next::<Vec<redis::Value>>(&mut values)?.into_iter().map(|mark| mark != redis::Value::Nil).collect();
         let channels = asked.channels.iter().map(|_| next::<Fields>(&mut values)).collect::<Result<_, _>>()?;
         Ok(Seen { marks, channels })
+    }
+
+    pub(crate) async fn server(&self) -> Result<Server, StoreError> {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.cmd("INFO").cmd("TIME");
+        let ask = async |mut connection| pipeline.query_async::<(String, (i64, i32))>(&mut connection).await;
+        let (info, time) = self.ask(ask).await?;
+        Ok(Server::read(&info, time))
     }
 
     pub(crate) async fn mark(&self, marks: Vec<String>, time: Duration) -> Result<(), StoreError> {

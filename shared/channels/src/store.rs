@@ -12,7 +12,7 @@ use crate::embedded::Embedded;
 use crate::record::{self, Fields};
 use crate::remote::Remote;
 use crate::settings::Location;
-use crate::{ChannelRecord, ChannelState, ChannelsSettings, Metrics, NewChannel, Route, keys};
+use crate::{ChannelRecord, ChannelState, ChannelsSettings, Metrics, NewChannel, Route, Server, keys};
 
 /// Why the store gave no answer. Whoever asks waits and asks again; nothing is decided without one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -187,6 +187,19 @@ impl ChannelStore {
             Back::Redis(remote) => remote.is_connected(),
             Back::Embedded(_) => true,
         }
+    }
+
+    /// The Redis behind the store, as it describes itself; `None` for files.
+    pub async fn server(&self) -> Result<Option<Server>, StoreError> {
+        match &self.back {
+            Back::Redis(remote) => remote.server().await.map(Some),
+            Back::Embedded(_) => Ok(None),
+        }
+    }
+
+    /// Whether it holds channels, or ever did.
+    pub async fn is_initialised(&self) -> Result<bool, StoreError> {
+        Ok(self.read(vec![keys::INITIALISED.to_owned()]).await?.iter().any(|fields| !fields.is_empty()))
     }
 
     /// Marker, erasures and channel of each, in the order asked.
