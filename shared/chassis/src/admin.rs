@@ -12,7 +12,7 @@ use axum::routing::get;
 use prometheus::{Registry, TextEncoder};
 use tracing::info;
 
-use crate::{Problem, ServeLimits, Shutdown, serve};
+use crate::{Problem, ServeLimits, Shutdown, metrics, serve};
 
 /// Says why the process should get no traffic now; empty when it should. Asked at each `/ready`.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -30,8 +30,9 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Listens; port 0 takes a free one. Gives the address that was taken.
+    /// Listens; port 0 takes a free one. Gives the address that was taken. What a process shows of itself is added.
     pub async fn start(self, listen: SocketAddr, shutdown: &Shutdown) -> Result<SocketAddr, Problem> {
+        metrics::register(&self.registry)?;
         let (listener, address) = crate::listen("ADMIN_LISTEN", listen).await?;
         info!(admin.address = %address, "Admin port listens on {address}");
         shutdown.spawn(serve(listener, self.router(shutdown.clone()), LIMITS, shutdown.clone()));
@@ -48,13 +49,13 @@ impl Admin {
         };
         let readiness = self.readiness;
         Router::new()
-            .route("/metrics", get(metrics).with_state(self.registry))
+            .route("/metrics", get(show).with_state(self.registry))
             .route("/live", get(|| async { "live\n" }))
             .route("/ready", get(move || async move { readiness_answer(&ready(readiness)) }))
     }
 }
 
-async fn metrics(State(registry): State<Registry>) -> impl IntoResponse {
+async fn show(State(registry): State<Registry>) -> impl IntoResponse {
     match TextEncoder::new().encode_to_string(&registry.gather()) {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

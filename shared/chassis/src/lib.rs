@@ -3,6 +3,7 @@
 mod admin;
 mod backoff;
 mod clock;
+mod metrics;
 mod process;
 mod registrar;
 mod secret;
