@@ -15,7 +15,7 @@ use chassis::{Secret, Shutdown};
 use event::Class;
 use tokio::sync::mpsc;
 
-use crate::metrics::Side;
+use crate::metrics::{DEPTHS_PERIOD, Side};
 use crate::{Metrics, OpenError, Place, Publisher, Taker};
 pub(crate) use dead::DeadScan;
 use link::{Declarations, Link};
@@ -26,8 +26,6 @@ const PUBLISHING_TASKS: usize = 4;
 const REQUESTS_MAX: usize = 256;
 /// How long a start waits for the broker: long enough to meet a mismatched queue, short enough for an orchestrator.
 const START_WAIT: Duration = Duration::from_secs(5);
-/// How often queue depths are asked for.
-const DEPTHS_PERIOD: Duration = Duration::from_secs(15);
 
 /// RabbitMQ.
 #[derive(Debug)]

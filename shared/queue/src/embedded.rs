@@ -14,7 +14,7 @@ use chassis::{Clock, Shutdown};
 use event::Class;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::metrics::Side;
+use crate::metrics::{DEPTHS_PERIOD, Side};
 use crate::publisher::Request;
 use crate::{Metrics, OpenError, Place, Publisher, Taker};
 pub(crate) use dead::DeadScan;
@@ -50,7 +50,9 @@ impl Embedded {
             metrics.blocked(side, false);
         }
         let (folder, lock, shutdown) = (folder.to_owned(), Mutex::new(None), shutdown.clone());
-        Ok(Self { folder, requests, jobs, written, lock, metrics, shutdown })
+        let embedded = Self { folder, requests, jobs, written, lock, metrics, shutdown };
+        embedded.watch_depths();
+        Ok(embedded)
     }
 
     pub(crate) fn publisher(&self) -> Publisher {
@@ -78,6 +80,23 @@ impl Embedded {
 
     pub(crate) async fn scan_dead_letters(&self) -> Result<DeadScan, OpenError> {
         DeadScan::start(&self.folder, self.jobs.clone()).await
+    }
+
+    /// Holds nothing of the queue meanwhile: it is closed when the last publisher and taker has gone.
+    fn watch_depths(&self) {
+        let (jobs, metrics, shutdown) = (self.jobs.downgrade(), self.metrics.clone(), self.shutdown.clone());
+        self.shutdown.spawn(async move {
+            loop {
+                let (reply, answer) = oneshot::channel();
+                let Some(Ok(())) = jobs.upgrade().map(|jobs| jobs.send(Job::Depths(reply))) else { return };
+                if let Ok(depths) = answer.await {
+                    depths.into_iter().for_each(|(place, envelopes)| metrics.depth(place, envelopes));
+                }
+                if !shutdown.pause(DEPTHS_PERIOD).await {
+                    return;
+                }
+            }
+        });
     }
 
     async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, OpenError> {

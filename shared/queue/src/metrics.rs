@@ -8,6 +8,9 @@ use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, ex
 
 use crate::{Place, PublishError};
 
+/// How often queue depths are asked for.
+pub(crate) const DEPTHS_PERIOD: Duration = Duration::from_secs(15);
+
 /// What the queue counts, whichever back end it has.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -60,6 +63,11 @@ impl Metrics {
 
     /// A series that has nothing to say yet reads 0 instead of missing.
     fn start_at_zero(&self) {
+        for side in [Side::Publish, Side::Take] {
+            self.connected(side, false);
+            self.blocked(side, false);
+        }
+        Place::all().for_each(|place| self.depth(place, 0));
         PublishError::ALL.into_iter().for_each(|error| self.published(Err(error), 0));
         self.published(Ok(()), 0);
         Class::ALL.into_iter().for_each(|class| self.taken.with_label_values(&[class.as_str()]).inc_by(0));

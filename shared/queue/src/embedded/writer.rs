@@ -1,7 +1,7 @@
 //! The one task that writes: everything that waits shares one commit, and so one fsync.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chassis::Clock;
 use event::Class;
@@ -93,7 +93,7 @@ impl Writer {
     async fn commit(&mut self, group: Group) -> Vec<Job> {
         let Some(mut database) = self.database.take() else { return Vec::new() };
         let now = self.clock.now().as_millisecond();
-        let is_publishing = !group.requests.is_empty();
+        let (is_publishing, started) = (!group.requests.is_empty(), Instant::now());
         let work = tokio::task::spawn_blocking(move || {
             let written = write(&mut database, &group, now);
             (database, group, written)
@@ -111,6 +111,7 @@ impl Writer {
                 replies.for_each(|reply| _ = reply.send(Ok(())));
                 group.jobs.into_iter().zip(answers).for_each(|(job, answer)| give(job, answer));
                 if is_publishing {
+                    self.metrics.round(started.elapsed());
                     self.written.notify_waiters();
                 }
                 Vec::new()

@@ -22,6 +22,7 @@ contract![
     a_retry_comes_back_to_its_class_as_often_as_it_is_made,
     an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_replayed_and_retried,
     a_caller_that_goes_away_does_not_stop_its_publish,
+    how_many_wait_is_shown_to_those_who_watch,
 ];
 
 async fn what_is_published_is_taken_whole_and_in_order(settings: QueueSettings) {
@@ -263,4 +264,19 @@ async fn a_caller_that_goes_away_does_not_stop_its_publish(settings: QueueSettin
     taker.finish().await;
     drop(publisher);
     rig.stop().await;
+}
+
+async fn how_many_wait_is_shown_to_those_who_watch(settings: QueueSettings) {
+    let publishing = Rig::open(&settings).await;
+    assert!(publishing.shows(r#"queue_depth{queue="meta.messages.v1"} 0"#));
+    let _confirmed = publishing.queue.publisher().publish_all(&envelopes(0..3)).await.unwrap();
+
+    let watching = Rig::open(&settings).await;
+
+    eventually("three envelopes are shown", async || {
+        watching.shows(r#"queue_depth{queue="meta.messages.v1"} 3"#).then_some(())
+    })
+    .await;
+    watching.stop().await;
+    publishing.stop().await;
 }

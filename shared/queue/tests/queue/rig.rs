@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chassis::{Drained, Shutdown};
 use event::{Address, Class, Envelope, EventId, EventType, Lane, Letter};
 use jiff::Timestamp;
-use prometheus::Registry;
+use prometheus::{Registry, TextEncoder};
 use queue::{Confirmed, DeadLetter, Metrics, OpenError, Place, Publisher, Queue, QueueSettings, Taken, Taker};
 use testkit::eventually;
 
@@ -36,6 +36,7 @@ pub(crate) use contract;
 /// An open queue, as one process has it.
 pub(crate) struct Rig {
     pub(crate) queue: Queue,
+    registry: Registry,
     shutdown: Shutdown,
 }
 
@@ -45,19 +46,25 @@ impl Rig {
     }
 
     pub(crate) async fn try_open(settings: &QueueSettings) -> Result<Self, OpenError> {
-        let shutdown = Shutdown::default();
-        let metrics = Metrics::register(&Registry::new()).expect("metrics register once");
+        let (shutdown, registry) = (Shutdown::default(), Registry::new());
+        let metrics = Metrics::register(&registry).expect("metrics register once");
         let queue = Queue::open(settings, metrics, &shutdown).await?;
-        Ok(Self { queue, shutdown })
+        Ok(Self { queue, registry, shutdown })
     }
 
     pub(crate) fn taker(&self, window: u16) -> Taker {
         self.queue.taker(Class::Messages, window).expect("nobody else takes")
     }
 
+    /// Whether its metrics have that line.
+    pub(crate) fn shows(&self, line: &str) -> bool {
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather()).expect("metrics are text");
+        text.lines().any(|shown| shown == line)
+    }
+
     /// Ends like a process that was told to stop.
     pub(crate) async fn stop(self) {
-        let Self { queue, shutdown } = self;
+        let Self { queue, shutdown, .. } = self;
         shutdown.request();
         drop(queue);
         assert_eq!(shutdown.drain(Duration::from_secs(10)).await, Drained::Cleanly, "every task ends with the process");
