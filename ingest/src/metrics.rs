@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chassis::Registrar;
-use event::Class;
+use event::{Class, Event};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge, Registry, exponential_buckets};
 
 use crate::receive::Outcome;
@@ -19,6 +19,27 @@ pub struct Metrics {
     timestamps_replaced: IntCounter,
     handshakes: IntCounterVec,
     bytes_in_flight: IntGauge,
+}
+
+/// What is in a notification.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Contents {
+    /// Of each class, in the order of `Class::ALL`.
+    events: [u64; Class::ALL.len()],
+    unrecognized: u64,
+    timestamps_replaced: u64,
+}
+
+impl Contents {
+    pub(crate) fn of(events: &[Event]) -> Self {
+        let count =
+            |is_counted: &dyn Fn(&Event) -> bool| events.iter().filter(|event| is_counted(event)).count() as u64;
+        Self {
+            events: Class::ALL.map(|class| count(&|event| event.class == class)),
+            unrecognized: count(&Event::is_unrecognized),
+            timestamps_replaced: count(&|event| event.timestamp_replaced),
+        }
+    }
 }
 
 /// How a handshake ended.
@@ -72,9 +93,7 @@ impl Metrics {
         for outcome in Outcome::ALL {
             metrics.notifications.with_label_values(&[outcome.as_str()]).inc_by(0);
         }
-        for class in Class::ALL {
-            metrics.events(class, 0);
-        }
+        metrics.accepted(&Contents::default());
         for handshake in [Handshake::Answered, Handshake::Refused] {
             metrics.handshakes.with_label_values(&[handshake.as_str()]).inc_by(0);
         }
@@ -93,16 +112,13 @@ impl Metrics {
         self.notification_bytes.observe(bytes as f64);
     }
 
-    pub(crate) fn events(&self, class: Class, count: u64) {
-        self.events.with_label_values(&[class.as_str()]).inc_by(count);
-    }
-
-    pub(crate) fn unrecognized(&self) {
-        self.unrecognized.inc();
-    }
-
-    pub(crate) fn timestamp_replaced(&self) {
-        self.timestamps_replaced.inc();
+    /// What is not accepted comes again, and would be counted twice.
+    pub(crate) fn accepted(&self, contents: &Contents) {
+        for (class, count) in Class::ALL.into_iter().zip(contents.events) {
+            self.events.with_label_values(&[class.as_str()]).inc_by(count);
+        }
+        self.unrecognized.inc_by(contents.unrecognized);
+        self.timestamps_replaced.inc_by(contents.timestamps_replaced);
     }
 
     pub(crate) fn handshake(&self, handshake: Handshake) {

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use event::{Class, Envelope, Event};
+use event::Envelope;
 use http_body_util::BodyExt as _;
 use queue::{Confirmed, PublishError};
 use tokio::sync::oneshot;
@@ -17,6 +17,7 @@ use tracing::{info, warn};
 
 use crate::admission::{Full, Reservation};
 use crate::app::App;
+use crate::metrics::Contents;
 use crate::signature::{SignatureError, SignedBody};
 
 /// Meta sends at most 3 MB (WhatsApp throughput page); a little more is let in, nothing beyond.
@@ -125,10 +126,12 @@ async fn take_over(app: &Arc<App>, headers: &HeaderMap, body: Body) -> Result<Co
     let body = SignedBody::verify(body, signature(headers)?, &app.secrets.app_secrets)?;
     app.metrics.signed(body.bytes().len());
 
-    let envelopes = envelopes(app, &body);
+    let (envelopes, contents) = envelopes(app, &body);
     reservation.grow(envelopes.iter().map(|envelope| envelope.body.len()).sum())?;
     app.metrics.bytes_in_flight(app.budget.held());
-    publish(app, envelopes, reservation).await
+    let confirmed = publish(app, envelopes, reservation).await?;
+    app.metrics.accepted(&contents);
+    Ok(confirmed)
 }
 
 async fn read(mut body: Body, reservation: &mut Reservation) -> Result<Bytes, Refusal> {
@@ -153,26 +156,13 @@ fn signature(headers: &HeaderMap) -> Result<Option<&[u8]>, SignatureError> {
     }
 }
 
-fn envelopes(app: &App, body: &SignedBody) -> Vec<Envelope> {
+fn envelopes(app: &App, body: &SignedBody) -> (Vec<Envelope>, Contents) {
     let received_at = app.clock.now();
     let traceparent = traceparent();
     let events = event::split(body.bytes(), received_at);
-    count(app, &events);
-    events.into_iter().map(|event| Envelope::first(event, received_at, traceparent.clone())).collect()
-}
-
-fn count(app: &App, events: &[Event]) {
-    for class in Class::ALL {
-        app.metrics.events(class, events.iter().filter(|event| event.class == class).count() as u64);
-    }
-    for event in events {
-        if event.is_unrecognized() {
-            app.metrics.unrecognized();
-        }
-        if event.timestamp_replaced {
-            app.metrics.timestamp_replaced();
-        }
-    }
+    let contents = Contents::of(&events);
+    let envelopes = events.into_iter().map(|event| Envelope::first(event, received_at, traceparent.clone()));
+    (envelopes.collect(), contents)
 }
 
 /// A trace begins here; W3C form, sampled. Without randomness there is no trace, which harms nobody.
