@@ -57,6 +57,10 @@ impl App {
         self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)[class as usize] = in_hand;
         self.metrics.oldest_in_hand(class, in_hand.oldest);
         self.metrics.in_hand(class, in_hand.envelopes);
+        // Some pauses end without an attempt: a record was replaced, or nobody waits any more.
+        let mut pauses = self.pauses();
+        pauses.forget_unasked(Instant::now());
+        self.metrics.pauses(pauses.scopes());
     }
 
     /// Takes note of how an attempt ended, and says whether its event has to wait for a pause now.

@@ -154,6 +154,11 @@ impl<T> Hand<T> {
         oldest.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
     }
 
+    /// All that it holds, those that are out aside.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &T> {
+        self.rows.values().flat_map(|row| &row.queue).map(|held| &held.item)
+    }
+
     /// Most envelopes that the queue hands to us at once.
     pub(crate) fn window(&self) -> usize {
         self.window

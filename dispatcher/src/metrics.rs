@@ -83,7 +83,7 @@ impl Metrics {
                 "reason",
             )?,
             oldest_in_hand: new.add(GaugeVec::new(
-                Opts::new("dispatcher_oldest_in_hand_seconds", "How long the oldest envelope that waits has been in hand."),
+                Opts::new("dispatcher_oldest_in_hand_seconds", "Age of the oldest event that waits in hand, counted from its entry into the queue."),
                 &["class"],
             )?)?,
             dead_letters: new.counters(

@@ -33,6 +33,8 @@ const PROBED_PERIOD: Duration = Duration::from_secs(1);
 pub(crate) const IN_HAND_MAX: Duration = Duration::from_secs(30);
 /// The longest pause that DSK can ask for.
 pub(crate) const PAUSE_MAX: Duration = Duration::from_hours(1);
+/// How long a pause is kept that nobody probes. Those who made room come back within 10 minutes.
+const UNASKED_FOR: Duration = Duration::from_mins(15);
 /// How long a good answer is remembered.
 const WELL_FOR: Duration = Duration::from_hours(1);
 
@@ -212,6 +214,11 @@ impl Pauses {
     /// How many are paused.
     pub fn count(&self) -> usize {
         self.paused.len()
+    }
+
+    /// Forgets what nobody waits for: its channel was removed, or goes elsewhere now. Whoever waits, probes.
+    pub fn forget_unasked(&mut self, now: Instant) {
+        self.paused.retain(|_, pause| pause.is_probed || now < pause.probe_at + UNASKED_FOR);
     }
 
     /// What is paused now.

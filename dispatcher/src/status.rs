@@ -17,6 +17,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct InHand {
     pub(crate) envelopes: usize,
+    /// Age of the oldest that waits, counted from its entry into the queue.
     pub(crate) oldest: Duration,
 }
 

@@ -169,3 +169,27 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_pause_that_nobody_probes_is_forgotten() {
+    let target = target("t", "https://dsk.example/a", "whatsapp:1");
+    let (mut pauses, now) = outage(&target);
+    let due = now + PROBES.delay(1, 1.0);
+
+    pauses.forget_unasked(due + UNASKED_FOR - Duration::from_millis(1));
+    assert!(pauses.is_paused(&target));
+    pauses.forget_unasked(due + UNASKED_FOR);
+    assert!(!pauses.is_paused(&target));
+}
+
+#[test]
+fn a_pause_whose_probe_is_under_way_is_not_forgotten() {
+    let target = target("t", "https://dsk.example/a", "whatsapp:1");
+    let (mut pauses, now) = outage(&target);
+    let due = now + UNASKED_FOR;
+    assert_eq!(pauses.admit(&target, due), Admission::Go { is_probe: true });
+
+    pauses.forget_unasked(due + UNASKED_FOR);
+
+    assert!(pauses.is_paused(&target));
+}
