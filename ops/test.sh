@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test, installing RabbitMQ and Redis first where they are missing. `--long` adds the slow ones.
+# Runs every test, installing RabbitMQ, Redis and Prometheus first where they are missing. `--long` adds the slow ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -40,13 +40,15 @@ install_packages() {
 missing=()
 has_rabbitmq || missing+=(rabbitmq-server)
 command -v redis-server > /dev/null || missing+=(redis-server)
+# With its promtool.
+command -v prometheus > /dev/null || missing+=(prometheus)
 # libFuzzer is C++.
 if $long && ! command -v c++ > /dev/null; then missing+=(g++); fi
 if [ ${#missing[@]} -gt 0 ]; then
     echo "Installing ${missing[*]}: the tests start private servers, on ports of their own"
     install_packages "${missing[@]}" || {
         echo "error: ${missing[*]} can't be installed here." >&2
-        echo "Install RabbitMQ (3.10 or newer) and Redis (6 or newer) with your system's packages," >&2
+        echo "Install RabbitMQ (3.10 or newer), Redis (6 or newer) and Prometheus (2.42 or newer) with your system's packages," >&2
         echo "set RABBITMQ_SBIN to the folder of its rabbitmq-server script, and run this again." >&2
         exit 1
     }

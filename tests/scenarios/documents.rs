@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::house::{files, read, root};
 use crate::stack::program;
 
-const DOCUMENTS: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/events.md"];
+const DOCUMENTS: [&str; 5] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "docs/events.md", "docs/metrics.md"];
 /// Names in capitals that are no settings of ours.
 const OTHERS: [&str; 6] = ["RABBITMQ_SBIN", "PATH", "X_FILE", "PWD", "UPDATE_EXPECT", "PARTNER_"];
 

@@ -1,6 +1,7 @@
 //! The scenarios: real processes, real RabbitMQ, real Redis; only Meta and DSK are played.
 
 mod accepting;
+mod alerts;
 mod bodies;
 mod dead_letters;
 mod delivering;
@@ -14,6 +15,8 @@ mod long;
 mod operating;
 mod outages;
 mod secrecy;
+mod shown;
 mod stack;
 mod starting;
 mod stopping;
+mod watching;

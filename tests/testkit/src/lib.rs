@@ -1,4 +1,5 @@
-//! What the tests stand on: a private RabbitMQ and Redis, a cable that can be cut, processes, waiting without sleeping.
+//! What the tests stand on: a private RabbitMQ, Redis and Prometheus, a cable that can be cut, processes, waiting
+//! without sleeping.
 //! Failures panic: a test stops where it can't go on.
 
 mod eventually;
@@ -6,11 +7,13 @@ mod keeper;
 mod link;
 mod ports;
 mod process;
+mod prometheus;
 mod rabbitmq;
 mod redis;
 
 pub use eventually::{eventually, eventually_within};
 pub use link::Link;
 pub use process::Process;
+pub use prometheus::Prometheus;
 pub use rabbitmq::{RabbitMq, Vhost};
 pub use redis::Redis;

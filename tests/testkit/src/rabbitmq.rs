@@ -27,6 +27,7 @@ const PASSWORD_HASH: &str = "AQIDBEMMOXwY6PKx/JKP9PAqfsb4ozuD0Ta3pxxa9gEYBMmD";
 #[derive(Debug)]
 pub struct RabbitMq {
     address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
     environment: BTreeMap<&'static str, String>,
     scripts: PathBuf,
     #[expect(dead_code, reason = "the keeper ends it; dropping it here would leave a zombie")]
@@ -48,25 +49,34 @@ impl RabbitMq {
     /// The broker that all tests of a run share. Nobody stops it or raises its alarms.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<RabbitMq> = OnceCell::const_new();
-        SHARED.get_or_init(|| Self::start_with(SHARED_VHOSTS)).await
+        SHARED.get_or_init(|| Self::start_with(SHARED_VHOSTS, None)).await
     }
 
     /// A broker for one test, which may do with it what it likes.
     pub async fn start() -> Self {
-        Self::start_with(OWN_VHOSTS).await
+        Self::start_with(OWN_VHOSTS, None).await
     }
 
-    async fn start_with(vhosts: usize) -> Self {
+    /// The same with the plugin that shows its metrics.
+    pub async fn watched() -> Self {
+        Self::start_with(OWN_VHOSTS, Some(SocketAddr::from(([127, 0, 0, 1], free_port())))).await
+    }
+
+    async fn start_with(vhosts: usize, metrics_address: Option<SocketAddr>) -> Self {
         let keeper = Keeper::new("test-rabbitmq-");
         let scripts = scripts();
         let ports = [free_port(), free_port(), free_port()];
         write_configuration(keeper.folder(), vhosts);
+        if let Some(address) = metrics_address {
+            show_metrics(keeper.folder(), address);
+        }
         let environment = environment(keeper.folder(), ports);
         let name_daemon = keeper.start(Command::new("epmd").envs(&environment), "epmd");
         let node = start_node(&keeper, &scripts, &environment);
         let address = SocketAddr::from(([127, 0, 0, 1], ports[0]));
         let given = AtomicUsize::new(0);
-        let broker = Self { address, environment, scripts, name_daemon, node: Mutex::new(node), vhosts, given, keeper };
+        let node = Mutex::new(node);
+        let broker = Self { address, metrics_address, environment, scripts, name_daemon, node, vhosts, given, keeper };
         broker.is_up().await;
         broker
     }
@@ -74,6 +84,11 @@ impl RabbitMq {
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its metrics are, if it shows any.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
     }
 
     /// A virtual host of one's own.
@@ -190,6 +205,16 @@ fn write_configuration(folder: &Path, vhosts: usize) {
     write("enabled_plugins", "[].\n".to_owned());
     write("rabbitmq-env.conf", String::new());
     write("advanced.config", "[].\n".to_owned());
+}
+
+/// Has the plugin serve them there.
+fn show_metrics(folder: &Path, address: SocketAddr) {
+    use std::io::Write as _;
+    let configuration = folder.join("rabbitmq.conf");
+    let mut configuration = std::fs::File::options().append(true).open(configuration).expect("it is ours");
+    writeln!(configuration, "prometheus.tcp.ip = {}\nprometheus.tcp.port = {}", address.ip(), address.port())
+        .expect("it is ours");
+    std::fs::write(folder.join("enabled_plugins"), "[rabbitmq_prometheus].\n").expect("the folder is ours");
 }
 
 /// Everything that would otherwise lie in a global folder or on a well-known port.
