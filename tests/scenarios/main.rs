@@ -3,6 +3,7 @@
 mod accepting;
 mod alerts;
 mod bodies;
+mod configuration;
 mod dead_letters;
 mod delivering;
 mod doctor;

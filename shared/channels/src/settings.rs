@@ -10,7 +10,7 @@ use redis::IntoConnectionInfo as _;
 #[derive(Args, Clone, Debug)]
 pub struct ChannelsSettings {
     /// Redis as `redis://user:password@host:6379/0` (rediss for TLS), or `embedded:DIR` for a store in files on this
-    /// machine. May hold a password, so it may also come from a file (`CHANNELS_URL_FILE`).
+    /// machine. Without it: the Redis that a package installs on this machine.
     #[arg(long, env, hide_env_values = true)]
     pub channels_url: Option<Secret>,
     /// A file that holds `CHANNELS_URL`.

@@ -9,7 +9,7 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 pub struct QueueSettings {
     /// RabbitMQ as `amqp://user:password@host:5672/vhost` (amqps for TLS), or `embedded:DIR` for a queue in files on
-    /// this machine. May hold a password, so it may also come from a file (`QUEUE_URL_FILE`).
+    /// this machine. Without it: the RabbitMQ that a package installs on this machine.
     #[arg(long, env, hide_env_values = true)]
     pub queue_url: Option<Secret>,
     /// A file that holds `QUEUE_URL`.
