@@ -13,7 +13,7 @@ use tracing::info;
 
 use crate::admission::Budget;
 use crate::settings::Secrets;
-use crate::{Metrics, Settings, handshake, receive};
+use crate::{Metrics, Settings, TrustedProxies, handshake, receive};
 
 /// Meta opens few connections and reuses them; a proxy in front opens more.
 const LIMITS: ServeLimits =
@@ -22,6 +22,7 @@ const LIMITS: ServeLimits =
 /// What a request needs.
 pub(crate) struct App {
     pub(crate) secrets: Secrets,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) publisher: Publisher,
     pub(crate) budget: Budget,
     pub(crate) metrics: Metrics,
@@ -48,6 +49,7 @@ impl Ingest {
         let (listener, address) = chassis::listen("INGEST_LISTEN", settings.ingest_listen).await?;
         let app = App {
             secrets,
+            trusted_proxies: settings.trusted_proxies.clone(),
             publisher,
             budget: Budget::new(settings.ingest_bytes_in_flight_max),
             metrics,

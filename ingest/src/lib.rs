@@ -2,6 +2,7 @@
 
 mod admission;
 mod app;
+mod client;
 mod handshake;
 mod metrics;
 mod receive;
@@ -9,6 +10,7 @@ mod settings;
 mod signature;
 
 pub use app::{Ingest, start};
+pub use client::{NoNetwork, TrustedProxies};
 pub use metrics::Metrics;
 pub use settings::Settings;
 pub use signature::{SignatureError, SignedBody, sign};

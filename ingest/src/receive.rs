@@ -1,10 +1,11 @@
 //! A notification: check, split, publish, and only then say 200.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
@@ -97,7 +98,12 @@ impl Refusal {
 }
 
 /// `POST /webhook`: check, split, publish, and only then say 200.
-pub(crate) async fn receive(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Response {
+pub(crate) async fn receive(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let started = Instant::now();
     let answer = take_over(&app, &headers, body).await;
     let elapsed_ms = started.elapsed().as_millis();
@@ -109,8 +115,9 @@ pub(crate) async fn receive(State(app): State<Arc<App>>, headers: HeaderMap, bod
         }
         Err(refusal) => {
             app.metrics.answered(refusal.outcome(), started.elapsed());
-            warn!(status = refusal.status().as_u16(), elapsed_ms, "Refused a notification: {refusal}");
-            refusal.status().into_response()
+            let (status, client) = (refusal.status(), app.trusted_proxies.client(peer.ip(), &headers));
+            warn!(status = status.as_u16(), %client, elapsed_ms, "Refused a notification: {refusal}");
+            status.into_response()
         }
     }
 }

@@ -8,6 +8,8 @@ use chassis::{Problem, Problems, Secret, TelemetrySettings, read_secret};
 use clap::Parser;
 use queue::QueueSettings;
 
+use crate::TrustedProxies;
+
 /// Takes Meta's signed notifications and answers 200 once the queue has their events safely.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ingest", version)]
@@ -33,6 +35,10 @@ pub struct Settings {
     /// Most bytes of bodies and envelopes held at once; beyond it notifications are answered 503.
     #[arg(long, env, default_value_t = 256 << 20)]
     pub ingest_bytes_in_flight_max: u32,
+    /// Proxies in front of ingest, as addresses or networks such as `10.0.0.0/8`, separated by commas: log lines then
+    /// show the client that their `X-Forwarded-For` names. Without it they show who connected.
+    #[arg(long, env, default_value = "")]
+    pub trusted_proxies: TrustedProxies,
     /// Where the queue is.
     #[command(flatten)]
     pub queue: QueueSettings,

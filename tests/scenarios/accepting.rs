@@ -56,6 +56,18 @@ async fn only_the_sha256_signature_of_the_raw_bytes_is_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_shows_the_client_that_a_trusted_proxy_names() {
+    let mut stack = Stack::start().await;
+
+    let forged = "POST /webhook HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 2\r\n\
+                  x-forwarded-for: 192.0.2.1, 198.51.100.7\r\n\r\n{}";
+    assert_eq!(raw(&stack.processes.ingest_address.to_string(), forged.as_bytes()).await.0, 401);
+
+    let line = stack.processes.ingest.says("Refused a notification: the signature is missing status=401 client=").await;
+    assert_eq!(line, "198.51.100.7");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proxy_may_speak_http_2_in_clear() {
     let stack = Stack::start().await;
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();

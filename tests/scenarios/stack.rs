@@ -347,6 +347,7 @@ pub(crate) fn settings(place: &Place, folder: &TempDir, dsk: &Dsk) -> Vec<(&'sta
         ("META_APP_SECRETS", format!("{OTHER_APP_SECRET},{APP_SECRET}\n{VECTOR_SECRET}")),
         ("META_VERIFY_TOKENS", VERIFY_TOKEN.to_owned()),
         ("INGEST_LISTEN", "127.0.0.1:0".to_owned()),
+        ("TRUSTED_PROXIES", "127.0.0.0/8".to_owned()),
         ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
         ("LOG", "trace".to_owned()),
     ]

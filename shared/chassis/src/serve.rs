@@ -1,8 +1,10 @@
 //! HTTP/1.1 and HTTP/2 cleartext on one listener, with bounds that keep slow senders from holding it.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -30,7 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// A client that opens more streams than this on one HTTP/2 connection waits.
 const STREAMS_MAX: u32 = 256;
 
-/// Serves until a stop is asked for, then lets requests under way finish.
+/// Serves until a stop is asked for, then lets requests under way finish. Each request knows its peer
+/// (`ConnectInfo<SocketAddr>`).
 pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, shutdown: Shutdown) {
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder(limits));
@@ -40,7 +43,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
             accepted = accept(&listener, &places) => accepted,
             () = shutdown.requested() => break,
         };
-        let (stream, place) = match stream {
+        let (stream, peer, place) = match stream {
             Ok(accepted) => accepted,
             Err(error) => {
                 warn!(%error, "Could not accept a connection: {error}");
@@ -49,7 +52,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
             }
         };
         stream.set_nodelay(true).ok();
-        let service = TowerToHyperService::new(router.clone());
+        let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         shutdown.spawn(async move {
@@ -65,10 +68,13 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
     }
 }
 
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> std::io::Result<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, place))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
 }
 
 fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
