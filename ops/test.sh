@@ -44,6 +44,7 @@ command -v redis-server > /dev/null || missing+=(redis-server)
 command -v prometheus > /dev/null || missing+=(prometheus)
 # libFuzzer is C++.
 if $long && ! command -v c++ > /dev/null; then missing+=(g++); fi
+if $long && [ ! -x /usr/sbin/nginx ]; then missing+=(nginx curl openssl); fi
 if [ ${#missing[@]} -gt 0 ]; then
     echo "Installing ${missing[*]}: the tests start private servers, on ports of their own"
     install_packages "${missing[@]}" || {
@@ -66,8 +67,8 @@ if $long; then
     run "Fuzz targets" cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
     note "fuzz targets compile (CONTRIBUTING.md says how to run them)"
 
-    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture long::
-    note "drills (100,000 events, many kills)"
+    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture long:: proxy::
+    note "drills (100,000 events, many kills), nginx in front of ingest"
 
     four="${RABBITMQ_4-target/rabbitmq-4}"
     [ -e "$four/root/complete" ] || run "Unpacking RabbitMQ 4" ops/rabbitmq/unpack-4.sh "$four"

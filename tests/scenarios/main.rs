@@ -3,7 +3,9 @@
 mod accepting;
 mod alerts;
 mod bodies;
+mod composed;
 mod configuration;
+mod containers;
 mod dead_letters;
 mod delivering;
 mod doctor;
@@ -15,6 +17,8 @@ mod house;
 mod long;
 mod operating;
 mod outages;
+#[cfg(feature = "long")]
+mod proxy;
 mod secrecy;
 mod shown;
 mod stack;

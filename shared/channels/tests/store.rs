@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use channels::{
@@ -15,7 +16,8 @@ use testkit::{Link, Redis, eventually};
 
 const NUMBER: &str = "whatsapp:100000000000001";
 
-/// Each claim becomes one test on Redis and one on files.
+/// Each claim becomes one test on Redis, one on Redis as the user that `ops/redis/users.acl` allows no more than it
+/// needs, and one on files.
 macro_rules! contract {
     ($($claim:ident),* $(,)?) => {
         mod redis {
@@ -23,6 +25,16 @@ macro_rules! contract {
             async fn $claim() {
                 let redis = super::Redis::shared().await;
                 super::$claim(super::open(&super::ChannelsSettings::at(redis.url(), &redis.prefix()))).await;
+            })*
+        }
+
+        mod redis_as_its_user {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let folder = tempfile::tempdir().unwrap();
+                let (redis, url) = super::guarded(folder.path()).await;
+                super::$claim(super::open(&super::ChannelsSettings::at(url, ""))).await;
+                drop(redis);
             })*
         }
 
@@ -52,6 +64,19 @@ contract![
 fn open(settings: &ChannelsSettings) -> ChannelStore {
     let metrics = Metrics::register(&Registry::new()).unwrap();
     ChannelStore::open(settings, metrics, &Shutdown::default()).unwrap()
+}
+
+/// A Redis that lets in nobody but the users of `ops/redis/users.acl`, and its address for the one of the service.
+async fn guarded(folder: &Path) -> (Redis, String) {
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/redis/users.acl");
+    let lines = std::fs::read_to_string(template).unwrap().replace("#PASSWORD_SHA256", ">pa55word");
+    let users: Vec<&str> = lines.lines().filter(|line| line.starts_with("user ")).collect();
+    let file = folder.join("users.acl");
+    std::fs::write(&file, users.join("\n") + "\n").unwrap();
+
+    let redis = Redis::start_with(&["--save", "", "--aclfile", file.to_str().unwrap()]).await;
+    let url = redis.url().replace("redis://", "redis://meta:pa55word@");
+    (redis, url)
 }
 
 fn ring() -> KeyRing {

@@ -13,6 +13,7 @@ mod redis;
 
 pub use eventually::{eventually, eventually_within};
 pub use link::Link;
+pub use ports::free_port;
 pub use process::Process;
 pub use prometheus::Prometheus;
 pub use rabbitmq::{RabbitMq, Vhost};

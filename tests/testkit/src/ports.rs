@@ -7,7 +7,7 @@ use std::net::TcpListener;
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
 /// A port that nobody listens on now, chosen at random so that runs side by side do not meet.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let chance = RandomState::new().hash_one(std::process::id());
     let first = usize::try_from(chance % u64::from(PORTS.end - PORTS.start)).unwrap_or_default();
     let free = PORTS.cycle().skip(first).take(PORTS.len()).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());

@@ -62,14 +62,28 @@ impl RabbitMq {
         Self::start_with(OWN_VHOSTS, Some(SocketAddr::from(([127, 0, 0, 1], free_port())))).await
     }
 
+    /// A broker for one test, with a configuration and plugins of its own; `configure` is told the port for AMQP.
+    pub async fn start_configured(configure: impl FnOnce(u16) -> String, plugins: &str) -> Self {
+        let (keeper, port) = (Keeper::new("test-rabbitmq-"), free_port());
+        write_configuration(keeper.folder(), 0);
+        let write = |name: &str, text: &str| std::fs::write(keeper.folder().join(name), text).expect("it is ours");
+        write("rabbitmq.conf", &configure(port));
+        write("enabled_plugins", plugins);
+        Self::start_in(keeper, port, (0, None)).await
+    }
+
     async fn start_with(vhosts: usize, metrics_address: Option<SocketAddr>) -> Self {
         let keeper = Keeper::new("test-rabbitmq-");
-        let scripts = scripts();
-        let ports = [free_port(), free_port(), free_port()];
         write_configuration(keeper.folder(), vhosts);
         if let Some(address) = metrics_address {
             show_metrics(keeper.folder(), address);
         }
+        Self::start_in(keeper, free_port(), (vhosts, metrics_address)).await
+    }
+
+    async fn start_in(keeper: Keeper, port: u16, (vhosts, metrics_address): (usize, Option<SocketAddr>)) -> Self {
+        let scripts = scripts();
+        let ports = [port, free_port(), free_port()];
         let environment = environment(keeper.folder(), ports);
         let name_daemon = keeper.start(Command::new("epmd").envs(&environment), "epmd");
         let node = start_node(&keeper, &scripts, &environment);
@@ -131,9 +145,11 @@ impl RabbitMq {
         .await;
     }
 
-    async fn control(&self, arguments: &[&str]) {
+    /// Runs `rabbitmqctl` and gives what it prints.
+    pub async fn control(&self, arguments: &[&str]) -> String {
         let output = self.try_control(arguments).await;
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     async fn try_control(&self, arguments: &[&str]) -> Output {

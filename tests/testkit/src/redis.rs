@@ -32,9 +32,15 @@ impl Redis {
 
     /// A Redis for one test.
     pub async fn start() -> Self {
+        let arguments = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+        Self::start_with(&[&arguments[..], &["--maxmemory-policy", "noeviction"]].concat()).await
+    }
+
+    /// A Redis for one test, with these arguments: a configuration file and what is different from it.
+    pub async fn start_with(arguments: &[&str]) -> Self {
         let (keeper, port) = (Keeper::new("test-redis-"), free_port());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let server = start_server(&keeper, port);
+        let server = start_server(&keeper, port, arguments);
         let redis = Self { address, server, given: AtomicUsize::new(0), keeper };
         redis.is_up().await;
         redis
@@ -63,27 +69,43 @@ impl Redis {
     /// Runs a command and gives the first 64 KiB of the raw answer.
     pub async fn command(&self, words: &[&str]) -> String {
         let mut connection = TcpStream::connect(self.address).await.expect("it runs");
-        let request = words
-            .iter()
-            .fold(format!("*{}\r\n", words.len()), |request, word| request + &format!("${}\r\n{word}\r\n", word.len()));
-        connection.write_all(request.as_bytes()).await.expect("it listens");
-        let mut answer = vec![0; 64 << 10];
-        let length = connection.read(&mut answer).await.expect("it answers");
-        String::from_utf8_lossy(&answer[..length]).into_owned()
+        ask(&mut connection, words).await
+    }
+
+    /// The same as one of its users.
+    pub async fn command_as(&self, (user, password): (&str, &str), words: &[&str]) -> String {
+        let mut connection = TcpStream::connect(self.address).await.expect("it runs");
+        let answer = ask(&mut connection, &["AUTH", user, password]).await;
+        assert_eq!(answer, "+OK\r\n", "{user} may come in");
+        ask(&mut connection, words).await
     }
 
     async fn is_up(&self) {
         eventually("Redis answers", async || {
             TcpStream::connect(self.address).await.ok()?;
-            self.command(&["PING"]).await.starts_with("+PONG").then_some(())
+            // One that lets only its users in says so only when it has started.
+            let answer = self.command(&["PING"]).await;
+            ["+PONG", "-NOAUTH"].iter().any(|well| answer.starts_with(well)).then_some(())
         })
         .await;
     }
 }
 
-fn start_server(keeper: &Keeper, port: u16) -> Child {
+async fn ask(connection: &mut TcpStream, words: &[&str]) -> String {
+    let begin = format!("*{}\r\n", words.len());
+    let request = words.iter().fold(begin, |request, word| request + &format!("${}\r\n{word}\r\n", word.len()));
+    connection.write_all(request.as_bytes()).await.expect("it listens");
+    let mut answer = vec![0; 64 << 10];
+    let length = connection.read(&mut answer).await.expect("it answers");
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+fn start_server(keeper: &Keeper, port: u16, arguments: &[&str]) -> Child {
     let mut command = Command::new("redis-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
-    command.args(["--appendfsync", "always", "--maxmemory-policy", "noeviction"]).arg("--dir").arg(keeper.folder());
+    command
+        .args(arguments)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .arg("--dir")
+        .arg(keeper.folder());
     keeper.start(&mut command, "redis")
 }

@@ -1,0 +1,55 @@
+# The images, one target a process: docker build --target ingest --tag meta-ingest .
+# No image holds a secret: .dockerignore lets only sources in, and secrets come as files when a container starts.
+
+FROM rust:1.95-slim-bookworm AS chef
+WORKDIR /src
+RUN cargo install --locked cargo-chef@0.1.78
+
+# The recipe is what the manifests and the lock file say; it changes only when a dependency does.
+FROM chef AS plan
+COPY . .
+RUN cargo chef prepare --recipe-path recipe.json
+
+FROM chef AS build
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+# Functions keep their names in a backtrace; the numbers of their lines would be four fifths of an image.
+ENV CARGO_PROFILE_RELEASE_DEBUG=none
+COPY --from=plan /src/recipe.json .
+# Every dependency is built in this layer, which is kept as long as the recipe is the same.
+RUN cargo chef cook --release --locked --recipe-path recipe.json \
+    --package chassis --package ingest --package dispatcher --package ops
+COPY . .
+RUN cargo build --release --locked --bins --package chassis --package ingest --package dispatcher --package ops
+# What a program needs of a system, and nothing else: loader, libraries, certificates. No shell, no package manager.
+WORKDIR /system/etc/ssl/certs
+RUN cp /etc/ssl/certs/ca-certificates.crt . \
+    && ldd /src/target/release/ingest /src/target/release/dispatcher /src/target/release/ops > /libraries \
+    && grep --only-matching --extended-regexp '/lib[^ ]+' /libraries | sort --unique \
+    | xargs cp --dereference --parents --target-directory /system
+WORKDIR /src
+
+FROM scratch AS system
+COPY --from=build /system /
+COPY --from=build /src/target/release/probe /bin/
+ENV PATH=/bin
+USER 65532:65532
+STOPSIGNAL SIGTERM
+
+FROM system AS ingest
+COPY --from=build /src/target/release/ingest /bin/
+ENV INGEST_LISTEN=0.0.0.0:8080 ADMIN_LISTEN=0.0.0.0:9401 LOG_FORMAT=json
+EXPOSE 8080 9401
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["probe", "http://127.0.0.1:9401/live"]
+ENTRYPOINT ["ingest"]
+
+FROM system AS dispatcher
+COPY --from=build /src/target/release/dispatcher /bin/
+ENV ADMIN_LISTEN=0.0.0.0:9402 LOG_FORMAT=json
+EXPOSE 9402
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["probe", "http://127.0.0.1:9402/live"]
+ENTRYPOINT ["dispatcher"]
+
+# The operator's command, and the stand-in for DSK (`ops dsk`).
+FROM system AS ops
+COPY --from=build /src/target/release/ops /bin/
+ENTRYPOINT ["ops"]

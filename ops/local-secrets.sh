@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# local-secrets.sh [FOLDER]: makes every secret that docker-compose.yml mounts, in local/. What is there stays.
+set -euo pipefail
+umask 077
+here="$(realpath "$(dirname "$0")")"
+folder="${1-$here/../local}"
+# Nobody else on this machine gets into the folder. The files in it are readable by all, because a container sees a
+# file with the owner and mode that it has here, and its user is not ours.
+mkdir -p "$folder"
+chmod 700 "$folder"
+cd "$folder"
+
+made=()
+# keep FILE COMMAND...: what COMMAND prints becomes FILE, all of it or nothing, unless FILE is there.
+keep() {
+    local file="$1"; shift
+    if [ ! -s "$file" ]; then
+        "$@" > "$file.new"
+        mv "$file.new" "$file"
+        made+=("$file")
+    fi
+    chmod 644 "$file"
+}
+random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }
+# For passwords in URLs.
+random_hex() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+# with WORD VALUE TEMPLATE: prints the template with VALUE in the place of WORD. Without a program that would show the
+# value in its arguments.
+with() {
+    local text
+    text="$(grep -v '^#' "$here/$3")"
+    printf '%s\n' "${text//"$1"/"$2"}"
+}
+sha256() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
+
+keep key-ring random
+keep signing-secret printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64)"
+keep verify-token random_hex
+keep app-secret random_hex
+keep dsk-token random_hex
+keep grafana-password random_hex
+
+keep rabbitmq-password random_hex
+keep rabbitmq-user with PASSWORD "$(cat rabbitmq-password)" rabbitmq/user.json
+keep queue-url printf 'amqp://meta:%s@rabbitmq:5672/meta' "$(cat rabbitmq-password)"
+
+keep redis-password random_hex
+keep redis-users with PASSWORD_SHA256 "$(sha256 "$(cat redis-password)")" redis/users.acl
+keep channels-url printf 'redis://meta:%s@redis:6379/0' "$(cat redis-password)"
+
+if [ ${#made[@]} -gt 0 ]; then
+    echo "Made in $(basename "$PWD")/: ${made[*]}"
+    echo "Before Meta and DSK are connected, put what they gave you into app-secret and dsk-token."
+else
+    echo "Every secret is there. To change one, delete it (a password with the files that hold it) and run this again."
+fi
