@@ -67,6 +67,9 @@ if $long; then
     run "Fuzz targets" cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
     note "fuzz targets compile (CONTRIBUTING.md says how to run them)"
 
+    run "Container files" ops/check-containers.sh
+    note "Dockerfile, docker-compose.yml and ops/k8s (linter, compose, kustomize, schemas)"
+
     run "Drills" cargo test --locked --package scenarios --features long -- --nocapture long:: proxy::
     note "drills (100,000 events, many kills), nginx in front of ingest"
 

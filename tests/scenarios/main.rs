@@ -13,6 +13,7 @@ mod documents;
 mod embedded;
 mod faults;
 mod house;
+mod kubernetes;
 #[cfg(feature = "long")]
 mod long;
 mod operating;
