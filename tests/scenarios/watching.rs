@@ -46,18 +46,18 @@ struct Rule {
     runbook: String,
 }
 
-fn yaml(file: &str) -> serde_yaml_ng::Value {
-    serde_yaml_ng::from_str(&read(&root().join(file))).unwrap_or_else(|error| panic!("{file}: {error}"))
+fn yaml(file: &str) -> serde_json::Value {
+    serde_saphyr::from_str(&read(&root().join(file))).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-fn list<'v>(value: &'v serde_yaml_ng::Value, name: &str) -> impl Iterator<Item = &'v serde_yaml_ng::Value> {
-    value[name].as_sequence().into_iter().flatten()
+fn list<'v>(value: &'v serde_json::Value, name: &str) -> impl Iterator<Item = &'v serde_json::Value> {
+    value[name].as_array().into_iter().flatten()
 }
 
 fn rules() -> Vec<Rule> {
     let file = yaml("ops/prometheus/rules.yml");
     let rules = list(&file, "groups").flat_map(|group| list(group, "rules"));
-    let text = |value: &serde_yaml_ng::Value| value.as_str().unwrap_or_default().to_owned();
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     rules
         .map(|rule| Rule {
             alert: text(&rule["alert"]),
@@ -172,8 +172,8 @@ fn is_possible(selector: &Selector, family: &Family) -> bool {
 
 /// The series that the cases give, with the case.
 fn series_of_cases() -> Vec<(String, String)> {
-    let text = |value: &serde_yaml_ng::Value| value.as_str().unwrap_or_default().to_owned();
-    let cases = CASES.map(yaml).into_iter().flat_map(|file| file["tests"].as_sequence().cloned().unwrap_or_default());
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let cases = CASES.map(yaml).into_iter().flat_map(|file| file["tests"].as_array().cloned().unwrap_or_default());
     let series = cases.flat_map(|case| {
         list(&case, "input_series").map(|one| (text(&case["name"]), text(&one["series"]))).collect::<Vec<_>>()
     });
