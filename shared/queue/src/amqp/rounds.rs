@@ -102,6 +102,10 @@ impl Rounds {
             {
                 self.admit(request);
             }
+            // It broke while nobody published: what has come just now goes over the next one.
+            if !channel.status().connected() {
+                return false;
+            }
             if connection.status().blocked() {
                 self.fail_all(PublishError::Blocked);
                 continue;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event::{EventId, Lane};
+use event::{Envelope, EventId, Lane};
 use queue::{PublishError, QueueSettings};
 use testkit::{Link, RabbitMq, eventually};
 
@@ -59,6 +59,30 @@ async fn publishing_fails_at_once_while_the_broker_is_away_and_works_again_after
     rig.stop().await;
 }
 
+/// Meta sends again what was refused, but ever less often.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_refused_once_the_connection_is_back() {
+    let broker = RabbitMq::shared().await;
+    let vhost = broker.vhost();
+    let link = Link::to(broker.address()).await;
+    let rig = Rig::open(&QueueSettings::at(vhost.url_through(&link))).await;
+    let publisher = rig.queue.publisher();
+    // Of many lanes, so that no publishing task is left out.
+    let sent: Vec<_> =
+        (0..64).map(|serial| Envelope { lane: Lane::new(format!("lane {serial}")), ..envelope(serial) }).collect();
+    let _confirmed = publisher.publish_all(&sent).await.unwrap();
+
+    link.cut();
+    eventually("the loss is noticed", async || rig.queue.trouble()).await;
+    link.mend();
+    eventually("the connection is back", async || rig.queue.trouble().is_none().then_some(())).await;
+
+    let again = publisher.publish_all(&sent).await.map(drop);
+    assert_eq!(again, Ok(()));
+    drop(publisher);
+    rig.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_cable_is_noticed_and_no_confirm_is_made_up() {
     let broker = RabbitMq::shared().await;
@@ -91,7 +115,7 @@ async fn what_a_killed_broker_had_confirmed_is_there_when_it_is_back() {
                 if is_over.load(Ordering::Relaxed) {
                     return confirmed;
                 }
-                let sent = event::Envelope { lane: Lane::new(format!("lane {task}")), ..envelope(serial) };
+                let sent = Envelope { lane: Lane::new(format!("lane {task}")), ..envelope(serial) };
                 match publisher.publish_all(std::slice::from_ref(&sent)).await {
                     Ok(_) => drop(confirmed.insert(sent.id)),
                     Err(_) => drop(tokio::time::timeout(Duration::from_millis(50), std::future::pending::<()>()).await),
