@@ -254,7 +254,7 @@ impl Take {
     async fn hand_out(&mut self, delivery: Delivery) -> bool {
         let (tag, was_redelivered) = (delivery.delivery_tag, delivery.redelivered);
         let body = Bytes::from(delivery.data);
-        let (envelope, fault) = wire::envelope_or_stand_in(&delivery.properties, body, (self.class, tag));
+        let (envelope, fault) = wire::taken(&delivery.properties, body, (self.class, tag));
         self.metrics.taken(self.class, was_redelivered);
         self.ledger.arrive(tag);
         match self.hand.arrive(tag, CopyKey::of(&envelope), was_redelivered) {

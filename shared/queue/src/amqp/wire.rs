@@ -12,6 +12,10 @@ use crate::taker::stand_in;
 
 /// Written to disk by the broker before it confirms.
 const PERSISTENT: u8 = 2;
+/// How a message without an id is called.
+const NAMELESS: &str = "evt_undecodable";
+/// A message id has at most 255 bytes, and two numbers are put behind the name.
+const MADE_UP_NAME_BYTES: usize = 200;
 
 /// The properties of an envelope.
 pub(super) fn properties(wire: &Wire) -> BasicProperties {
@@ -53,10 +57,28 @@ fn envelope(properties: &BasicProperties, body: Bytes) -> Result<Envelope, Decod
     Envelope::decode(id, body, |name| field(properties, name))
 }
 
-/// An id for what has none: nothing that was ever queued is dropped.
+/// The same for what is taken. Somebody else's ids need not be unique, and what bears an id in hand shares its outcome:
+/// so what is no envelope gets an id that nothing else has.
+pub(super) fn taken(
+    properties: &BasicProperties,
+    body: Bytes,
+    (class, tag): (Class, u64),
+) -> (Envelope, Option<DecodeError>) {
+    let (mut envelope, fault) = envelope_or_stand_in(properties, body, (class, tag));
+    if fault.is_some() {
+        envelope.id = made_up(message_id(properties).unwrap_or(NAMELESS), tag);
+    }
+    (envelope, fault)
+}
+
 fn id_or_made_up(properties: &BasicProperties, tag: u64) -> EventId {
-    let made_up = || format!("evt_undecodable.{tag}.{}", Clock.now().as_nanosecond());
-    EventId::new(message_id(properties).map_or_else(made_up, str::to_owned))
+    message_id(properties).map_or_else(|| made_up(NAMELESS, tag), EventId::new)
+}
+
+/// An id that no other message has: nothing that was ever queued is dropped.
+fn made_up(name: &str, tag: u64) -> EventId {
+    let name = &name[..name.floor_char_boundary(MADE_UP_NAME_BYTES)];
+    EventId::new(format!("{name}.{tag}.{}", Clock.now().as_nanosecond()))
 }
 
 /// Why the broker itself dead-lettered a message, and when: the newest entry of `x-death`.

@@ -163,3 +163,26 @@ async fn a_message_that_is_no_envelope_is_handed_out_with_its_fault() {
     taker.finish().await;
     rig.stop().await;
 }
+
+/// Somebody else's ids need not be unique: one must not share the other's outcome and be gone with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_messages_that_are_no_envelopes_and_bear_one_id_are_both_handed_out() {
+    let vhost = RabbitMq::shared().await.vhost();
+    let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
+    let connection = Connection::connect(&vhost.url(), ConnectionProperties::default()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let named = lapin::BasicProperties::default().with_message_id("order-1".into());
+    for body in [b"first", b"other"] {
+        let (queue, options) = ("meta.messages.v1".into(), lapin::options::BasicPublishOptions::default());
+        channel.basic_publish("".into(), queue, options, body, named.clone()).await.unwrap();
+    }
+
+    let mut taker = rig.taker(10);
+    let taken = take(&mut taker, 2).await;
+
+    assert_eq!([&taken[0], &taken[1]].map(|taken| &taken.envelope.body[..]), [b"first", b"other"]);
+    assert!(taken.iter().all(|taken| taken.envelope.id.as_str().starts_with("order-1.")));
+    taken.into_iter().for_each(queue::Taken::acknowledge);
+    taker.finish().await;
+    rig.stop().await;
+}
