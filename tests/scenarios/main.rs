@@ -7,6 +7,7 @@ mod composed;
 mod configuration;
 mod containers;
 mod dead_letters;
+mod business;
 mod delivering;
 mod doctor;
 mod documents;
