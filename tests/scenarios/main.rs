@@ -23,6 +23,7 @@ mod outages;
 mod proxy;
 mod secrecy;
 mod shown;
+mod settling;
 mod stack;
 mod starting;
 mod stopping;

@@ -124,10 +124,15 @@ impl Stack {
 
     /// Envelopes that wait in the queue of a class.
     pub(crate) async fn waiting(&self, class: Class) -> Option<u64> {
+        self.depth(queue::Place::Class(class)).await
+    }
+
+    /// Envelopes that wait in a queue, in nobody's hand.
+    pub(crate) async fn depth(&self, place: queue::Place) -> Option<u64> {
         let shutdown = Shutdown::default();
         let depths = self.queue(&shutdown).await.depths().await.ok()?;
         shutdown.request();
-        depths.into_iter().find(|(place, _)| *place == queue::Place::Class(class)).map(|(_, depth)| depth)
+        depths.into_iter().find(|(of, _)| *of == place).map(|(_, depth)| depth)
     }
 
     async fn queue(&self, shutdown: &Shutdown) -> Queue {

@@ -7,6 +7,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+/// Enough for a client to say who it is.
+const GREETING_BYTES: usize = 4 << 10;
+
 /// A TCP relay on this machine.
 #[derive(Debug)]
 pub struct Link {
@@ -27,8 +30,20 @@ enum Mode {
     Whole,
     /// Connections stay, nothing passes: a cable pulled out.
     Stalled,
+    /// Of those whose client began with a text that holds this, nothing passes to the server.
+    SendingStalled(&'static str),
     /// Connections break, new ones end at once: a server gone.
     Cut,
+}
+
+impl Mode {
+    fn stalls(self, greeting: &[u8]) -> bool {
+        match self {
+            Self::Whole | Self::Cut => false,
+            Self::Stalled => true,
+            Self::SendingStalled(of) => greeting.windows(of.len()).any(|part| part == of.as_bytes()),
+        }
+    }
 }
 
 impl Link {
@@ -54,6 +69,12 @@ impl Link {
     /// Lets nothing pass, but breaks nothing.
     pub fn stall(&self) {
         self.state.send_modify(|state| state.mode = Mode::Stalled);
+    }
+
+    /// Lets nothing pass to the server from clients that have this in their first bytes, nor from such as come later.
+    /// What they had sent is lost if the cable is cut before it is mended.
+    pub fn stall_sending_of(&self, greeting: &'static str) {
+        self.state.send_modify(|state| state.mode = Mode::SendingStalled(greeting));
     }
 
     /// Lets everything pass again.
@@ -86,17 +107,25 @@ async fn relay(client: TcpStream, server: SocketAddr, state: watch::Receiver<Sta
     let mut cut = state.clone();
     let cuts = cut.borrow().cuts;
     tokio::select! {
-        () = pass(from_client, to_server, state.clone()) => {}
-        () = pass(from_server, to_client, state) => {}
+        biased;
+        // First, so that a cut which is mended at once lets nothing pass that was stalled before.
         _ = cut.wait_for(|state| state.cuts != cuts) => {}
+        () = pass(from_client, to_server, (state.clone(), GREETING_BYTES)) => {}
+        () = pass(from_server, to_client, (state, 0)) => {}
     }
 }
 
-/// Passes bytes on until either end closes.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<State>) {
-    let mut bytes = vec![0; 64 << 10];
+/// Passes bytes on until either end closes. The first of them may be what a mode is about.
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    (mut state, greeting_bytes): (watch::Receiver<State>, usize),
+) {
+    let (mut bytes, mut greeting) = (vec![0; 64 << 10], Vec::new());
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
-        if state.wait_for(|state| state.mode != Mode::Stalled).await.is_err() {
+        let room = greeting_bytes - greeting.len();
+        greeting.extend_from_slice(&bytes[..count.min(room)]);
+        if state.wait_for(|state| !state.mode.stalls(&greeting)).await.is_err() {
             return;
         }
         if to.write_all(&bytes[..count]).await.is_err() {
