@@ -21,6 +21,7 @@ mod operating;
 mod outages;
 #[cfg(feature = "long")]
 mod proxy;
+mod poison;
 mod secrecy;
 mod shown;
 mod settling;
