@@ -22,6 +22,7 @@ mod outages;
 #[cfg(feature = "long")]
 mod proxy;
 mod poison;
+mod retrying;
 mod secrecy;
 mod shown;
 mod settling;
