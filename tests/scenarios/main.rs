@@ -17,6 +17,7 @@ mod house;
 mod kubernetes;
 #[cfg(feature = "long")]
 mod long;
+mod neighbours;
 mod operating;
 mod outages;
 #[cfg(feature = "long")]
