@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use event::Class;
 use testkit::eventually_within;
 
-use crate::bodies::{statuses, text};
+use crate::bodies::{self, NUMBER, statuses, text};
 use crate::stack::{Stack, program};
 
 /// A drill may take this long on a busy machine.
@@ -17,6 +17,12 @@ const KILLS: usize = 12;
 const BETWEEN_KILLS: usize = 250;
 /// Between two kills of a dispatcher under load.
 const KILL_PERIOD: Duration = Duration::from_secs(3);
+/// Events of each half of a round of the drill about recovery, and how many people sent them. Rounds, because the
+/// machine may have other work meanwhile.
+const BACKLOG: usize = 1_700;
+const BACKLOG_ROUNDS: usize = 3;
+const PEOPLE: usize = 1_000;
+const POSTS_AT_ONCE: usize = 20;
 /// Envelopes that a dispatcher can have in hand: no more can be delivered twice when it dies.
 const WINDOWS: usize = 192 + 64;
 
@@ -105,4 +111,67 @@ async fn a_hundred_thousand_dead_letters_are_looked_through_in_bounded_memory() 
 
     let replayed = stack.waiting(Class::Messages).await;
     assert_eq!((replayed, stack.dead_letters().await.len()), (u64::try_from(EVENTS).ok(), 0));
+}
+
+/// Posts these chats.
+async fn post_backlog(stack: &Stack, serials: std::ops::Range<usize>) {
+    for first in serials.clone().step_by(POSTS_AT_ONCE) {
+        let posts = (first..serials.end.min(first + POSTS_AT_ONCE)).map(|serial| {
+            let person = format!("491777{:05}", serial % PEOPLE);
+            stack.processes.post_until_accepted(bodies::from(NUMBER, &person, &format!("backlog.{serial}")))
+        });
+        futures_util::future::join_all(posts).await;
+    }
+}
+
+/// Events a second until DSK has so many, counted from what it has now. Once it is well each takes one request, and
+/// requests are counted without keeping DSK from its work: before the events, or some that come meanwhile would be
+/// waited for twice.
+async fn rate(stack: &Stack, until: usize) -> f64 {
+    let dsk = &stack.processes.dsk;
+    let (started, asked) = (Instant::now(), dsk.requests());
+    let events = until - dsk.ids().len();
+    let has_all = async || (dsk.requests() >= asked + events).then(|| started.elapsed());
+    let took = eventually_within(PATIENCE, "every event arrives", has_all).await;
+    stack.processes.delivered(until).await;
+    f64::from(u32::try_from(events).expect("some thousands")) / took.as_secs_f64()
+}
+
+/// Queues events while no dispatcher is there, then starts one: the rate of a healthy run.
+async fn healthy_rate(stack: &mut Stack, serials: std::ops::Range<usize>) -> f64 {
+    assert_eq!(stack.processes.dispatchers.remove(0).stop().await, Some(0));
+    post_backlog(stack, serials.clone()).await;
+    stack.processes.add_dispatcher().await;
+    rate(stack, serials.end).await
+}
+
+/// Queues events while DSK is away, then mends it: the rate after its first good answer, and how long that took.
+async fn recovered_rate(stack: &Stack, serials: std::ops::Range<usize>) -> (f64, Duration) {
+    let dsk = &stack.processes.dsk;
+    dsk.behave(|dsk| dsk.answer = Some(503));
+    post_backlog(stack, serials.clone()).await;
+    let mended_at = Instant::now();
+    dsk.behave(|dsk| dsk.answer = None);
+    let is_noticed = async || (dsk.ids().len() > serials.start).then_some(());
+    eventually_within(PATIENCE, "a probe finds DSK well", is_noticed).await;
+    let noticed_after = mended_at.elapsed();
+    (rate(stack, serials.end).await, noticed_after)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_backlog_of_an_outage_drains_as_fast_as_one_that_met_no_outage() {
+    let mut stack = Stack::start().await;
+
+    let (mut healthy, mut recovered, mut noticed_after) = (0.0_f64, 0.0_f64, Duration::ZERO);
+    for first in (0..BACKLOG_ROUNDS).map(|round| round * 2 * BACKLOG) {
+        healthy = healthy.max(healthy_rate(&mut stack, first..first + BACKLOG).await);
+        let (rate, noticed) = recovered_rate(&stack, first + BACKLOG..first + 2 * BACKLOG).await;
+        (recovered, noticed_after) = (recovered.max(rate), noticed_after.max(noticed));
+    }
+
+    let ratio = recovered / healthy;
+    println!("{BACKLOG} queued events, best of {BACKLOG_ROUNDS} rounds: {healthy:.0}/s without an outage");
+    println!("{recovered:.0}/s after one ({ratio:.2}); its end was noticed after at most {noticed_after:?}");
+    assert!(ratio > 0.3, "{ratio:.2}");
+    assert_eq!(stack.dead_letters().await.len(), 0);
 }
