@@ -267,9 +267,17 @@ fn push_file(out: &mut String, file: Value<'_>) {
     push_comma(out);
     out.push('{');
     for key in ["id", "mime_type", "sha256"] {
-        push_member(out, key, file.get(key), |out, value| out.push_str(value.raw()));
+        push_member(out, key, file.get(key).filter(|value| value.scalar().is_some()), push_scalar);
     }
     out.push('}');
+}
+
+/// Text as Meta wrote it. A number becomes text: DSK is promised one.
+fn push_scalar(out: &mut String, value: Value<'_>) {
+    match value.text() {
+        Some(_) => out.push_str(value.raw()),
+        None => push_text(out, &value.scalar().unwrap_or_default()),
+    }
 }
 
 fn push_text(out: &mut String, text: &str) {

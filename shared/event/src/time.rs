@@ -34,12 +34,12 @@ impl When {
 
 fn parse(value: Value<'_>) -> Option<Timestamp> {
     let text = value.scalar()?;
-    match text.parse::<i64>() {
+    let at: Option<Timestamp> = match text.parse::<i64>() {
         Ok(number) if number >= MILLISECONDS_FROM => Timestamp::from_millisecond(number).ok(),
-        Ok(number) if number >= SECONDS_MIN => Timestamp::from_second(number).ok(),
-        Ok(_) => None,
+        Ok(number) => Timestamp::from_second(number).ok(),
         Err(_) => text.parse().ok(),
-    }
+    };
+    at.filter(|at| at.as_second() >= SECONDS_MIN)
 }
 
 #[cfg(test)]
@@ -66,7 +66,18 @@ mod tests {
 
     #[test]
     fn a_nonsense_time_is_replaced_by_the_time_of_receipt_and_reported() {
-        for json in ["0", "-1", "12341", "\"soon\"", "99999999999999999999", "9999999999999999", "1.5", "true", "[1]"] {
+        for json in [
+            "0",
+            "-1",
+            "12341",
+            "\"soon\"",
+            "99999999999999999999",
+            "9999999999999999",
+            "1.5",
+            "true",
+            "[1]",
+            "\"1999-12-31T23:59:59Z\"",
+        ] {
             let when = read(json);
 
             assert_eq!((when.at.to_string().as_str(), when.replaced), ("2026-11-23T18:10:00Z", true), "{json}");

@@ -221,5 +221,5 @@ fn media(item: Value<'_>) -> Vec<Value<'_>> {
 fn file(message: Value<'_>) -> Option<Value<'_>> {
     let kind = message.get("type")?.text()?;
     let is_file = matches!(&*kind, "image" | "video" | "audio" | "document" | "sticker");
-    is_file.then(|| message.get(&kind)).flatten().filter(|file| file.get("id").is_some())
+    is_file.then(|| message.get(&kind)).flatten().filter(|file| file.scalar_at(&["id"]).is_some())
 }
