@@ -144,7 +144,7 @@ fn a_body_that_is_no_notification_says_why() {
     assert!(Unrecognized::reason(br#"{"object":"page","entry":[{}]}"#).is_none());
 }
 
-fn any_json() -> impl Strategy<Value = Value> {
+pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         Just("object"),
         Just("entry"),

@@ -5,4 +5,5 @@ mod document;
 mod fixtures;
 mod notifications;
 mod properties;
+mod schema;
 mod splitting;
