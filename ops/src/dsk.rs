@@ -70,6 +70,8 @@ pub struct Behaviour {
     pub throttled_token: Option<Secret>,
     /// Good requests whose body holds one of these are answered 503.
     pub failing_texts: Vec<String>,
+    /// Keeps the headers of every request. Of a demonstration's many they would fill the memory.
+    pub keeps_headers: bool,
 }
 
 impl Behaviour {
@@ -97,6 +99,8 @@ pub struct Seen {
     pub fault: Option<&'static str>,
     /// `type` of the body.
     pub event_type: String,
+    /// Every header, if they are kept.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
 }
@@ -202,6 +206,7 @@ async fn receive(State(state): State<Arc<Mutex<Played>>>, headers: HeaderMap, bo
         status,
         fault: fault.map(|(_, fault)| fault),
         event_type: parsed.get("type").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        headers: if behaviour.keeps_headers { headers } else { HeaderMap::new() },
         body,
         id,
     };

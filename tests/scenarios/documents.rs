@@ -6,11 +6,12 @@ use std::process::Command;
 use crate::house::{files, read, root};
 use crate::stack::program;
 
-const DOCUMENTS: [&str; 7] = [
+const DOCUMENTS: [&str; 8] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "docs/configuration.md",
+    "docs/dsk-contract.md",
     "docs/events.md",
     "docs/metrics.md",
     "ops/runbook.md",

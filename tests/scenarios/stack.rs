@@ -20,6 +20,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::bodies::ADDRESS;
+use crate::contract;
 
 /// What DSK wants as bearer token.
 pub(crate) const DSK_TOKEN: &str = "dsk-token-4f1b2c";
@@ -324,11 +325,13 @@ impl Processes {
     }
 }
 
-/// A test that fails shows what the processes had to say.
+/// A test that fails shows what the processes had to say; what DSK got in one that does not kept the contract.
 impl Drop for Processes {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.said());
+        } else {
+            contract::check(&self.dsk.seen());
         }
     }
 }
