@@ -74,10 +74,10 @@ impl Client {
 
     /// One attempt: the cause says how it ended, `Answered` with a 2xx included.
     pub(crate) async fn attempt(&self, request: Request<Full<Bytes>>, is_guarded: bool, now: Timestamp) -> Cause {
-        let exchange = async {
+        let exchange = std::pin::pin!(async {
             let answer = if is_guarded { self.guarded.request(request) } else { self.trusted.request(request) };
             Ok(read(answer.await.map_err(|error| unreachable(&error))?, now).await)
-        };
+        });
         match timeout(self.attempt_time, exchange).await {
             Ok(Ok(cause) | Err(cause)) => cause,
             Err(_) => Cause::TimedOut,

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use dispatcher::Settings;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let settings = Settings::parse();

