@@ -1,5 +1,7 @@
 //! A class at work: takes envelopes, keeps each lane in order, and gives back what a stop or a long pause interrupts.
 
+mod done;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use crate::settle::{Remainder, settle};
 use crate::status::InHand;
 use crate::steps::{self, Forgotten};
 use crate::{Cause, Next, Reason, Settings};
+use done::{Attempted, Done};
 
 /// Envelopes moved from the queue's hand at once.
 const TAKE_MANY: usize = 64;
@@ -52,23 +55,6 @@ pub(crate) struct Worker {
     is_draining: bool,
     /// What a stop interrupted.
     left: Vec<Taken>,
-}
-
-/// What came to its end.
-enum Done {
-    LookedUp(Vec<Held<Taken>>, Option<Vec<Found>>),
-    Attempted(Box<Attempted>),
-    Marked,
-    /// What could not be copied before the process stops.
-    Copied(Option<Box<Taken>>),
-}
-
-struct Attempted {
-    held: Held<Taken>,
-    target: Target,
-    is_probe: bool,
-    /// `None` if it panicked.
-    cause: Option<Cause>,
 }
 
 impl Worker {

@@ -46,17 +46,17 @@ struct Finding {
     next_step: Option<String>,
 }
 
-/// All that was found so far; each is shown at once.
+fn well(what: &'static str, text: impl Into<String>) {
+    Finding { what, text: text.into(), next_step: None }.show();
+}
+
+/// What was wrong so far; each finding is shown at once.
 #[derive(Default)]
 struct Findings {
     wrong: usize,
 }
 
 impl Findings {
-    fn well(&self, what: &'static str, text: impl Into<String>) {
-        Finding { what, text: text.into(), next_step: None }.show();
-    }
-
     fn wrong(&mut self, what: &'static str, text: impl Into<String>, next_step: impl Into<String>) {
         self.wrong += 1;
         Finding { what, text: text.into(), next_step: Some(next_step.into()) }.show();
@@ -95,7 +95,7 @@ impl Doctor {
         let metrics = ::channels::Metrics::register(&Registry::new()).ok()?;
         match KeyRing::load(&self.key_ring, &metrics) {
             Ok(key_ring) => {
-                findings.well("keys", format!("{} in the key ring", key_ring.len()));
+                well("keys", format!("{} in the key ring", key_ring.len()));
                 if let Some(mode) = self.key_ring.readable_by_others() {
                     let next_step = "chmod 600, and let only the processes' user own it";
                     findings.wrong("keys", format!("the file is readable by others (mode {mode:o})"), next_step);
@@ -118,10 +118,8 @@ impl Doctor {
         let queue = match Queue::open(&self.queue, metrics, shutdown).await {
             Ok(queue) => queue,
             Err(error) => {
-                let next_step = match error {
-                    OpenError::Mismatch { .. } => "see ops/runbook.md, \"A queue with other arguments\"",
-                    _ => "correct QUEUE_URL",
-                };
+                let is_mismatch = matches!(error, OpenError::Mismatch { .. });
+                let next_step = if is_mismatch { "do that, in that order" } else { "correct QUEUE_URL" };
                 findings.wrong("queue", error.to_string(), next_step);
                 return Ok(());
             }
@@ -131,7 +129,7 @@ impl Doctor {
             return Ok(());
         }
         let depths = queue.depths().await?;
-        findings.well("queue", format!("reached, all {} queues are as this version declares them", depths.len()));
+        well("queue", format!("reached, all {} queues are as this version declares them", depths.len()));
         for (class, takers) in queue.takers().await? {
             let waiting = depth(&depths, Place::Class(class));
             if takers == 0 {
@@ -145,7 +143,7 @@ impl Doctor {
             findings.wrong("queue", format!("{dead} dead letters wait for a person"), next_step);
         }
         let waiting: u64 = Class::ALL.map(|class| depth(&depths, Place::Class(class))).iter().sum();
-        findings.well("queue", format!("{waiting} envelopes wait"));
+        well("queue", format!("{waiting} envelopes wait"));
         Ok(())
     }
 
@@ -178,7 +176,7 @@ impl Doctor {
         let Some(key_ring) = key_ring else { return Ok(time) };
         let found = store.key_use(key_ring).await?;
         let tokens: usize = found.by_key.iter().sum();
-        findings.well("channels", format!("{} records, {tokens} sealed tokens open", store.list().await?.len()));
+        well("channels", format!("{} records, {tokens} sealed tokens open", store.list().await?.len()));
         for address in &found.unopenable {
             let next_step = "add the key that sealed it to KEY_RING, or store it anew with `ops channels add`";
             findings.wrong("channels", format!("a token of {address} opens with no key"), next_step);
@@ -188,7 +186,7 @@ impl Doctor {
 
     async fn dsk(&self, findings: &mut Findings) -> Option<Timestamp> {
         let Some(url) = &self.dsk_url else {
-            findings.well("dsk", "DSK_URL is not set: every channel needs a dsk_url of its own");
+            well("dsk", "DSK_URL is not set: every channel needs a dsk_url of its own");
             return None;
         };
         let allowed = Allowed { http: self.dsk_allow_http, private: true };
@@ -201,7 +199,7 @@ impl Doctor {
         };
         match dispatcher::reach(&destination).await {
             Ok(reached) => {
-                findings.well("dsk", format!("somebody is there (HEAD was answered {})", reached.status));
+                well("dsk", format!("somebody is there (HEAD was answered {})", reached.status));
                 reached.date
             }
             Err(error) => {
@@ -220,18 +218,17 @@ async fn redis(findings: &mut Findings, store: &ChannelStore) -> Option<Timestam
     let server = match store.server().await {
         Ok(Some(server)) => server,
         Ok(None) => {
-            findings.well("channels", "in files on this machine");
+            well("channels", "in files on this machine");
             return None;
         }
         Err(StoreError::Refused(code)) => {
-            findings
-                .well("channels", format!("Redis does not let us ask how it is kept ({code}): allow INFO and TIME"));
+            well("channels", format!("Redis does not let us ask how it is kept ({code}): allow INFO and TIME"));
             return None;
         }
         // Said by whoever asks next.
         Err(_) => return None,
     };
-    findings.well("channels", format!("Redis {} is reached", server.version));
+    well("channels", format!("Redis {} is reached", server.version));
     if server.maxmemory_policy != "noeviction" {
         let text = format!("Redis forgets tokens when memory is short (maxmemory-policy {})", server.maxmemory_policy);
         findings.wrong("channels", text, "set maxmemory-policy noeviction in redis.conf");
@@ -252,7 +249,7 @@ fn clock(findings: &mut Findings, others: [(&str, Option<Timestamp>); 2]) {
             let next_step = "keep both clocks by NTP: DSK refuses signatures whose time is off";
             findings.wrong("clock", format!("{} s off the clock of {whose}", off.as_secs()), next_step);
         } else {
-            findings.well("clock", format!("agrees with the clock of {whose}"));
+            well("clock", format!("agrees with the clock of {whose}"));
         }
     }
 }

@@ -20,6 +20,7 @@ mod kubernetes;
 mod long;
 mod neighbours;
 mod operating;
+mod operator;
 mod outages;
 mod poison;
 #[cfg(feature = "long")]

@@ -88,13 +88,8 @@ fn an_envelope_on_the_wire_has_this_form_and_reads_back() {
     assert_eq!((wire.message_id.as_str(), &wire.headers), (envelope.id.as_str(), &expected));
     assert_eq!(read_back(&wire), envelope);
 
-    let later = Envelope {
-        queued_at: at() + std::time::Duration::from_secs(60),
-        attempts: 3,
-        visits: 2,
-        copies: 1,
-        ..envelope
-    };
+    let later =
+        Envelope { queued_at: at() + std::time::Duration::from_mins(1), attempts: 3, visits: 2, copies: 1, ..envelope };
     let added = later.encode().headers.into_iter().filter(|header| !expected.contains(header)).collect::<Vec<_>>();
     assert_eq!(
         added,
