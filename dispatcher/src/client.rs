@@ -99,7 +99,7 @@ pub async fn reach(destination: &Destination) -> Result<Reached, Cause> {
     let client = Client::new(REACH_TIME).map_err(|problem| Cause::Damaged(problem.to_string()))?;
     let request = Request::builder().method(Method::HEAD).uri(destination.uri()).body(Full::default());
     let request = request.map_err(|error| Cause::Damaged(error.to_string()))?;
-    let answer = tokio::time::timeout(REACH_TIME, client.trusted.request(request)).await;
+    let answer = timeout(REACH_TIME, client.trusted.request(request)).await;
     let answer = answer.map_err(|_| Cause::TimedOut)?.map_err(|error| unreachable(&error))?;
     Ok(Reached { status: answer.status(), date: date(answer.headers(), DATE) })
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::host;
 use event::Class;
 use serde_json::{Value, json};
 use tracing::debug;
@@ -65,7 +66,6 @@ fn paused(scope: &Scope) -> Value {
 
 /// The host's name and our process id: what an operator finds in a list of processes.
 fn instance() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!("{}-{}", if host.is_empty() { "dispatcher" } else { host }, std::process::id())
+    let host = host();
+    format!("{}-{}", if host.is_empty() { "dispatcher" } else { &host }, std::process::id())
 }

@@ -2,10 +2,9 @@
 //! an argument, and are never printed.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use channels::{ChannelRecord, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Metrics, NewChannel, Sealed};
-use chassis::{Clock, Secret, Shutdown, TelemetrySettings, start_telemetry};
+use channels::{ChannelRecord, ChannelStore, KeyRing, KeyRingSettings, Metrics, NewChannel, Sealed};
+use chassis::{Clock, Secret};
 use clap::{Args, Subcommand};
 use dispatcher::{Allowed, Destination, SigningSecret};
 use event::Address;
@@ -14,9 +13,8 @@ use serde_json::json;
 
 use crate::cli::Failed;
 use crate::files;
+use crate::open::StoreAt;
 
-/// How long the store may take to finish what it was asked.
-const FINISH_TIME: Duration = Duration::from_secs(5);
 /// What an address begins with.
 const FAMILIES: [&str; 4] = ["whatsapp", "instagram", "messenger", "whatsapp-account"];
 
@@ -31,15 +29,6 @@ pub(crate) enum Channels {
     Show(Show),
     /// Removes a channel: its tokens are erased, its events are discarded from now on.
     Remove(Remove),
-}
-
-/// The store that a command works on.
-#[derive(Args, Debug)]
-pub(crate) struct Store {
-    #[command(flatten)]
-    channels: ChannelsSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
 }
 
 /// Stores a channel.
@@ -85,7 +74,7 @@ pub(crate) struct Add {
     #[command(flatten)]
     key_ring: KeyRingSettings,
     #[command(flatten)]
-    store: Store,
+    store: StoreAt,
 }
 
 /// Shows every channel.
@@ -95,7 +84,7 @@ pub(crate) struct List {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    store: Store,
+    store: StoreAt,
 }
 
 /// Shows one channel.
@@ -108,7 +97,7 @@ pub(crate) struct Show {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    store: Store,
+    store: StoreAt,
 }
 
 /// Removes a channel.
@@ -121,7 +110,7 @@ pub(crate) struct Remove {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    store: Store,
+    store: StoreAt,
 }
 
 impl Channels {
@@ -132,20 +121,6 @@ impl Channels {
             Self::Show(show) => show.run().await,
             Self::Remove(remove) => remove.run().await,
         }
-    }
-}
-
-impl Store {
-    /// Opens the store, uses it, and lets it finish.
-    pub(crate) async fn with<T>(&self, work: impl AsyncFnOnce(ChannelStore) -> Result<T, Failed>) -> Result<T, Failed> {
-        start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
-        let shutdown = Shutdown::default();
-        let metrics = Metrics::register(&Registry::new())?;
-        let store = ChannelStore::open(&self.channels, metrics, &shutdown).map_err(Failed::wrong)?;
-        let done = work(store).await;
-        shutdown.request();
-        shutdown.drain(FINISH_TIME).await;
-        done
     }
 }
 

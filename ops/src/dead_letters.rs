@@ -5,19 +5,15 @@ mod show;
 mod task;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use chassis::{Clock, Shutdown, TelemetrySettings, start_telemetry};
+use chassis::Clock;
 use clap::{Args, Subcommand};
-use prometheus::Registry;
-use queue::{DeadLetter, DeadScan, Queue, QueueSettings};
+use queue::{DeadLetter, DeadScan, Queue};
 
 use crate::cli::Failed;
+use crate::open::QueueAt;
 use filter::Filter;
 use task::{Found, Task};
-
-/// How long the queue may take to finish what it was asked.
-const FINISH_TIME: Duration = Duration::from_secs(5);
 
 /// Lists, shows, replays and discards what was parked for a person.
 #[derive(Debug, Subcommand)]
@@ -93,15 +89,6 @@ struct Act {
     queue: QueueAt,
 }
 
-/// The queue that a command works on.
-#[derive(Args, Debug)]
-struct QueueAt {
-    #[command(flatten)]
-    queue: QueueSettings,
-    #[command(flatten)]
-    telemetry: TelemetrySettings,
-}
-
 impl DeadLetters {
     pub(crate) async fn run(self) -> Result<(), Failed> {
         match self {
@@ -110,21 +97,6 @@ impl DeadLetters {
             Self::Replay(replay) => replay.run().await,
             Self::Discard(discard) => discard.run().await,
         }
-    }
-}
-
-impl QueueAt {
-    /// Opens the queue for a command, and closes it in good order.
-    async fn with<T>(&self, work: impl AsyncFnOnce(Queue, Shutdown) -> Result<T, Failed>) -> Result<T, Failed> {
-        start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
-        self.queue.check().map_err(Failed::wrong)?;
-        let shutdown = Shutdown::on_signals()?;
-        let metrics = queue::Metrics::register(&Registry::new())?;
-        let queue = Queue::open(&self.queue, metrics, &shutdown).await?;
-        let done = work(queue, shutdown.clone()).await;
-        shutdown.request();
-        shutdown.drain(FINISH_TIME).await;
-        done
     }
 }
 

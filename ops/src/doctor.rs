@@ -12,11 +12,10 @@ use prometheus::Registry;
 use queue::{OpenError, Place, Queue, QueueSettings};
 
 use crate::cli::Failed;
+use crate::open;
 
 /// A signature's time may be five minutes off at DSK; half a minute is a clock that nobody keeps.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(30);
-/// How long the queue and the store may take to finish what they were asked.
-const FINISH_TIME: Duration = Duration::from_secs(5);
 
 /// Tries settings, keys, queue, channels, DSK and clock with the settings that the dispatcher has. Nothing is changed,
 /// nothing is sent. Exit code 1 if something is wrong.
@@ -82,8 +81,7 @@ impl Doctor {
         let store_time = self.channels(&mut findings, (key_ring.as_ref(), &shutdown)).await?;
         let dsk_time = self.dsk(&mut findings).await;
         clock(&mut findings, [("DSK", dsk_time), ("Redis", store_time)]);
-        shutdown.request();
-        shutdown.drain(FINISH_TIME).await;
+        open::finish(&shutdown).await;
         match findings.wrong {
             0 => Ok(()),
             1 => Err(Failed::tried("one thing is wrong, see above")),
@@ -176,7 +174,7 @@ impl Doctor {
         let Some(key_ring) = key_ring else { return Ok(time) };
         let found = store.key_use(key_ring).await?;
         let tokens: usize = found.by_key.iter().sum();
-        well("channels", format!("{} records, {tokens} sealed tokens open", store.list().await?.len()));
+        well("channels", format!("{} records, {tokens} sealed tokens open", found.records));
         for address in &found.unopenable {
             let next_step = "add the key that sealed it to KEY_RING, or store it anew with `ops channels add`";
             findings.wrong("channels", format!("a token of {address} opens with no key"), next_step);

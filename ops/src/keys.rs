@@ -4,8 +4,8 @@ use channels::{KeyRing, KeyRingSettings, KeyUse, Metrics, new_key};
 use clap::{Args, Subcommand};
 use prometheus::Registry;
 
-use crate::channels::Store;
 use crate::cli::Failed;
+use crate::open::StoreAt;
 
 /// Makes keys for the key ring, and moves tokens from one to the next.
 #[derive(Debug, Subcommand)]
@@ -25,7 +25,7 @@ pub(crate) struct Ring {
     #[command(flatten)]
     key_ring: KeyRingSettings,
     #[command(flatten)]
-    store: Store,
+    store: StoreAt,
 }
 
 impl Keys {

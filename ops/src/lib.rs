@@ -9,6 +9,7 @@ pub mod dsk;
 mod explain;
 mod files;
 mod keys;
+mod open;
 pub mod samples;
 mod status;
 mod topology;

@@ -10,7 +10,7 @@ use queue::{DeadLetter, QUEUE_REASONS};
 use crate::cli::Failed;
 
 /// Which dead letters: those that fit everything that is given.
-#[derive(Args, Clone, Debug, Default)]
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
     /// Event ids; several, with a space between them.
     ids: Vec<String>,
@@ -45,13 +45,7 @@ impl Filter {
 
     /// A command that acts has to be told on what.
     pub(crate) fn must_choose(&self, verb: &str) -> Result<(), Failed> {
-        let is_open = self.ids.is_empty()
-            && self.reason.is_empty()
-            && self.event_type.is_none()
-            && self.address.is_none()
-            && self.older_than.is_none()
-            && self.newer_than.is_none();
-        if is_open && !self.all {
+        if *self == Self::default() {
             return Err(Failed::wrong(format!(
                 "say which dead letters to {verb}: ids, --reason, --type, --address, --older-than, --newer-than, or --all"
             )));

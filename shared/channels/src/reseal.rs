@@ -14,6 +14,8 @@ const SEALED: [&str; 3] = ["dsk_token", "signing_secret", "access_token"];
 pub struct KeyUse {
     /// Tokens that open with the first key, with the second, and so on.
     pub by_key: Vec<usize>,
+    /// Records there are.
+    pub records: usize,
     /// Tokens moved under the first key.
     pub resealed: usize,
     /// Records with a token that opens with none.
@@ -33,6 +35,7 @@ impl ChannelStore {
     pub async fn key_use(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut found = KeyUse { by_key: vec![0; ring.len()], ..KeyUse::default() };
         for (key, fields) in self.hashes().await? {
+            found.records += usize::from(!fields.is_empty());
             for sealed in sealed(&fields) {
                 match ring.position(&sealed).and_then(|index| found.by_key.get_mut(index)) {
                     Some(tokens) => *tokens += 1,

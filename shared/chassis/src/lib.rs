@@ -15,7 +15,7 @@ mod telemetry;
 pub use admin::{Admin, Readiness};
 pub use backoff::Backoff;
 pub use clock::{Clock, dice};
-pub use process::{listen, run};
+pub use process::{host, listen, run};
 pub use registrar::Registrar;
 pub use secret::Secret;
 pub use serve::{ServeLimits, serve};

@@ -48,6 +48,11 @@ pub async fn run<E: Display>(
     }
 }
 
+/// This machine's name, as an operator knows it; empty where it has none.
+pub fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
 /// Listens on the address a setting names; the error says which setting.
 pub async fn listen(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Problem> {
     let refused = |error: std::io::Error| {
