@@ -50,10 +50,10 @@ impl Task<'_> {
         let ended = ended.await;
         found.show();
         let (verb, done, count) = (self.verb, self.done, found.count());
-        if !self.act.yes && ended.is_ok() {
-            println!("Would {verb} {count}. Nothing is done yet: add --yes.");
-        } else {
+        if self.act.yes {
             println!("{done} {count}.");
+        } else {
+            println!("Would {verb} {count}. Nothing is done yet: add --yes.");
         }
         ended.map(|()| count)
     }
