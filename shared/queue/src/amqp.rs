@@ -20,8 +20,9 @@ use crate::{Metrics, OpenError, Place, Publisher, Taker};
 pub(crate) use dead::DeadScan;
 use link::{Declarations, Link};
 
-/// Publishing tasks, each with an AMQP channel of its own. Measured with quorum queues: four give 17.5 k/s, one 14 k/s.
-const PUBLISHING_TASKS: usize = 4;
+/// Publishing tasks, each with an AMQP channel of its own. Under 256 connections two are as fast as four and spend a tenth
+/// less on each event, because their rounds are larger; one is slower (`bench accept`).
+const PUBLISHING_TASKS: usize = 2;
 /// Requests that wait for a publishing task; beyond it callers wait. One request is one notification's share.
 const REQUESTS_MAX: usize = 256;
 /// How long a start waits for the broker: long enough to meet a mismatched queue, short enough for an orchestrator.
