@@ -33,10 +33,7 @@ pub(crate) async fn run(options: Options) {
     rig::build();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let broker = RabbitMq::shared().await;
-    let secret = Secret::new(SECRET);
-    let bodies: Arc<Vec<(Bytes, String)>> = Arc::new(
-        (0..options.events).map(rig::notification).map(|body| (body.clone(), ingest::sign(&body, &secret))).collect(),
-    );
+    let bodies = notifications(options.events);
     let (mut ours, mut reference) = (Vec::new(), Vec::new());
     for _ in 0..options.rounds {
         let round = bare(&broker.vhost().url(), &bodies).await;
@@ -49,7 +46,14 @@ pub(crate) async fn run(options: Options) {
     summary(&ours, &reference, options);
 }
 
-async fn accept(url: &str, bodies: &Arc<Vec<(Bytes, String)>>, options: Options, folder: &TempDir) -> Round {
+/// So many, each with its signature.
+pub(crate) fn notifications(events: usize) -> Arc<Vec<(Bytes, String)>> {
+    let secret = Secret::new(SECRET);
+    Arc::new((0..events).map(rig::notification).map(|body| (body.clone(), ingest::sign(&body, &secret))).collect())
+}
+
+/// Ingest on that queue, until it has answered all of them.
+pub(crate) async fn accept(url: &str, bodies: &Arc<Vec<(Bytes, String)>>, options: Options, folder: &TempDir) -> Round {
     let settings = [
         ("QUEUE_URL", url.to_owned()),
         ("META_APP_SECRETS", SECRET.to_owned()),

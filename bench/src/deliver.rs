@@ -99,7 +99,7 @@ async fn drained(sink: &Sink, events: usize, started: Instant) -> Duration {
 
 /// The same for both, and so as many requests at once.
 fn window(options: Options) -> u16 {
-    options.window.unwrap_or_else(|| dispatcher::Settings::parse_from(["dispatcher"]).messages_window)
+    options.window.unwrap_or_else(|| dispatcher::Settings::parse_from(["dispatcher"]).dispatcher.messages_window)
 }
 
 async fn bare(url: &str, events: usize, window: u16) -> Round {

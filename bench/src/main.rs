@@ -1,8 +1,9 @@
-//! `cargo run --release -p bench -- accept|deliver`: whole processes on a private RabbitMQ and Redis, and a named
+//! `cargo run --release -p bench -- accept|deliver|embedded`: whole processes on a private RabbitMQ and Redis, and a named
 //! reference, in turn in the same run.
 
 mod accept;
 mod deliver;
+mod embedded;
 mod report;
 mod rig;
 mod sink;
@@ -23,6 +24,8 @@ enum Command {
     Accept(Options),
     /// From a full queue to a local sink; the reference is a bare lapin consumer and a bare HTTP client.
     Deliver(Options),
+    /// Signed notifications until 200 on a queue in files; the reference is single fsyncs of the same disk.
+    Embedded(Options),
 }
 
 /// How to measure.
@@ -50,5 +53,6 @@ async fn main() {
     match Cli::parse().command {
         Command::Accept(options) => accept::run(options).await,
         Command::Deliver(options) => deliver::run(options).await,
+        Command::Embedded(options) => embedded::run(options).await,
     }
 }

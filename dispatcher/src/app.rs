@@ -17,7 +17,7 @@ use crate::lookups::Lookups;
 use crate::pauses::{Pauses, Target};
 use crate::status::{self, InHand};
 use crate::worker::Worker;
-use crate::{Cause, Metrics, Policy, Settings};
+use crate::{Cause, DispatcherSettings, Metrics, Policy, Settings};
 
 /// What the workers share.
 pub(crate) struct App {
@@ -94,12 +94,12 @@ pub struct Dispatcher;
 impl Dispatcher {
     /// Works until a stop is asked for.
     pub fn start(
-        settings: &Settings,
+        settings: &DispatcherSettings,
         (queue, store): (&Queue, ChannelStore),
         (key_ring, metrics): (KeyRing, Metrics),
         shutdown: &Shutdown,
     ) -> Result<(), Problems> {
-        settings.check_times()?;
+        settings.check()?;
         let app = Arc::new(App {
             attempts: Attempts::new(settings, key_ring)?,
             lookups: Lookups::new(store.clone(), shutdown),
@@ -134,15 +134,14 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
 
     let mut problems = Problems::default();
     problems.collect(settings.queue.check());
-    problems.collect(settings.check_times());
-    problems.collect(settings.signing_secret());
+    problems.collect(settings.dispatcher.check());
     let key_ring = problems.collect(KeyRing::load(&settings.key_ring, &channel_metrics));
     let store = problems.collect(ChannelStore::open(&settings.channels, channel_metrics, shutdown));
     problems.finish()?;
     let (Some(key_ring), Some(store)) = (key_ring, store) else { return Ok(()) };
 
     let queue = Queue::open(&settings.queue, queue_metrics, shutdown).await.map_err(unusable)?;
-    Dispatcher::start(&settings, (&queue, store.clone()), (key_ring, metrics), shutdown)?;
+    Dispatcher::start(&settings.dispatcher, (&queue, store.clone()), (key_ring, metrics), shutdown)?;
     let readiness = Arc::new(move || {
         let store_trouble = (!store.is_connected()).then_some("the channel store can't be reached");
         queue.trouble().into_iter().chain(store_trouble).map(str::to_owned).collect()

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::destination::{Allowed, Destination};
 use crate::pauses::{Party, Target};
 use crate::signature::SigningSecret;
-use crate::{Cause, Settings};
+use crate::{Cause, DispatcherSettings};
 
 /// Makes attempts.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ struct Credentials {
 }
 
 impl Attempts {
-    pub(crate) fn new(settings: &Settings, key_ring: KeyRing) -> Result<Self, chassis::Problems> {
+    pub(crate) fn new(settings: &DispatcherSettings, key_ring: KeyRing) -> Result<Self, chassis::Problems> {
         let mut problems = chassis::Problems::default();
         let allowed = Allowed { http: settings.dsk_allow_http, private: settings.dsk_allow_private };
         let destination = settings.dsk_url.as_deref().map(|url| Destination::parse(url, allowed));

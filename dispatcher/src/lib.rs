@@ -24,5 +24,5 @@ pub use metrics::Metrics;
 pub use pauses::{Admission, Party, Pauses, Scope, Target};
 pub use policy::{Next, Policy, Situation};
 pub use remedy::{Cause, Reason, Remedy};
-pub use settings::Settings;
+pub use settings::{DispatcherSettings, Settings};
 pub use signature::SigningSecret;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use channels::{ChannelsSettings, KeyRingSettings};
-use chassis::{Problem, Secret, TelemetrySettings, read_secret};
-use clap::Parser;
+use chassis::{Problem, Problems, Secret, TelemetrySettings, read_secret};
+use clap::{Args, Parser};
 use event::Class;
 use queue::QueueSettings;
 
@@ -19,6 +19,26 @@ pub struct Settings {
     /// Where `/metrics`, `/live` and `/ready` are served.
     #[arg(long, env, default_value = "127.0.0.1:9402")]
     pub admin_listen: SocketAddr,
+    /// How events are delivered.
+    #[command(flatten)]
+    pub dispatcher: DispatcherSettings,
+    /// Where the queue is.
+    #[command(flatten)]
+    pub queue: QueueSettings,
+    /// Where the channels are.
+    #[command(flatten)]
+    pub channels: ChannelsSettings,
+    /// What opens their tokens.
+    #[command(flatten)]
+    pub key_ring: KeyRingSettings,
+    /// What is logged.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+}
+
+/// How events are delivered, in whichever process.
+#[derive(Args, Clone, Debug)]
+pub struct DispatcherSettings {
     /// Where DSK takes events, unless a channel has an address of its own.
     #[arg(long, env)]
     pub dsk_url: Option<String>,
@@ -47,27 +67,26 @@ pub struct Settings {
     /// cuts off whoever holds one for 30 minutes (its `consumer_timeout`).
     #[arg(long, env, default_value = "25m", value_parser = humantime::parse_duration)]
     pub hold_time: Duration,
-    /// Where the queue is.
-    #[command(flatten)]
-    pub queue: QueueSettings,
-    /// Where the channels are.
-    #[command(flatten)]
-    pub channels: ChannelsSettings,
-    /// What opens their tokens.
-    #[command(flatten)]
-    pub key_ring: KeyRingSettings,
-    /// What is logged.
-    #[command(flatten)]
-    pub telemetry: TelemetrySettings,
 }
 
 impl Settings {
-    /// How long attempts under way may go on after a stop. Longer than one attempt, so that it can finish.
-    pub(crate) const DRAIN: Duration = Duration::from_secs(25);
     /// Shorter than the 30 s after which Kubernetes kills.
     pub const GRACE: Duration = Duration::from_secs(28);
+}
+
+impl DispatcherSettings {
+    /// How long attempts under way may go on after a stop. Longer than one attempt, so that it can finish.
+    pub(crate) const DRAIN: Duration = Duration::from_secs(25);
     /// An attempt that is longer than this could not finish in [`Self::DRAIN`].
     const ATTEMPT_TIMEOUT_MAX: Duration = Duration::from_secs(20);
+
+    /// Everything that is wrong, at once.
+    pub fn check(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        problems.collect(self.check_times());
+        problems.collect(self.signing_secret());
+        problems.finish()
+    }
 
     /// How many envelopes of a class are in hand at once.
     pub(crate) fn window(&self, class: Class) -> u16 {
@@ -85,7 +104,7 @@ impl Settings {
     }
 
     /// Relations that must hold between settings.
-    pub(crate) fn check_times(&self) -> Result<(), Problem> {
+    fn check_times(&self) -> Result<(), Problem> {
         if self.attempt_timeout.is_zero() || self.attempt_timeout > Self::ATTEMPT_TIMEOUT_MAX {
             return Err(Problem::new(
                 "ATTEMPT_TIMEOUT",

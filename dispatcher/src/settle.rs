@@ -54,7 +54,7 @@ async fn retry(app: &App, copy: Envelope, tier: Tier, cause: &Cause) -> Option<C
     let confirmed = publish(app, Place::Retry(copy.class, tier), &copy).await?;
     app.metrics.retried(tier);
     warn!(
-        event.id = %copy.id, event.type = %copy.event_type, channel = %copy.address, attempts = copy.attempts, delay_ms,
+        event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address, attempts = copy.attempts, delay_ms,
         "Will retry event {}: {cause}", copy.id
     );
     Some(confirmed)
@@ -64,7 +64,7 @@ async fn make_room(app: &App, copy: Envelope, tier: Tier) -> Option<Confirmed> {
     let delay_ms = tier.delay().as_millis();
     let confirmed = publish(app, Place::Retry(copy.class, tier), &copy).await?;
     app.metrics.made_room(tier);
-    debug!(event.id = %copy.id, channel = %copy.address, delay_ms, "Event {} makes room for others", copy.id);
+    debug!(event.id = %copy.id, trace_id = copy.trace_id(), channel = %copy.address, delay_ms, "Event {} makes room for others", copy.id);
     Some(confirmed)
 }
 
@@ -77,7 +77,7 @@ async fn park(app: &App, copy: Envelope, reason: Reason, cause: Option<&Cause>) 
     let confirmed = publish(app, Place::Dead, &copy).await?;
     app.metrics.dead_letter(reason);
     error!(
-        event.id = %copy.id, event.type = %copy.event_type, channel = %copy.address, attempts = copy.attempts, status,
+        event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address, attempts = copy.attempts, status,
         reason = reason.as_str(), "Parked event {} as a dead letter: {}", copy.id, reason.as_str()
     );
     Some(confirmed)
@@ -91,7 +91,7 @@ async fn publish(app: &App, place: Place, copy: &Envelope) -> Option<Confirmed> 
             Ok(confirmed) => return Some(confirmed),
             Err(error) => {
                 failures += 1;
-                warn!(event.id = %copy.id, failures, "Could not publish a copy, the original stays in hand: {error}");
+                warn!(event.id = %copy.id, trace_id = copy.trace_id(), failures, "Could not publish a copy, the original stays in hand: {error}");
                 if !app.shutdown.pause(REPUBLISH.delay(failures, dice())).await {
                     return None;
                 }

@@ -36,12 +36,12 @@ impl Forgotten {
 
 /// Why no attempt may ever be made.
 pub(crate) fn fault(taken: &Taken) -> Option<Reason> {
-    let id = &taken.envelope.id;
+    let envelope = &taken.envelope;
     if let Some(fault) = taken.fault {
-        warn!(event.id = %id, "A message in the queue is no envelope: {fault}");
+        warn!(event.id = %envelope.id, "A message in the queue is no envelope: {fault}");
         return Some(Reason::Undecodable);
     }
-    (taken.envelope.event_type.as_str() == event::UNRECOGNIZED).then_some(Reason::Unrecognized)
+    (envelope.event_type.as_str() == event::UNRECOGNIZED).then_some(Reason::Unrecognized)
 }
 
 /// Asks the policy.
@@ -67,11 +67,11 @@ pub(crate) async fn mark(app: &App, delivered: Vec<Taken>) {
         warn!(events = ids.len(), %error, "Delivered {} events, but could not mark them: {error}", ids.len());
     }
     for taken in delivered {
-        let Envelope { id, effect, address, .. } = &taken.envelope;
-        if *effect == Some(Effect::AccountRemoved)
-            && let Err(error) = app.store.remove(address, app.clock.now()).await
+        let envelope = &taken.envelope;
+        if envelope.effect == Some(Effect::AccountRemoved)
+            && let Err(error) = app.store.remove(&envelope.address, app.clock.now()).await
         {
-            warn!(event.id = %id, %error, "Could not disconnect the channels of a removed account: {error}");
+            warn!(event.id = %envelope.id, trace_id = envelope.trace_id(), %error, "Could not disconnect the channels of a removed account: {error}");
         }
         taken.acknowledge();
     }
@@ -80,22 +80,25 @@ pub(crate) async fn mark(app: &App, delivered: Vec<Taken>) {
 pub(crate) fn tell_delivered(app: &App, envelope: &Envelope) {
     let age = app.age(envelope);
     app.metrics.delivered(envelope.class, age);
-    info!(event.id = %envelope.id, event.type = %envelope.event_type, age_ms = age.as_millis(), "Delivered event {}", envelope.id);
+    info!(
+        event.id = %envelope.id, event.type = %envelope.event_type, trace_id = envelope.trace_id(),
+        age_ms = age.as_millis(), "Delivered event {}", envelope.id
+    );
 }
 
 /// The first failure is told aloud, those that follow only to who asks.
 pub(crate) fn tell_failed(held: &Held<Taken>, cause: &Cause, delay: Option<Duration>) {
-    let (id, attempts) = (&held.item.envelope.id, held.attempts);
+    let (id, trace_id, attempts) = (&held.item.envelope.id, held.item.envelope.trace_id(), held.attempts);
     let delay_ms = delay.map(|delay| delay.as_millis());
     let what = if delay.is_some() { "Will try event" } else { "Holding event" };
     if held.attempts <= 1 && held.failures <= 1 {
-        warn!(event.id = %id, attempts, delay_ms, "{what} {id}: {cause}");
+        warn!(event.id = %id, trace_id, attempts, delay_ms, "{what} {id}: {cause}");
     } else {
-        debug!(event.id = %id, attempts, delay_ms, "{what} {id}: {cause}");
+        debug!(event.id = %id, trace_id, attempts, delay_ms, "{what} {id}: {cause}");
     }
 }
 
 pub(crate) fn tell_forgotten(app: &App, envelope: &Envelope, why: Forgotten) {
     app.metrics.forgotten(why);
-    info!(event.id = %envelope.id, why = why.as_str(), "Event {} needs no delivery", envelope.id);
+    info!(event.id = %envelope.id, trace_id = envelope.trace_id(), why = why.as_str(), "Event {} needs no delivery", envelope.id);
 }

@@ -20,7 +20,7 @@ use crate::pauses::{Admission, Target};
 use crate::settle::{Remainder, settle};
 use crate::status::InHand;
 use crate::steps::{self, Forgotten};
-use crate::{Cause, Next, Reason, Settings};
+use crate::{Cause, DispatcherSettings, Next, Reason};
 use done::{Attempted, Done};
 
 /// Envelopes moved from the queue's hand at once.
@@ -109,7 +109,7 @@ impl Worker {
     async fn stop(mut self, taker: Taker) {
         taker.hold().await;
         self.is_draining = true;
-        let drained = timeout(Settings::DRAIN, async {
+        let drained = timeout(DispatcherSettings::DRAIN, async {
             self.begin();
             while self.running > 0
                 && let Some(done) = self.ended.recv().await
@@ -262,7 +262,7 @@ impl Worker {
         let Attempted { mut held, target, is_probe, cause } = attempted;
         let id = held.item.envelope.id.clone();
         let Some(cause) = cause else {
-            error!(event.id = %id, "Delivering event {id} panicked");
+            error!(event.id = %id, trace_id = held.item.envelope.trace_id(), "Delivering event {id} panicked");
             self.app.abandoned(&target);
             return self.leave(held, Remainder::DeadLetter(Reason::Panicked, None));
         };

@@ -13,7 +13,7 @@ use tracing::info;
 
 use crate::admission::Budget;
 use crate::settings::Secrets;
-use crate::{Metrics, Settings, TrustedProxies, handshake, receive};
+use crate::{IngestSettings, Metrics, Settings, TrustedProxies, handshake, receive};
 
 /// Meta opens few connections and reuses them; a proxy in front opens more.
 const LIMITS: ServeLimits =
@@ -40,7 +40,7 @@ pub struct Ingest {
 impl Ingest {
     /// Listens for notifications until a stop is asked for.
     pub async fn start(
-        settings: &Settings,
+        settings: &IngestSettings,
         publisher: Publisher,
         metrics: Metrics,
         shutdown: &Shutdown,
@@ -66,7 +66,7 @@ impl Ingest {
 
 /// Starts the process `ingest`.
 pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Problems> {
-    settings.secrets()?;
+    settings.check()?;
     let registry = Registry::new();
     let metrics = Metrics::register(&registry).map_err(Problem::from)?;
     let queue_metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
@@ -74,7 +74,7 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
         .await
         .map_err(|error| Problem::new("QUEUE_URL", "can't be used", error.to_string()))?;
 
-    Ingest::start(&settings, queue.publisher(), metrics, shutdown).await?;
+    Ingest::start(&settings.ingest, queue.publisher(), metrics, shutdown).await?;
     let readiness = Arc::new(move || queue.trouble().map(str::to_owned).into_iter().collect());
     Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
     Ok(())

@@ -12,5 +12,5 @@ mod signature;
 pub use app::{Ingest, start};
 pub use client::{NoNetwork, TrustedProxies};
 pub use metrics::Metrics;
-pub use settings::Settings;
+pub use settings::{IngestSettings, Settings};
 pub use signature::{SignatureError, SignedBody, sign};

@@ -104,19 +104,20 @@ pub(crate) async fn receive(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let started = Instant::now();
-    let answer = take_over(&app, &headers, body).await;
+    let (started, trace) = (Instant::now(), Trace::begin());
+    let trace_id = trace.id();
+    let answer = take_over(&app, &headers, (body, &trace)).await;
     let elapsed_ms = started.elapsed().as_millis();
     match answer {
         Ok(confirmed) => {
             app.metrics.answered(Outcome::Accepted, started.elapsed());
-            info!(elapsed_ms, "Accepted a notification");
+            info!(trace_id, elapsed_ms, "Accepted a notification");
             accept(confirmed).into_response()
         }
         Err(refusal) => {
             app.metrics.answered(refusal.outcome(), started.elapsed());
             let (status, client) = (refusal.status(), app.trusted_proxies.client(peer.ip(), &headers));
-            warn!(status = status.as_u16(), %client, elapsed_ms, "Refused a notification: {refusal}");
+            warn!(status = status.as_u16(), %client, trace_id, elapsed_ms, "Refused a notification: {refusal}");
             status.into_response()
         }
     }
@@ -127,13 +128,13 @@ fn accept(_confirmed: Confirmed) -> StatusCode {
     StatusCode::OK
 }
 
-async fn take_over(app: &Arc<App>, headers: &HeaderMap, body: Body) -> Result<Confirmed, Refusal> {
+async fn take_over(app: &Arc<App>, headers: &HeaderMap, (body, trace): (Body, &Trace)) -> Result<Confirmed, Refusal> {
     let mut reservation = app.budget.reserve();
     let body = timeout(BODY_READ_TIME, read(body, &mut reservation)).await.map_err(|_| Refusal::TooSlow)??;
     let body = SignedBody::verify(body, signature(headers)?, &app.secrets.app_secrets)?;
     app.metrics.signed(body.bytes().len());
 
-    let (envelopes, contents) = envelopes(app, &body);
+    let (envelopes, contents) = envelopes(app, &body, trace);
     reservation.grow(envelopes.iter().map(|envelope| envelope.body.len()).sum())?;
     app.metrics.bytes_in_flight(app.budget.held());
     let confirmed = publish(app, envelopes, reservation).await?;
@@ -163,20 +164,30 @@ fn signature(headers: &HeaderMap) -> Result<Option<&[u8]>, SignatureError> {
     }
 }
 
-fn envelopes(app: &App, body: &SignedBody) -> (Vec<Envelope>, Contents) {
+fn envelopes(app: &App, body: &SignedBody, trace: &Trace) -> (Vec<Envelope>, Contents) {
     let received_at = app.clock.now();
-    let traceparent = traceparent();
     let events = event::split(body.bytes(), received_at);
     let contents = Contents::of(&events);
-    let envelopes = events.into_iter().map(|event| Envelope::first(event, received_at, traceparent.clone()));
+    let envelopes = events.into_iter().map(|event| Envelope::first(event, received_at, trace.0.clone()));
     (envelopes.collect(), contents)
 }
 
-/// A trace begins here; W3C form, sampled. Without randomness there is no trace, which harms nobody.
-fn traceparent() -> Option<Arc<str>> {
-    let mut random = [0; 24];
-    getrandom::fill(&mut random).ok()?;
-    Some(format!("00-{}-{}-01", hex::encode(&random[..16]), hex::encode(&random[16..])).into())
+/// The trace that begins with a notification: W3C `traceparent`, sampled.
+struct Trace(Option<Arc<str>>);
+
+impl Trace {
+    /// Without randomness there is no trace, which harms nobody.
+    fn begin() -> Self {
+        let mut random = [0; 24];
+        let parent = getrandom::fill(&mut random)
+            .map(|()| format!("00-{}-{}-01", hex::encode(&random[..16]), hex::encode(&random[16..])).into());
+        Self(parent.ok())
+    }
+
+    /// As log lines name it.
+    fn id(&self) -> &str {
+        self.0.as_deref().and_then(|parent| parent.split('-').nth(1)).unwrap_or_default()
+    }
 }
 
 /// In a task of its own: a client that hangs up does not cancel a publish half way.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chassis::{Problem, Problems, Secret, TelemetrySettings, read_secret};
-use clap::Parser;
+use clap::{Args, Parser};
 use queue::QueueSettings;
 
 use crate::TrustedProxies;
@@ -14,12 +14,26 @@ use crate::TrustedProxies;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ingest", version)]
 pub struct Settings {
-    /// Where Meta's notifications arrive (`/webhook`), behind a proxy that ends TLS.
-    #[arg(long, env, default_value = "127.0.0.1:8080")]
-    pub ingest_listen: SocketAddr,
+    /// How notifications are taken.
+    #[command(flatten)]
+    pub ingest: IngestSettings,
     /// Where `/metrics`, `/live` and `/ready` are served.
     #[arg(long, env, default_value = "127.0.0.1:9401")]
     pub admin_listen: SocketAddr,
+    /// Where the queue is.
+    #[command(flatten)]
+    pub queue: QueueSettings,
+    /// What is logged.
+    #[command(flatten)]
+    pub telemetry: TelemetrySettings,
+}
+
+/// How notifications are taken, in whichever process.
+#[derive(Args, Clone, Debug)]
+pub struct IngestSettings {
+    /// Where Meta's notifications arrive (`/webhook`), behind a proxy that ends TLS.
+    #[arg(long, env, default_value = "127.0.0.1:8080")]
+    pub ingest_listen: SocketAddr,
     /// Secrets of the Meta apps whose signature is accepted, separated by commas or newlines.
     #[arg(long, env, hide = true, hide_env_values = true)]
     pub meta_app_secrets: Option<Secret>,
@@ -39,12 +53,6 @@ pub struct Settings {
     /// show the client that their `X-Forwarded-For` names. Without it they show who connected.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: TrustedProxies,
-    /// Where the queue is.
-    #[command(flatten)]
-    pub queue: QueueSettings,
-    /// What is logged.
-    #[command(flatten)]
-    pub telemetry: TelemetrySettings,
 }
 
 /// The secrets, read and checked.
@@ -57,10 +65,26 @@ pub(crate) struct Secrets {
 impl Settings {
     /// Longer than the 4 s in which every notification is answered.
     pub const GRACE: Duration = Duration::from_secs(10);
+
+    /// Everything that is wrong, at once.
+    pub(crate) fn check(&self) -> Result<(), Problems> {
+        let mut problems = Problems::default();
+        problems.collect(self.ingest.check());
+        problems.collect(self.queue.check());
+        problems.finish()
+    }
+}
+
+impl IngestSettings {
     /// A body of the largest size, and the envelopes made of it, must fit.
     const BYTES_IN_FLIGHT_MIN: u32 = 16 << 20;
 
     /// Everything that is wrong, at once.
+    pub fn check(&self) -> Result<(), Problems> {
+        self.secrets().map(drop)
+    }
+
+    /// The secrets, or everything that is wrong.
     pub(crate) fn secrets(&self) -> Result<Secrets, Problems> {
         let mut problems = Problems::default();
         let app_secrets = problems.collect(list(
@@ -73,7 +97,6 @@ impl Settings {
             (self.meta_verify_tokens.as_ref(), self.meta_verify_tokens_file.as_deref()),
             "give the verify token that you enter in Meta's webhook form, or several",
         ));
-        problems.collect(self.queue.check());
         if self.ingest_bytes_in_flight_max < Self::BYTES_IN_FLIGHT_MIN {
             problems.collect::<()>(Err(Problem::new(
                 "INGEST_BYTES_IN_FLIGHT_MAX",
@@ -109,7 +132,7 @@ mod tests {
 
     #[test]
     fn everything_that_is_missing_is_named_at_once() {
-        let text = settings(&[]).secrets().unwrap_err().to_string();
+        let text = settings(&[]).ingest.secrets().unwrap_err().to_string();
 
         assert!(
             text.contains("META_APP_SECRETS is missing") && text.contains("META_VERIFY_TOKENS is missing"),
@@ -121,7 +144,7 @@ mod tests {
     fn several_secrets_come_separated_by_commas_or_newlines() {
         let given = settings(&["--meta-app-secrets", "one, two\nthree\n", "--meta-verify-tokens", "t"]);
 
-        let secrets = given.secrets().unwrap().app_secrets;
+        let secrets = given.ingest.secrets().unwrap().app_secrets;
 
         assert_eq!(secrets.iter().map(Secret::expose).collect::<Vec<_>>(), ["one", "two", "three"]);
     }

@@ -1,6 +1,8 @@
 //! `ops channels`: stores, shows and removes channels. Tokens come from a file, standard input or a prompt, never from
 //! an argument, and are never printed.
 
+mod backup;
+
 use std::path::{Path, PathBuf};
 
 use channels::{ChannelRecord, ChannelStore, KeyRing, KeyRingSettings, Metrics, NewChannel, Sealed};
@@ -29,6 +31,10 @@ pub(crate) enum Channels {
     Show(Show),
     /// Removes a channel: its tokens are erased, its events are discarded from now on.
     Remove(Remove),
+    /// Saves every record in a file, tokens sealed.
+    Export(backup::Export),
+    /// Stores the records of such a file where they are missing.
+    Import(backup::Import),
 }
 
 /// Stores a channel.
@@ -120,6 +126,8 @@ impl Channels {
             Self::List(list) => list.run().await,
             Self::Show(show) => show.run().await,
             Self::Remove(remove) => remove.run().await,
+            Self::Export(export) => export.run().await,
+            Self::Import(import) => import.run().await,
         }
     }
 }

@@ -3,22 +3,24 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{channels, dead_letters, demo, doctor, dsk, keys, status, topology, webhook};
+use crate::{channels, dead_letters, demo, doctor, dsk, keys, standalone, status, topology, webhook};
 
 /// Runs, feeds and watches the Meta Integration Service.
 #[derive(Debug, Parser)]
-#[command(name = "ops", version, arg_required_else_help = true)]
+#[command(name = "ops", version)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Shows the whole service at work, in one process and a temporary folder.
     Demo(demo::Demo),
+    /// Runs ingest and dispatcher in one process, on files instead of servers.
+    Standalone(Box<standalone::Standalone>),
     /// Makes keys for the key ring, and moves tokens from one to the next.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -68,8 +70,15 @@ impl<E: Display + std::error::Error> From<E> for Failed {
 
 /// Runs a command. Exit codes: 0 done; 1 tried and failed; 2 asked wrongly.
 pub async fn run(cli: Cli) -> ExitCode {
-    let done = match cli.command {
+    let Some(command) = cli.command else {
+        return match Cli::command().print_help() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    };
+    let done = match command {
         Command::Demo(demo) => demo.run().await,
+        Command::Standalone(standalone) => return standalone.run().await,
         Command::Keys(keys) => keys.run().await,
         Command::Channels(channels) => channels.run().await,
         Command::DeadLetters(dead_letters) => dead_letters.run().await,

@@ -1,7 +1,7 @@
 //! `ops dsk`: plays DSK. Checks bearer token, signature and body of every request, shows one line an event, and fails
 //! when told to. The tests and the demonstration deliver to the same stand-in.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ use crate::files;
 #[derive(Args, Debug)]
 pub(crate) struct Command {
     /// Where to listen.
-    #[arg(long, default_value = "127.0.0.1:9100")]
+    #[arg(long, env = "DSK_LISTEN", default_value = "127.0.0.1:9100")]
     listen: SocketAddr,
     /// A file with the bearer token that must come. Without it any token will do, but one must come.
     #[arg(long)]
@@ -70,13 +70,18 @@ pub struct Behaviour {
     pub throttled_token: Option<Secret>,
     /// Good requests whose body holds one of these are answered 503.
     pub failing_texts: Vec<String>,
+    /// Good requests with this `webhook-id` are refused (422), which parks their event.
+    pub refused_id: Option<String>,
     /// Keeps the headers of every request. Of a demonstration's many they would fill the memory.
     pub keeps_headers: bool,
 }
 
 impl Behaviour {
     /// What this one request is answered, if it is treated unlike the others.
-    fn special(&self, authorization: &str, body: &Bytes) -> Option<u16> {
+    fn special(&self, (authorization, id): (&str, &str), body: &Bytes) -> Option<u16> {
+        if self.refused_id.as_deref() == Some(id) {
+            return Some(422);
+        }
         let bearer = authorization.strip_prefix("Bearer ");
         if self.throttled_token.as_ref().is_some_and(|token| bearer == Some(token.expose())) {
             return Some(429);
@@ -116,6 +121,8 @@ pub struct Dsk {
 struct Played {
     behaviour: Behaviour,
     seen: Vec<Seen>,
+    delivered: BTreeSet<String>,
+    failed: usize,
     under_way: HashMap<String, usize>,
     under_way_most: usize,
     prints: bool,
@@ -176,9 +183,14 @@ impl Dsk {
     }
 
     /// Ids of the events that it has, each once.
-    pub fn ids(&self) -> std::collections::BTreeSet<String> {
+    pub fn ids(&self) -> BTreeSet<String> {
+        lock(&self.state).delivered.clone()
+    }
+
+    /// How many events it has, and how many requests it did not answer 200.
+    pub fn counts(&self) -> (usize, usize) {
         let state = lock(&self.state);
-        state.seen.iter().filter(|seen| seen.status == 200).map(|seen| seen.id.clone()).collect()
+        (state.delivered.len(), state.failed)
     }
 }
 
@@ -199,7 +211,7 @@ async fn receive(State(state): State<Arc<Mutex<Played>>>, headers: HeaderMap, bo
     let status = match fault {
         Some(("authorization", _)) => 401,
         Some(_) => 400,
-        None => behaviour.special(header("authorization"), &body).unwrap_or(planned),
+        None => behaviour.special((header("authorization"), &id), &body).unwrap_or(planned),
     };
     let seen = Seen {
         attempt: header("webhook-attempt").parse().unwrap_or_default(),
@@ -240,10 +252,15 @@ fn end(state: &Mutex<Played>, seen: Seen) {
         }
     }
     if state.prints {
-        let repeat = state.seen.iter().any(|before| before.id == seen.id && before.status == 200);
+        let repeat = state.delivered.contains(&seen.id);
         let note = seen.fault.or(repeat.then_some("a repeat: already had it")).map(|note| format!(" ({note})"));
         let Seen { status, id, event_type, attempt, .. } = &seen;
         println!("{status} {id} {event_type} attempt {attempt}{}", note.unwrap_or_default());
+    }
+    if seen.status == 200 {
+        state.delivered.insert(seen.id.clone());
+    } else {
+        state.failed += 1;
     }
     state.seen.push(seen);
 }

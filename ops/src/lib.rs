@@ -11,8 +11,10 @@ mod files;
 mod keys;
 mod open;
 pub mod samples;
+mod standalone;
 mod status;
 mod topology;
 pub mod webhook;
 
 pub use cli::{Cli, run};
+pub use standalone::Standalone;

@@ -32,8 +32,11 @@ pub(crate) struct Send {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Where ingest takes notifications.
-    #[arg(long, default_value = "http://127.0.0.1:8080/webhook")]
+    #[arg(long, env = "WEBHOOK_URL", default_value = "http://127.0.0.1:8080/webhook")]
     to: Uri,
+    /// Waits so long for it to listen.
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    wait: Duration,
     /// The secrets that ingest knows; the first one signs.
     #[arg(long, env, hide = true, hide_env_values = true)]
     meta_app_secrets: Option<Secret>,
@@ -52,6 +55,8 @@ pub struct Meta {
 
 /// Meta's own patience: an answer that takes longer does not count.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two looks whether it listens.
+const LISTEN_PERIOD: Duration = Duration::from_millis(100);
 
 impl Meta {
     /// Signs with this secret, posts to this address.
@@ -100,6 +105,17 @@ fn cause(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
+/// A process that was started a moment ago may not listen yet. Whether it does in the end, the posts will tell.
+async fn await_listener(to: &Uri, longest: Duration) {
+    let (host, port) = (to.host().unwrap_or_default(), to.port_u16().unwrap_or(80));
+    let listens = async {
+        while tokio::net::TcpStream::connect((host, port)).await.is_err() {
+            tokio::time::interval_at(tokio::time::Instant::now() + LISTEN_PERIOD, LISTEN_PERIOD).tick().await;
+        }
+    };
+    tokio::time::timeout(longest, listens).await.ok();
+}
+
 impl Webhook {
     pub(crate) async fn run(self) -> Result<(), Failed> {
         match self {
@@ -120,6 +136,7 @@ impl Send {
         let first =
             secrets.expose().split([',', '\n']).map(str::trim).find(|part| !part.is_empty()).unwrap_or_default();
         let meta = Meta::new(self.to.clone(), Secret::new(first));
+        await_listener(&self.to, self.wait).await;
         let mut refused = 0;
         for file in &self.files {
             let body = Bytes::from(files::read(file)?);

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::house::{files, read, root};
 use crate::stack::program;
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -14,6 +14,8 @@ const DOCUMENTS: [&str; 8] = [
     "docs/dsk-contract.md",
     "docs/events.md",
     "docs/metrics.md",
+    "docs/scaling.md",
+    "docs/upgrading.md",
     "ops/runbook.md",
 ];
 /// Names in capitals that are no settings of ours.

@@ -99,3 +99,15 @@ fn every_file_begins_with_one_sentence_and_is_short_enough_to_read() {
         assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
     }
 }
+
+#[test]
+fn the_fuzz_targets_lock_file_fits_the_workspace() {
+    let manifest = root().join("fuzz/Cargo.toml");
+    let mut cargo = std::process::Command::new("cargo");
+    let output =
+        cargo.args(["metadata", "--locked", "--format-version", "1", "--manifest-path"]).arg(manifest).output();
+
+    let output = output.expect("cargo runs this test, too");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo check --manifest-path fuzz/Cargo.toml mends it: {said}");
+}

@@ -31,6 +31,8 @@ mod secrecy;
 mod settling;
 mod shown;
 mod stack;
+mod standalone;
 mod starting;
 mod stopping;
+mod walked;
 mod watching;

@@ -195,15 +195,6 @@ impl Processes {
         start_program("dispatcher", &settings(&self.place, &self.folder, &self.dsk))
     }
 
-    /// Ingest anew, at the address it had.
-    pub(crate) async fn restart_ingest(&mut self) {
-        let mut settings = settings(&self.place, &self.folder, &self.dsk);
-        settings.retain(|(name, _)| *name != "INGEST_LISTEN");
-        settings.push(("INGEST_LISTEN", self.ingest_address.to_string()));
-        self.ingest = start_program("ingest", &settings);
-        self.ingest.says("Notifications are taken at").await;
-    }
-
     /// Posts a signed notification and gives the status, 0 for no answer.
     pub(crate) async fn post(&self, body: Bytes) -> u16 {
         self.meta.post(body).await.map_or(0, |status| status.as_u16())

@@ -94,6 +94,23 @@ pub(crate) fn add(changes: &mut Changes, channel: &NewChannel, now: Timestamp) -
     Ok(())
 }
 
+/// Stores a record of a backup, unless there is one.
+pub(crate) fn restore(changes: &mut Changes, (address, fields): (&Address, &Fields), now: Timestamp) {
+    let at = now.to_string();
+    let write = changes.hash(&keys::channel(address));
+    if !write.after.is_empty() {
+        return;
+    }
+    write.after.clone_from(fields);
+    if record::state(fields) == Ok(ChannelState::Disconnected) {
+        write.expires = Duration::as_secs(&keys::TOMBSTONE_TIME);
+    }
+    changes.hash(keys::INITIALISED).after.entry("at".to_owned()).or_insert_with(|| at.clone());
+    if let Some(user) = fields.get("app_user_id") {
+        changes.hash(&keys::user(user)).after.entry(address.to_string()).or_insert(at);
+    }
+}
+
 /// Fills a record. What is left of a removed channel is not built upon.
 fn put(write: &mut Write, given: &Fields, (tenant, at): (&str, &str)) -> Result<(), StoreError> {
     if record::state(&write.after) == Ok(ChannelState::Disconnected) {

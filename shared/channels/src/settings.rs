@@ -42,6 +42,14 @@ impl ChannelsSettings {
         Self { channels_url, channels_url_file: None, channels_key_prefix: key_prefix.to_owned() }
     }
 
+    /// A store in files is needed: says what is wrong if it is none.
+    pub fn check_embedded(&self) -> Result<(), Problem> {
+        match self.location()? {
+            Location::Embedded(_) => Ok(()),
+            Location::Redis(_) => Err(Problem::new("CHANNELS_URL", "is no store in files", "write embedded:DIR")),
+        }
+    }
+
     pub(crate) fn location(&self) -> Result<Location, Problem> {
         const RIGHT: &str = "write redis://user:password@host:6379/0 or embedded:DIR";
         let given = read_secret("CHANNELS_URL", self.channels_url.as_ref(), self.channels_url_file.as_deref())?;

@@ -291,7 +291,7 @@ impl ChannelStore {
     }
 
     /// Reads, decides, and writes if nobody wrote in between.
-    async fn change(
+    pub(crate) async fn change(
         &self,
         keys: Vec<String>,
         decide: impl Fn(&mut Changes) -> Result<(), StoreError>,

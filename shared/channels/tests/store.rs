@@ -59,6 +59,7 @@ contract![
     every_channel_is_listed_and_nothing_else,
     two_who_add_to_one_account_do_not_overwrite_each_other,
     a_batch_is_answered_in_its_order,
+    what_was_exported_is_imported_where_it_is_missing,
 ];
 
 fn open(settings: &ChannelsSettings) -> ChannelStore {
@@ -146,6 +147,30 @@ async fn a_removed_channel_is_found_as_disconnected_and_has_no_token(store: Chan
     assert!(matches!(look_up(&store, "evt_1", NUMBER).await, Found::Disconnected));
     let record = store.get(&Address::new(NUMBER)).await.unwrap().unwrap();
     assert_eq!((record.state, record.dsk_token), (ChannelState::Disconnected, None));
+}
+
+async fn what_was_exported_is_imported_where_it_is_missing(store: ChannelStore) {
+    let removed = Address::new("instagram:2");
+    let mut kept = NewChannel::new(Address::new(NUMBER), "tenant", ring().seal(&Secret::new("dsk-token")));
+    kept.app_user_id = Some("app-user-1".to_owned());
+    let gone = NewChannel::new(removed.clone(), "tenant", ring().seal(&Secret::new("other-token")));
+    for channel in [&kept, &gone] {
+        store.add(channel, Clock.now()).await.unwrap();
+    }
+    store.remove(&removed, Clock.now()).await.unwrap();
+    let saved = store.export().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let empty = open(&ChannelsSettings::embedded(folder.path()));
+
+    let mut stored = Vec::new();
+    for record in saved.iter().chain(&saved) {
+        stored.push(empty.import(record, Clock.now()).await.unwrap());
+    }
+
+    assert_eq!(stored, [true, true, false, false], "what is there stays as it is");
+    assert_eq!(empty.export().await.unwrap(), saved);
+    assert!(empty.is_initialised().await.unwrap());
+    assert_eq!(empty.get(&removed).await.unwrap().map(|record| record.state), Some(ChannelState::Disconnected));
 }
 
 async fn a_rotated_token_holds_at_once(store: ChannelStore) {

@@ -41,9 +41,9 @@ impl Problems {
     /// What the processes exit with when settings are wrong; clap uses the same.
     pub const EXIT_CODE: u8 = 2;
 
-    /// The value, or `None` and one more problem.
-    pub fn collect<T>(&mut self, checked: Result<T, Problem>) -> Option<T> {
-        checked.map_err(|problem| self.0.push(problem)).ok()
+    /// The value, or `None` and what is wrong with it.
+    pub fn collect<T>(&mut self, checked: Result<T, impl Into<Self>>) -> Option<T> {
+        checked.map_err(|problems| self.0.extend(problems.into().0)).ok()
     }
 
     /// Fails if there was any.

@@ -40,6 +40,13 @@ pub struct Envelope {
     pub body: Bytes,
 }
 
+impl Envelope {
+    /// The trace that the notification began, as log lines name it: 32 hex digits, or nothing.
+    pub fn trace_id(&self) -> &str {
+        self.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)).unwrap_or_default()
+    }
+}
+
 /// What is written on a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {

@@ -43,6 +43,14 @@ impl QueueSettings {
         self.location().map(|_| ())
     }
 
+    /// A queue in files is needed: says what is wrong if it is none.
+    pub fn check_embedded(&self) -> Result<(), Problem> {
+        match self.location()? {
+            Location::Embedded(_) => Ok(()),
+            Location::Amqp(_) => Err(Problem::new("QUEUE_URL", "is no queue in files", "write embedded:DIR")),
+        }
+    }
+
     pub(crate) fn location(&self) -> Result<Location, Problem> {
         const RIGHT: &str = "write amqp://user:password@host:5672/vhost or embedded:DIR";
         let given = read_secret("QUEUE_URL", self.queue_url.as_ref(), self.queue_url_file.as_deref())?;

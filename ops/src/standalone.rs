@@ -1,0 +1,87 @@
+//! `ops standalone`: ingest and dispatcher in one process, on a queue and a channel store in files: for one business on
+//! one machine.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
+use chassis::{Admin, Problem, Problems, Shutdown, TelemetrySettings};
+use clap::Args;
+use dispatcher::{Dispatcher, DispatcherSettings};
+use ingest::{Ingest, IngestSettings};
+use prometheus::Registry;
+use queue::{Queue, QueueSettings};
+
+/// Runs ingest and dispatcher in one process, on a queue and a channel store in files (`QUEUE_URL` and `CHANNELS_URL` are
+/// both `embedded:DIR`): for one business on one machine. Settings, metrics and the other commands are the same as with
+/// servers.
+#[derive(Args, Clone, Debug)]
+pub struct Standalone {
+    /// How notifications are taken.
+    #[command(flatten)]
+    pub(crate) ingest: IngestSettings,
+    /// How events are delivered.
+    #[command(flatten)]
+    pub(crate) dispatcher: DispatcherSettings,
+    /// Where `/metrics`, `/live` and `/ready` are served.
+    #[arg(long, env, default_value = "127.0.0.1:9401")]
+    pub(crate) admin_listen: SocketAddr,
+    #[command(flatten)]
+    pub(crate) queue: QueueSettings,
+    #[command(flatten)]
+    pub(crate) channels: ChannelsSettings,
+    #[command(flatten)]
+    pub(crate) key_ring: KeyRingSettings,
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
+}
+
+/// What runs, for whoever started it in the same process.
+pub(crate) struct Running {
+    pub(crate) ingest: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) queue: Queue,
+    pub(crate) store: ChannelStore,
+}
+
+impl Standalone {
+    /// Runs until a signal asks for a stop. Exit codes as those of the processes.
+    pub(crate) async fn run(self) -> ExitCode {
+        chassis::run(&self.telemetry, dispatcher::Settings::GRACE, async |shutdown| {
+            self.start(&shutdown).await.map(drop)
+        })
+        .await
+    }
+
+    /// Starts everything; it ends with the shutdown.
+    pub(crate) async fn start(&self, shutdown: &Shutdown) -> Result<Running, Problems> {
+        let registry = Registry::new();
+        let channel_metrics = ::channels::Metrics::register(&registry).map_err(Problem::from)?;
+        let mut problems = Problems::default();
+        problems.collect(self.ingest.check());
+        problems.collect(self.dispatcher.check());
+        problems.collect(self.queue.check_embedded());
+        problems.collect(self.channels.check_embedded());
+        let key_ring = problems.collect(KeyRing::load(&self.key_ring, &channel_metrics));
+        problems.finish()?;
+        let key_ring = key_ring.expect("a key ring that can't be loaded is a problem, and there was none");
+
+        let store = ChannelStore::open(&self.channels, channel_metrics, shutdown)?;
+        let metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
+        let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(unusable)?;
+        // The dispatcher first: it takes the folder's lock, and is told if another process has it.
+        let metrics = dispatcher::Metrics::register(&registry).map_err(Problem::from)?;
+        Dispatcher::start(&self.dispatcher, (&queue, store.clone()), (key_ring, metrics), shutdown)?;
+        let metrics = ingest::Metrics::register(&registry).map_err(Problem::from)?;
+        let ingest = Ingest::start(&self.ingest, queue.publisher(), metrics, shutdown).await?.address;
+        // Files are there or the process is not: nothing can be away.
+        let readiness = Arc::new(Vec::new);
+        let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;
+        Ok(Running { ingest, admin, queue, store })
+    }
+}
+
+fn unusable(error: queue::OpenError) -> Problem {
+    Problem::new("QUEUE_URL", "can't be used", error.to_string())
+}
