@@ -17,13 +17,14 @@ ENV CARGO_PROFILE_RELEASE_DEBUG=none
 COPY --from=plan /src/recipe.json .
 # Every dependency is built in this layer, which is kept as long as the recipe is the same.
 RUN cargo chef cook --release --locked --recipe-path recipe.json \
-    --package chassis --package ingest --package dispatcher --package ops
+    --package chassis --package ingest --package dispatcher --package connect --package ops
 COPY . .
-RUN cargo build --release --locked --bins --package chassis --package ingest --package dispatcher --package ops
+RUN cargo build --release --locked --bins --package chassis --package ingest --package dispatcher --package connect --package ops
 # What a program needs of a system, and nothing else: loader, libraries, certificates. No shell, no package manager.
 WORKDIR /system/etc/ssl/certs
 RUN cp /etc/ssl/certs/ca-certificates.crt . \
-    && ldd /src/target/release/ingest /src/target/release/dispatcher /src/target/release/ops > /libraries \
+    && ldd /src/target/release/ingest /src/target/release/dispatcher \
+       /src/target/release/connect /src/target/release/ops > /libraries \
     && grep --only-matching --extended-regexp '/lib[^ ]+' /libraries | sort --unique \
     | xargs cp --dereference --parents --target-directory /system
 WORKDIR /src
@@ -48,6 +49,13 @@ ENV ADMIN_LISTEN=0.0.0.0:9402 LOG_FORMAT=json
 EXPOSE 9402
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["probe", "http://127.0.0.1:9402/live"]
 ENTRYPOINT ["dispatcher"]
+
+FROM system AS connect
+COPY --from=build /src/target/release/connect /bin/
+ENV CONNECT_LISTEN=0.0.0.0:8090 ADMIN_LISTEN=0.0.0.0:9403 LOG_FORMAT=json
+EXPOSE 8090 9403
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["probe", "http://127.0.0.1:9403/live"]
+ENTRYPOINT ["connect"]
 
 # The operator's command, and the stand-in for DSK (`ops dsk`).
 FROM system AS ops

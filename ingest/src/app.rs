@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use chassis::{Admin, Clock, Problem, Problems, ServeLimits, Shutdown, serve};
+use chassis::{Admin, Clock, Problem, Problems, ServeLimits, Shutdown, TrustedProxies, serve};
 use prometheus::Registry;
 use queue::{Publisher, Queue};
 use tracing::info;
 
 use crate::admission::Budget;
 use crate::settings::Secrets;
-use crate::{IngestSettings, Metrics, Settings, TrustedProxies, handshake, receive};
+use crate::{IngestSettings, Metrics, Settings, handshake, receive};
 
 /// Meta opens few connections and reuses them; a proxy in front opens more.
 const LIMITS: ServeLimits =

@@ -2,7 +2,6 @@
 
 mod admission;
 mod app;
-mod client;
 mod handshake;
 mod metrics;
 mod receive;
@@ -10,7 +9,6 @@ mod settings;
 mod signature;
 
 pub use app::{Ingest, start};
-pub use client::{NoNetwork, TrustedProxies};
 pub use metrics::Metrics;
 pub use settings::{IngestSettings, Settings};
 pub use signature::{SignatureError, SignedBody, sign};

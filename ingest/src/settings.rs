@@ -4,11 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chassis::{Problem, Problems, Secret, TelemetrySettings, read_secret};
+use chassis::{Problem, Problems, Secret, TelemetrySettings, TrustedProxies, read_secret};
 use clap::{Args, Parser};
 use queue::QueueSettings;
-
-use crate::TrustedProxies;
 
 /// Takes Meta's signed notifications and answers 200 once the queue has their events safely.
 #[derive(Clone, Debug, Parser)]

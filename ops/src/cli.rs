@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{channels, dead_letters, demo, doctor, dsk, keys, standalone, status, topology, webhook};
+use crate::{channels, connect_link, dead_letters, demo, doctor, dsk, keys, standalone, status, topology, webhook};
 
 /// Runs, feeds and watches the Meta Integration Service.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ enum Command {
     /// Stores, shows and removes channels.
     #[command(subcommand)]
     Channels(channels::Channels),
+    /// Makes a link with which a business connects its channels.
+    ConnectLink(Box<connect_link::ConnectLink>),
     /// Lists, shows, replays and discards what was parked for a person.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
@@ -81,6 +83,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Standalone(standalone) => return standalone.run().await,
         Command::Keys(keys) => keys.run().await,
         Command::Channels(channels) => channels.run().await,
+        Command::ConnectLink(link) => link.run().await,
         Command::DeadLetters(dead_letters) => dead_letters.run().await,
         Command::Webhook(webhook) => webhook.run().await,
         Command::Dsk(dsk) => dsk.run().await,

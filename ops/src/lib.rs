@@ -2,12 +2,14 @@
 
 mod channels;
 mod cli;
+mod connect_link;
 mod dead_letters;
 mod demo;
 mod doctor;
 pub mod dsk;
 mod explain;
 mod files;
+pub mod graph;
 mod keys;
 mod open;
 pub mod samples;

@@ -17,7 +17,7 @@ at once, with the remedy, before anything listens (exit 2). `ops` takes the sett
 #[test]
 fn the_document_lists_every_setting_with_its_default() {
     let mut document = HEAD.to_owned();
-    for command in [ingest::Settings::command(), dispatcher::Settings::command()] {
+    for command in [ingest::Settings::command(), dispatcher::Settings::command(), connect::Settings::command()] {
         section(&mut document, &command);
     }
 

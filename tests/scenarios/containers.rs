@@ -54,6 +54,7 @@ pub(crate) fn settings(process: &str) -> BTreeSet<String> {
     match process {
         "ingest" => of(&ingest::Settings::command()),
         "dispatcher" => of(&dispatcher::Settings::command()),
+        "connect" => of(&connect::Settings::command()),
         "ops" => of(&ops::Cli::command()),
         other => panic!("{other} is no process of ours"),
     }
@@ -102,7 +103,8 @@ fn every_setting_of_a_container_exists_in_its_process() {
 
 #[test]
 fn every_image_runs_a_program_that_is_in_it_and_not_as_root() {
-    for (process, stage) in stages().into_iter().filter(|(name, _)| ["ingest", "dispatcher", "ops"].contains(&&**name))
+    for (process, stage) in
+        stages().into_iter().filter(|(name, _)| ["ingest", "dispatcher", "connect", "ops"].contains(&&**name))
     {
         let copied: Vec<&str> = said(&stage, "COPY").filter_map(|copy| copy.split("/release/").nth(1)).collect();
         let entry = said(&stage, "ENTRYPOINT").next().expect("it runs something");

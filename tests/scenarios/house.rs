@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Whom each crate of the service may use, beside itself. Tests may use everything.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("event", &[]),
     ("chassis", &[]),
     ("queue", &["event", "chassis"]),
     ("channels", &["event", "chassis"]),
     ("ingest", &["event", "chassis", "queue"]),
     ("dispatcher", &["event", "chassis", "queue", "channels"]),
-    ("ops", &["event", "chassis", "queue", "channels", "ingest", "dispatcher"]),
+    ("connect", &["event", "chassis", "channels"]),
+    ("ops", &["event", "chassis", "queue", "channels", "ingest", "dispatcher", "connect"]),
 ];
 /// Only one crate may name each of these.
 const OWNERS: [(&str, &str); 4] =

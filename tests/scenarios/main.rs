@@ -3,9 +3,12 @@
 mod accepting;
 mod alerts;
 mod bodies;
+mod browser;
 mod business;
 mod composed;
 mod configuration;
+mod connected;
+mod connecting;
 mod containers;
 mod contract;
 mod dead_letters;

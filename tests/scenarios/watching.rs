@@ -9,6 +9,7 @@ use expect_test::expect_file;
 use testkit::eventually;
 
 use crate::bodies::text;
+use crate::connected::Desk;
 use crate::house::{read, root};
 use crate::shown::{Family, Selector, Shown, selectors};
 use crate::stack::{Stack, get};
@@ -23,9 +24,10 @@ pub(crate) const OTHERS: [&str; 6] = [
     "ALERTS",
 ];
 /// Who counts what, by the first part of a metric's name.
-const PARTS: [(&str, &str); 5] = [
+const PARTS: [(&str, &str); 6] = [
     ("Ingest", "ingest_"),
     ("Dispatcher", "dispatcher_"),
+    ("Connect", "connect_"),
     ("The queue", "queue_"),
     ("The channel store", "channels_"),
     ("Every process", "process_"),
@@ -106,21 +108,20 @@ fn promtool(arguments: &[&str], input: &str) -> (bool, String) {
 async fn the_document_of_metrics_says_what_running_processes_show() {
     let mut stack = Stack::start().await;
     let [ingest, dispatcher] = shown(&mut stack).await.map(|text| Shown::read(&text));
+    let connect = Shown::read(&Desk::start().await.metrics().await);
+    let processes = [("ingest", &ingest), ("dispatcher", &dispatcher), ("connect", &connect)];
 
     let mut text = HEAD.to_owned();
     for (title, prefix) in PARTS {
-        let by = match (holds(&ingest, prefix), holds(&dispatcher, prefix)) {
-            (true, true) => "ingest and dispatcher",
-            (true, false) => "ingest",
-            (false, _) => "dispatcher",
-        };
+        let by: Vec<&str> = processes.iter().filter(|(_, shown)| holds(shown, prefix)).map(|(name, _)| *name).collect();
+        let by = by.join(" and ");
         write!(
             text,
             "\n## {title}\n\nShown by {by}.\n\n| metric | type | labels | what it says |\n|---|---|---|---|\n"
         )
         .expect("writing to a string cannot fail");
-        let both = ingest.clone().with(dispatcher.clone());
-        both.0
+        let all = ingest.clone().with(dispatcher.clone()).with(connect.clone());
+        all.0
             .iter()
             .filter(|(name, _)| name.starts_with(prefix))
             .for_each(|(name, family)| row(&mut text, name, family));

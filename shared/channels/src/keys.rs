@@ -33,6 +33,15 @@ pub(crate) fn erased(what: &str) -> String {
     format!("erased:{}", hex::encode(Sha256::digest(what.as_bytes())))
 }
 
+/// Hashed, because who has the id may connect channels: reading the store must not be enough.
+pub(crate) fn ticket(id: &str) -> String {
+    format!("ticket:{}", hex::encode(Sha256::digest(id.as_bytes())))
+}
+
+pub(crate) fn session(id: &str) -> String {
+    format!("session:{}", hex::encode(Sha256::digest(id.as_bytes())))
+}
+
 /// The addresses of one person at Meta, for its deauthorize and deletion callbacks.
 pub(crate) fn user(app_user_id: &str) -> String {
     format!("user:{app_user_id}")

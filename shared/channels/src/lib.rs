@@ -12,6 +12,7 @@ mod saved;
 mod server;
 mod settings;
 mod store;
+mod tickets;
 
 pub use key_ring::{KeyRing, KeyRingSettings, OpenError, Sealed, new_key};
 pub use metrics::Metrics;
@@ -21,3 +22,4 @@ pub use saved::SavedRecord;
 pub use server::Server;
 pub use settings::ChannelsSettings;
 pub use store::{ChannelStore, Found, Lookup, StoreError};
+pub use tickets::{Session, Ticket};

@@ -31,7 +31,7 @@ impl FromStr for TrustedProxies {
 impl TrustedProxies {
     /// Each proxy writes whom it talked to at the right end, so entries are believed from there, as long as whoever
     /// wrote them is trusted. What stands further left anyone may have made up.
-    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all("x-forwarded-for").iter().rev();
         let entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));

@@ -1,0 +1,168 @@
+//! A tenant's channels: what is connected, until when, and how to end it.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use channels::{ChannelRecord, ChannelState, StoreError};
+use chassis::Secret;
+use event::Address;
+use maud::{Markup, html};
+use serde::Deserialize;
+use tracing::info;
+
+use crate::app::App;
+use crate::graph::GraphError;
+use crate::guard::{Holder, refuse_form};
+use crate::{pages, texts};
+
+/// `GET /channels`.
+pub(crate) async fn list(State(app): State<Arc<App>>, holder: Holder) -> Response {
+    let records = match app.store.list().await {
+        Ok(records) => records,
+        Err(error) => return pages::store_trouble(&error),
+    };
+    let mine: Vec<ChannelRecord> = records.into_iter().filter(|record| is_shown(record, &holder)).collect();
+    let form_token = holder.form_token(&app);
+    let content = html! {
+        @if mine.is_empty() { p { (texts::CHANNELS_NONE) } }
+        ul class="channels" { @for record in &mine { li { (row(record)) } } }
+        h2 { (texts::ADD_TITLE) }
+        @if app.whatsapp.is_some() { p { a class="button" href="/whatsapp" { (texts::ADD_WHATSAPP) } } }
+        @if app.instagram.is_some() {
+            form method="post" action="/instagram" {
+                input type="hidden" name="form_token" value=(form_token);
+                button { (texts::ADD_INSTAGRAM) }
+            }
+        }
+        form method="post" action="/leave" { button class="second" { (texts::LEAVE) } }
+    };
+    // The form of Instagram leads there at once, and browsers hold a redirect to be part of the form.
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {}; frame-ancestors 'none'; base-uri \
+         'none'",
+        app.instagram_origin
+    );
+    ([("content-security-policy", policy)], pages::page(texts::CHANNELS_TITLE, &content)).into_response()
+}
+
+/// Accounts stand behind their numbers and are not shown by themselves.
+fn is_shown(record: &ChannelRecord, holder: &Holder) -> bool {
+    record.tenant == holder.ticket.tenant
+        && record.state != ChannelState::Disconnected
+        && !record.address.as_str().starts_with("whatsapp-account:")
+}
+
+fn row(record: &ChannelRecord) -> Markup {
+    let (state, is_well) = match record.state {
+        ChannelState::Connected => (texts::STATE_CONNECTED, true),
+        ChannelState::ReconnectNeeded | ChannelState::Disconnected => (texts::STATE_RECONNECT, false),
+    };
+    let until =
+        record.access_token_expires_at.as_deref().map_or(texts::NO_END, |at| at.split('T').next().unwrap_or(at));
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("address", record.address.as_str()).finish();
+    html! {
+        strong { (record.address) }
+        dl {
+            dt { (texts::STATE) } dd class=[(!is_well).then_some("warn")] { (state) }
+            dt { (texts::ACCESS_UNTIL) } dd { (until) }
+        }
+        a href={ "/channels/disconnect?" (query) } { (texts::DISCONNECT) " " (record.address) }
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Named {
+    address: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Disconnect {
+    address: String,
+    form_token: String,
+}
+
+/// `GET /channels/disconnect`: asks first.
+pub(crate) async fn ask(State(app): State<Arc<App>>, holder: Holder, Query(named): Query<Named>) -> Response {
+    match find(&app, &holder, &named.address).await {
+        Ok(Some(record)) => {
+            let content = html! {
+                p { strong { (record.address) } }
+                p { (texts::DISCONNECT_ASK) }
+                form method="post" action="/channels/disconnect" {
+                    input type="hidden" name="form_token" value=(holder.form_token(&app));
+                    input type="hidden" name="address" value=(record.address);
+                    button { (texts::DISCONNECT) }
+                }
+                p { a href="/channels" { (texts::BACK) } }
+            };
+            pages::page(texts::DISCONNECT_TITLE, &content).into_response()
+        }
+        Ok(None) => not_yours().into_response(),
+        Err(error) => pages::store_trouble(&error),
+    }
+}
+
+/// `POST /channels/disconnect`: Meta is told, and whatever it answers, the tokens are erased.
+pub(crate) async fn disconnect(State(app): State<Arc<App>>, holder: Holder, Form(form): Form<Disconnect>) -> Response {
+    if !holder.sent(&app, &form.form_token) {
+        return refuse_form(&app);
+    }
+    let record = match find(&app, &holder, &form.address).await {
+        Ok(Some(record)) => record,
+        Ok(None) => return not_yours().into_response(),
+        Err(error) => return pages::store_trouble(&error),
+    };
+    let was_told = tell_meta(&app, &record).await;
+    if let Err(error) = app.store.remove(&record.address, app.clock.now()).await {
+        return pages::store_trouble(&error);
+    }
+    app.metrics.disconnected(was_told);
+    info!(channel = %record.address, was_told, "Disconnected {}", record.address);
+    let content = html! {
+        p { (texts::DISCONNECTED) }
+        @if !was_told { p class="warn" { (texts::DISCONNECTED_UNTOLD) } }
+        p { a class="button" href="/channels" { (texts::BACK) } }
+    };
+    pages::page(texts::DISCONNECTED_TITLE, &content).into_response()
+}
+
+/// Only what this tenant has connected, and nothing about what others have.
+async fn find(app: &App, holder: &Holder, address: &str) -> Result<Option<ChannelRecord>, StoreError> {
+    let record = app.store.get(&Address::new(address)).await?;
+    Ok(record.filter(|record| is_shown(record, holder)))
+}
+
+fn not_yours() -> (StatusCode, Html<String>) {
+    let back = (texts::BACK, "/channels");
+    (StatusCode::NOT_FOUND, pages::message_with_way_back(texts::NOT_FOUND_TITLE, texts::NOT_YOURS, back))
+}
+
+/// Unsubscribes. An account is unsubscribed with its last number only.
+async fn tell_meta(app: &App, record: &ChannelRecord) -> bool {
+    let Some(token) = record.access_token.as_ref().and_then(|sealed| app.key_ring.open(sealed).ok()) else {
+        return false;
+    };
+    match record.address.as_str().split_once(':') {
+        Some(("whatsapp", _)) => is_done(tell_whatsapp(app, record, &token).await),
+        Some(("instagram", user_id)) => match &app.instagram {
+            Some(instagram) => is_done(instagram.unsubscribe(user_id, &token).await),
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+async fn tell_whatsapp(app: &App, record: &ChannelRecord, token: &Secret) -> Result<(), GraphError> {
+    let (Some(whatsapp), Some(account_id)) = (&app.whatsapp, &record.account_id) else { return Err(GraphError::Away) };
+    let account = app.store.get(&Address::new(format!("whatsapp-account:{account_id}"))).await;
+    let others = account.ok().flatten().is_some_and(|account| account.channels.len() > 1);
+    if others { Ok(()) } else { whatsapp.unsubscribe(account_id, token).await }
+}
+
+fn is_done(answer: Result<(), GraphError>) -> bool {
+    answer.is_ok()
+}

@@ -1,0 +1,21 @@
+//! Connect serves the pages on which a business connects its WhatsApp number or Instagram account for a DSK tenant.
+
+mod app;
+mod channels_page;
+mod cookie;
+mod graph;
+mod guard;
+mod instagram;
+mod links;
+mod metrics;
+mod pages;
+mod settings;
+mod signed;
+mod texts;
+mod tickets;
+mod whatsapp;
+
+pub use app::start;
+pub use links::Links;
+pub use metrics::Metrics;
+pub use settings::Settings;

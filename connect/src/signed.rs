@@ -1,0 +1,92 @@
+//! Values that come back to us unaltered: an id and its HMAC, for links, cookies and forms.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chassis::Secret;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+/// What a value is for: one made for a link is no cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Link,
+    Session,
+    Form,
+}
+
+impl Purpose {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Session => "session",
+            Self::Form => "form",
+        }
+    }
+}
+
+/// Signs and checks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Signer(Secret);
+
+/// No randomness, no links: nothing may be guessable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random bytes")]
+pub(crate) struct NoRandomness;
+
+/// 32 random bytes, for a link, a cookie or a header.
+pub(crate) fn random_id() -> Result<String, NoRandomness> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+impl Signer {
+    pub(crate) fn new(secret: Secret) -> Self {
+        Self(secret)
+    }
+
+    /// The id and its signature, as one word.
+    pub(crate) fn sign(&self, purpose: Purpose, id: &str) -> String {
+        let mac = self.mac(purpose, id).map(|mac| mac.finalize().into_bytes()).unwrap_or_default();
+        format!("{id}.{}", URL_SAFE_NO_PAD.encode(mac))
+    }
+
+    /// The id, if we signed it for this purpose. Compared in constant time.
+    pub(crate) fn open(&self, purpose: Purpose, signed: &str) -> Option<String> {
+        let (id, signature) = signed.split_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        self.mac(purpose, id)?.verify_slice(&signature).ok()?;
+        Some(id.to_owned())
+    }
+
+    /// HMAC takes keys of any length, so this is always there.
+    fn mac(&self, purpose: Purpose, id: &str) -> Option<Hmac<Sha256>> {
+        let mac = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()).ok()?;
+        Some(mac.chain_update(purpose.as_str()).chain_update(":").chain_update(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_signed_for_one_purpose_opens_for_that_one_only() {
+        let signer = Signer::new(Secret::new("secret"));
+        let signed = signer.sign(Purpose::Link, "id");
+
+        assert_eq!(signer.open(Purpose::Link, &signed).as_deref(), Some("id"));
+        assert_eq!(signer.open(Purpose::Session, &signed), None);
+        assert_eq!(Signer::new(Secret::new("other")).open(Purpose::Link, &signed), None);
+    }
+
+    #[test]
+    fn what_was_altered_does_not_open() {
+        let signer = Signer::new(Secret::new("secret"));
+        let signed = signer.sign(Purpose::Session, "id");
+
+        for altered in ["", "id", "id.", &signed[1..], &format!("x{signed}"), &format!("{signed}A")] {
+            assert_eq!(signer.open(Purpose::Session, altered), None, "{altered:?}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! `ops connect-link`: a link with which a business connects its channels for a tenant, without DSK's call.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::channels::{KeyRing, KeyRingSettings, Metrics, Ticket};
+use chassis::Secret;
+use clap::Args;
+use connect::Links;
+use prometheus::Registry;
+use url::Url;
+
+use crate::cli::Failed;
+use crate::files;
+use crate::open::StoreAt;
+
+/// Makes a link with which a business connects its channels for a tenant. It works once, and for a short time.
+#[derive(Args, Debug)]
+pub(crate) struct ConnectLink {
+    /// The DSK customer.
+    #[arg(long)]
+    tenant: String,
+    /// A file that holds the token which authorises us at DSK for the channels; `-` is standard input.
+    #[arg(long)]
+    dsk_token_file: PathBuf,
+    /// Where their events go, if not to `DSK_URL`.
+    #[arg(long)]
+    dsk_url: Option<Url>,
+    /// A file that holds the secret (`whsec_…`) that signs what DSK gets for them.
+    #[arg(long)]
+    signing_secret_file: Option<PathBuf>,
+    /// How browsers reach the pages.
+    #[arg(long, env)]
+    connect_url: Url,
+    /// Signs the link, as `connect` does.
+    #[arg(long, env, hide = true, hide_env_values = true)]
+    connect_secret: Option<Secret>,
+    /// A file that holds `CONNECT_SECRET`.
+    #[arg(long, env)]
+    connect_secret_file: Option<PathBuf>,
+    /// How long the link can be used.
+    #[arg(long, env, default_value = "1h", value_parser = humantime::parse_duration)]
+    ticket_time: Duration,
+    #[command(flatten)]
+    key_ring: KeyRingSettings,
+    #[command(flatten)]
+    store: StoreAt,
+}
+
+impl ConnectLink {
+    pub(crate) async fn run(self) -> Result<(), Failed> {
+        if self.tenant.trim().is_empty() {
+            return Err(Failed::wrong("--tenant is empty: name the DSK customer"));
+        }
+        let secret = (self.connect_secret.as_ref(), self.connect_secret_file.as_deref());
+        let links = Links::new(self.connect_url.clone(), secret, self.ticket_time).map_err(Failed::wrong)?;
+        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failed::wrong)?;
+        let signing_secret = self.signing_secret_file.as_deref().map(files::read_secret).transpose()?;
+        let ticket = Ticket {
+            tenant: self.tenant.clone(),
+            dsk_token: key_ring.seal(&files::read_secret(&self.dsk_token_file)?),
+            dsk_url: self.dsk_url.as_ref().map(Url::to_string),
+            signing_secret: signing_secret.map(|secret| key_ring.seal(&secret)),
+            issued_by: "operator".to_owned(),
+        };
+        let link = self.store.with(async |store| Ok(links.issue(&store, &ticket).await?)).await?;
+        println!("{link}");
+        eprintln!(
+            "It works once, within {}. Send it to nobody but {}.",
+            humantime::format_duration(self.ticket_time),
+            self.tenant
+        );
+        Ok(())
+    }
+}

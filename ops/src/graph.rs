@@ -1,0 +1,322 @@
+//! Plays Meta's login, Graph API and SDK: checks what it is sent, remembers who is subscribed, and misbehaves when told
+//! to. The tests connect channels to it.
+
+mod instagram;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Form, Json, Router};
+use chassis::{ServeLimits, Shutdown};
+use serde_json::{Value, json};
+
+type Parameters = BTreeMap<String, String>;
+
+/// The version that has to be asked for.
+pub const VERSION: &str = "v26.0";
+/// The apps that Meta knows, and their secrets.
+pub const APP: (&str, &str) = ("310000000000001", "meta-app-secret-of-the-stand-in");
+/// The Instagram app.
+pub const INSTAGRAM_APP: (&str, &str) = ("320000000000001", "instagram-app-secret-of-the-stand-in");
+/// The account that is chosen in Embedded Signup, and its number.
+pub const ACCOUNT: &str = "200000000000009";
+/// Its number.
+pub const NUMBER: &str = "100000000000009";
+/// The Instagram account as webhooks name it; larger than 2^53.
+pub const INSTAGRAM_USER: &str = "17841400000000001234";
+/// The same account as callbacks name it.
+pub const INSTAGRAM_APP_USER: &str = "9000000000000042";
+/// Who granted access to the WhatsApp account, as callbacks name them.
+pub const APP_USER: &str = "122100000000000042";
+
+/// How a step goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The answer comes after so long.
+    Slow(Duration),
+    /// Error 190.
+    Token,
+    /// Error 4.
+    Throttled,
+    /// Error 200.
+    Permission,
+    /// Error 2, status 500.
+    Trouble,
+}
+
+/// What it does.
+#[derive(Clone, Debug)]
+pub struct Behaviour {
+    /// By the step's name, such as `exchange`.
+    pub faults: BTreeMap<&'static str, Fault>,
+    /// The account that the token was granted for.
+    pub granted: String,
+    /// What the Instagram account's owner allowed.
+    pub permissions: String,
+    /// Whether the number is registered already.
+    pub is_registered: bool,
+    /// Answers of Instagram's code exchange in a list.
+    pub in_a_list: bool,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Self {
+            faults: BTreeMap::new(),
+            granted: ACCOUNT.to_owned(),
+            permissions: "instagram_business_basic,instagram_business_manage_messages".to_owned(),
+            is_registered: true,
+            in_a_list: false,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Played {
+    behaviour: Behaviour,
+    subscribed: BTreeSet<String>,
+    registered: BTreeSet<String>,
+    steps: Vec<&'static str>,
+    complaints: Vec<String>,
+    codes: u32,
+    spent: BTreeSet<String>,
+}
+
+/// Meta, played.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    address: SocketAddr,
+    state: Shared,
+}
+
+type Shared = Arc<Mutex<Played>>;
+
+const LIMITS: ServeLimits =
+    ServeLimits { header_read: Duration::from_mins(1), connections_max: 256, grace: Duration::from_millis(200) };
+
+impl Graph {
+    /// Listens, and plays Meta until a stop is asked for.
+    pub async fn start(listen: SocketAddr, shutdown: &Shutdown) -> Result<Self, chassis::Problem> {
+        let (listener, address) = chassis::listen("--listen", listen).await?;
+        let state = Shared::default();
+        let router = Router::new()
+            .route("/graph/v26.0/oauth/access_token", get(exchange))
+            .route("/graph/v26.0/debug_token", get(debug_token))
+            .route("/graph/v26.0/{id}/phone_numbers", get(numbers))
+            .route("/graph/v26.0/{id}/register", post(register))
+            .route("/{host}/v26.0/{id}/subscribed_apps", post(subscribe))
+            .route("/{host}/v26.0/{id}/subscribed_apps", delete(unsubscribe))
+            .route("/login/oauth/authorize", get(instagram::authorize))
+            .route("/api/oauth/access_token", post(instagram::instagram_exchange))
+            .route("/instagram/access_token", get(instagram::lengthen))
+            .route("/instagram/v26.0/me", get(instagram::me))
+            .route("/sdk.js", get(sdk))
+            .with_state(Arc::clone(&state));
+        shutdown.spawn(chassis::serve(listener, router, LIMITS, shutdown.clone()));
+        Ok(Self { address, state })
+    }
+
+    /// What `connect` has to be told, so that it asks here.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let at = |path: &str| format!("http://{}/{path}", self.address);
+        vec![
+            ("META_APP_ID", APP.0.to_owned()),
+            ("META_APP_SECRET", APP.1.to_owned()),
+            ("META_CONFIGURATION_ID", "330000000000001".to_owned()),
+            ("INSTAGRAM_APP_ID", INSTAGRAM_APP.0.to_owned()),
+            ("INSTAGRAM_APP_SECRET", INSTAGRAM_APP.1.to_owned()),
+            ("GRAPH_URL", at("graph")),
+            ("INSTAGRAM_GRAPH_URL", at("instagram")),
+            ("INSTAGRAM_API_URL", at("api")),
+            ("INSTAGRAM_URL", at("login")),
+            ("META_SDK_URL", at("sdk.js")),
+        ]
+    }
+
+    /// Changes what it does from now on.
+    pub fn behave(&self, change: impl FnOnce(&mut Behaviour)) {
+        change(&mut lock(&self.state).behaviour);
+    }
+
+    /// A code, as the browser gets it from the login.
+    pub fn code(&self) -> String {
+        let mut state = lock(&self.state);
+        state.codes += 1;
+        format!("code-{}", state.codes)
+    }
+
+    /// Accounts whose events Meta posts.
+    pub fn subscribed(&self) -> BTreeSet<String> {
+        lock(&self.state).subscribed.clone()
+    }
+
+    /// Steps so far, by their names.
+    pub fn steps(&self) -> Vec<&'static str> {
+        lock(&self.state).steps.clone()
+    }
+
+    /// What it was sent that Meta would not have taken.
+    pub fn complaints(&self) -> Vec<String> {
+        lock(&self.state).complaints.clone()
+    }
+}
+
+fn lock(state: &Shared) -> MutexGuard<'_, Played> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn error(status: StatusCode, code: i64) -> Response {
+    let error = json!({ "error": {
+        "message": "(#0) the stand-in's error", "type": "OAuthException", "code": code, "fbtrace_id": "A1b2C3",
+    } });
+    (status, Json(error)).into_response()
+}
+
+/// Takes note of a step; whatever is wrong with it or was ordered ends it.
+async fn step(state: &Shared, name: &'static str, checks: &[(&str, bool)]) -> Result<Behaviour, Response> {
+    let behaviour = {
+        let mut state = lock(state);
+        state.steps.push(name);
+        for (what, is_right) in checks {
+            if !is_right {
+                state.complaints.push(format!("{name}: {what}"));
+            }
+        }
+        state.behaviour.clone()
+    };
+    if checks.iter().any(|(_, is_right)| !is_right) {
+        return Err(error(StatusCode::BAD_REQUEST, 100));
+    }
+    match behaviour.faults.get(name) {
+        None => Ok(behaviour),
+        Some(Fault::Slow(time)) => {
+            // Not a task of the service: a stand-in may take its time.
+            tokio::time::timeout(*time, std::future::pending::<()>()).await.ok();
+            Ok(behaviour)
+        }
+        Some(Fault::Token) => Err(error(StatusCode::UNAUTHORIZED, 190)),
+        Some(Fault::Throttled) => Err(error(StatusCode::BAD_REQUEST, 4)),
+        Some(Fault::Permission) => Err(error(StatusCode::FORBIDDEN, 200)),
+        Some(Fault::Trouble) => Err(error(StatusCode::INTERNAL_SERVER_ERROR, 2)),
+    }
+}
+
+fn is(parameters: &Parameters, name: &str, value: &str) -> bool {
+    parameters.get(name).is_some_and(|given| given == value)
+}
+
+/// A code can be used once.
+fn is_fresh(state: &Shared, parameters: &Parameters) -> bool {
+    let code = parameters.get("code").cloned().unwrap_or_default();
+    code.starts_with("code-") && lock(state).spent.insert(code)
+}
+
+fn bears(headers: &HeaderMap, token: &str) -> bool {
+    headers.get(header::AUTHORIZATION).is_some_and(|value| value == format!("Bearer {token}").as_str())
+}
+
+async fn exchange(State(state): State<Shared>, Query(given): Query<Parameters>) -> Result<Json<Value>, Response> {
+    let checks = [
+        ("client_id", is(&given, "client_id", APP.0)),
+        ("client_secret", is(&given, "client_secret", APP.1)),
+        ("no redirect_uri", !given.contains_key("redirect_uri")),
+    ];
+    step(&state, "exchange", &checks).await?;
+    if !is_fresh(&state, &given) {
+        return Err(error(StatusCode::BAD_REQUEST, 100));
+    }
+    Ok(Json(json!({ "access_token": "business-token", "token_type": "bearer" })))
+}
+
+async fn debug_token(State(state): State<Shared>, Query(given): Query<Parameters>) -> Result<Json<Value>, Response> {
+    let own = format!("{}|{}", APP.0, APP.1);
+    let checks = [
+        ("input_token", is(&given, "input_token", "business-token")),
+        ("access_token", is(&given, "access_token", &own)),
+    ];
+    let behaviour = step(&state, "debug", &checks).await?;
+    let scope = |name: &str| json!({ "scope": name, "target_ids": [behaviour.granted] });
+    Ok(Json(json!({ "data": {
+        "app_id": APP.0, "type": "SYSTEM_USER", "is_valid": true, "expires_at": 0, "user_id": APP_USER,
+        "granular_scopes": [scope("whatsapp_business_management"), scope("whatsapp_business_messaging")],
+    } })))
+}
+
+async fn numbers(State(state): State<Shared>, headers: HeaderMap) -> Result<Json<Value>, Response> {
+    let behaviour = step(&state, "numbers", &[("token", bears(&headers, "business-token"))]).await?;
+    let is_registered = behaviour.is_registered || lock(&state).registered.contains(NUMBER);
+    let platform = if is_registered { "CLOUD_API" } else { "NOT_APPLICABLE" };
+    let number = json!({ "id": NUMBER, "display_phone_number": "+49 30 000000", "platform_type": platform });
+    Ok(Json(json!({ "data": [number] })))
+}
+
+async fn register(
+    State(state): State<Shared>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Form(given): Form<Parameters>,
+) -> Result<Json<Value>, Response> {
+    let pin = given.get("pin").cloned().unwrap_or_default();
+    let checks = [
+        ("token", bears(&headers, "business-token")),
+        ("messaging_product", is(&given, "messaging_product", "whatsapp")),
+        ("pin", pin.len() == 6 && pin.bytes().all(|byte| byte.is_ascii_digit())),
+        ("number", id == NUMBER),
+    ];
+    step(&state, "register", &checks).await?;
+    lock(&state).registered.insert(id);
+    Ok(Json(json!({ "success": true })))
+}
+
+async fn subscribe(
+    State(state): State<Shared>,
+    Path((host, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    Form(given): Form<Parameters>,
+) -> Result<Json<Value>, Response> {
+    let is_instagram = host == "instagram";
+    let token = if is_instagram { "long-token" } else { "business-token" };
+    let names_messages =
+        given.get("subscribed_fields").is_some_and(|fields| fields.split(',').any(|f| f == "messages"));
+    let checks = [("token", bears(&headers, token)), ("subscribed_fields", !is_instagram || names_messages)];
+    step(&state, "subscribe", &checks).await?;
+    lock(&state).subscribed.insert(id);
+    Ok(Json(json!({ "success": true })))
+}
+
+async fn unsubscribe(
+    State(state): State<Shared>,
+    Path((host, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Response> {
+    let token = if host == "instagram" { "long-token" } else { "business-token" };
+    step(&state, "unsubscribe", &[("token", bears(&headers, token))]).await?;
+    lock(&state).subscribed.remove(&id);
+    Ok(Json(json!({ "success": true })))
+}
+
+/// Meta's SDK as far as Embedded Signup needs it: says what was chosen, and calls back with a code.
+async fn sdk(State(state): State<Shared>) -> impl IntoResponse {
+    let code = {
+        let mut state = lock(&state);
+        state.codes += 1;
+        format!("code-{}", state.codes)
+    };
+    let script = format!(
+        "window.FB = {{ init() {{}}, login(done, options) {{\n\
+           if (!options.config_id || options.response_type !== 'code') throw new Error('options');\n\
+           const said = {{ type: 'WA_EMBEDDED_SIGNUP', event: 'FINISH', \
+             data: {{ phone_number_id: '{NUMBER}', waba_id: '{ACCOUNT}' }} }};\n\
+           window.dispatchEvent(new MessageEvent('message', {{ data: JSON.stringify(said), \
+             origin: document.getElementById('signup').dataset.sdkOrigin }}));\n\
+           done({{ authResponse: {{ code: '{code}' }} }});\n\
+         }} }};\nwindow.fbAsyncInit?.();\n"
+    );
+    ([(header::CONTENT_TYPE, "text/javascript")], script)
+}
