@@ -20,7 +20,7 @@ use crate::graph::whatsapp::WhatsAppGraph;
 use crate::guard::Limits;
 use crate::settings::Checked;
 use crate::signed::Signer;
-use crate::{Links, Metrics, Settings, channels_page, guard, instagram, pages, tickets, whatsapp};
+use crate::{Links, Metrics, Settings, channels_page, guard, instagram, pages, rights, tickets, whatsapp};
 
 /// Browsers open several connections each; a proxy in front opens more.
 const LIMITS: ServeLimits =
@@ -42,6 +42,8 @@ pub(crate) struct App {
     pub(crate) sdk_url: Url,
     pub(crate) instagram: Option<InstagramGraph>,
     pub(crate) instagram_origin: String,
+    /// Of both apps: either may have signed a callback.
+    pub(crate) secrets: Vec<Secret>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
@@ -80,7 +82,10 @@ fn app(
     metrics: Metrics,
 ) -> Result<Arc<App>, Problem> {
     let (signer, graph) = (Signer::new(checked.secret), Graph::new(metrics.clone())?);
+    let apps = checked.whatsapp.iter().chain(&checked.instagram);
+    let secrets = apps.map(|app| app.secret.clone()).collect();
     Ok(Arc::new(App {
+        secrets,
         links: Links::signed_by(signer.clone(), checked.url.clone(), settings.ticket_time),
         url: checked.url,
         signer,
@@ -112,6 +117,9 @@ fn router(app: Arc<App>) -> Router {
         .route("/instagram", post(instagram::begin))
         .route("/instagram/return", get(instagram::finish))
         .route("/leave", post(tickets::leave))
+        .route("/meta/deauthorize", post(rights::deauthorize))
+        .route("/meta/deletion", post(rights::delete))
+        .route("/deletion/{code}", get(rights::status))
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&app), guard::limit))

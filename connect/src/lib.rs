@@ -9,6 +9,7 @@ mod instagram;
 mod links;
 mod metrics;
 mod pages;
+mod rights;
 mod settings;
 mod signed;
 mod texts;

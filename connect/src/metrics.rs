@@ -1,7 +1,7 @@
 //! What connect counts.
 
 use chassis::Registrar;
-use prometheus::{IntCounterVec, Registry};
+use prometheus::{IntCounter, IntCounterVec, Registry};
 
 use crate::graph::GraphError;
 
@@ -13,6 +13,7 @@ pub struct Metrics {
     connections: IntCounterVec,
     disconnections: IntCounterVec,
     graph_requests: IntCounterVec,
+    deletions: IntCounter,
 }
 
 /// What was refused, because it was stolen, used, expired, altered or too often.
@@ -24,10 +25,12 @@ pub(crate) enum Refused {
     Form,
     State,
     Rate,
+    SignedRequest,
 }
 
 impl Refused {
-    const ALL: [Self; 6] = [Self::ApiKey, Self::Link, Self::Session, Self::Form, Self::State, Self::Rate];
+    const ALL: [Self; 7] =
+        [Self::ApiKey, Self::Link, Self::Session, Self::Form, Self::State, Self::Rate, Self::SignedRequest];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -37,6 +40,7 @@ impl Refused {
             Self::Form => "form",
             Self::State => "state",
             Self::Rate => "rate",
+            Self::SignedRequest => "signed_request",
         }
     }
 }
@@ -78,6 +82,7 @@ impl Metrics {
                 "Channels disconnected on the page, by whether Meta was told.",
                 "outcome",
             )?,
+            deletions: new.counter("connect_deletions_total", "Deletions that people asked for through Meta.")?,
             graph_requests: new.counters("connect_graph_requests_total", "Requests to Meta, by outcome.", "outcome")?,
         };
         for what in Refused::ALL {
@@ -117,6 +122,10 @@ impl Metrics {
     pub(crate) fn disconnected(&self, was_meta_told: bool) {
         let outcome = if was_meta_told { "told" } else { "untold" };
         self.disconnections.with_label_values(&[outcome]).inc();
+    }
+
+    pub(crate) fn deletion(&self) {
+        self.deletions.inc();
     }
 
     pub(crate) fn asked_meta<T>(&self, answer: &Result<T, GraphError>) {

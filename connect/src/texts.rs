@@ -85,3 +85,12 @@ pub(crate) const FAILED_OTHER_TENANT: &str = "This channel is connected for anot
 pub(crate) const FAILED_REGISTER: &str = "Meta could not register the number. If it has two-step verification, switch that off in WhatsApp Manager. Nothing is left half connected; then begin again.";
 pub(crate) const FAILED_STATE: &str =
     "This answer of Instagram does not belong to a login that you began here. Nothing was changed. Begin again.";
+
+pub(crate) const DELETION_TITLE: &str = "Deletion of your data";
+pub(crate) const DELETION_CODE: &str = "Confirmation code";
+pub(crate) const DELETION_ASKED: &str = "Asked for";
+pub(crate) const DELETION_DONE_AT: &str = "Done";
+pub(crate) const DELETION_PENDING: &str = "Your channels and their access are deleted. Messages that were put aside are being deleted; that takes about a minute.";
+pub(crate) const DELETION_DONE: &str = "Your channels, their access, and messages that were put aside are deleted. Nothing of them can be delivered or shown.";
+pub(crate) const DELETION_COPIES: &str = "Copies of messages that are on their way inside our system are thrown away when their turn comes, after 7 days at the latest. What DSK has received already is deleted by your business there.";
+pub(crate) const DELETION_UNKNOWN: &str = "There is no deletion with this code, or it was more than a year ago.";

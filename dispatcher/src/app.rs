@@ -17,7 +17,7 @@ use crate::lookups::Lookups;
 use crate::pauses::{Pauses, Target};
 use crate::status::{self, InHand};
 use crate::worker::Worker;
-use crate::{Cause, DispatcherSettings, Metrics, Policy, Settings};
+use crate::{Cause, DispatcherSettings, Metrics, Policy, Settings, eraser};
 
 /// What the workers share.
 pub(crate) struct App {
@@ -115,6 +115,7 @@ impl Dispatcher {
             shutdown: shutdown.clone(),
         });
         shutdown.spawn(status::report(Arc::clone(&app)));
+        shutdown.spawn(eraser::run(Arc::clone(&app), queue.clone()));
         for class in Class::ALL {
             let window = settings.window(class);
             let taker = queue.taker(class, window).map_err(unusable)?;

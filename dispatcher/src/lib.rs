@@ -4,6 +4,7 @@ mod app;
 mod attempt;
 mod client;
 mod destination;
+mod eraser;
 mod hand;
 mod lookups;
 mod metrics;

@@ -272,7 +272,7 @@ fn as_json(record: &ChannelRecord) -> serde_json::Value {
 }
 
 /// An address as a person writes it.
-fn parse_address(text: &str) -> Result<Address, String> {
+pub(crate) fn parse_address(text: &str) -> Result<Address, String> {
     let (family, id) = text.split_once(':').unwrap_or((text, ""));
     if !FAMILIES.contains(&family) || id.is_empty() {
         return Err(format!("write one of {} and an id, such as whatsapp:106540352242922", FAMILIES.join(", ")));

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::{channels, connect_link, dead_letters, demo, doctor, dsk, keys, standalone, status, topology, webhook};
+use crate::{
+    channels, connect_link, dead_letters, demo, doctor, dsk, erase, keys, standalone, status, topology, webhook,
+};
 
 /// Runs, feeds and watches the Meta Integration Service.
 #[derive(Debug, Parser)]
@@ -32,6 +34,8 @@ enum Command {
     /// Lists, shows, replays and discards what was parked for a person.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Removes what is still here of a contact, a channel or a tenant.
+    Erase(erase::Erase),
     /// Plays Meta: signs and posts notifications, and explains them.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
@@ -85,6 +89,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Channels(channels) => channels.run().await,
         Command::ConnectLink(link) => link.run().await,
         Command::DeadLetters(dead_letters) => dead_letters.run().await,
+        Command::Erase(erase) => erase.run().await,
         Command::Webhook(webhook) => webhook.run().await,
         Command::Dsk(dsk) => dsk.run().await,
         Command::Doctor(doctor) => doctor.run().await,

@@ -7,6 +7,7 @@ mod dead_letters;
 mod demo;
 mod doctor;
 pub mod dsk;
+mod erase;
 mod explain;
 mod files;
 pub mod graph;

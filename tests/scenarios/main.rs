@@ -30,6 +30,7 @@ mod poison;
 mod proxy;
 mod recordings;
 mod retrying;
+mod rights;
 mod secrecy;
 mod settling;
 mod shown;

@@ -145,6 +145,17 @@ pub(crate) fn remove(changes: &mut Changes, address: &Address, now: Timestamp) {
     }
 }
 
+/// Removes a channel without a trace: its erasure is marked elsewhere.
+pub(crate) fn erase(changes: &mut Changes, address: &Address, now: Timestamp) {
+    remove(changes, address, now);
+    for write in changes.0.values_mut().filter(|write| write.key.starts_with(keys::CHANNEL)) {
+        if record::state(&write.after) == Ok(ChannelState::Disconnected) {
+            write.after.clear();
+            write.expires = 0;
+        }
+    }
+}
+
 /// Leaves a tombstone: whose it was and that it is gone, for as long as its events may still come.
 fn bury(changes: &mut Changes, address: &Address, now: Timestamp) {
     let write = changes.hash(&keys::channel(address));

@@ -75,6 +75,14 @@ impl Embedded {
         .await
     }
 
+    pub(crate) async fn unmark(&self, marks: Vec<String>) -> Result<(), StoreError> {
+        self.ask(move |database, _| {
+            let mut delete = database.prepare_cached("DELETE FROM entry WHERE key = ?")?;
+            marks.iter().try_for_each(|key| delete.execute([key]).map(drop))
+        })
+        .await
+    }
+
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
         self.ask(move |database, now| {
             keys.iter().map(|key| Ok(read(database, key, now)?.unwrap_or_default())).collect()

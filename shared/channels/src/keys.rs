@@ -20,6 +20,11 @@ pub(crate) const ERASED_TIME: Duration = Duration::from_hours(30 * 24);
 /// How long a removed channel's events are known to be unwanted, rather than of an unknown channel.
 pub(crate) const TOMBSTONE_TIME: Duration = Duration::from_hours(30 * 24);
 
+/// Codes of erasures that are not carried out in the queue yet.
+pub(crate) const ERASURES_PENDING: &str = "erasures:pending";
+/// How long it can be shown that an erasure was carried out.
+pub(crate) const ERASURE_RECORD_TIME: Duration = Duration::from_hours(365 * 24);
+
 pub(crate) fn channel(address: &Address) -> String {
     format!("{CHANNEL}{address}")
 }
@@ -40,6 +45,15 @@ pub(crate) fn ticket(id: &str) -> String {
 
 pub(crate) fn session(id: &str) -> String {
     format!("session:{}", hex::encode(Sha256::digest(id.as_bytes())))
+}
+
+pub(crate) fn erasure(code: &str) -> String {
+    format!("erasure:{code}")
+}
+
+/// Of a person at Meta, hashed: what is left of a deletion names nobody.
+pub(crate) fn deletion(app_user_id: &str) -> String {
+    format!("deletion:{}", hex::encode(Sha256::digest(app_user_id.as_bytes())))
 }
 
 /// The addresses of one person at Meta, for its deauthorize and deletion callbacks.

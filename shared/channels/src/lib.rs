@@ -2,6 +2,7 @@
 
 mod changes;
 mod embedded;
+mod erasures;
 mod key_ring;
 mod keys;
 mod metrics;
@@ -14,6 +15,7 @@ mod settings;
 mod store;
 mod tickets;
 
+pub use erasures::{Erasure, ErasureOrigin};
 pub use key_ring::{KeyRing, KeyRingSettings, OpenError, Sealed, new_key};
 pub use metrics::Metrics;
 pub use record::{ChannelRecord, ChannelState, NewChannel, Route};

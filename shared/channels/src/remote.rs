@@ -122,6 +122,14 @@ impl Remote {
         self.ask(async |mut connection| pipeline.query_async(&mut connection).await).await
     }
 
+    pub(crate) async fn unmark(&self, marks: Vec<String>) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::with_capacity(marks.len());
+        for mark in &marks {
+            pipeline.del(self.key(mark)).ignore();
+        }
+        self.ask(async |mut connection| pipeline.query_async(&mut connection).await).await
+    }
+
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());

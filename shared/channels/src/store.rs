@@ -131,8 +131,8 @@ impl Asked {
         let (erased_lanes, erased_channels) = erased.split_at(self.channel_of.len());
         let each = self.channel_of.iter().zip(delivered).zip(erased_lanes);
         each.map(|((&channel, &is_delivered), &is_erased)| match (is_delivered, is_erased | erased_channels[channel]) {
-            (true, _) => Found::Delivered,
-            (false, true) => Found::Erased,
+            (_, true) => Found::Erased,
+            (true, false) => Found::Delivered,
             (false, false) => channels[channel].clone(),
         })
         .collect()
@@ -225,7 +225,12 @@ impl ChannelStore {
 
     /// Stores a channel, or stores it anew: a rotated token holds from the next attempt.
     pub async fn add(&self, channel: &NewChannel, now: Timestamp) -> Result<(), StoreError> {
-        self.change(changes::read_to_add(channel), |changes| changes::add(changes, channel, now)).await
+        self.change(changes::read_to_add(channel), |changes| changes::add(changes, channel, now)).await?;
+        // Whoever connects anew after an erasure wants their events again.
+        let account = channel.account_id.as_ref().map(|id| keys::account(id));
+        let anew: Vec<String> =
+            account.iter().chain([&channel.address]).map(|address| keys::erased(address.as_str())).collect();
+        ask!(self, back => back.unmark(anew.clone()))
     }
 
     /// Removes a channel (or a WhatsApp account with all of its channels), so that their events are discarded.

@@ -109,7 +109,13 @@ impl ChannelStore {
         Ok(self.read(vec![key]).await?.pop().unwrap_or_default())
     }
 
-    async fn replace(&self, key: &str, life: Duration, change: impl Fn(Fields) -> Fields) -> Result<(), StoreError> {
+    /// Changes one hash by compare-and-set; `life` zero is for ever.
+    pub(crate) async fn replace(
+        &self,
+        key: &str,
+        life: Duration,
+        change: impl Fn(Fields) -> Fields,
+    ) -> Result<(), StoreError> {
         for _ in 0..Self::TRIES_MAX {
             let before = self.one(key.to_owned()).await?;
             let after = change(before.clone());

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use channels::{
-    ChannelState, ChannelStore, ChannelsSettings, Found, KeyRing, KeyRingSettings, Lookup, Metrics, NewChannel,
-    StoreError, new_key,
+    ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, Found, KeyRing, KeyRingSettings, Lookup, Metrics,
+    NewChannel, StoreError, new_key,
 };
 use chassis::{Clock, Secret, Shutdown};
 use event::{Address, EventId, Lane};
@@ -60,6 +60,7 @@ contract![
     two_who_add_to_one_account_do_not_overwrite_each_other,
     a_batch_is_answered_in_its_order,
     what_was_exported_is_imported_where_it_is_missing,
+    an_erased_channel_leaves_no_record_until_it_is_connected_anew,
 ];
 
 fn open(settings: &ChannelsSettings) -> ChannelStore {
@@ -171,6 +172,31 @@ async fn what_was_exported_is_imported_where_it_is_missing(store: ChannelStore) 
     assert_eq!(empty.export().await.unwrap(), saved);
     assert!(empty.is_initialised().await.unwrap());
     assert_eq!(empty.get(&removed).await.unwrap().map(|record| record.state), Some(ChannelState::Disconnected));
+}
+
+async fn an_erased_channel_leaves_no_record_until_it_is_connected_anew(store: ChannelStore) {
+    let address = Address::new(NUMBER);
+    let mut channel = NewChannel::new(address.clone(), "tenant", ring().seal(&Secret::new("dsk-token")));
+    (channel.account_id, channel.app_user_id) = (Some("28".to_owned()), Some("app-user-1".to_owned()));
+    store.add(&channel, Clock.now()).await.unwrap();
+    let code = store.deletion_code("app-user-1", "fresh").await.unwrap();
+    let mine = store.addresses_of("app-user-1").await.unwrap();
+
+    store.erase((&code, ErasureOrigin::Callback), (&mine, &[]), Clock.now()).await.unwrap();
+
+    assert!(store.export().await.unwrap().is_empty() && store.addresses_of("app-user-1").await.unwrap().is_empty());
+    assert!(matches!(look_up(&store, "evt_1", NUMBER).await, Found::Erased));
+    assert!(matches!(look_up(&store, "evt_1", "whatsapp-account:28").await, Found::Erased));
+    assert_eq!(store.deletion_code("app-user-1", "another").await.unwrap(), "fresh");
+    let pending = store.pending_erasures().await.unwrap();
+    store.finish_erasure(&code, "of another time", Clock.now()).await.unwrap();
+    assert_eq!(store.pending_erasures().await.unwrap(), pending, "it was asked for again meanwhile");
+    store.finish_erasure(&code, &pending[0].1, Clock.now()).await.unwrap();
+    assert!(store.erasure(&code).await.unwrap().unwrap().done_at.is_some());
+    assert!(store.pending_erasures().await.unwrap().is_empty());
+
+    store.add(&channel, Clock.now()).await.unwrap();
+    assert!(matches!(look_up(&store, "evt_1", NUMBER).await, Found::Channel(_)));
 }
 
 async fn a_rotated_token_holds_at_once(store: ChannelStore) {
