@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::house::{files, read, root};
 use crate::stack::program;
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -14,6 +14,7 @@ const DOCUMENTS: [&str; 10] = [
     "docs/dsk-contract.md",
     "docs/events.md",
     "docs/metrics.md",
+    "docs/privacy.md",
     "docs/scaling.md",
     "docs/upgrading.md",
     "ops/runbook.md",
@@ -88,6 +89,23 @@ fn every_file_and_queue_that_is_named_exists() {
             assert!(!is_path || root().join(name).exists(), "{document} names {name}, which there is not");
             let is_queue = name.starts_with("meta.") && name.strip_suffix(".v1").is_some();
             assert!(!is_queue || topology.contains(name), "{document} names the queue {name}, which there is not");
+        }
+    }
+}
+
+#[test]
+fn every_promise_about_personal_data_is_held_by_a_test() {
+    let sources: Vec<String> = files(".rs").iter().map(|path| read(path)).collect();
+    let document = read(&root().join("docs/privacy.md"));
+    let promises = document.lines().filter(|line| line.starts_with("| ")).skip(1);
+
+    for promise in promises {
+        let holds = promise.rsplit('|').nth(1).expect("a last column");
+        let tests: Vec<&str> = holds.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test holds {promise}");
+        for test in tests {
+            let is_there = sources.iter().any(|source| source.contains(&format!("fn {test}(")));
+            assert!(is_there, "docs/privacy.md names the test {test}, which there is not");
         }
     }
 }

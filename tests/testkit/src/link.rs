@@ -107,26 +107,27 @@ async fn relay(client: TcpStream, server: SocketAddr, state: watch::Receiver<Sta
     let mut cut = state.clone();
     let cuts = cut.borrow().cuts;
     tokio::select! {
-        biased;
-        // First, so that a cut which is mended at once lets nothing pass that was stalled before.
         _ = cut.wait_for(|state| state.cuts != cuts) => {}
-        () = pass(from_client, to_server, (state.clone(), GREETING_BYTES)) => {}
-        () = pass(from_server, to_client, (state, 0)) => {}
+        () = pass(from_client, to_server, (state.clone(), cuts, GREETING_BYTES)) => {}
+        () = pass(from_server, to_client, (state, cuts, 0)) => {}
     }
 }
 
-/// Passes bytes on until either end closes. The first of them may be what a mode is about.
+/// Passes bytes on until either end closes. The first of them may be what a mode is about. What was stalled when the
+/// cable was cut never passes, however soon it is mended: each look compares the cuts, because those who wait for a state
+/// are not told of it at the same moment.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    (mut state, greeting_bytes): (watch::Receiver<State>, usize),
+    (mut state, cuts, greeting_bytes): (watch::Receiver<State>, u64, usize),
 ) {
     let (mut bytes, mut greeting) = (vec![0; 64 << 10], Vec::new());
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         let room = greeting_bytes - greeting.len();
         greeting.extend_from_slice(&bytes[..count.min(room)]);
-        if state.wait_for(|state| !state.mode.stalls(&greeting)).await.is_err() {
-            return;
+        match state.wait_for(|state| state.cuts != cuts || !state.mode.stalls(&greeting)).await {
+            Ok(state) if state.cuts == cuts => {}
+            Ok(_) | Err(_) => return,
         }
         if to.write_all(&bytes[..count]).await.is_err() {
             return;
