@@ -15,7 +15,8 @@ use tracing::info;
 
 use crate::app::App;
 use crate::graph::GraphError;
-use crate::guard::{Holder, refuse_form};
+use crate::guard::{Holder, policy, refuse_form};
+use crate::whatsapp::numbers_connected;
 use crate::{pages, texts};
 
 /// `GET /channels`.
@@ -40,11 +41,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, holder: Holder) -> Respons
         form method="post" action="/leave" { button class="second" { (texts::LEAVE) } }
     };
     // The form of Instagram leads there at once, and browsers hold a redirect to be part of the form.
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' {}; frame-ancestors 'none'; base-uri \
-         'none'",
-        app.instagram_origin
-    );
+    let policy = policy(&format!("img-src 'self'; form-action 'self' {}", app.instagram_origin));
     ([("content-security-policy", policy)], pages::page(texts::CHANNELS_TITLE, &content)).into_response()
 }
 
@@ -147,9 +144,9 @@ async fn tell_meta(app: &App, record: &ChannelRecord) -> bool {
         return false;
     };
     match record.address.as_str().split_once(':') {
-        Some(("whatsapp", _)) => is_done(tell_whatsapp(app, record, &token).await),
+        Some(("whatsapp", _)) => tell_whatsapp(app, record, &token).await.is_ok(),
         Some(("instagram", user_id)) => match &app.instagram {
-            Some(instagram) => is_done(instagram.unsubscribe(user_id, &token).await),
+            Some(instagram) => instagram.unsubscribe(user_id, &token).await.is_ok(),
             None => false,
         },
         _ => false,
@@ -158,11 +155,5 @@ async fn tell_meta(app: &App, record: &ChannelRecord) -> bool {
 
 async fn tell_whatsapp(app: &App, record: &ChannelRecord, token: &Secret) -> Result<(), GraphError> {
     let (Some(whatsapp), Some(account_id)) = (&app.whatsapp, &record.account_id) else { return Err(GraphError::Away) };
-    let account = app.store.get(&Address::new(format!("whatsapp-account:{account_id}"))).await;
-    let others = account.ok().flatten().is_some_and(|account| account.channels.len() > 1);
-    if others { Ok(()) } else { whatsapp.unsubscribe(account_id, token).await }
-}
-
-fn is_done(answer: Result<(), GraphError>) -> bool {
-    answer.is_ok()
+    if numbers_connected(app, account_id).await > 1 { Ok(()) } else { whatsapp.unsubscribe(account_id, token).await }
 }

@@ -11,7 +11,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use channels::Ticket;
+use channels::{NewChannel, Sealed, Ticket};
+use event::Address;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -23,8 +24,9 @@ use crate::{cookie, pages};
 /// How long a session lasts from its last step on.
 pub(crate) const SESSION_TIME: Duration = Duration::from_mins(30);
 /// Nothing is loaded from elsewhere, nobody frames us. Pages that need more say so themselves.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
-                      base-uri 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'";
+/// What most pages may do beside it.
+const USUAL: &str = "img-src 'self'; form-action 'self'";
 /// Changes that one address may ask for in a window: a person makes fewer than ten.
 const CHANGES_MAX: u32 = 60;
 const WINDOW: Duration = Duration::from_mins(1);
@@ -73,7 +75,7 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let headers = answer.headers_mut();
     if !headers.contains_key(CONTENT_SECURITY_POLICY) {
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        headers.insert(CONTENT_SECURITY_POLICY, policy(USUAL));
     }
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -89,6 +91,11 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
     answer
 }
 
+/// What a page may do: the least, and what it needs beside it. Without a policy that can be sent it may do nothing.
+pub(crate) fn policy(beside: &str) -> HeaderValue {
+    HeaderValue::try_from(format!("{POLICY}; {beside}")).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
 /// Whoever holds a session.
 pub(crate) struct Holder {
     /// Of the session.
@@ -99,6 +106,18 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
+    /// A channel of the ticket's tenant, with its token at Meta.
+    pub(crate) fn channel(&self, address: Address, access_token: Sealed) -> NewChannel {
+        let ticket = &self.ticket;
+        NewChannel {
+            dsk_url: ticket.dsk_url.clone(),
+            signing_secret: ticket.signing_secret.clone(),
+            access_token: Some(access_token),
+            connected_by: Some(format!("ticket of {}", ticket.issued_by)),
+            ..NewChannel::new(address, ticket.tenant.clone(), ticket.dsk_token.clone())
+        }
+    }
+
     /// What a form has to carry, so that no other site can send it.
     pub(crate) fn form_token(&self, app: &App) -> String {
         app.signer.sign(Purpose::Form, &self.id)

@@ -119,16 +119,11 @@ async fn carry_out(app: &App, instagram: &InstagramGraph, holder: &Holder, code:
 }
 
 fn channel(app: &App, holder: &Holder, (account, long): (&Account, &LongToken), address: Address) -> NewChannel {
-    let ticket = &holder.ticket;
     let expires_at: Option<Timestamp> =
         app.clock.now().checked_add(SignedDuration::from_secs(long.expires_in_seconds)).ok();
     NewChannel {
-        dsk_url: ticket.dsk_url.clone(),
-        signing_secret: ticket.signing_secret.clone(),
-        access_token: Some(app.key_ring.seal(&long.token)),
         access_token_expires_at: expires_at,
         app_user_id: Some(account.id.clone()),
-        connected_by: Some(format!("ticket of {}", ticket.issued_by)),
-        ..NewChannel::new(address, ticket.tenant.clone(), ticket.dsk_token.clone())
+        ..holder.channel(address, app.key_ring.seal(&long.token))
     }
 }

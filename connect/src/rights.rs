@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
-use channels::{ErasureOrigin, StoreError};
+use channels::{ErasureOrigin, StoreError, new_erasure_code};
 use maud::html;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,9 +18,6 @@ use tracing::info;
 use crate::app::App;
 use crate::metrics::Refused;
 use crate::{pages, texts};
-
-/// Of a confirmation code, which nobody may guess.
-const CODE_BYTES: usize = 16;
 
 #[derive(Deserialize)]
 pub(crate) struct Signed {
@@ -51,7 +48,7 @@ async fn disconnect_all(app: &App, person: &str) -> Result<usize, StoreError> {
 /// again, with the same code.
 pub(crate) async fn delete(State(app): State<Arc<App>>, Form(signed): Form<Signed>) -> Response {
     let Some(person) = person(&app, &signed) else { return refuse(&app) };
-    let Some(fresh) = new_code() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let Some(fresh) = new_erasure_code() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     match erase_all(&app, &person, &fresh).await {
         Ok(code) => {
             app.metrics.deletion();
@@ -79,12 +76,6 @@ fn person(app: &App, signed: &Signed) -> Option<String> {
 fn refuse(app: &App) -> Response {
     app.metrics.refused(Refused::SignedRequest);
     StatusCode::FORBIDDEN.into_response()
-}
-
-fn new_code() -> Option<String> {
-    let mut bytes = [0; CODE_BYTES];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(hex::encode(bytes))
 }
 
 /// `GET /deletion/<code>`: how far it is.

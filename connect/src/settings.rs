@@ -161,17 +161,14 @@ impl Settings {
         Ok(url)
     }
 
-    /// What signs links: needed by `ops connect-link` too.
-    pub(crate) fn secret(&self) -> Result<Secret, Problem> {
+    fn secret(&self) -> Result<Secret, Problem> {
         link_secret(self.connect_secret.as_ref(), self.connect_secret_file.as_deref())
     }
 
     fn api_keys(&self) -> Result<Vec<Secret>, Problem> {
         let given =
             read_secret("CONNECT_API_KEYS", self.connect_api_keys.as_ref(), self.connect_api_keys_file.as_deref())?;
-        let text = given.as_ref().map(Secret::expose).unwrap_or_default();
-        let keys: Vec<Secret> =
-            text.split([',', '\n']).map(str::trim).filter(|key| !key.is_empty()).map(Secret::new).collect();
+        let keys = given.map(|keys| keys.list()).unwrap_or_default();
         if keys.iter().any(|key| key.expose().len() < SECRET_CHARACTERS_MIN) {
             let right = format!("give {SECRET_CHARACTERS_MIN} characters or more for each: `openssl rand -hex 32`");
             return Err(Problem::new("CONNECT_API_KEYS", "holds a key that is too short", right));

@@ -6,7 +6,7 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use channels::{ChannelState, NewChannel, StoreError};
+use channels::{ChannelState, NewChannel, StoreError, whatsapp_account};
 use event::Address;
 use jiff::Timestamp;
 use maud::{PreEscaped, html};
@@ -16,7 +16,7 @@ use tracing::info;
 use crate::app::App;
 use crate::graph::GraphError;
 use crate::graph::whatsapp::{BusinessToken, Number, WhatsAppGraph};
-use crate::guard::{Holder, refuse_form};
+use crate::guard::{Holder, policy, refuse_form};
 use crate::metrics::Connection;
 use crate::signed::random_id;
 use crate::{pages, texts};
@@ -66,11 +66,10 @@ pub(crate) async fn page(State(app): State<Arc<App>>, holder: Holder) -> Respons
         script nonce=(nonce) { (PreEscaped(SCRIPT)) }
         script nonce=(nonce) src=(app.sdk_url) async defer crossorigin="anonymous" {}
     };
-    let policy = format!(
-        "default-src 'none'; style-src 'self'; img-src 'self' https://*.facebook.com; script-src 'nonce-{nonce}' \
-         {sdk_origin}; connect-src https://*.facebook.com {sdk_origin}; frame-src https://*.facebook.com {sdk_origin}; \
-         form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    );
+    let policy = policy(&format!(
+        "img-src 'self' https://*.facebook.com; script-src 'nonce-{nonce}' {sdk_origin}; connect-src \
+         https://*.facebook.com {sdk_origin}; frame-src https://*.facebook.com {sdk_origin}; form-action 'self'"
+    ));
     ([("content-security-policy", policy)], pages::page(texts::WHATSAPP_TITLE, &content)).into_response()
 }
 
@@ -120,11 +119,11 @@ async fn carry_out(app: &App, whatsapp: &WhatsAppGraph, holder: &Holder, said: &
     let number = chosen(numbers, &said.number_id)?;
     let address = Address::new(format!("whatsapp:{}", number.id));
     free_for(app, holder, &address).await?;
-    free_for(app, holder, &Address::new(format!("whatsapp-account:{}", said.account_id))).await?;
+    free_for(app, holder, &whatsapp_account(&said.account_id)).await?;
 
     whatsapp.subscribe(&said.account_id, &granted.token).await?;
     let finished = finish(app, whatsapp, (holder, said), (&granted, &number)).await;
-    if finished.is_err() && !has_channels(app, &said.account_id).await {
+    if finished.is_err() && numbers_connected(app, &said.account_id).await == 0 {
         whatsapp.unsubscribe(&said.account_id, &granted.token).await.ok();
     }
     Ok(Connected { pin: finished?, number })
@@ -145,17 +144,12 @@ async fn finish(
         whatsapp.register(&number.id, &new, &granted.token).await.map_err(Failure::Register)?;
         pin = Some(new);
     }
-    let ticket = &holder.ticket;
     let address = Address::new(format!("whatsapp:{}", number.id));
     let channel = NewChannel {
-        dsk_url: ticket.dsk_url.clone(),
-        signing_secret: ticket.signing_secret.clone(),
-        access_token: Some(app.key_ring.seal(&granted.token)),
         access_token_expires_at: granted.expires_at.and_then(|at| Timestamp::from_second(at).ok()),
         account_id: Some(said.account_id.clone()),
         app_user_id: granted.user_id.clone(),
-        connected_by: Some(format!("ticket of {}", ticket.issued_by)),
-        ..NewChannel::new(address, ticket.tenant.clone(), ticket.dsk_token.clone())
+        ..holder.channel(address, app.key_ring.seal(&granted.token))
     };
     app.store.add(&channel, app.clock.now()).await?;
     Ok(pin)
@@ -191,9 +185,10 @@ pub(crate) async fn free_for(app: &App, holder: &Holder, address: &Address) -> R
     }
 }
 
-async fn has_channels(app: &App, account_id: &str) -> bool {
-    let account = app.store.get(&Address::new(format!("whatsapp-account:{account_id}"))).await;
-    account.ok().flatten().is_some_and(|account| !account.channels.is_empty())
+/// How many numbers of an account are connected.
+pub(crate) async fn numbers_connected(app: &App, account_id: &str) -> usize {
+    let account = app.store.get(&whatsapp_account(account_id)).await;
+    account.ok().flatten().map_or(0, |account| account.channels.len())
 }
 
 fn connected_page(connected: &Connected) -> Response {

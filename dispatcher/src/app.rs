@@ -99,7 +99,7 @@ impl Dispatcher {
         (key_ring, metrics): (KeyRing, Metrics),
         shutdown: &Shutdown,
     ) -> Result<(), Problems> {
-        settings.check()?;
+        settings.check_times()?;
         let app = Arc::new(App {
             attempts: Attempts::new(settings, key_ring)?,
             lookups: Lookups::new(store.clone(), shutdown),
@@ -118,7 +118,7 @@ impl Dispatcher {
         shutdown.spawn(eraser::run(Arc::clone(&app), queue.clone()));
         for class in Class::ALL {
             let window = settings.window(class);
-            let taker = queue.taker(class, window).map_err(unusable)?;
+            let taker = queue.taker(class, window).map_err(Problem::from)?;
             shutdown.spawn(Worker::new(Arc::clone(&app), class, window).run(taker));
         }
         info!(messages = settings.messages_window, updates = settings.updates_window, "Taking from the queue");
@@ -141,7 +141,7 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     problems.finish()?;
     let (Some(key_ring), Some(store)) = (key_ring, store) else { return Ok(()) };
 
-    let queue = Queue::open(&settings.queue, queue_metrics, shutdown).await.map_err(unusable)?;
+    let queue = Queue::open(&settings.queue, queue_metrics, shutdown).await.map_err(Problem::from)?;
     Dispatcher::start(&settings.dispatcher, (&queue, store.clone()), (key_ring, metrics), shutdown)?;
     let readiness = Arc::new(move || {
         let store_trouble = (!store.is_connected()).then_some("the channel store can't be reached");
@@ -149,8 +149,4 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     });
     Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
     Ok(())
-}
-
-fn unusable(error: queue::OpenError) -> Problem {
-    Problem::new("QUEUE_URL", "can't be used", error.to_string())
 }

@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::{Found, Lookup};
+use channels::Found;
 use jiff::{SignedDuration, Timestamp};
 use queue::{DeadLetter, OpenError, Queue};
 use tracing::{info, warn};
 
 use crate::app::App;
+use crate::lookups::asked;
 use crate::steps::Forgotten;
 
 /// Between two looks for erasures; a deletion is done within a minute.
@@ -82,10 +83,7 @@ async fn sweep(app: &App, queue: &Queue) -> Result<usize, Trouble> {
 
 /// Those that are to be erased.
 async fn among(app: &App, letters: Vec<DeadLetter>) -> Result<Vec<DeadLetter>, Trouble> {
-    let envelopes = letters.iter().map(|letter| &letter.envelope);
-    let asked: Vec<Lookup<'_>> =
-        envelopes.map(|asks| Lookup { id: &asks.id, address: &asks.address, lane: &asks.lane }).collect();
-    let found = app.store.look_up(&asked).await?;
+    let found = app.store.look_up(&asked(letters.iter().map(|letter| &letter.envelope))).await?;
     let erased = letters.into_iter().zip(found).filter(|(_, found)| matches!(found, Found::Erased));
     Ok(erased.map(|(letter, _)| letter).collect())
 }

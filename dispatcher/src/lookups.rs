@@ -26,8 +26,7 @@ impl Lookups {
 
     /// What the store knows now, in the order asked. Waits while it is away; `None` once the process stops.
     pub(crate) async fn look_up<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> Option<Vec<Found>> {
-        let asked: Vec<Lookup<'_>> =
-            envelopes.map(|asks| Lookup { id: &asks.id, address: &asks.address, lane: &asks.lane }).collect();
+        let asked = asked(envelopes);
         let mut failures = 0;
         loop {
             match self.store.look_up(&asked).await {
@@ -54,4 +53,9 @@ impl Lookups {
     pub(crate) fn is_away(&self) -> watch::Receiver<bool> {
         self.away.subscribe()
     }
+}
+
+/// What is asked about each envelope.
+pub(crate) fn asked<'e>(envelopes: impl Iterator<Item = &'e Envelope>) -> Vec<Lookup<'e>> {
+    envelopes.map(|asks| Lookup { id: &asks.id, address: &asks.address, lane: &asks.lane }).collect()
 }

@@ -104,7 +104,7 @@ impl DispatcherSettings {
     }
 
     /// Relations that must hold between settings.
-    fn check_times(&self) -> Result<(), Problem> {
+    pub(crate) fn check_times(&self) -> Result<(), Problem> {
         if self.attempt_timeout.is_zero() || self.attempt_timeout > Self::ATTEMPT_TIMEOUT_MAX {
             return Err(Problem::new(
                 "ATTEMPT_TIMEOUT",

@@ -186,7 +186,7 @@ impl Trace {
 
     /// As log lines name it.
     fn id(&self) -> &str {
-        self.0.as_deref().and_then(|parent| parent.split('-').nth(1)).unwrap_or_default()
+        event::trace_id(self.0.as_deref())
     }
 }
 

@@ -115,8 +115,7 @@ fn list(
 ) -> Result<Vec<Secret>, Problem> {
     let missing = || Problem::new(setting, "is missing", right);
     let given = read_secret(setting, value, file)?.ok_or_else(missing)?;
-    let parts = given.expose().split([',', '\n']).map(str::trim).filter(|part| !part.is_empty());
-    let secrets: Vec<Secret> = parts.map(Secret::new).collect();
+    let secrets = given.list();
     if secrets.is_empty() { Err(missing()) } else { Ok(secrets) }
 }
 

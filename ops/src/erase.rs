@@ -1,6 +1,6 @@
 //! `ops erase`: removes what is still here of a contact, a channel or a tenant, and leaves a record without their data.
 
-use ::channels::{ChannelStore, ErasureOrigin};
+use ::channels::{ChannelStore, ErasureOrigin, new_erasure_code};
 use chassis::Clock;
 use clap::Args;
 use event::Address;
@@ -52,7 +52,7 @@ impl Erase {
             println!("Would erase {contacts} contacts and {count} channels. Nothing is done yet: add --yes.");
             return Ok(());
         }
-        let code = new_code()?;
+        let code = new_erasure_code().ok_or_else(|| Failed::tried("the system gives no random bytes"))?;
         store.erase((&code, ErasureOrigin::Operator), (&channels, &self.contact), Clock.now()).await?;
         println!("Erased {contacts} contacts and {count} channels: nothing of them is delivered any more.");
         println!(
@@ -91,10 +91,4 @@ fn parse_contact(text: &str) -> Result<String, String> {
     let (address, id) = text.split_once('/').ok_or_else(wrong)?;
     parse_address(address)?;
     if id.is_empty() { Err(wrong()) } else { Ok(text.to_owned()) }
-}
-
-fn new_code() -> Result<String, Failed> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(Failed::tried)?;
-    Ok(hex::encode(bytes))
 }

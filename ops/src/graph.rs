@@ -146,9 +146,7 @@ impl Graph {
 
     /// A code, as the browser gets it from the login.
     pub fn code(&self) -> String {
-        let mut state = lock(&self.state);
-        state.codes += 1;
-        format!("code-{}", state.codes)
+        new_code(&self.state)
     }
 
     /// Accounts whose events Meta posts.
@@ -209,6 +207,12 @@ async fn step(state: &Shared, name: &'static str, checks: &[(&str, bool)]) -> Re
 
 fn is(parameters: &Parameters, name: &str, value: &str) -> bool {
     parameters.get(name).is_some_and(|given| given == value)
+}
+
+fn new_code(state: &Shared) -> String {
+    let mut state = lock(state);
+    state.codes += 1;
+    format!("code-{}", state.codes)
 }
 
 /// A code can be used once.
@@ -303,11 +307,7 @@ async fn unsubscribe(
 
 /// Meta's SDK as far as Embedded Signup needs it: says what was chosen, and calls back with a code.
 async fn sdk(State(state): State<Shared>) -> impl IntoResponse {
-    let code = {
-        let mut state = lock(&state);
-        state.codes += 1;
-        format!("code-{}", state.codes)
-    };
+    let code = new_code(&state);
     let script = format!(
         "window.FB = {{ init() {{}}, login(done, options) {{\n\
            if (!options.config_id || options.response_type !== 'code') throw new Error('options');\n\

@@ -69,7 +69,7 @@ impl Standalone {
 
         let store = ChannelStore::open(&self.channels, channel_metrics, shutdown)?;
         let metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
-        let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(unusable)?;
+        let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(Problem::from)?;
         // The dispatcher first: it takes the folder's lock, and is told if another process has it.
         let metrics = dispatcher::Metrics::register(&registry).map_err(Problem::from)?;
         Dispatcher::start(&self.dispatcher, (&queue, store.clone()), (key_ring, metrics), shutdown)?;
@@ -80,8 +80,4 @@ impl Standalone {
         let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;
         Ok(Running { ingest, admin, queue, store })
     }
-}
-
-fn unusable(error: queue::OpenError) -> Problem {
-    Problem::new("QUEUE_URL", "can't be used", error.to_string())
 }

@@ -133,9 +133,8 @@ impl Send {
         let secrets = given.ok_or_else(|| {
             Failed::wrong("META_APP_SECRETS is missing: give the app secret that ingest was started with")
         })?;
-        let first =
-            secrets.expose().split([',', '\n']).map(str::trim).find(|part| !part.is_empty()).unwrap_or_default();
-        let meta = Meta::new(self.to.clone(), Secret::new(first));
+        let first = secrets.list().into_iter().next().unwrap_or_else(|| Secret::new(""));
+        let meta = Meta::new(self.to.clone(), first);
         await_listener(&self.to, self.wait).await;
         let mut refused = 0;
         for file in &self.files {

@@ -7,7 +7,7 @@ use chassis::{Secret, Shutdown};
 use ops::graph::{ACCOUNT, Graph, NUMBER};
 use prometheus::Registry;
 use tempfile::TempDir;
-use testkit::{Process, Redis};
+use testkit::{Process, Redis, free_port};
 
 use crate::browser::{Browser, Page};
 use crate::stack::{DSK_TOKEN, get, key_ring, program, raw, start_program};
@@ -48,8 +48,7 @@ impl Desk {
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
         let graph = Graph::start(any_port, &Shutdown::default()).await.expect("a free port");
         // The address is part of the settings, so the port has to be known before.
-        let free = std::net::TcpListener::bind(any_port).and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port").to_string();
+        let address = format!("127.0.0.1:{}", free_port());
         let mut settings = graph.settings();
         settings.extend([
             ("CHANNELS_URL", channels_url.clone()),

@@ -1,10 +1,9 @@
 //! The documents' commands, run as they are written: code blocks marked `sh runnable`.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use tempfile::TempDir;
-use testkit::{Process, RabbitMq, Redis, eventually};
+use testkit::{Process, RabbitMq, Redis, eventually, free_port};
 
 use crate::bodies::text;
 use crate::house::{read, root};
@@ -30,11 +29,6 @@ fn shell(script: &str, folder: &Path, settings: &[(&'static str, String)]) -> Pr
     let script =
         format!("set -e\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\ncd '{}'\n{script}", folder.display());
     Process::start(Path::new("/bin/bash"), &["-c", &script], &settings)
-}
-
-/// Nobody listens there, a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use axum::{Form, Json};
 use serde_json::{Value, json};
 
 use super::{
-    INSTAGRAM_APP, INSTAGRAM_APP_USER, INSTAGRAM_USER, Parameters, Shared, bears, error, is, is_fresh, lock, step,
+    INSTAGRAM_APP, INSTAGRAM_APP_USER, INSTAGRAM_USER, Parameters, Shared, bears, error, is, is_fresh, new_code, step,
 };
 
 /// The login page: it leads back with a code, or without one.
@@ -22,11 +22,7 @@ pub(super) async fn authorize(
     ];
     step(&state, "authorize", &checks).await?;
     let (back, sent) = (given.get("redirect_uri").cloned().unwrap_or_default(), given["state"].clone());
-    let code = {
-        let mut state = lock(&state);
-        state.codes += 1;
-        format!("code-{}", state.codes)
-    };
+    let code = new_code(&state);
     Ok(Html(format!(
         "<!doctype html><html lang=en><title>Instagram, played</title>\
          <a id=allow href=\"{back}?code={code}&state={sent}#_\">Allow</a> \

@@ -39,10 +39,17 @@ impl ErasureOrigin {
     }
 }
 
+/// A code for an erasure, which nobody can guess; `None` if the system gives no random bytes.
+pub fn new_erasure_code() -> Option<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(hex::encode(bytes))
+}
+
 impl ChannelStore {
     /// The channels that a person connected, as Meta's callbacks name them.
     pub async fn addresses_of(&self, app_user_id: &str) -> Result<Vec<Address>, StoreError> {
-        let fields = self.read(vec![keys::user(app_user_id)]).await?.pop().unwrap_or_default();
+        let fields = self.one(keys::user(app_user_id)).await?;
         Ok(fields.into_keys().map(Address::new).collect())
     }
 
@@ -54,7 +61,7 @@ impl ChannelStore {
             fields
         };
         self.replace(&key, keys::ERASED_TIME, keep).await?;
-        let fields = self.read(vec![key]).await?.pop().unwrap_or_default();
+        let fields = self.one(key).await?;
         Ok(fields.get("code").cloned().unwrap_or_else(|| fresh.to_owned()))
     }
 
@@ -110,7 +117,7 @@ impl ChannelStore {
 
     /// The record of an erasure.
     pub async fn erasure(&self, code: &str) -> Result<Option<Erasure>, StoreError> {
-        let mut fields = self.read(vec![keys::erasure(code)]).await?.pop().unwrap_or_default();
+        let mut fields = self.one(keys::erasure(code)).await?;
         Ok(fields.remove("requested_at").map(|requested_at| Erasure {
             origin: fields.remove("origin").unwrap_or_default(),
             requested_at,
@@ -120,7 +127,7 @@ impl ChannelStore {
 
     /// The erasures that the dispatchers have not carried out yet: their codes, and when each was asked for.
     pub async fn pending_erasures(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let fields = self.read(vec![keys::ERASURES_PENDING.to_owned()]).await?.pop().unwrap_or_default();
+        let fields = self.one(keys::ERASURES_PENDING.to_owned()).await?;
         Ok(fields.into_iter().collect())
     }
 

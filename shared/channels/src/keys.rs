@@ -35,16 +35,16 @@ pub(crate) fn delivered(id: &EventId) -> String {
 
 /// Of an address or a lane. Hashed, because a lane may hold a phone number.
 pub(crate) fn erased(what: &str) -> String {
-    format!("erased:{}", hex::encode(Sha256::digest(what.as_bytes())))
+    hashed("erased:", what)
 }
 
 /// Hashed, because who has the id may connect channels: reading the store must not be enough.
 pub(crate) fn ticket(id: &str) -> String {
-    format!("ticket:{}", hex::encode(Sha256::digest(id.as_bytes())))
+    hashed("ticket:", id)
 }
 
 pub(crate) fn session(id: &str) -> String {
-    format!("session:{}", hex::encode(Sha256::digest(id.as_bytes())))
+    hashed("session:", id)
 }
 
 pub(crate) fn erasure(code: &str) -> String {
@@ -53,7 +53,7 @@ pub(crate) fn erasure(code: &str) -> String {
 
 /// Of a person at Meta, hashed: what is left of a deletion names nobody.
 pub(crate) fn deletion(app_user_id: &str) -> String {
-    format!("deletion:{}", hex::encode(Sha256::digest(app_user_id.as_bytes())))
+    hashed("deletion:", app_user_id)
 }
 
 /// The addresses of one person at Meta, for its deauthorize and deletion callbacks.
@@ -62,8 +62,13 @@ pub(crate) fn user(app_user_id: &str) -> String {
 }
 
 /// The address of a whole WhatsApp account.
-pub(crate) fn account(account_id: &str) -> Address {
+pub fn account(account_id: &str) -> Address {
     Address::new(format!("whatsapp-account:{account_id}"))
+}
+
+/// What must not be readable in the store is known by its hash.
+fn hashed(beginning: &str, what: &str) -> String {
+    format!("{beginning}{}", hex::encode(Sha256::digest(what.as_bytes())))
 }
 
 #[cfg(test)]

@@ -15,8 +15,9 @@ mod settings;
 mod store;
 mod tickets;
 
-pub use erasures::{Erasure, ErasureOrigin};
+pub use erasures::{Erasure, ErasureOrigin, new_erasure_code};
 pub use key_ring::{KeyRing, KeyRingSettings, OpenError, Sealed, new_key};
+pub use keys::account as whatsapp_account;
 pub use metrics::Metrics;
 pub use record::{ChannelRecord, ChannelState, NewChannel, Route};
 pub use reseal::KeyUse;

@@ -60,7 +60,7 @@ impl ChannelStore {
 
     async fn reseal_record(&self, key: &str, ring: &KeyRing) -> Result<usize, StoreError> {
         for _ in 0..Self::TRIES_MAX {
-            let before = self.read(vec![key.to_owned()]).await?.pop().unwrap_or_default();
+            let before = self.one(key.to_owned()).await?;
             let (after, resealed) = under_first_key(&before, ring);
             let write = Write { key: key.to_owned(), before, after, expires: 0 };
             if resealed == 0 || self.commit(vec![write]).await? {

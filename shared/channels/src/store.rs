@@ -230,7 +230,7 @@ impl ChannelStore {
         let account = channel.account_id.as_ref().map(|id| keys::account(id));
         let anew: Vec<String> =
             account.iter().chain([&channel.address]).map(|address| keys::erased(address.as_str())).collect();
-        ask!(self, back => back.unmark(anew.clone()))
+        ask!(self, back => back.unmark(anew))
     }
 
     /// Removes a channel (or a WhatsApp account with all of its channels), so that their events are discarded.
@@ -244,7 +244,7 @@ impl ChannelStore {
 
     /// One channel's record.
     pub async fn get(&self, address: &Address) -> Result<Option<ChannelRecord>, StoreError> {
-        let fields = self.read(vec![keys::channel(address)]).await?.pop().unwrap_or_default();
+        let fields = self.one(keys::channel(address)).await?;
         Ok((!fields.is_empty()).then(|| record::record(address.clone(), &fields)))
     }
 
@@ -272,7 +272,7 @@ impl ChannelStore {
     /// A dispatcher says how it is (JSON), for 30 seconds; or, with `None`, that it has ended.
     pub async fn report(&self, instance: &str, status: Option<&str>) -> Result<(), StoreError> {
         let key = format!("{}{instance}", keys::DISPATCHER);
-        let before = self.read(vec![key.clone()]).await?.pop().unwrap_or_default();
+        let before = self.one(key.clone()).await?;
         let after = status.map(|status| ("status".to_owned(), status.to_owned())).into_iter().collect();
         let expires = keys::REPORT_TIME.as_secs();
         // Should somebody else have written under our name, the next report is soon.
@@ -288,6 +288,11 @@ impl ChannelStore {
 
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
         ask!(self, back => back.read(keys))
+    }
+
+    /// One hash; empty where there is none.
+    pub(crate) async fn one(&self, key: String) -> Result<Fields, StoreError> {
+        Ok(self.read(vec![key]).await?.pop().unwrap_or_default())
     }
 
     /// `false` if somebody wrote in between.

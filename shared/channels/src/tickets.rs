@@ -105,10 +105,6 @@ impl ChannelStore {
         self.replace(&keys::session(id), Duration::ZERO, |_| Fields::new()).await
     }
 
-    async fn one(&self, key: String) -> Result<Fields, StoreError> {
-        Ok(self.read(vec![key]).await?.pop().unwrap_or_default())
-    }
-
     /// Changes one hash by compare-and-set; `life` zero is for ever.
     pub(crate) async fn replace(
         &self,

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
 /// `expose` is the only way in, so that one grep finds every use. No `Display`, no `Serialize`.
@@ -19,6 +20,18 @@ impl Secret {
     /// The value itself.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The secrets in a list, separated by commas or newlines; none of them is empty.
+    pub fn list(&self) -> Vec<Self> {
+        self.expose().split([',', '\n']).map(str::trim).filter(|part| !part.is_empty()).map(Self::new).collect()
+    }
+
+    /// Whether what was given is one of these. Compared with each in constant time, so that none can be guessed byte by
+    /// byte.
+    pub fn is_one_of(given: &str, known: &[Self]) -> bool {
+        let matches = known.iter().map(|secret| given.as_bytes().ct_eq(secret.expose().as_bytes()));
+        matches.fold(Choice::from(0), |any, this| any | this).into()
     }
 }
 

@@ -43,8 +43,13 @@ pub struct Envelope {
 impl Envelope {
     /// The trace that the notification began, as log lines name it: 32 hex digits, or nothing.
     pub fn trace_id(&self) -> &str {
-        self.traceparent.as_deref().and_then(|parent| parent.split('-').nth(1)).unwrap_or_default()
+        trace_id(self.traceparent.as_deref())
     }
+}
+
+/// The trace that a W3C `traceparent` names: 32 hex digits, or nothing.
+pub fn trace_id(traceparent: Option<&str>) -> &str {
+    traceparent.and_then(|parent| parent.split('-').nth(1)).unwrap_or_default()
 }
 
 /// What is written on a dead letter.

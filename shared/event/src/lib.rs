@@ -16,7 +16,7 @@ mod unrecognized;
 mod whatsapp;
 mod wrap;
 
-pub use envelope::{DecodeError, Envelope, Field, Letter, Wire};
+pub use envelope::{DecodeError, Envelope, Field, Letter, Wire, trace_id};
 pub use event::{Event, UNRECOGNIZED};
 pub use names::{Address, Class, Effect, EventId, EventType, Lane};
 pub use split::split;

@@ -61,6 +61,13 @@ pub enum OpenError {
     Files(String),
 }
 
+/// As it is told at start-up, beside what is wrong with other settings.
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        Self::new("QUEUE_URL", "can't be used", error.to_string())
+    }
+}
+
 impl From<Problem> for OpenError {
     fn from(problem: Problem) -> Self {
         Self::Settings(problem)
