@@ -11,6 +11,7 @@ use axum::routing::{get, post};
 use channels::{ChannelStore, KeyRing};
 use chassis::{Admin, Clock, Problem, Problems, Secret, ServeLimits, Shutdown, TrustedProxies, serve};
 use prometheus::Registry;
+use tokio::sync::Semaphore;
 use tracing::info;
 use url::Url;
 
@@ -20,7 +21,9 @@ use crate::graph::whatsapp::WhatsAppGraph;
 use crate::guard::Limits;
 use crate::settings::Checked;
 use crate::signed::Signer;
-use crate::{Links, Metrics, Settings, channels_page, guard, instagram, pages, rights, tickets, whatsapp};
+use crate::{
+    Care, Links, Metrics, Settings, care, channels_page, guard, instagram, media, pages, rights, tickets, whatsapp,
+};
 
 /// Browsers open several connections each; a proxy in front opens more.
 const LIMITS: ServeLimits =
@@ -46,6 +49,8 @@ pub(crate) struct App {
     pub(crate) secrets: Vec<Secret>,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) limits: Limits,
+    /// Places for files on their way.
+    pub(crate) files: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
     pub(crate) clock: Clock,
 }
@@ -66,7 +71,11 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let app = app(&settings, checked, (store.clone(), key_ring), metrics)?;
     let (listener, address) = chassis::listen("CONNECT_LISTEN", settings.connect_listen).await?;
     info!(connect.address = %address, "Pages are served at http://{address}");
+    let care = Care::with((app.whatsapp.clone(), app.instagram.clone()), (store.clone(), app.key_ring.clone()), {
+        app.metrics.clone()
+    })?;
     shutdown.spawn(serve(listener, router(app), LIMITS, shutdown.clone()));
+    shutdown.spawn(care::keep(care, shutdown.clone()));
     let readiness = Arc::new(move || {
         let trouble = (!store.is_connected()).then_some("the channel store can't be reached");
         trouble.into_iter().map(str::to_owned).collect()
@@ -100,6 +109,7 @@ fn app(
         instagram_origin: settings.meta.instagram_url.origin().ascii_serialization(),
         trusted_proxies: settings.trusted_proxies.clone(),
         limits: Limits::default(),
+        files: Arc::new(Semaphore::new(media::FILES_MAX)),
         metrics,
         clock: Clock,
     }))
@@ -117,6 +127,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/instagram", post(instagram::begin))
         .route("/instagram/return", get(instagram::finish))
         .route("/leave", post(tickets::leave))
+        .route("/media/{platform}/{channel}/{file}", get(media::fetch))
         .route("/meta/deauthorize", post(rights::deauthorize))
         .route("/meta/deletion", post(rights::delete))
         .route("/deletion/{code}", get(rights::status))

@@ -4,6 +4,7 @@
 mod http;
 
 pub(crate) mod instagram;
+pub(crate) mod media;
 pub(crate) mod whatsapp;
 
 use std::fmt::Debug;

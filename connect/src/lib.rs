@@ -1,12 +1,14 @@
 //! Connect serves the pages on which a business connects its WhatsApp number or Instagram account for a DSK tenant.
 
 mod app;
+mod care;
 mod channels_page;
 mod cookie;
 mod graph;
 mod guard;
 mod instagram;
 mod links;
+mod media;
 mod metrics;
 mod pages;
 mod rights;
@@ -17,6 +19,7 @@ mod tickets;
 mod whatsapp;
 
 pub use app::start;
+pub use care::{Care, Finding, Round};
 pub use links::Links;
 pub use metrics::Metrics;
-pub use settings::Settings;
+pub use settings::{MetaSettings, Settings};

@@ -1,9 +1,14 @@
 //! What connect counts.
 
+mod labels;
+
+use channels::ChannelState;
 use chassis::Registrar;
-use prometheus::{IntCounter, IntCounterVec, Registry};
+use jiff::Timestamp;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use crate::graph::GraphError;
+pub(crate) use labels::{Connection, File, Refused, SubscriptionCheck, TokenCheck};
 
 /// What connect counts.
 #[derive(Clone, Debug)]
@@ -14,55 +19,13 @@ pub struct Metrics {
     disconnections: IntCounterVec,
     graph_requests: IntCounterVec,
     deletions: IntCounter,
-}
-
-/// What was refused, because it was stolen, used, expired, altered or too often.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
-    ApiKey,
-    Link,
-    Session,
-    Form,
-    State,
-    Rate,
-    SignedRequest,
-}
-
-impl Refused {
-    const ALL: [Self; 7] =
-        [Self::ApiKey, Self::Link, Self::Session, Self::Form, Self::State, Self::Rate, Self::SignedRequest];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApiKey => "api_key",
-            Self::Link => "link",
-            Self::Session => "session",
-            Self::Form => "form",
-            Self::State => "state",
-            Self::Rate => "rate",
-            Self::SignedRequest => "signed_request",
-        }
-    }
-}
-
-/// How an attempt to connect a channel ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Connection {
-    Connected,
-    Cancelled,
-    Failed,
-}
-
-impl Connection {
-    const ALL: [Self; 3] = [Self::Connected, Self::Cancelled, Self::Failed];
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Connected => "connected",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-        }
-    }
+    channels: IntGaugeVec,
+    tokens_expiring: IntGauge,
+    token_checks: IntCounterVec,
+    subscription_checks: IntCounterVec,
+    care_finished: IntGauge,
+    files: IntCounterVec,
+    file_bytes: IntCounter,
 }
 
 impl Metrics {
@@ -84,23 +47,63 @@ impl Metrics {
             )?,
             deletions: new.counter("connect_deletions_total", "Deletions that people asked for through Meta.")?,
             graph_requests: new.counters("connect_graph_requests_total", "Requests to Meta, by outcome.", "outcome")?,
+            channels: new.gauges("connect_channels", "Channels, by the state of their token at Meta.", "state")?,
+            tokens_expiring: new
+                .gauge("connect_tokens_expiring", "Channels whose token at Meta ends within 7 days, or has ended.")?,
+            token_checks: new.counters(
+                "connect_token_checks_total",
+                "Care for channels' tokens at Meta, by what it came to.",
+                "outcome",
+            )?,
+            subscription_checks: new.counters(
+                "connect_subscription_checks_total",
+                "Looks at channels' subscriptions at Meta; repaired: Meta had ended it.",
+                "outcome",
+            )?,
+            care_finished: new.gauge(
+                "connect_care_finished_timestamp_seconds",
+                "When this process last finished a round of care for tokens and subscriptions, seconds since 1970.",
+            )?,
+            files: new.counters(
+                "connect_media_total",
+                "Files that DSK asked for, by what became of them.",
+                "outcome",
+            )?,
+            file_bytes: new.counter("connect_media_bytes_total", "Bytes of files sent to DSK.")?,
         };
+        metrics.begin();
+        Ok(metrics)
+    }
+
+    /// Each label value at 0.
+    fn begin(&self) {
+        for state in [ChannelState::Connected, ChannelState::ReconnectNeeded] {
+            self.channels(state, 0);
+        }
+        for outcome in TokenCheck::ALL {
+            self.token_checks.with_label_values(&[outcome.as_str()]).inc_by(0);
+        }
+        for outcome in SubscriptionCheck::ALL {
+            self.subscription_checks.with_label_values(&[outcome.as_str()]).inc_by(0);
+        }
+        for outcome in File::ALL {
+            self.files.with_label_values(&[outcome.as_str()]).inc_by(0);
+        }
         for what in Refused::ALL {
-            metrics.refused.with_label_values(&[what.as_str()]).inc_by(0);
+            self.refused.with_label_values(&[what.as_str()]).inc_by(0);
         }
         for outcome in ["issued", "redeemed"] {
-            metrics.tickets.with_label_values(&[outcome]).inc_by(0);
+            self.tickets.with_label_values(&[outcome]).inc_by(0);
         }
         for outcome in Connection::ALL {
-            metrics.connections.with_label_values(&[outcome.as_str()]).inc_by(0);
+            self.connections.with_label_values(&[outcome.as_str()]).inc_by(0);
         }
         for outcome in ["told", "untold"] {
-            metrics.disconnections.with_label_values(&[outcome]).inc_by(0);
+            self.disconnections.with_label_values(&[outcome]).inc_by(0);
         }
         for outcome in GraphError::LABELS.into_iter().chain(["answered"]) {
-            metrics.graph_requests.with_label_values(&[outcome]).inc_by(0);
+            self.graph_requests.with_label_values(&[outcome]).inc_by(0);
         }
-        Ok(metrics)
     }
 
     pub(crate) fn refused(&self, what: Refused) {
@@ -126,6 +129,34 @@ impl Metrics {
 
     pub(crate) fn deletion(&self) {
         self.deletions.inc();
+    }
+
+    pub(crate) fn channels(&self, state: ChannelState, count: usize) {
+        self.channels.with_label_values(&[state.as_str()]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn tokens_expiring(&self, count: usize) {
+        self.tokens_expiring.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn token_checked(&self, outcome: TokenCheck) {
+        self.token_checks.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    pub(crate) fn subscription_checked(&self, outcome: SubscriptionCheck) {
+        self.subscription_checks.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    pub(crate) fn care_finished(&self, at: Timestamp) {
+        self.care_finished.set(at.as_second());
+    }
+
+    pub(crate) fn file(&self, outcome: File) {
+        self.files.with_label_values(&[outcome.as_str()]).inc();
+    }
+
+    pub(crate) fn file_bytes(&self, bytes: u64) {
+        self.file_bytes.inc_by(bytes);
     }
 
     pub(crate) fn asked_meta<T>(&self, answer: &Result<T, GraphError>) {

@@ -131,20 +131,10 @@ impl Settings {
         let url = problems.collect(self.url());
         let secret = problems.collect(self.secret());
         let api_keys = problems.collect(self.api_keys());
-        let whatsapp = problems.collect(self.meta.whatsapp()).flatten();
-        let instagram = problems.collect(self.meta.instagram()).flatten();
-        for (setting, url) in self.meta.urls() {
-            problems.collect(is_safe(setting, url));
-        }
-        if self.meta.meta_app_id.is_none() && self.meta.instagram_app_id.is_none() {
-            problems.collect::<()>(Err(Problem::new(
-                "META_APP_ID",
-                "and INSTAGRAM_APP_ID are both missing",
-                "give the app with which channels are connected",
-            )));
-        }
+        let apps = problems.collect(self.meta.check());
         problems.finish()?;
-        let (Some(url), Some(secret), Some(api_keys)) = (url, secret, api_keys) else {
+        let (Some(url), Some(secret), Some(api_keys), Some((whatsapp, instagram))) = (url, secret, api_keys, apps)
+        else {
             return Err(Problems::default());
         };
         let configuration_id = self.meta.meta_configuration_id.clone().unwrap_or_default();
@@ -178,6 +168,25 @@ impl Settings {
 }
 
 impl MetaSettings {
+    /// The app for WhatsApp and the one for Instagram; one is enough.
+    pub(crate) fn check(&self) -> Result<(Option<App>, Option<App>), Problems> {
+        let mut problems = Problems::default();
+        let whatsapp = problems.collect(self.whatsapp()).flatten();
+        let instagram = problems.collect(self.instagram()).flatten();
+        for (setting, url) in self.urls() {
+            problems.collect(is_safe(setting, url));
+        }
+        if self.meta_app_id.is_none() && self.instagram_app_id.is_none() {
+            problems.collect::<()>(Err(Problem::new(
+                "META_APP_ID",
+                "and INSTAGRAM_APP_ID are both missing",
+                "give the app with which channels are connected",
+            )));
+        }
+        problems.finish()?;
+        Ok((whatsapp, instagram))
+    }
+
     fn whatsapp(&self) -> Result<Option<App>, Problem> {
         let app = app(
             ("META_APP_ID", self.meta_app_id.as_ref()),

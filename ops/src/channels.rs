@@ -2,6 +2,7 @@
 //! an argument, and are never printed.
 
 mod backup;
+mod check;
 
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,8 @@ pub(crate) enum Channels {
     Show(Show),
     /// Removes a channel: its tokens are erased, its events are discarded from now on.
     Remove(Remove),
+    /// Asks Meta whether channels' tokens work and their events are posted to us.
+    Check(Box<check::Check>),
     /// Saves every record in a file, tokens sealed.
     Export(backup::Export),
     /// Stores the records of such a file where they are missing.
@@ -126,6 +129,7 @@ impl Channels {
             Self::List(list) => list.run().await,
             Self::Show(show) => show.run().await,
             Self::Remove(remove) => remove.run().await,
+            Self::Check(check) => check.run().await,
             Self::Export(export) => export.run().await,
             Self::Import(import) => import.run().await,
         }
@@ -260,6 +264,7 @@ fn as_json(record: &ChannelRecord) -> serde_json::Value {
         "connected_by": record.connected_by,
         "connected_at": record.connected_at,
         "updated_at": record.updated_at,
+        "checked_at": record.checked_at,
     });
     if let Some(fields) = shown.as_object_mut() {
         fields.retain(|_, value| !value.is_null());

@@ -2,19 +2,22 @@
 //! to. The tests connect channels to it.
 
 mod instagram;
+pub mod media;
+mod subscriptions;
+mod whatsapp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use axum::{Form, Json, Router};
+use axum::routing::{any, delete, get, post};
+use axum::{Json, Router};
 use chassis::{ServeLimits, Shutdown};
-use serde_json::{Value, json};
+use serde_json::json;
 
 type Parameters = BTreeMap<String, String>;
 
@@ -63,6 +66,12 @@ pub struct Behaviour {
     pub is_registered: bool,
     /// Answers of Instagram's code exchange in a list.
     pub in_a_list: bool,
+    /// Whether the customer's token for WhatsApp works.
+    pub is_token_valid: bool,
+    /// Until when, in seconds since 1970; 0 is for ever.
+    pub token_expires_at: i64,
+    /// What it has, by media id.
+    pub files: BTreeMap<String, media::Played>,
 }
 
 impl Default for Behaviour {
@@ -73,19 +82,40 @@ impl Default for Behaviour {
             permissions: "instagram_business_basic,instagram_business_manage_messages".to_owned(),
             is_registered: true,
             in_a_list: false,
+            is_token_valid: true,
+            token_expires_at: 0,
+            files: BTreeMap::new(),
         }
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Played {
+    address: SocketAddr,
     behaviour: Behaviour,
-    subscribed: BTreeSet<String>,
+    subscribed: BTreeMap<String, Vec<String>>,
     registered: BTreeSet<String>,
     steps: Vec<&'static str>,
     complaints: Vec<String>,
     codes: u32,
     spent: BTreeSet<String>,
+    refreshed: Vec<String>,
+}
+
+impl Played {
+    fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            behaviour: Behaviour::default(),
+            subscribed: BTreeMap::new(),
+            registered: BTreeSet::new(),
+            steps: Vec::new(),
+            complaints: Vec::new(),
+            codes: 0,
+            spent: BTreeSet::new(),
+            refreshed: Vec::new(),
+        }
+    }
 }
 
 /// Meta, played.
@@ -104,14 +134,18 @@ impl Graph {
     /// Listens, and plays Meta until a stop is asked for.
     pub async fn start(listen: SocketAddr, shutdown: &Shutdown) -> Result<Self, chassis::Problem> {
         let (listener, address) = chassis::listen("--listen", listen).await?;
-        let state = Shared::default();
+        let state = Arc::new(Mutex::new(Played::at(address)));
         let router = Router::new()
-            .route("/graph/v26.0/oauth/access_token", get(exchange))
-            .route("/graph/v26.0/debug_token", get(debug_token))
-            .route("/graph/v26.0/{id}/phone_numbers", get(numbers))
-            .route("/graph/v26.0/{id}/register", post(register))
-            .route("/{host}/v26.0/{id}/subscribed_apps", post(subscribe))
-            .route("/{host}/v26.0/{id}/subscribed_apps", delete(unsubscribe))
+            .route("/graph/v26.0/oauth/access_token", get(whatsapp::exchange))
+            .route("/graph/v26.0/debug_token", get(whatsapp::debug_token))
+            .route("/graph/v26.0/{id}", get(media::resolve))
+            .route("/lookaside/{id}", any(media::download))
+            .route("/graph/v26.0/{id}/phone_numbers", get(whatsapp::numbers))
+            .route("/graph/v26.0/{id}/register", post(whatsapp::register))
+            .route("/{host}/v26.0/{id}/subscribed_apps", post(subscriptions::subscribe))
+            .route("/{host}/v26.0/{id}/subscribed_apps", delete(subscriptions::unsubscribe))
+            .route("/{host}/v26.0/{id}/subscribed_apps", get(subscriptions::show))
+            .route("/instagram/refresh_access_token", get(instagram::refresh))
             .route("/login/oauth/authorize", get(instagram::authorize))
             .route("/api/oauth/access_token", post(instagram::instagram_exchange))
             .route("/instagram/access_token", get(instagram::lengthen))
@@ -144,6 +178,15 @@ impl Graph {
         change(&mut lock(&self.state).behaviour);
     }
 
+    /// Lets a step go wrong from now on, or right again.
+    pub fn fault(&self, step: &'static str, fault: Option<Fault>) {
+        let faults = &mut lock(&self.state).behaviour.faults;
+        match fault {
+            Some(fault) => faults.insert(step, fault),
+            None => faults.remove(step),
+        };
+    }
+
     /// A code, as the browser gets it from the login.
     pub fn code(&self) -> String {
         new_code(&self.state)
@@ -151,7 +194,17 @@ impl Graph {
 
     /// Accounts whose events Meta posts.
     pub fn subscribed(&self) -> BTreeSet<String> {
-        lock(&self.state).subscribed.clone()
+        lock(&self.state).subscribed.keys().cloned().collect()
+    }
+
+    /// Ends every subscription, as Meta does with a webhook that failed for an hour.
+    pub fn end_subscriptions(&self) {
+        lock(&self.state).subscribed.clear();
+    }
+
+    /// Instagram's tokens for which new ones were given, in turn.
+    pub fn refreshed(&self) -> Vec<String> {
+        lock(&self.state).refreshed.clone()
     }
 
     /// Steps so far, by their names.
@@ -222,87 +275,11 @@ fn is_fresh(state: &Shared, parameters: &Parameters) -> bool {
 }
 
 fn bears(headers: &HeaderMap, token: &str) -> bool {
-    headers.get(header::AUTHORIZATION).is_some_and(|value| value == format!("Bearer {token}").as_str())
+    borne(headers) == Some(token)
 }
 
-async fn exchange(State(state): State<Shared>, Query(given): Query<Parameters>) -> Result<Json<Value>, Response> {
-    let checks = [
-        ("client_id", is(&given, "client_id", APP.0)),
-        ("client_secret", is(&given, "client_secret", APP.1)),
-        ("no redirect_uri", !given.contains_key("redirect_uri")),
-    ];
-    step(&state, "exchange", &checks).await?;
-    if !is_fresh(&state, &given) {
-        return Err(error(StatusCode::BAD_REQUEST, 100));
-    }
-    Ok(Json(json!({ "access_token": "business-token", "token_type": "bearer" })))
-}
-
-async fn debug_token(State(state): State<Shared>, Query(given): Query<Parameters>) -> Result<Json<Value>, Response> {
-    let own = format!("{}|{}", APP.0, APP.1);
-    let checks = [
-        ("input_token", is(&given, "input_token", "business-token")),
-        ("access_token", is(&given, "access_token", &own)),
-    ];
-    let behaviour = step(&state, "debug", &checks).await?;
-    let scope = |name: &str| json!({ "scope": name, "target_ids": [behaviour.granted] });
-    Ok(Json(json!({ "data": {
-        "app_id": APP.0, "type": "SYSTEM_USER", "is_valid": true, "expires_at": 0, "user_id": APP_USER,
-        "granular_scopes": [scope("whatsapp_business_management"), scope("whatsapp_business_messaging")],
-    } })))
-}
-
-async fn numbers(State(state): State<Shared>, headers: HeaderMap) -> Result<Json<Value>, Response> {
-    let behaviour = step(&state, "numbers", &[("token", bears(&headers, "business-token"))]).await?;
-    let is_registered = behaviour.is_registered || lock(&state).registered.contains(NUMBER);
-    let platform = if is_registered { "CLOUD_API" } else { "NOT_APPLICABLE" };
-    let number = json!({ "id": NUMBER, "display_phone_number": "+49 30 000000", "platform_type": platform });
-    Ok(Json(json!({ "data": [number] })))
-}
-
-async fn register(
-    State(state): State<Shared>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-    Form(given): Form<Parameters>,
-) -> Result<Json<Value>, Response> {
-    let pin = given.get("pin").cloned().unwrap_or_default();
-    let checks = [
-        ("token", bears(&headers, "business-token")),
-        ("messaging_product", is(&given, "messaging_product", "whatsapp")),
-        ("pin", pin.len() == 6 && pin.bytes().all(|byte| byte.is_ascii_digit())),
-        ("number", id == NUMBER),
-    ];
-    step(&state, "register", &checks).await?;
-    lock(&state).registered.insert(id);
-    Ok(Json(json!({ "success": true })))
-}
-
-async fn subscribe(
-    State(state): State<Shared>,
-    Path((host, id)): Path<(String, String)>,
-    headers: HeaderMap,
-    Form(given): Form<Parameters>,
-) -> Result<Json<Value>, Response> {
-    let is_instagram = host == "instagram";
-    let token = if is_instagram { "long-token" } else { "business-token" };
-    let names_messages =
-        given.get("subscribed_fields").is_some_and(|fields| fields.split(',').any(|f| f == "messages"));
-    let checks = [("token", bears(&headers, token)), ("subscribed_fields", !is_instagram || names_messages)];
-    step(&state, "subscribe", &checks).await?;
-    lock(&state).subscribed.insert(id);
-    Ok(Json(json!({ "success": true })))
-}
-
-async fn unsubscribe(
-    State(state): State<Shared>,
-    Path((host, id)): Path<(String, String)>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Response> {
-    let token = if host == "instagram" { "long-token" } else { "business-token" };
-    step(&state, "unsubscribe", &[("token", bears(&headers, token))]).await?;
-    lock(&state).subscribed.remove(&id);
-    Ok(Json(json!({ "success": true })))
+fn borne(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 /// Meta's SDK as far as Embedded Signup needs it: says what was chosen, and calls back with a code.

@@ -93,15 +93,22 @@ impl Desk {
 
     /// A link of `ops connect-link`, as a path.
     pub(crate) async fn operators_link(&self, tenant: &str) -> String {
-        let mut command = tokio::process::Command::new(program("ops"));
         let token = self.folder.path().join("dsk-token");
         std::fs::write(&token, DSK_TOKEN).expect("the folder is ours");
-        command.env_clear().envs(self.settings.iter().filter(|(name, _)| *name != "LOG").cloned());
-        command.args(["connect-link", "--tenant", tenant, "--dsk-token-file"]).arg(token);
-        let output = command.output().await.expect("it can be run");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let url = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let token = token.to_str().expect("a path in letters");
+        let (succeeded, said) = self.ops(&["connect-link", "--tenant", tenant, "--dsk-token-file", token]).await;
+        assert!(succeeded, "{said}");
+        let url = said.lines().find(|line| line.starts_with("http")).expect("a link");
         url.strip_prefix(&format!("http://{}", self.address)).expect("it leads here").to_owned()
+    }
+
+    /// Runs `ops` with the settings of the process: whether it succeeded, and what it said.
+    pub(crate) async fn ops(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = tokio::process::Command::new(program("ops"));
+        command.env_clear().envs(self.settings.iter().filter(|(name, _)| *name != "LOG").cloned());
+        let output = command.args(arguments).output().await.expect("it can be run");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
     }
 
     /// A browser that has used a link.
@@ -138,6 +145,11 @@ impl Desk {
         let text = self.metrics().await;
         let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in\n{text}"));
         line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
+    }
+
+    /// Most memory that the process has had, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.process.peak_memory()
     }
 
     /// Everything that the process has said.

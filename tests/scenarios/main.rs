@@ -5,6 +5,7 @@ mod alerts;
 mod bodies;
 mod browser;
 mod business;
+mod care;
 mod composed;
 mod configuration;
 mod connected;
@@ -21,6 +22,7 @@ mod house;
 mod kubernetes;
 #[cfg(feature = "long")]
 mod long;
+mod media;
 mod neighbours;
 mod operating;
 mod operator;

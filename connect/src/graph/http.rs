@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chassis::Problem;
+use chassis::{Problem, Secret};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::{Method, Request};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
+use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::{GraphError, Question};
+
+/// Some of Meta's servers refuse requests without one.
+const USER_AGENT: &str = concat!("meta-integration-service/", env!("CARGO_PKG_VERSION"));
 
 /// Longest wait for TCP.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
@@ -62,10 +67,33 @@ impl Http {
     }
 }
 
+/// A file that is asked for.
+pub(super) struct Fetch<'a> {
+    pub(super) url: &'a Url,
+    pub(super) token: Option<&'a Secret>,
+    pub(super) range: Option<&'a str>,
+}
+
+impl Http {
+    /// Status and headers; the body comes as it is read.
+    pub(super) async fn fetch(&self, fetch: Fetch<'_>) -> Result<Response<Incoming>, GraphError> {
+        let mut request = Request::builder().uri(fetch.url.as_str()).header("user-agent", USER_AGENT);
+        if let Some(token) = fetch.token {
+            request = request.header("authorization", format!("Bearer {}", token.expose()));
+        }
+        if let Some(range) = fetch.range {
+            request = request.header("range", range);
+        }
+        let request = request.body(Full::default()).map_err(|_| GraphError::Unexpected)?;
+        let answer = timeout(ANSWER_TIME, self.0.request(request)).await;
+        answer.map_err(|_| GraphError::TimedOut)?.map_err(|_| GraphError::Away)
+    }
+}
+
 fn request(question: Question<'_>) -> Option<Request<Full<Bytes>>> {
     let Question { method, mut url, parameters, token, .. } = question;
     let encoded = Serializer::new(String::new()).extend_pairs(parameters).finish();
-    let mut request = Request::builder().method(method.clone());
+    let mut request = Request::builder().method(method.clone()).header("user-agent", USER_AGENT);
     let body = if method == Method::POST {
         request = request.header("content-type", "application/x-www-form-urlencoded");
         encoded

@@ -22,6 +22,7 @@ const FIELDS: &str = "messages,messaging_postbacks,messaging_seen,message_reacti
 pub(crate) struct InstagramGraph {
     graph: Graph,
     app: App,
+    app_ids: Vec<String>,
     login_url: Url,
     api_url: Url,
     graph_url: Url,
@@ -66,11 +67,37 @@ struct Exchanged {
     expires_in: i64,
 }
 
+#[derive(Debug, Deserialize)]
+struct Subscriptions {
+    data: Vec<Subscribed>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Subscribed {
+    #[serde(default, deserialize_with = "some_id")]
+    id: Option<String>,
+    #[serde(default)]
+    subscribed_fields: Vec<String>,
+}
+
+impl Subscribed {
+    fn is_whole(&self) -> bool {
+        FIELDS.split(',').all(|wanted| self.subscribed_fields.iter().any(|field| field == wanted))
+    }
+}
+
+fn some_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    id(deserializer).map(Some)
+}
+
 impl InstagramGraph {
     pub(crate) fn new(graph: Graph, app: App, settings: &MetaSettings) -> Self {
+        // Which of the two apps Meta names here is not documented.
+        let app_ids = [Some(app.id.clone()), settings.meta_app_id.clone()].into_iter().flatten().collect();
         Self {
             graph,
             app,
+            app_ids,
             login_url: settings.instagram_url.clone(),
             api_url: settings.instagram_api_url.clone(),
             graph_url: settings.instagram_graph_url.clone(),
@@ -120,6 +147,26 @@ impl InstagramGraph {
             Question { what: "lengthen token", method: Method::GET, url, parameters: &parameters, token: None };
         let exchanged: Exchanged = self.graph.ask(question).await?;
         Ok(LongToken { token: Secret::new(exchanged.access_token), expires_in_seconds: exchanged.expires_in })
+    }
+
+    /// The same again for a token that is a day old or more, and has not ended.
+    pub(crate) async fn refresh(&self, token: &Secret) -> Result<LongToken, GraphError> {
+        let parameters = [("grant_type", "ig_refresh_token"), ("access_token", token.expose())];
+        let url = below(&self.graph_url, &["refresh_access_token"]);
+        let question =
+            Question { what: "refresh token", method: Method::GET, url, parameters: &parameters, token: None };
+        let exchanged: Exchanged = self.graph.ask(question).await?;
+        Ok(LongToken { token: Secret::new(exchanged.access_token), expires_in_seconds: exchanged.expires_in })
+    }
+
+    /// Whether Meta posts all that we want of the account to our app. An entry without an app's id is ours: it is our
+    /// token that was asked with.
+    pub(crate) async fn is_subscribed(&self, user_id: &str, token: &Secret) -> Result<bool, GraphError> {
+        let (url, token) = (self.subscription(user_id), Some(token));
+        let question = Question { what: "read subscription", method: Method::GET, url, parameters: &[], token };
+        let Subscriptions { data } = self.graph.ask(question).await?;
+        let is_ours = |app: &Subscribed| app.id.as_ref().is_none_or(|id| self.app_ids.contains(id));
+        Ok(data.iter().filter(|app| is_ours(app)).any(Subscribed::is_whole))
     }
 
     /// Whose token it is.

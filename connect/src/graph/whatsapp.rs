@@ -15,9 +15,9 @@ const SCOPES: [&str; 2] = ["whatsapp_business_management", "whatsapp_business_me
 /// The Graph API, for one app.
 #[derive(Clone, Debug)]
 pub(crate) struct WhatsAppGraph {
-    graph: Graph,
+    pub(super) graph: Graph,
     app: App,
-    url: Url,
+    pub(super) url: Url,
     version: String,
 }
 
@@ -92,6 +92,23 @@ struct Numbers {
     data: Vec<Number>,
 }
 
+#[derive(Debug, Deserialize)]
+struct Subscriptions {
+    data: Vec<Subscribed>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Subscribed {
+    #[serde(rename = "whatsapp_business_api_data")]
+    app: SubscribedApp,
+}
+
+#[derive(Debug, Deserialize)]
+struct SubscribedApp {
+    #[serde(deserialize_with = "id")]
+    id: String,
+}
+
 impl WhatsAppGraph {
     pub(crate) fn new(graph: Graph, app: App, settings: &MetaSettings) -> Self {
         Self { graph, app, url: settings.graph_url.clone(), version: settings.graph_version.clone() }
@@ -101,7 +118,7 @@ impl WhatsAppGraph {
         &self.app.id
     }
 
-    fn at(&self, path: &[&str]) -> Url {
+    pub(super) fn at(&self, path: &[&str]) -> Url {
         below(&self.url, &[&[self.version.as_str()], path].concat())
     }
 
@@ -121,12 +138,16 @@ impl WhatsAppGraph {
     }
 
     /// What Meta says about a token: whose, for which accounts, until when.
-    async fn inspect(&self, token: Secret) -> Result<BusinessToken, GraphError> {
+    pub(crate) async fn inspect(&self, token: Secret) -> Result<BusinessToken, GraphError> {
         let own = format!("{}|{}", self.app.id, self.app.secret.expose());
         let parameters = [("input_token", token.expose()), ("access_token", own.as_str())];
         let url = self.at(&["debug_token"]);
         let question = Question { what: "debug token", method: Method::GET, url, parameters: &parameters, token: None };
-        let Debugged { data } = self.graph.ask(question).await?;
+        // Asked with our own token: an error about a token is about that one, and no fault of the customer's.
+        let Debugged { data } = match self.graph.ask(question).await {
+            Err(GraphError::Token { code, .. }) => return Err(GraphError::Refused { status: 401, code }),
+            answer => answer?,
+        };
         if !data.is_valid || data.app_id != self.app.id {
             return Err(GraphError::Token { code: 190, subcode: 0 });
         }
@@ -147,6 +168,15 @@ impl WhatsAppGraph {
         };
         let Numbers { data } = self.graph.ask(question).await?;
         Ok(data)
+    }
+
+    /// Whether Meta posts the account's events to our app.
+    pub(crate) async fn is_subscribed(&self, account_id: &str, token: &Secret) -> Result<bool, GraphError> {
+        let (url, token) = (self.at(&[account_id, "subscribed_apps"]), Some(token));
+        let question =
+            Question { what: "read subscription", method: Method::GET, url, parameters: &[("limit", "100")], token };
+        let Subscriptions { data } = self.graph.ask(question).await?;
+        Ok(data.iter().any(|subscribed| subscribed.app.id == self.app.id))
     }
 
     /// From now on Meta posts the account's events to ingest.

@@ -7,7 +7,8 @@ use axum::{Form, Json};
 use serde_json::{Value, json};
 
 use super::{
-    INSTAGRAM_APP, INSTAGRAM_APP_USER, INSTAGRAM_USER, Parameters, Shared, bears, error, is, is_fresh, new_code, step,
+    INSTAGRAM_APP, INSTAGRAM_APP_USER, INSTAGRAM_USER, Parameters, Shared, borne, error, is, is_fresh, lock, new_code,
+    step,
 };
 
 /// The login page: it leads back with a code, or without one.
@@ -64,10 +65,29 @@ pub(super) async fn lengthen(
 }
 
 pub(super) async fn me(State(state): State<Shared>, headers: HeaderMap) -> Result<Response, Response> {
-    step(&state, "me", &[("token", bears(&headers, "long-token"))]).await?;
+    step(&state, "me", &[("token", bears_long(&headers))]).await?;
     // A number, as Meta writes it: larger than what a float holds.
     let body = format!(
         r#"{{"user_id":{INSTAGRAM_USER},"id":"{INSTAGRAM_APP_USER}","username":"cafe.sample","account_type":"BUSINESS"}}"#
     );
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Any token that lives 60 days: the first, or one that it was refreshed to.
+pub(super) fn bears_long(headers: &HeaderMap) -> bool {
+    borne(headers).is_some_and(|token| token.starts_with("long-token"))
+}
+
+pub(super) async fn refresh(
+    State(state): State<Shared>,
+    Query(given): Query<Parameters>,
+) -> Result<Json<Value>, Response> {
+    let old = given.get("access_token").cloned().unwrap_or_default();
+    let checks =
+        [("grant_type", is(&given, "grant_type", "ig_refresh_token")), ("access_token", old.starts_with("long-token"))];
+    step(&state, "refresh", &checks).await?;
+    let mut state = lock(&state);
+    state.refreshed.push(old);
+    let token = format!("long-token-{}", state.refreshed.len());
+    Ok(Json(json!({ "access_token": token, "token_type": "bearer", "expires_in": 5_183_944 })))
 }

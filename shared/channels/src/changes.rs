@@ -120,6 +120,10 @@ fn put(write: &mut Write, given: &Fields, (tenant, at): (&str, &str)) -> Result<
         let address = write.key.strip_prefix(keys::CHANNEL).unwrap_or_default().to_owned();
         return Err(StoreError::OtherTenant { address });
     }
+    if given.contains_key("access_token") {
+        // They were the old one's.
+        write.after.retain(|name, _| !["access_token_expires_at", "checked_at"].contains(&name.as_str()));
+    }
     write.after.extend(given.clone());
     write.after.entry("connected_at".to_owned()).or_insert_with(|| at.to_owned());
     write.after.insert("updated_at".to_owned(), at.to_owned());
@@ -284,6 +288,22 @@ mod tests {
         let states = [NUMBER, "whatsapp:2", ACCOUNT].map(|address| hashes.field(address, "state"));
         assert_eq!(states, [Some("disconnected"); 3]);
         assert!(hashes.0["user:7"].is_empty());
+    }
+
+    #[test]
+    fn a_new_token_does_not_inherit_the_end_of_the_old_one() {
+        let mut hashes = Hashes::default();
+        let mut channel = number(NUMBER, "t");
+        channel.access_token = Some(Sealed::new("ends"));
+        channel.access_token_expires_at = Some(Timestamp::UNIX_EPOCH);
+        hashes.add(&channel);
+
+        channel.access_token = Some(Sealed::new("never ends"));
+        channel.access_token_expires_at = None;
+        hashes.add(&channel);
+
+        assert_eq!(hashes.field(NUMBER, "access_token"), Some("never ends"));
+        assert_eq!(hashes.field(NUMBER, "access_token_expires_at"), None);
     }
 
     #[test]

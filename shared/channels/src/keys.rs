@@ -47,6 +47,11 @@ pub(crate) fn session(id: &str) -> String {
     hashed("session:", id)
 }
 
+/// Of who does what only one may do at a time.
+pub(crate) fn lease(name: &str) -> String {
+    format!("lease:{name}")
+}
+
 pub(crate) fn erasure(code: &str) -> String {
     format!("erasure:{code}")
 }

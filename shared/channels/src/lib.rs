@@ -1,5 +1,6 @@
 //! Channel records with sealed tokens, markers of delivered events, and the key ring that opens the tokens.
 
+mod care;
 mod changes;
 mod embedded;
 mod erasures;

@@ -78,6 +78,8 @@ pub struct ChannelRecord {
     pub connected_at: Option<String>,
     /// When the record last changed, RFC 3339.
     pub updated_at: Option<String>,
+    /// When Meta was last asked about the token and the subscription, RFC 3339.
+    pub checked_at: Option<String>,
     /// Of a whole WhatsApp account: its numbers.
     pub channels: Vec<Address>,
 }
@@ -178,6 +180,7 @@ pub(crate) fn record(address: Address, fields: &Fields) -> ChannelRecord {
         connected_by: text("connected_by"),
         connected_at: text("connected_at"),
         updated_at: text("updated_at"),
+        checked_at: text("checked_at"),
         channels: addresses(fields),
     }
 }

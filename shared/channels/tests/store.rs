@@ -61,6 +61,8 @@ contract![
     a_batch_is_answered_in_its_order,
     what_was_exported_is_imported_where_it_is_missing,
     an_erased_channel_leaves_no_record_until_it_is_connected_anew,
+    care_for_a_token_changes_nothing_once_another_one_is_stored,
+    a_lease_is_one_holders_until_it_is_over,
 ];
 
 fn open(settings: &ChannelsSettings) -> ChannelStore {
@@ -208,6 +210,49 @@ async fn a_rotated_token_holds_at_once(store: ChannelStore) {
 
     let Found::Channel(route) = look_up(&store, "evt_1", NUMBER).await else { panic!("it is stored") };
     assert_eq!(ring.open(&route.dsk_token).unwrap().expose(), "rotated");
+}
+
+async fn care_for_a_token_changes_nothing_once_another_one_is_stored(store: ChannelStore) {
+    let (ring, address, now) = (ring(), Address::new(NUMBER), Clock.now());
+    let [first, second, third] = ["first", "second", "third"].map(|token| ring.seal(&Secret::new(token)));
+    let with = |token: &channels::Sealed| NewChannel { access_token: Some(token.clone()), ..channel(NUMBER, &ring) };
+    let token = async || store.get(&address).await.unwrap().unwrap().access_token.unwrap();
+    store.add(&with(&first), now).await.unwrap();
+
+    assert!(store.replace_access_token((&address, &first), (&second, now), now).await.unwrap());
+    let refreshed_twice = store.replace_access_token((&address, &first), (&third, now), now).await.unwrap();
+    let found_dead = store.access_token_is_dead((&address, &first), now).await.unwrap();
+
+    assert!(!refreshed_twice && !found_dead && token().await == second);
+    assert!(store.access_token_is_dead((&address, &second), now).await.unwrap());
+    let record = store.get(&address).await.unwrap().unwrap();
+    assert!(record.state == ChannelState::ReconnectNeeded && record.checked_at.is_some());
+    assert!(
+        matches!(look_up(&store, "evt_1", NUMBER).await, Found::Channel(_)),
+        "its events are delivered all the same"
+    );
+    store.remove(&address, now).await.unwrap();
+    assert!(
+        !store.access_token_is_valid((&address, &second), None, now).await.unwrap(),
+        "a removed channel stays removed"
+    );
+}
+
+async fn a_lease_is_one_holders_until_it_is_over(store: ChannelStore) {
+    let (time, now) = (Duration::from_mins(1), Clock.now());
+    let after = |seconds: i64| now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
+    let lease = async |holder: &str, at| store.lease(("care", holder), time, at).await.unwrap();
+
+    assert!(lease("one", now).await);
+    assert!(!lease("other", after(59)).await);
+    assert!(lease("one", after(59)).await, "its holder keeps it");
+    assert!(!lease("other", after(118)).await);
+    assert!(lease("other", after(119)).await);
+
+    let holders: Vec<String> = (0..8).map(|number| format!("holder-{number}")).collect();
+    let tries = holders.iter().map(|holder| store.lease(("care", holder), time, after(600)));
+    let given = futures_util::future::join_all(tries).await.into_iter().filter(|given| *given == Ok(true));
+    assert_eq!(given.count(), 1);
 }
 
 async fn every_channel_is_listed_and_nothing_else(store: ChannelStore) {

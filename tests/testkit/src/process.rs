@@ -80,6 +80,14 @@ impl Process {
         self.child.kill().await.expect("it was ours");
     }
 
+    /// Most memory that it has had at once, in bytes (`VmHWM` of Linux).
+    pub fn peak_memory(&self) -> u64 {
+        let id = self.child.id().expect("it runs");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux shows it");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux counts it");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+    }
+
     /// Sends a signal.
     pub async fn signal(&self, signal: &str) {
         let Some(id) = self.child.id() else { return };

@@ -1,0 +1,89 @@
+//! `ops channels check`: asks Meta whether the channels' tokens work, and whether it posts their events to us.
+
+use channels::{ChannelState, ChannelStore, KeyRing, KeyRingSettings, Metrics};
+use chassis::Clock;
+use clap::Args;
+use connect::{Care, Finding, MetaSettings};
+use event::Address;
+use prometheus::Registry;
+
+use super::{find, parse_address};
+use crate::cli::Failed;
+use crate::open::StoreAt;
+
+/// Asks Meta about tokens and subscriptions, as `connect` does once a day. Exit code 1 if anything is wrong.
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// Only this channel.
+    #[arg(value_parser = parse_address)]
+    address: Option<Address>,
+    /// Makes subscriptions again that Meta has ended, and writes down which tokens work; without it the command only
+    /// looks.
+    #[arg(long)]
+    repair: bool,
+    #[command(flatten)]
+    meta: MetaSettings,
+    #[command(flatten)]
+    key_ring: KeyRingSettings,
+    #[command(flatten)]
+    store: StoreAt,
+}
+
+impl Check {
+    pub(super) async fn run(self) -> Result<(), Failed> {
+        let registry = Registry::new();
+        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&registry)?).map_err(Failed::wrong)?;
+        let metrics = connect::Metrics::register(&registry)?;
+        self.store
+            .with(async |store| {
+                let care = Care::new(&self.meta, (store.clone(), key_ring), metrics).map_err(Failed::wrong)?;
+                self.check(&care, &store).await
+            })
+            .await
+    }
+
+    async fn check(&self, care: &Care, store: &ChannelStore) -> Result<(), Failed> {
+        let records = match &self.address {
+            Some(address) => vec![find(store, address).await?],
+            None => store.list().await?,
+        };
+        let (mut well, mut wrong) = (0, 0);
+        for record in records.iter().filter(|record| record.state != ChannelState::Disconnected) {
+            // An account is asked about with its numbers.
+            if record.address.as_str().starts_with("whatsapp-account:") && self.address.is_none() {
+                continue;
+            }
+            let finding = care.check(record, self.repair, Clock.now()).await;
+            println!("{:<36} {:<20} {}", record.address, record.tenant, text(finding));
+            *if is_well(finding) { &mut well } else { &mut wrong } += 1;
+        }
+        println!("{} channels: {well} well, {wrong} not", well + wrong);
+        if wrong == 0 { Ok(()) } else { Err(Failed::tried(self.next_step())) }
+    }
+
+    fn next_step(&self) -> &'static str {
+        if self.repair {
+            "not every channel is well: the log above says why; `ops connect-link` makes a link for reconnecting"
+        } else {
+            "not every channel is well: `ops channels check --repair` subscribes again"
+        }
+    }
+}
+
+const fn is_well(finding: Finding) -> bool {
+    match finding {
+        Finding::Well | Finding::Repaired | Finding::NotOurs => true,
+        Finding::Unsubscribed | Finding::ReconnectNeeded | Finding::Unknown => false,
+    }
+}
+
+const fn text(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Well => "well",
+        Finding::Repaired => "subscribed again: Meta had ended it",
+        Finding::Unsubscribed => "NOT SUBSCRIBED: Meta does not post its events",
+        Finding::ReconnectNeeded => "RECONNECT: its token at Meta no longer works",
+        Finding::Unknown => "UNKNOWN: no answer about it",
+        Finding::NotOurs => "not asked: it has no token at Meta, or its app is not given",
+    }
+}

@@ -1,0 +1,120 @@
+//! Files at Meta, played: an id becomes an address, the address a file of any size, made as it is sent.
+
+use std::net::SocketAddr;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::stream;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::{NUMBER, Parameters, Shared, bears, error, is, lock, step};
+
+/// After so many bytes a file's bytes begin anew.
+const PERIOD: usize = 251;
+/// What is sent at once: whole periods, so that every piece but the last is the same.
+const PIECE: usize = PERIOD << 8;
+
+/// A file that Meta has.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// How long it is.
+    pub bytes: usize,
+    /// How long Meta says it is, if not that.
+    pub announced: Option<usize>,
+    /// Whether its hash is another one than Meta says.
+    pub is_altered: bool,
+    /// Whether Meta writes the hash in base64.
+    pub in_base64: bool,
+    /// Where Meta says that it is, if not here.
+    pub url: Option<String>,
+    /// Where its address leads on to.
+    pub redirect: Option<String>,
+}
+
+impl Default for Played {
+    fn default() -> Self {
+        Self { bytes: 100_000, announced: None, is_altered: false, in_base64: false, url: None, redirect: None }
+    }
+}
+
+/// The file's bytes from one place to another.
+pub fn content(from: usize, to: usize) -> Vec<u8> {
+    (from..to).map(|place| u8::try_from(place % PERIOD).unwrap_or_default()).collect()
+}
+
+fn sha256(bytes: usize) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    pieces(0, bytes).for_each(|piece| hash.update(piece));
+    hash.finalize().into()
+}
+
+fn pieces(from: usize, to: usize) -> impl Iterator<Item = Bytes> + Send {
+    let piece = Bytes::from(content(from, from + PIECE));
+    (from..to).step_by(PIECE).map(move |start| piece.slice(..PIECE.min(to - start)))
+}
+
+pub(super) async fn resolve(
+    State(state): State<Shared>,
+    Path(id): Path<String>,
+    Query(given): Query<Parameters>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Response> {
+    let checks =
+        [("token", bears(&headers, "business-token")), ("phone_number_id", is(&given, "phone_number_id", NUMBER))];
+    let behaviour = step(&state, "resolve", &checks).await?;
+    let Some(file) = behaviour.files.get(&id) else { return Err(error(StatusCode::BAD_REQUEST, 100)) };
+    let mut hash = sha256(file.bytes);
+    hash[0] ^= u8::from(file.is_altered);
+    let address: SocketAddr = lock(&state).address;
+    let here = format!("http://{address}/lookaside/{id}");
+    Ok(Json(json!({
+        "id": id, "messaging_product": "whatsapp", "mime_type": "application/pdf",
+        "url": file.url.clone().unwrap_or(here), "file_size": file.announced.unwrap_or(file.bytes),
+        "sha256": if file.in_base64 { STANDARD.encode(hash) } else { hex::encode(hash) },
+    })))
+}
+
+pub(super) async fn download(
+    State(state): State<Shared>,
+    Path(id): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    let checks = [
+        ("token", bears(&headers, "business-token")),
+        ("user-agent", headers.contains_key(header::USER_AGENT)),
+        ("method", method == Method::GET),
+    ];
+    let behaviour = step(&state, "download", &checks).await?;
+    let Some(file) = behaviour.files.get(&id).cloned() else { return Err(StatusCode::NOT_FOUND.into_response()) };
+    if let Some(to) = file.redirect {
+        return Ok((StatusCode::FOUND, [(header::LOCATION, to)]).into_response());
+    }
+    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok()).and_then(first_and_last);
+    let (from, to) = range.map_or((0, file.bytes), |(first, last)| (first, (last + 1).min(file.bytes)));
+    if from >= to {
+        return Err(StatusCode::RANGE_NOT_SATISFIABLE.into_response());
+    }
+    let body = Body::from_stream(stream::iter(pieces(from, to).map(Ok::<_, std::convert::Infallible>)));
+    let mut answer = Response::new(body);
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, (to - from).into());
+    headers.insert(header::ACCEPT_RANGES, header::HeaderValue::from_static("bytes"));
+    if range.is_some() {
+        let range = header::HeaderValue::try_from(format!("bytes {from}-{}/{}", to - 1, file.bytes));
+        headers.insert(header::CONTENT_RANGE, range.map_err(|_| StatusCode::BAD_REQUEST.into_response())?);
+        *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(answer)
+}
+
+fn first_and_last(range: &str) -> Option<(usize, usize)> {
+    let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
+    Some((first.parse().ok()?, last.parse().unwrap_or(usize::MAX - 1)))
+}
