@@ -19,10 +19,12 @@ use crate::graph::Graph;
 use crate::graph::instagram::InstagramGraph;
 use crate::graph::whatsapp::WhatsAppGraph;
 use crate::guard::Limits;
+use crate::privacy::Policy;
 use crate::settings::Checked;
 use crate::signed::Signer;
 use crate::{
-    Care, Links, Metrics, Settings, care, channels_page, guard, instagram, media, pages, rights, tickets, whatsapp,
+    Care, Links, Metrics, Settings, care, channels_page, guard, instagram, media, pages, privacy, rights, tickets,
+    whatsapp,
 };
 
 /// Browsers open several connections each; a proxy in front opens more.
@@ -47,6 +49,7 @@ pub(crate) struct App {
     pub(crate) instagram_origin: String,
     /// Of both apps: either may have signed a callback.
     pub(crate) secrets: Vec<Secret>,
+    pub(crate) policy: Policy,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) limits: Limits,
     /// Places for files on their way.
@@ -107,6 +110,7 @@ fn app(
         sdk_url: settings.meta.meta_sdk_url.clone(),
         instagram: checked.instagram.map(|app| InstagramGraph::new(graph, app, &settings.meta)),
         instagram_origin: settings.meta.instagram_url.origin().ascii_serialization(),
+        policy: Policy::load(settings)?,
         trusted_proxies: settings.trusted_proxies.clone(),
         limits: Limits::default(),
         files: Arc::new(Semaphore::new(media::FILES_MAX)),
@@ -127,6 +131,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/instagram", post(instagram::begin))
         .route("/instagram/return", get(instagram::finish))
         .route("/leave", post(tickets::leave))
+        .route("/privacy", get(privacy::show))
         .route("/media/{platform}/{channel}/{file}", get(media::fetch))
         .route("/meta/deauthorize", post(rights::deauthorize))
         .route("/meta/deletion", post(rights::delete))

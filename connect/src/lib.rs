@@ -11,6 +11,7 @@ mod links;
 mod media;
 mod metrics;
 mod pages;
+mod privacy;
 mod rights;
 mod settings;
 mod signed;

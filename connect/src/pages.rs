@@ -30,6 +30,7 @@ pub(crate) fn page(title: &str, content: &Markup) -> Html<String> {
                     h1 { (title) }
                     (content)
                 }
+                footer { a href="/privacy" { (texts::PRIVACY_TITLE) } }
             }
         }
     };

@@ -37,6 +37,12 @@ pub struct Settings {
     /// How long a link can be used.
     #[arg(long, env, default_value = "1h", value_parser = humantime::parse_duration)]
     pub ticket_time: Duration,
+    /// The privacy policy that `/privacy` shows, in Markdown. Without it the one that comes with the software.
+    #[arg(long, env)]
+    pub privacy_policy_file: Option<PathBuf>,
+    /// Who is responsible, as that policy names them: such as `Example Ltd, 1 High Street, London, privacy@example.com`.
+    #[arg(long, env)]
+    pub privacy_contact: Option<String>,
     /// Proxies in front of connect, as addresses or networks, separated by commas: limits then count the client that
     /// their `X-Forwarded-For` names.
     #[arg(long, env, default_value = "")]

@@ -13,6 +13,11 @@ pub(crate) const BEGIN_COOKIE: &str =
     "When you continue, we set one cookie that keeps you signed in here for 30 minutes. There is no other.";
 pub(crate) const CONTINUE: &str = "Continue";
 
+pub(crate) const PRIVACY_TITLE: &str = "Privacy policy";
+pub(crate) const PRIVACY_CONTACT: &str = "Responsible is:";
+pub(crate) const PRIVACY_NO_CONTACT: &str =
+    "Responsible is the company that runs it; DSK and the business that sent you here can name it.";
+
 pub(crate) const LINK_TITLE: &str = "This link no longer works";
 pub(crate) const LINK: &str =
     "A link works once and for a short time. Ask for a new one in DSK, and open it on this device.";

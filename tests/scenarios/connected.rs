@@ -111,6 +111,12 @@ impl Desk {
         (output.status.success(), text(&output.stdout) + &text(&output.stderr))
     }
 
+    /// What the process was told, with one setting another, for a process beside it.
+    pub(crate) fn settings_with(&self, other: (&'static str, &str)) -> Vec<(&'static str, String)> {
+        let kept = self.settings.iter().filter(|(name, _)| *name != other.0 && *name != "CONNECT_LISTEN").cloned();
+        kept.chain([(other.0, other.1.to_owned()), ("CONNECT_LISTEN", "127.0.0.1:0".to_owned())]).collect()
+    }
+
     /// A browser that has used a link.
     pub(crate) async fn begin(&self, tenant: &str) -> Browser {
         let (link, mut browser) = (self.link(tenant).await, Browser::new(&self.address));

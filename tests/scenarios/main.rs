@@ -28,6 +28,7 @@ mod operating;
 mod operator;
 mod outages;
 mod poison;
+mod policy;
 #[cfg(feature = "long")]
 mod proxy;
 mod recordings;

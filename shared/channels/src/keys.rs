@@ -14,16 +14,16 @@ pub(crate) const DISPATCHER: &str = "dispatcher:";
 /// How long a report counts; a dispatcher makes one every 5 s.
 pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
 /// Meta sends an event again for 7 days.
-pub(crate) const DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);
+pub const DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);
 /// Longer than a copy can wait in any queue (dead letters: 14 days).
 pub(crate) const ERASED_TIME: Duration = Duration::from_hours(30 * 24);
 /// How long a removed channel's events are known to be unwanted, rather than of an unknown channel.
-pub(crate) const TOMBSTONE_TIME: Duration = Duration::from_hours(30 * 24);
+pub const TOMBSTONE_TIME: Duration = Duration::from_hours(30 * 24);
 
 /// Codes of erasures that are not carried out in the queue yet.
 pub(crate) const ERASURES_PENDING: &str = "erasures:pending";
 /// How long it can be shown that an erasure was carried out.
-pub(crate) const ERASURE_RECORD_TIME: Duration = Duration::from_hours(365 * 24);
+pub const ERASURE_RECORD_TIME: Duration = Duration::from_hours(365 * 24);
 
 pub(crate) fn channel(address: &Address) -> String {
     format!("{CHANNEL}{address}")

@@ -23,4 +23,4 @@ pub use place::{Place, Tier};
 pub use publisher::{Confirmed, PublishError, Publisher};
 pub use settings::QueueSettings;
 pub use taker::{Taken, Taker};
-pub use topology::{Argument, QueueSpec, topology};
+pub use topology::{Argument, CLASS_TTL, DEAD_TTL, QueueSpec, topology};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::Place;
 
 /// Meta sends an event again for 7 days; what nobody took for as long is parked as `expired_unread`.
-pub(crate) const CLASS_TTL: Duration = Duration::from_hours(7 * 24);
+pub const CLASS_TTL: Duration = Duration::from_hours(7 * 24);
 /// Dead letters hold personal data, so they are not kept for ever.
-pub(crate) const DEAD_TTL: Duration = Duration::from_hours(14 * 24);
+pub const DEAD_TTL: Duration = Duration::from_hours(14 * 24);
 /// The net for a message that kills workers; a restart loop during an outage must not reach it.
 pub(crate) const DELIVERY_LIMIT: i64 = 200;
 /// Looking at a dead letter counts as a delivery; RabbitMQ 4 would drop it after 20.
