@@ -20,11 +20,10 @@ use crate::graph::instagram::InstagramGraph;
 use crate::graph::whatsapp::WhatsAppGraph;
 use crate::guard::Limits;
 use crate::privacy::Policy;
-use crate::settings::Checked;
 use crate::signed::Signer;
 use crate::{
-    Care, Links, Metrics, Settings, care, channels_page, guard, instagram, media, pages, privacy, rights, tickets,
-    whatsapp,
+    Care, ConnectSettings, Links, Metrics, Settings, care, channels_page, guard, instagram, media, pages, privacy,
+    rights, tickets, whatsapp,
 };
 
 /// Browsers open several connections each; a proxy in front opens more.
@@ -58,6 +57,31 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
 }
 
+/// Connect as part of a process: whoever starts it has the store and the registry.
+#[derive(Debug)]
+pub struct Connect {
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Connect {
+    /// Serves the pages and looks after the channels until a stop is asked for.
+    pub async fn start(
+        settings: &ConnectSettings,
+        trusted_proxies: &TrustedProxies,
+        (store, key_ring, metrics): (ChannelStore, KeyRing, Metrics),
+        shutdown: &Shutdown,
+    ) -> Result<Self, Problems> {
+        let app = app(settings, trusted_proxies, (store, key_ring, metrics))?;
+        let care = care(&app)?;
+        let (listener, address) = chassis::listen("CONNECT_LISTEN", settings.connect_listen).await?;
+        info!(connect.address = %address, "Pages are served at http://{address}");
+        shutdown.spawn(serve(listener, router(app), LIMITS, shutdown.clone()));
+        shutdown.spawn(care::keep(care, shutdown.clone()));
+        Ok(Self { address })
+    }
+}
+
 /// Starts the process `connect`.
 pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Problems> {
     let registry = Registry::new();
@@ -65,34 +89,28 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let channel_metrics = channels::Metrics::register(&registry).map_err(Problem::from)?;
 
     let mut problems = Problems::default();
-    let checked = problems.collect(settings.check());
+    problems.collect(settings.connect.check());
     let key_ring = problems.collect(KeyRing::load(&settings.key_ring, &channel_metrics));
     let store = problems.collect(ChannelStore::open(&settings.channels, channel_metrics, shutdown));
     problems.finish()?;
-    let (Some(checked), Some(key_ring), Some(store)) = (checked, key_ring, store) else { return Ok(()) };
+    let (Some(key_ring), Some(store)) = (key_ring, store) else { return Ok(()) };
 
-    let app = app(&settings, checked, (store.clone(), key_ring), metrics)?;
-    let (listener, address) = chassis::listen("CONNECT_LISTEN", settings.connect_listen).await?;
-    info!(connect.address = %address, "Pages are served at http://{address}");
-    let care = Care::with((app.whatsapp.clone(), app.instagram.clone()), (store.clone(), app.key_ring.clone()), {
-        app.metrics.clone()
-    })?;
-    shutdown.spawn(serve(listener, router(app), LIMITS, shutdown.clone()));
-    shutdown.spawn(care::keep(care, shutdown.clone()));
+    let parts = (store.clone(), key_ring, metrics);
+    Connect::start(&settings.connect, &settings.trusted_proxies, parts, shutdown).await?;
     let readiness = Arc::new(move || {
         let trouble = (!store.is_connected()).then_some("the channel store can't be reached");
         trouble.into_iter().map(str::to_owned).collect()
     });
-    let _address: SocketAddr = Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
+    Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
     Ok(())
 }
 
 fn app(
-    settings: &Settings,
-    checked: Checked,
-    (store, key_ring): (ChannelStore, KeyRing),
-    metrics: Metrics,
-) -> Result<Arc<App>, Problem> {
+    settings: &ConnectSettings,
+    trusted_proxies: &TrustedProxies,
+    (store, key_ring, metrics): (ChannelStore, KeyRing, Metrics),
+) -> Result<Arc<App>, Problems> {
+    let checked = settings.checked()?;
     let (signer, graph) = (Signer::new(checked.secret), Graph::new(metrics.clone())?);
     let apps = checked.whatsapp.iter().chain(&checked.instagram);
     let secrets = apps.map(|app| app.secret.clone()).collect();
@@ -111,12 +129,17 @@ fn app(
         instagram: checked.instagram.map(|app| InstagramGraph::new(graph, app, &settings.meta)),
         instagram_origin: settings.meta.instagram_url.origin().ascii_serialization(),
         policy: Policy::load(settings)?,
-        trusted_proxies: settings.trusted_proxies.clone(),
+        trusted_proxies: trusted_proxies.clone(),
         limits: Limits::default(),
         files: Arc::new(Semaphore::new(media::FILES_MAX)),
         metrics,
         clock: Clock,
     }))
+}
+
+fn care(app: &App) -> Result<Care, Problem> {
+    let graphs = (app.whatsapp.clone(), app.instagram.clone());
+    Care::with(graphs, (app.store.clone(), app.key_ring.clone()), app.metrics.clone())
 }
 
 fn router(app: Arc<App>) -> Router {

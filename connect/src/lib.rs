@@ -19,8 +19,8 @@ mod texts;
 mod tickets;
 mod whatsapp;
 
-pub use app::start;
+pub use app::{Connect, start};
 pub use care::{Care, Finding, Round};
 pub use links::Links;
 pub use metrics::Metrics;
-pub use settings::{MetaSettings, Settings};
+pub use settings::{ConnectSettings, MetaSettings, Settings};

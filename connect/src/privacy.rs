@@ -11,7 +11,7 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use crate::app::App;
 use crate::guard::SESSION_TIME;
-use crate::settings::Settings;
+use crate::settings::ConnectSettings;
 use crate::{pages, texts};
 
 /// Says what the software does. Its figures are filled in; those of the queue, which connect does not know, are compared
@@ -27,7 +27,7 @@ pub(crate) struct Policy {
 
 impl Policy {
     /// Reads the operator's file, or takes ours.
-    pub(crate) fn load(settings: &Settings) -> Result<Self, Problem> {
+    pub(crate) fn load(settings: &ConnectSettings) -> Result<Self, Problem> {
         let text = match settings.privacy_policy_file.as_deref() {
             Some(path) => read(path)?,
             None => SHIPPED.to_owned(),
@@ -77,7 +77,7 @@ fn read(path: &Path) -> Result<String, Problem> {
 }
 
 /// What may stand in braces, and what it becomes.
-fn figures(settings: &Settings) -> [(&'static str, String); 6] {
+fn figures(settings: &ConnectSettings) -> [(&'static str, String); 6] {
     let days = |time: std::time::Duration| (time.as_secs() / (24 * 60 * 60)).to_string();
     let contact = settings.privacy_contact.as_deref().map_or_else(
         || texts::PRIVACY_NO_CONTACT.to_owned(),

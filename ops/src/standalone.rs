@@ -1,5 +1,5 @@
-//! `ops standalone`: ingest and dispatcher in one process, on a queue and a channel store in files: for one business on
-//! one machine.
+//! `ops standalone`: ingest, dispatcher and connect in one process, on a queue and a channel store in files: for one
+//! business on one machine.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -8,14 +8,15 @@ use std::sync::Arc;
 use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
 use chassis::{Admin, Problem, Problems, Shutdown, TelemetrySettings};
 use clap::Args;
+use connect::{Connect, ConnectSettings};
 use dispatcher::{Dispatcher, DispatcherSettings};
 use ingest::{Ingest, IngestSettings};
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
 
-/// Runs ingest and dispatcher in one process, on a queue and a channel store in files (`QUEUE_URL` and `CHANNELS_URL` are
-/// both `embedded:DIR`): for one business on one machine. Settings, metrics and the other commands are the same as with
-/// servers.
+/// Runs ingest and dispatcher in one process, and connect once its settings are given, on a queue and a channel store in
+/// files (`QUEUE_URL` and `CHANNELS_URL` are both `embedded:DIR`): for one business on one machine. Settings, metrics and
+/// the other commands are the same as with servers.
 #[derive(Args, Clone, Debug)]
 pub struct Standalone {
     /// How notifications are taken.
@@ -24,6 +25,9 @@ pub struct Standalone {
     /// How events are delivered.
     #[command(flatten)]
     pub(crate) dispatcher: DispatcherSettings,
+    /// How channels are connected.
+    #[command(flatten)]
+    pub(crate) connect: ConnectSettings,
     /// Where `/metrics`, `/live` and `/ready` are served.
     #[arg(long, env, default_value = "127.0.0.1:9401")]
     pub(crate) admin_listen: SocketAddr,
@@ -61,6 +65,9 @@ impl Standalone {
         let mut problems = Problems::default();
         problems.collect(self.ingest.check());
         problems.collect(self.dispatcher.check());
+        if self.connect.is_given() {
+            problems.collect(self.connect.check());
+        }
         problems.collect(self.queue.check_embedded());
         problems.collect(self.channels.check_embedded());
         let key_ring = problems.collect(KeyRing::load(&self.key_ring, &channel_metrics));
@@ -72,9 +79,15 @@ impl Standalone {
         let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(Problem::from)?;
         // The dispatcher first: it takes the folder's lock, and is told if another process has it.
         let metrics = dispatcher::Metrics::register(&registry).map_err(Problem::from)?;
-        Dispatcher::start(&self.dispatcher, (&queue, store.clone()), (key_ring, metrics), shutdown)?;
+        Dispatcher::start(&self.dispatcher, (&queue, store.clone()), (key_ring.clone(), metrics), shutdown)?;
         let metrics = ingest::Metrics::register(&registry).map_err(Problem::from)?;
         let ingest = Ingest::start(&self.ingest, queue.publisher(), metrics, shutdown).await?.address;
+        // Registered in any case, so that what watches the service finds the same metrics.
+        let metrics = connect::Metrics::register(&registry).map_err(Problem::from)?;
+        if self.connect.is_given() {
+            let parts = (store.clone(), key_ring, metrics);
+            Connect::start(&self.connect, &self.ingest.trusted_proxies, parts, shutdown).await?;
+        }
         // Files are there or the process is not: nothing can be away.
         let readiness = Arc::new(Vec::new);
         let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;

@@ -7,11 +7,13 @@ use std::time::Duration;
 use channels::new_key;
 use chassis::{Secret, Shutdown};
 use ops::dsk::{Behaviour, Dsk};
+use ops::graph::{ACCOUNT, Graph, NUMBER};
 use ops::webhook::Meta;
 use tempfile::TempDir;
-use testkit::{Process, eventually};
+use testkit::{Process, eventually, free_port};
 
-use crate::bodies::{ADDRESS, text};
+use crate::bodies::{self, ADDRESS, text};
+use crate::browser::Browser;
 use crate::stack::{APP_SECRET, DSK_TOKEN, Place, SIGNING_SECRET, get, program, settings};
 
 /// Kills, and posts between two of them.
@@ -25,10 +27,16 @@ struct Business {
     meta: Meta,
     process: Process,
     address: SocketAddr,
+    /// What it is told beside the usual.
+    extra: Vec<(&'static str, String)>,
 }
 
 impl Business {
     async fn start() -> Self {
+        Self::start_with(Vec::new()).await
+    }
+
+    async fn start_with(extra: Vec<(&'static str, String)>) -> Self {
         let behaviour = Behaviour {
             token: Some(Secret::new(DSK_TOKEN)),
             signing_secret: Some(Secret::new(SIGNING_SECRET)),
@@ -39,14 +47,14 @@ impl Business {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("key-ring"), new_key().expose()).expect("the folder is ours");
         std::fs::write(folder.path().join("dsk-token"), DSK_TOKEN).expect("the folder is ours");
-        let (process, address) = run(&folder, &dsk, any_port).await;
+        let (process, address) = run(&folder, &dsk, (any_port, &extra)).await;
         let to = format!("http://{address}/webhook").parse().expect("an address");
-        Self { folder, dsk, meta: Meta::new(to, Secret::new(APP_SECRET)), process, address }
+        Self { folder, dsk, meta: Meta::new(to, Secret::new(APP_SECRET)), process, address, extra }
     }
 
     /// The power is back.
     async fn start_again(&mut self) {
-        (self.process, self.address) = run(&self.folder, &self.dsk, self.address).await;
+        (self.process, self.address) = run(&self.folder, &self.dsk, (self.address, &self.extra)).await;
     }
 
     async fn post(&self, serial: usize) -> bool {
@@ -64,6 +72,7 @@ impl Business {
         let mut command = tokio::process::Command::new(program("ops"));
         command.env_clear().current_dir(self.folder.path()).args(arguments);
         let settings = settings(&place(&self.folder), &self.folder, &self.dsk);
+        command.envs(self.extra.iter().cloned());
         command.envs(settings.into_iter().filter(|(name, _)| *name != "LOG")).output().await.expect("it can be run")
     }
 
@@ -82,8 +91,13 @@ fn place(folder: &TempDir) -> Place {
     Place { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
 }
 
-async fn run(folder: &TempDir, dsk: &Dsk, listen: SocketAddr) -> (Process, SocketAddr) {
+async fn run(
+    folder: &TempDir,
+    dsk: &Dsk,
+    (listen, extra): (SocketAddr, &[(&'static str, String)]),
+) -> (Process, SocketAddr) {
     let mut settings = settings(&place(folder), folder, dsk);
+    settings.extend(extra.iter().cloned());
     settings.retain(|(name, _)| *name != "INGEST_LISTEN");
     settings.push(("INGEST_LISTEN", listen.to_string()));
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -144,6 +158,31 @@ async fn the_same_commands_work_on_its_files_while_it_runs() {
     }
     assert_eq!(get(&admin, "/ready").await.0, 200);
     assert_eq!(business.process.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_connected_on_its_pages_and_its_events_reach_dsk() {
+    let graph = Graph::start(([127, 0, 0, 1], 0).into(), &Shutdown::default()).await.unwrap();
+    let pages = format!("127.0.0.1:{}", free_port());
+    let mut extra = graph.settings();
+    extra.extend([
+        ("CONNECT_URL", format!("http://{pages}")),
+        ("CONNECT_LISTEN", pages.clone()),
+        ("CONNECT_SECRET", "connect-secret-0123456789abcdef0123456789abcdef".to_owned()),
+    ]);
+    let business = Business::start_with(extra).await;
+    let mut browser = Browser::new(&pages);
+
+    let link = business.ops(&["connect-link", "--tenant", "acme", "--dsk-token-file", "dsk-token"]).await;
+    browser.post(link.trim().trim_start_matches(&format!("http://{pages}")), &[]).await;
+    let code = graph.code();
+    let said = [("outcome", "FINISH"), ("code", code.as_str()), ("account_id", ACCOUNT), ("number_id", NUMBER)];
+    let page = browser.press("/whatsapp", "/whatsapp", &said).await;
+    assert!(page.body.contains("Connected"), "{page:?}");
+    let posted = business.meta.post(bodies::from(NUMBER, "4915550000001", "first")).await;
+
+    assert!(posted.is_ok_and(|status| status == 200));
+    business.delivered(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
