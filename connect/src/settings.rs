@@ -163,7 +163,7 @@ mod tests {
 
     fn problems(arguments: &[&str]) -> String {
         let settings = Settings::parse_from(["connect"].iter().chain(arguments));
-        settings.connect.check().map_or_else(|problems| problems.to_string(), |_| String::new())
+        settings.connect.check().map_or_else(|problems| problems.to_string(), |()| String::new())
     }
 
     #[test]

@@ -81,7 +81,8 @@ async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_says_s
     let parked = async || (stack.depth(Place::Dead).await == Some(2)).then_some(());
     eventually("both are parked", parked).await;
     stack.processes.dsk.behave(|dsk| dsk.answer = None);
-    browser.post("/leave", &[]).await;
+    // Beside the session that is still open.
+    let link = desk.link("acme").await;
 
     let first = ask(&desk, "/meta/deletion", &signed_request(APP_USER, APP.1)).await;
     let again = ask(&desk, "/meta/deletion", &signed_request(APP_USER, APP.1)).await;
@@ -104,6 +105,7 @@ async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_says_s
     for trace in [NUMBER, APP_USER, ops::graph::ACCOUNT, "acme"] {
         assert!(!left.contains(trace), "{trace} is left in\n{left}");
     }
+    assert_eq!([browser.get("/channels").await.status, browser.get(&link).await.status], [403, 410]);
     assert_eq!(browser.get("/deletion/0123456789abcdef0123456789abcdef").await.status, 404);
     // What comes after it is thrown away, and not put aside as of an unknown channel.
     stack.processes.post_until_accepted(bodies::from(NUMBER, "4915550000001", "late")).await;

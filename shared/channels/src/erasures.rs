@@ -1,6 +1,7 @@
 //! Erasures: what was asked to be forgotten, marked and removed here, and carried out in the queue by the dispatchers. The
 //! record of it holds no personal data.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use event::Address;
@@ -65,7 +66,8 @@ impl ChannelStore {
         Ok(fields.get("code").cloned().unwrap_or_else(|| fresh.to_owned()))
     }
 
-    /// Erases channels (with their tokens, and an account with its last one) and conversations (lanes). Written down
+    /// Erases channels (with their tokens, an account with its last one, and the links of their tenants that are still
+    /// open) and conversations (lanes). Written down
     /// first, so that a stop half way is gone on with; may be asked again with the same code.
     pub async fn erase(
         &self,
@@ -77,7 +79,9 @@ impl ChannelStore {
         for lane in lanes {
             self.mark_erased(lane).await?;
         }
+        let mut tenants = BTreeSet::new();
         for address in channels {
+            tenants.extend(self.get(address).await?.map(|record| record.tenant));
             // Marked before it is removed: an event of an unknown channel would be kept for a person to look at.
             for marked in self.along_with(address).await? {
                 self.mark_erased(marked.as_str()).await?;
@@ -88,6 +92,7 @@ impl ChannelStore {
             };
             self.change(vec![keys::channel(address)], erase).await?;
         }
+        self.end_tickets(&tenants).await?;
         // Only now may the dispatchers look: before, they would have found nothing marked.
         let pend = |mut fields: Fields| {
             fields.insert(code.to_owned(), now.to_string());

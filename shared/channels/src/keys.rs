@@ -38,13 +38,18 @@ pub(crate) fn erased(what: &str) -> String {
     hashed("erased:", what)
 }
 
+/// What every ticket's key begins with.
+pub(crate) const TICKET: &str = "ticket:";
+/// What every session's key begins with.
+pub(crate) const SESSION: &str = "session:";
+
 /// Hashed, because who has the id may connect channels: reading the store must not be enough.
 pub(crate) fn ticket(id: &str) -> String {
-    hashed("ticket:", id)
+    hashed(TICKET, id)
 }
 
 pub(crate) fn session(id: &str) -> String {
-    hashed("session:", id)
+    hashed(SESSION, id)
 }
 
 /// Of who does what only one may do at a time.

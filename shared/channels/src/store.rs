@@ -259,7 +259,12 @@ impl ChannelStore {
     }
 
     pub(crate) async fn channel_keys(&self) -> Result<Vec<String>, StoreError> {
-        ask!(self, back => back.keys(keys::CHANNEL))
+        self.keys(keys::CHANNEL).await
+    }
+
+    /// The keys that begin so.
+    pub(crate) async fn keys(&self, beginning: &'static str) -> Result<Vec<String>, StoreError> {
+        ask!(self, back => back.keys(beginning))
     }
 
     /// Every channel's hash, read together.
@@ -281,7 +286,7 @@ impl ChannelStore {
 
     /// What every dispatcher at work has reported last, by their names.
     pub async fn reports(&self) -> Result<Vec<String>, StoreError> {
-        let keys = ask!(self, back => back.keys(keys::DISPATCHER))?;
+        let keys = self.keys(keys::DISPATCHER).await?;
         let hashes = self.read(keys).await?;
         Ok(hashes.into_iter().filter_map(|mut fields| fields.remove("status")).collect())
     }

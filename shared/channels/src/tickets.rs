@@ -1,5 +1,6 @@
 //! Tickets and sessions: who may connect a channel for which tenant, once, and for how long.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::changes::Write;
@@ -103,6 +104,19 @@ impl ChannelStore {
     /// Ends a session.
     pub async fn end_session(&self, id: &str) -> Result<(), StoreError> {
         self.replace(&keys::session(id), Duration::ZERO, |_| Fields::new()).await
+    }
+
+    /// Ends the tickets and sessions of these tenants: they hold their DSK tokens.
+    pub(crate) async fn end_tickets(&self, tenants: &BTreeSet<String>) -> Result<(), StoreError> {
+        for beginning in [keys::TICKET, keys::SESSION] {
+            for key in self.keys(beginning).await? {
+                let fields = self.one(key.clone()).await?;
+                if fields.get("tenant").is_some_and(|tenant| tenants.contains(tenant)) {
+                    self.replace(&key, Duration::ZERO, |_| Fields::new()).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Changes one hash by compare-and-set; `life` zero is for ever.
