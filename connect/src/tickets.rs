@@ -7,6 +7,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HeaderMap, SET_COOKIE};
 use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use channels::Ticket;
 use chassis::Secret;
 use maud::html;
@@ -78,8 +80,12 @@ fn check(asked: &Asked) -> Result<(), &'static str> {
     if asked.dsk_url.as_ref().is_some_and(|url| url.scheme() != "https") {
         return Err("dsk_url must be https");
     }
-    if asked.signing_secret.as_ref().is_some_and(|secret| !secret.starts_with("whsec_")) {
-        return Err("signing_secret must begin with whsec_");
+    let is_key = |secret: &str| {
+        let key = secret.strip_prefix("whsec_").and_then(|encoded| STANDARD.decode(encoded).ok());
+        key.is_some_and(|key| !key.is_empty())
+    };
+    if asked.signing_secret.as_deref().is_some_and(|secret| !is_key(secret)) {
+        return Err("signing_secret must be whsec_ followed by base64");
     }
     Ok(())
 }

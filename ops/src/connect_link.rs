@@ -7,6 +7,7 @@ use ::channels::{KeyRing, KeyRingSettings, Metrics, Ticket};
 use chassis::Secret;
 use clap::Args;
 use connect::Links;
+use dispatcher::{Allowed, Destination, SigningSecret};
 use prometheus::Registry;
 use url::Url;
 
@@ -26,6 +27,12 @@ pub(crate) struct ConnectLink {
     /// Where their events go, if not to `DSK_URL`.
     #[arg(long)]
     dsk_url: Option<Url>,
+    /// Allows that to be http to another machine.
+    #[arg(long, env)]
+    dsk_allow_http: bool,
+    /// Allows that to be an address of a private network.
+    #[arg(long, env)]
+    dsk_allow_private: bool,
     /// A file that holds the secret (`whsec_…`) that signs what DSK gets for them.
     #[arg(long)]
     signing_secret_file: Option<PathBuf>,
@@ -55,7 +62,14 @@ impl ConnectLink {
         let secret = (self.connect_secret.as_ref(), self.connect_secret_file.as_deref());
         let links = Links::new(self.connect_url.clone(), secret, self.ticket_time).map_err(Failed::wrong)?;
         let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failed::wrong)?;
+        if let Some(url) = &self.dsk_url {
+            let allowed = Allowed { http: self.dsk_allow_http, private: self.dsk_allow_private };
+            Destination::of_channel(url.as_str(), allowed).map_err(Failed::wrong)?;
+        }
         let signing_secret = self.signing_secret_file.as_deref().map(files::read_secret).transpose()?;
+        if let Some(secret) = &signing_secret {
+            SigningSecret::parse(secret.clone()).map_err(Failed::wrong)?;
+        }
         let ticket = Ticket {
             tenant: self.tenant.clone(),
             dsk_token: key_ring.seal(&files::read_secret(&self.dsk_token_file)?),

@@ -159,6 +159,11 @@ async fn a_ticket_is_given_to_who_has_the_key_and_runs_out() {
     let (empty, said) = desk.api(API_KEY, r#"{"tenant":" ","dsk_token":"t"}"#).await;
     let (status, answer) = desk.api(API_KEY, &body).await;
 
+    for wrong in [r#""signing_secret":"whsec_no base64""#, r#""dsk_url":"http://dsk.example/""#, r#""other":1"#] {
+        let (status, said) = desk.api(API_KEY, &body.replace('}', &format!(",{wrong}}}"))).await;
+        assert!(status == 400 && !said.contains(DSK_TOKEN), "{wrong}: {status} {said}");
+    }
+
     assert_eq!((no_key, empty, status), (401, 400, 201));
     assert!(said.contains("must not be empty"), "{said}");
     assert!(!answer.contains(DSK_TOKEN), "{answer}");

@@ -40,7 +40,7 @@ async fn the_readmes_walk_by_hand_delivers_its_notification_once() {
     let script =
         written.replace("127.0.0.1:9100", &format!("127.0.0.1:{dsk}")).replace("127.0.0.1:9412", "127.0.0.1:0");
     let script = format!(
-        "{script}\nops webhook send local/hello.json\nops topology\necho walked\nread -r forever < <(sleep 60)\n"
+        "{script}\nops webhook send local/hello.json\nops topology\necho walked\nwait\n"
     );
     let settings = [
         ("QUEUE_URL", broker.vhost().url()),
@@ -58,7 +58,7 @@ async fn the_readmes_walk_by_hand_delivers_its_notification_once() {
     eventually("DSK has the event", async || (delivered() > 0).then_some(())).await;
 
     assert_eq!(delivered(), 1, "{}", walk.said());
-    walk.signal("TERM").await;
+    walk.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
