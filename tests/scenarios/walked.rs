@@ -39,9 +39,7 @@ async fn the_readmes_walk_by_hand_delivers_its_notification_once() {
     let written = runnable("README.md", "Run it by hand");
     let script =
         written.replace("127.0.0.1:9100", &format!("127.0.0.1:{dsk}")).replace("127.0.0.1:9412", "127.0.0.1:0");
-    let script = format!(
-        "{script}\nops webhook send local/hello.json\nops topology\necho walked\nwait\n"
-    );
+    let script = format!("{script}\nops webhook send local/hello.json\nops topology\necho walked\nwait\n");
     let settings = [
         ("QUEUE_URL", broker.vhost().url()),
         ("CHANNELS_URL", redis.url()),
