@@ -3,6 +3,7 @@
 
 mod instagram;
 pub mod media;
+mod sdk;
 mod subscriptions;
 mod whatsapp;
 
@@ -11,7 +12,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
@@ -150,7 +150,8 @@ impl Graph {
             .route("/api/oauth/access_token", post(instagram::instagram_exchange))
             .route("/instagram/access_token", get(instagram::lengthen))
             .route("/instagram/v26.0/me", get(instagram::me))
-            .route("/sdk.js", get(sdk))
+            .route("/sdk.js", get(sdk::sdk))
+            .route("/dialog/oauth", get(sdk::dialog))
             .with_state(Arc::clone(&state));
         shutdown.spawn(chassis::serve(listener, router, LIMITS, shutdown.clone()));
         Ok(Self { address, state })
@@ -280,20 +281,4 @@ fn bears(headers: &HeaderMap, token: &str) -> bool {
 
 fn borne(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-/// Meta's SDK as far as Embedded Signup needs it: says what was chosen, and calls back with a code.
-async fn sdk(State(state): State<Shared>) -> impl IntoResponse {
-    let code = new_code(&state);
-    let script = format!(
-        "window.FB = {{ init() {{}}, login(done, options) {{\n\
-           if (!options.config_id || options.response_type !== 'code') throw new Error('options');\n\
-           const said = {{ type: 'WA_EMBEDDED_SIGNUP', event: 'FINISH', \
-             data: {{ phone_number_id: '{NUMBER}', waba_id: '{ACCOUNT}' }} }};\n\
-           window.dispatchEvent(new MessageEvent('message', {{ data: JSON.stringify(said), \
-             origin: document.getElementById('signup').dataset.sdkOrigin }}));\n\
-           done({{ authResponse: {{ code: '{code}' }} }});\n\
-         }} }};\nwindow.fbAsyncInit?.();\n"
-    );
-    ([(header::CONTENT_TYPE, "text/javascript")], script)
 }

@@ -26,6 +26,7 @@ pub(super) async fn authorize(
     let code = new_code(&state);
     Ok(Html(format!(
         "<!doctype html><html lang=en><title>Instagram, played</title>\
+         <link rel=icon href=data:,>\
          <a id=allow href=\"{back}?code={code}&state={sent}#_\">Allow</a> \
          <a id=refuse href=\"{back}?error=access_denied&error_reason=user_denied&state={sent}\">Refuse</a>"
     )))
