@@ -146,6 +146,7 @@ fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(pages::start))
         .route("/style.css", get(pages::style))
+        .route("/icon.svg", get(pages::icon))
         .route("/api/tickets", post(tickets::issue))
         .route("/connect/{link}", get(tickets::show).post(tickets::redeem))
         .route("/channels", get(channels_page::list))

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::graph::GraphError;
 use crate::guard::{Holder, policy, refuse_form};
 use crate::whatsapp::numbers_connected;
-use crate::{pages, texts};
+use crate::{icons, pages, texts};
 
 /// `GET /channels`.
 pub(crate) async fn list(State(app): State<Arc<App>>, holder: Holder) -> Response {
@@ -27,18 +27,21 @@ pub(crate) async fn list(State(app): State<Arc<App>>, holder: Holder) -> Respons
     };
     let mine: Vec<ChannelRecord> = records.into_iter().filter(|record| is_shown(record, &holder)).collect();
     let form_token = holder.form_token(&app);
+    // The first channel is what somebody came for; further ones are not pressed upon them.
+    let is_further = !mine.is_empty();
     let content = html! {
-        @if mine.is_empty() { p { (texts::CHANNELS_NONE) } }
-        ul class="channels" { @for record in &mine { li { (row(record)) } } }
-        h2 { (texts::ADD_TITLE) }
-        @if app.whatsapp.is_some() { p { a class="button" href="/whatsapp" { (texts::ADD_WHATSAPP) } } }
-        @if app.instagram.is_some() {
-            form method="post" action="/instagram" {
-                input type="hidden" name="form_token" value=(form_token);
-                button { (texts::ADD_INSTAGRAM) }
+        @if mine.is_empty() { p { (texts::CHANNELS_NONE) " " (texts::CHANNELS_NONE_WHAT) } }
+        @else {
+            ul class="channels" { @for record in &mine { li { (row(&app, record, &form_token)) } } }
+            h2 { (texts::ADD_TITLE) }
+        }
+        div class="actions" {
+            @if app.whatsapp.is_some() { a.button.second[is_further] href="/whatsapp" { (texts::ADD_WHATSAPP) } }
+            @if app.instagram.is_some() {
+                (instagram_form(&form_token, html! { button.second[is_further] { (texts::ADD_INSTAGRAM) } }))
             }
         }
-        form method="post" action="/leave" { button class="second" { (texts::LEAVE) } }
+        form method="post" action="/leave" class="actions end" { button class="second" { (texts::LEAVE) } }
     };
     // The form of Instagram leads there at once, and browsers hold a redirect to be part of the form.
     let policy = policy(&format!("img-src 'self'; form-action 'self' {}", app.instagram_origin));
@@ -52,22 +55,75 @@ fn is_shown(record: &ChannelRecord, holder: &Holder) -> bool {
         && !record.address.as_str().starts_with("whatsapp-account:")
 }
 
-fn row(record: &ChannelRecord) -> Markup {
-    let (state, is_well) = match record.state {
-        ChannelState::Connected => (texts::STATE_CONNECTED, true),
-        ChannelState::ReconnectNeeded | ChannelState::Disconnected => (texts::STATE_RECONNECT, false),
-    };
-    let until =
-        record.access_token_expires_at.as_deref().map_or(texts::NO_END, |at| at.split('T').next().unwrap_or(at));
+fn row(app: &App, record: &ChannelRecord, form_token: &str) -> Markup {
+    let is_well = record.state == ChannelState::Connected;
+    let until = record.access_token_expires_at.as_deref().and_then(|at| at.parse().ok()).map(texts::day);
     let query =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("address", record.address.as_str()).finish();
+    let label = format!("{} {}", texts::DISCONNECT, name(record));
     html! {
-        strong { (record.address) }
-        dl {
-            dt { (texts::STATE) } dd class=[(!is_well).then_some("warn")] { (state) }
-            dt { (texts::ACCESS_UNTIL) } dd { (until) }
+        (head(record, html! {
+            span.state.bad[!is_well] {
+                (if is_well { texts::STATE_CONNECTED } else { texts::STATE_RECONNECT })
+            }
+        }))
+        @if !is_well { p { (texts::RECONNECT_WHY) } }
+        @else if let Some(until) = until { p class="quiet" { (texts::ACCESS_UNTIL) " " (until) } }
+        div class="actions" {
+            @if !is_well { (reconnect(app, record, form_token)) }
+            a class="button second small" href={ "/channels/disconnect?" (query) } aria-label=(label) {
+                (texts::DISCONNECT)
+            }
         }
-        a href={ "/channels/disconnect?" (query) } { (texts::DISCONNECT) " " (record.address) }
+    }
+}
+
+/// Which channel it is, and something beside it.
+fn head(record: &ChannelRecord, beside: Markup) -> Markup {
+    let (kind, icon) = match record.address.as_str().split_once(':') {
+        Some(("whatsapp", _)) => (texts::KIND_WHATSAPP, icons::chat()),
+        Some(("instagram", _)) => (texts::KIND_INSTAGRAM, icons::camera()),
+        _ => (texts::KIND_OTHER, icons::link()),
+    };
+    html! {
+        div class="channel" {
+            (icon)
+            div {
+                @if record.name.is_some() { strong { (name(record)) } span class="quiet" { (kind) } }
+                @else { strong { (kind) } span class="quiet" { (name(record)) } }
+            }
+            (beside)
+        }
+    }
+}
+
+/// What its owner knows it by; a channel that an operator stored has only its id.
+fn name(record: &ChannelRecord) -> &str {
+    let address = record.address.as_str();
+    record.name.as_deref().unwrap_or_else(|| address.split_once(':').map_or(address, |(_, id)| id))
+}
+
+/// Begins as connecting does.
+fn reconnect(app: &App, record: &ChannelRecord, form_token: &str) -> Markup {
+    let label = format!("{} {}", texts::RECONNECT, name(record));
+    match record.address.as_str().split_once(':') {
+        Some(("whatsapp", _)) if app.whatsapp.is_some() => {
+            html! { a class="button small" href="/whatsapp" aria-label=(label) { (texts::RECONNECT) } }
+        }
+        Some(("instagram", _)) if app.instagram.is_some() => {
+            let button = html! { button class="small" aria-label=(label) { (texts::RECONNECT) } };
+            instagram_form(form_token, button)
+        }
+        _ => html! {},
+    }
+}
+
+fn instagram_form(form_token: &str, button: Markup) -> Markup {
+    html! {
+        form method="post" action="/instagram" {
+            input type="hidden" name="form_token" value=(form_token);
+            (button)
+        }
     }
 }
 
@@ -87,14 +143,14 @@ pub(crate) async fn ask(State(app): State<Arc<App>>, holder: Holder, Query(named
     match find(&app, &holder, &named.address).await {
         Ok(Some(record)) => {
             let content = html! {
-                p { strong { (record.address) } }
+                (head(&record, html! {}))
                 p { (texts::DISCONNECT_ASK) }
-                form method="post" action="/channels/disconnect" {
+                form method="post" action="/channels/disconnect" class="actions" {
                     input type="hidden" name="form_token" value=(holder.form_token(&app));
                     input type="hidden" name="address" value=(record.address);
-                    button { (texts::DISCONNECT) }
+                    button class="danger" { (texts::DISCONNECT) }
+                    a class="button second" href="/channels" { (texts::BACK) }
                 }
-                p { a href="/channels" { (texts::BACK) } }
             };
             pages::page(texts::DISCONNECT_TITLE, &content).into_response()
         }
@@ -121,10 +177,9 @@ pub(crate) async fn disconnect(State(app): State<Arc<App>>, holder: Holder, Form
     info!(channel = %record.address, was_told, "Disconnected {}", record.address);
     let content = html! {
         p { (texts::DISCONNECTED) }
-        @if !was_told { p class="warn" { (texts::DISCONNECTED_UNTOLD) } }
-        p { a class="button" href="/channels" { (texts::BACK) } }
+        @if !was_told { p class="note" { (texts::DISCONNECTED_UNTOLD) } }
     };
-    pages::page(texts::DISCONNECTED_TITLE, &content).into_response()
+    pages::success(texts::DISCONNECTED_TITLE, &content).into_response()
 }
 
 /// Only what this tenant has connected, and nothing about what others have.

@@ -82,7 +82,8 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
     }
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        // Not `no-referrer`: our own forms would then come from the origin `null`.
+        ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin-allow-popups"),
         ("strict-transport-security", "max-age=31536000"),
     ] {

@@ -87,9 +87,8 @@ pub(crate) async fn finish(State(app): State<Arc<App>>, holder: Holder, Query(re
             let content = html! {
                 p { strong { "@" (account.username) } }
                 p { (texts::CONNECTED) }
-                p { a class="button" href="/channels" { (texts::BACK) } }
             };
-            pages::page(texts::CONNECTED_TITLE, &content).into_response()
+            pages::success(texts::CONNECTED_TITLE, &content).into_response()
         }
         Err(failure) => {
             app.metrics.connection(Connection::Failed);
@@ -124,6 +123,7 @@ fn channel(app: &App, holder: &Holder, (account, long): (&Account, &LongToken), 
     NewChannel {
         access_token_expires_at: expires_at,
         app_user_id: Some(account.id.clone()),
+        name: (!account.username.is_empty()).then(|| format!("@{}", account.username)),
         ..holder.channel(address, app.key_ring.seal(&long.token))
     }
 }

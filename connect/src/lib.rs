@@ -6,6 +6,7 @@ mod channels_page;
 mod cookie;
 mod graph;
 mod guard;
+mod icons;
 mod instagram;
 mod links;
 mod media;

@@ -7,13 +7,18 @@ use channels::StoreError;
 use maud::{DOCTYPE, Markup, html};
 use tracing::warn;
 
-use crate::texts;
+use crate::{icons, texts};
 
 /// Phone first, light and dark, nothing loaded from elsewhere. Colours have a contrast of 7 and more on their ground.
 const STYLE: &str = include_str!("style.css");
 
 /// A whole page.
 pub(crate) fn page(title: &str, content: &Markup) -> Html<String> {
+    with_mark(&html! {}, title, content)
+}
+
+/// The same with a mark above its heading.
+fn with_mark(mark: &Markup, title: &str, content: &Markup) -> Html<String> {
     let page = html! {
         (DOCTYPE)
         html lang=(texts::LANGUAGE) {
@@ -23,10 +28,13 @@ pub(crate) fn page(title: &str, content: &Markup) -> Html<String> {
                 meta name="color-scheme" content="light dark";
                 meta name="robots" content="noindex";
                 title { (title) " – " (texts::SERVICE) }
+                link rel="icon" type="image/svg+xml" href="/icon.svg";
                 link rel="stylesheet" href="/style.css";
             }
             body {
+                header { (icons::link()) (texts::SERVICE) }
                 main {
+                    (mark)
                     h1 { (title) }
                     (content)
                 }
@@ -44,7 +52,29 @@ pub(crate) fn message(title: &str, text: &str) -> Html<String> {
 
 /// A page that says one thing, and leads back.
 pub(crate) fn message_with_way_back(title: &str, text: &str, (label, href): (&str, &str)) -> Html<String> {
-    page(title, &html! { p { (text) } p { a class="button" href=(href) { (label) } } })
+    page(title, &html! { p { (text) } div class="actions" { a class="button" href=(href) { (label) } } })
+}
+
+/// The same after something that did not come off: once more, or back. What begins among the channels has one way for both.
+pub(crate) fn once_more(title: &str, text: &str, again: &str) -> Html<String> {
+    let back = (texts::BACK, "/channels");
+    if again == back.1 {
+        return message_with_way_back(title, text, back);
+    }
+    let content = html! {
+        p { (text) }
+        div class="actions" {
+            a class="button" href=(again) { (texts::TRY_AGAIN) }
+            a class="button second" href=(back.1) { (back.0) }
+        }
+    };
+    page(title, &content)
+}
+
+/// A page that says that something went well.
+pub(crate) fn success(title: &str, content: &Markup) -> Html<String> {
+    let page_content = html! { (content) div class="actions" { a class="button" href="/channels" { (texts::BACK) } } };
+    with_mark(&icons::tick(), title, &page_content)
 }
 
 pub(crate) async fn start() -> Html<String> {
@@ -53,6 +83,10 @@ pub(crate) async fn start() -> Html<String> {
 
 pub(crate) async fn style() -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "max-age=3600")], STYLE)
+}
+
+pub(crate) async fn icon() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "image/svg+xml"), (CACHE_CONTROL, "max-age=3600")], icons::TAB)
 }
 
 pub(crate) async fn not_found() -> impl IntoResponse {

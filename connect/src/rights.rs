@@ -83,13 +83,15 @@ pub(crate) async fn status(State(app): State<Arc<App>>, Path(code): Path<String>
     match app.store.erasure(&code).await {
         Ok(Some(erasure)) => {
             let content = html! {
-                dl {
-                    dt { (texts::DELETION_CODE) } dd { (code) }
-                    dt { (texts::DELETION_ASKED) } dd { (erasure.requested_at) }
-                    @if let Some(done_at) = &erasure.done_at { dt { (texts::DELETION_DONE_AT) } dd { (done_at) } }
-                }
                 p { (if erasure.done_at.is_some() { texts::DELETION_DONE } else { texts::DELETION_PENDING }) }
-                p class="quiet" { (texts::DELETION_COPIES) }
+                dl {
+                    dt { (texts::DELETION_CODE) } dd class="code" { (code) }
+                    dt { (texts::DELETION_ASKED) } dd { (moment(&erasure.requested_at)) }
+                    @if let Some(done_at) = &erasure.done_at {
+                        dt { (texts::DELETION_DONE_AT) } dd { (moment(done_at)) }
+                    }
+                }
+                p class="quiet end" { (texts::DELETION_COPIES) }
             };
             pages::page(texts::DELETION_TITLE, &content).into_response()
         }
@@ -99,4 +101,9 @@ pub(crate) async fn status(State(app): State<Arc<App>>, Path(code): Path<String>
         }
         Err(error) => pages::store_trouble(&error),
     }
+}
+
+/// As people write it, if it can be read.
+fn moment(stored: &str) -> String {
+    stored.parse().map_or_else(|_| stored.to_owned(), texts::moment)
 }

@@ -1,7 +1,9 @@
-//! Every text of the pages. A translation is another file like this one.
+//! Every text of the pages, and how they write a date. A translation is another file like this one.
+
+use jiff::Timestamp;
 
 pub(crate) const LANGUAGE: &str = "en";
-pub(crate) const SERVICE: &str = "Connect your channels";
+pub(crate) const SERVICE: &str = "Channels for DSK";
 
 pub(crate) const START_TITLE: &str = "This page needs a link";
 pub(crate) const START: &str = "Channels are connected with a link that you get in DSK. Open it from there.";
@@ -36,12 +38,17 @@ pub(crate) const STORE: &str = "Our storage can't be reached. Nothing was change
 
 pub(crate) const CHANNELS_TITLE: &str = "Your channels";
 pub(crate) const CHANNELS_NONE: &str = "No channel is connected yet.";
-pub(crate) const STATE: &str = "State";
+pub(crate) const CHANNELS_NONE_WHAT: &str = "Choose what you want to connect first.";
+pub(crate) const KIND_WHATSAPP: &str = "WhatsApp number";
+pub(crate) const KIND_INSTAGRAM: &str = "Instagram account";
+pub(crate) const KIND_OTHER: &str = "Channel";
 pub(crate) const ACCESS_UNTIL: &str = "Access until";
-pub(crate) const NO_END: &str = "no end";
-pub(crate) const STATE_CONNECTED: &str = "connected";
-pub(crate) const STATE_RECONNECT: &str = "please reconnect";
-pub(crate) const ADD_TITLE: &str = "Add or reconnect";
+pub(crate) const STATE_CONNECTED: &str = "Connected";
+pub(crate) const STATE_RECONNECT: &str = "Access ended";
+pub(crate) const RECONNECT_WHY: &str =
+    "Meta no longer gives us access, so messages may be missing until you reconnect the channel.";
+pub(crate) const RECONNECT: &str = "Reconnect";
+pub(crate) const ADD_TITLE: &str = "Connect another channel";
 pub(crate) const ADD_WHATSAPP: &str = "Connect WhatsApp";
 pub(crate) const ADD_INSTAGRAM: &str = "Connect Instagram";
 pub(crate) const DISCONNECT: &str = "Disconnect";
@@ -57,10 +64,13 @@ pub(crate) const DISCONNECTED_UNTOLD: &str = "Meta could not be told, so it may 
 pub(crate) const NOT_YOURS: &str = "This channel is not one of yours, or it is disconnected already.";
 
 pub(crate) const WHATSAPP_TITLE: &str = "Connect WhatsApp";
-pub(crate) const WHATSAPP: &str = "Meta asks you to log in with Facebook, and to choose the business account and the number. A window opens for it; allow pop-ups for this page.";
+pub(crate) const WHATSAPP: &str =
+    "Meta asks you to log in with Facebook, and to choose the business account and the number.";
+pub(crate) const WHATSAPP_POPUP: &str = "A window opens for it: allow pop-ups for this page.";
 pub(crate) const WHATSAPP_BUTTON: &str = "Continue with Facebook";
 pub(crate) const WHATSAPP_NO_SCRIPT: &str =
     "Meta's login for WhatsApp needs JavaScript. Allow it for this page, and reload.";
+pub(crate) const WHATSAPP_MISSING: &str = "Meta's login has not been loaded. Try again in a moment; if it stays so, allow connect.facebook.net in whatever blocks content for this page, and reload.";
 pub(crate) const WHATSAPP_WAITING: &str = "One moment: we are connecting the number.";
 
 pub(crate) const CONNECTED_TITLE: &str = "Connected";
@@ -99,3 +109,13 @@ pub(crate) const DELETION_PENDING: &str = "Your channels and their access are de
 pub(crate) const DELETION_DONE: &str = "Your channels, their access, and messages that were put aside are deleted. Nothing of them can be delivered or shown.";
 pub(crate) const DELETION_COPIES: &str = "Copies of messages that are on their way inside our system are thrown away when their turn comes, after 7 days at the latest. What DSK has received already is deleted by your business there.";
 pub(crate) const DELETION_UNKNOWN: &str = "There is no deletion with this code, or it was more than a year ago.";
+
+/// A day, in UTC.
+pub(crate) fn day(at: Timestamp) -> String {
+    at.strftime("%-d %B %Y").to_string()
+}
+
+/// A day and a time, in UTC.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}

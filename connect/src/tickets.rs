@@ -109,8 +109,8 @@ pub(crate) async fn show(State(app): State<Arc<App>>, Path(link): Path<String>) 
         Ok(Some(_)) => {
             let content = html! {
                 p { (texts::BEGIN) }
-                p class="quiet" { (texts::BEGIN_COOKIE) }
-                form method="post" { button { (texts::CONTINUE) } }
+                form method="post" class="actions" { button { (texts::CONTINUE) } }
+                p class="quiet end" { (texts::BEGIN_COOKIE) }
             };
             pages::page(texts::BEGIN_TITLE, &content).into_response()
         }

@@ -2,7 +2,8 @@
   const form = document.getElementById("signup");
   const { appId, configurationId, version, sdkOrigin } = form.dataset;
   const field = (name) => form.elements.namedItem(name);
-  let session = null, code = null;
+  const show = (id) => { document.getElementById(id).hidden = false; };
+  let session = null, code = null, isSent = false;
 
   window.fbAsyncInit = () => FB.init({ appId, version, autoLogAppEvents: false, xfbml: false });
 
@@ -15,12 +16,15 @@
     } catch { return false; }
   };
 
+  // A cancelled login is told twice, by the window and by the callback; the form is sent once.
   const send = (outcome) => {
+    if (isSent) return;
+    isSent = true;
     field("outcome").value = outcome;
     field("code").value = code ?? "";
     field("account_id").value = session?.data?.waba_id ?? "";
     field("number_id").value = session?.data?.phone_number_id ?? "";
-    document.getElementById("waiting").hidden = false;
+    show("waiting");
     form.submit();
   };
 
@@ -36,9 +40,14 @@
     sendIfComplete();
   });
 
+  // Who comes back by the browser's own button begins anew, and not with an old code.
+  window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (typeof FB === "undefined") return;
+    // Blocked, or not there yet: pressing again helps with the latter.
+    if (typeof FB === "undefined") return show("missing");
+    document.getElementById("missing").hidden = true;
     FB.login((answer) => {
       code = answer?.authResponse?.code ?? null;
       if (code) sendIfComplete(); else send("CANCEL");

@@ -54,15 +54,19 @@ pub(crate) async fn page(State(app): State<Arc<App>>, holder: Holder) -> Respons
     let sdk_origin = app.sdk_url.origin().ascii_serialization();
     let content = html! {
         p { (texts::WHATSAPP) }
-        noscript { p class="warn" { (texts::WHATSAPP_NO_SCRIPT) } }
+        p class="quiet" { (texts::WHATSAPP_POPUP) }
+        noscript { p class="note" { (texts::WHATSAPP_NO_SCRIPT) } }
         form id="signup" method="post" action="/whatsapp" data-app-id=(whatsapp.app_id())
             data-configuration-id=(app.configuration_id) data-version=(app.graph_version) data-sdk-origin=(sdk_origin) {
             input type="hidden" name="form_token" value=(holder.form_token(&app));
             @for name in ["outcome", "code", "account_id", "number_id"] { input type="hidden" name=(name); }
-            button { (texts::WHATSAPP_BUTTON) }
+            p class="note" role="alert" id="missing" hidden { (texts::WHATSAPP_MISSING) }
+            p role="status" id="waiting" hidden { (texts::WHATSAPP_WAITING) }
+            div class="actions" {
+                button { (texts::WHATSAPP_BUTTON) }
+                a class="button second" href="/channels" { (texts::BACK) }
+            }
         }
-        p id="waiting" role="status" hidden { (texts::WHATSAPP_WAITING) }
-        p { a href="/channels" { (texts::BACK) } }
         script nonce=(nonce) { (PreEscaped(SCRIPT)) }
         script nonce=(nonce) src=(app.sdk_url) async defer crossorigin="anonymous" {}
     };
@@ -92,8 +96,7 @@ pub(crate) async fn connect(State(app): State<Arc<App>>, holder: Holder, Form(sa
     let Some(whatsapp) = &app.whatsapp else { return pages::not_found().await.into_response() };
     if said.code.is_empty() || !said.outcome.starts_with("FINISH") {
         app.metrics.connection(Connection::Cancelled);
-        return pages::message_with_way_back(texts::CANCELLED_TITLE, texts::CANCELLED, (texts::TRY_AGAIN, "/whatsapp"))
-            .into_response();
+        return pages::once_more(texts::CANCELLED_TITLE, texts::CANCELLED, "/whatsapp").into_response();
     }
     match carry_out(&app, whatsapp, &holder, &said).await {
         Ok(connected) => {
@@ -149,6 +152,7 @@ async fn finish(
         access_token_expires_at: granted.expires_at.and_then(|at| Timestamp::from_second(at).ok()),
         account_id: Some(said.account_id.clone()),
         app_user_id: granted.user_id.clone(),
+        name: (!number.shown.is_empty()).then(|| number.shown.clone()),
         ..holder.channel(address, app.key_ring.seal(&granted.token))
     };
     app.store.add(&channel, app.clock.now()).await?;
@@ -200,9 +204,8 @@ fn connected_page(connected: &Connected) -> Response {
             p class="pin" { (pin) }
             p { (texts::PIN_KEEP) }
         }
-        p { a class="button" href="/channels" { (texts::BACK) } }
     };
-    pages::page(texts::CONNECTED_TITLE, &content).into_response()
+    pages::success(texts::CONNECTED_TITLE, &content).into_response()
 }
 
 /// Says what happened and what to do.
@@ -215,7 +218,7 @@ pub(crate) fn failed(failure: &Failure, again: &str) -> Response {
         Failure::Register(_) => (StatusCode::BAD_GATEWAY, texts::FAILED_REGISTER),
         Failure::Graph(error) => graph_text(error),
     };
-    (status, pages::message_with_way_back(texts::FAILED_TITLE, text, (texts::TRY_AGAIN, again))).into_response()
+    (status, pages::once_more(texts::FAILED_TITLE, text, again)).into_response()
 }
 
 fn graph_text(error: &GraphError) -> (StatusCode, &'static str) {

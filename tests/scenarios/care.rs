@@ -111,7 +111,7 @@ async fn a_token_that_no_longer_works_needs_a_reconnect_and_a_new_one_heals_it()
     let healed = state(&desk.store, &address).await;
 
     assert_eq!((dead, healed), (ChannelState::ReconnectNeeded, ChannelState::Connected));
-    assert!(shown.body.contains("please reconnect"), "{shown:?}");
+    assert!(shown.body.contains("Access ended"), "{shown:?}");
     desk.is_content();
 }
 

@@ -35,7 +35,7 @@ async fn a_link_leads_to_a_connected_whatsapp_number_with_sealed_tokens() {
     assert!(desk.graph.subscribed().contains(ACCOUNT));
     let record = desk.store.get(&whatsapp()).await.unwrap().unwrap();
     assert_eq!((record.tenant.as_str(), record.account_id.as_deref()), ("acme", Some(ACCOUNT)));
-    assert_eq!(record.app_user_id.as_deref(), Some(APP_USER));
+    assert_eq!((record.app_user_id.as_deref(), record.name.as_deref()), (Some(APP_USER), Some("+49 30 000000")));
     assert_eq!(desk.opened(record.dsk_token), DSK_TOKEN);
     assert_eq!(desk.opened(record.access_token), "business-token");
     assert!(!page.body.contains("business-token") && !desk.said().contains("business-token"));
@@ -213,6 +213,7 @@ async fn a_disconnected_channel_is_unsubscribed_and_its_tokens_are_gone() {
     assert_eq!(desk.graph.subscribed().len(), 0);
     let record = desk.store.get(&whatsapp()).await.unwrap().unwrap();
     assert_eq!((record.state, record.dsk_token, record.access_token), (ChannelState::Disconnected, None, None));
+    assert_eq!(record.name, None);
     assert!(!browser.get("/channels").await.body.contains(NUMBER));
 }
 

@@ -74,6 +74,8 @@ pub struct ChannelRecord {
     pub app_user_id: Option<String>,
     /// Operator or ticket, never a person's name.
     pub connected_by: Option<String>,
+    /// What a business knows it by: its number, or the account's name at Instagram.
+    pub name: Option<String>,
     /// When it was connected, RFC 3339.
     pub connected_at: Option<String>,
     /// When the record last changed, RFC 3339.
@@ -107,6 +109,8 @@ pub struct NewChannel {
     pub app_user_id: Option<String>,
     /// Operator or ticket, never a person's name.
     pub connected_by: Option<String>,
+    /// What a business knows it by: its number, or the account's name at Instagram.
+    pub name: Option<String>,
 }
 
 impl NewChannel {
@@ -123,6 +127,7 @@ impl NewChannel {
             account_id: None,
             app_user_id: None,
             connected_by: None,
+            name: None,
         }
     }
 
@@ -139,6 +144,7 @@ impl NewChannel {
             ("account_id", self.account_id.clone()),
             ("app_user_id", self.app_user_id.clone()),
             ("connected_by", self.connected_by.clone()),
+            ("name", self.name.clone()),
         ];
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
@@ -178,6 +184,7 @@ pub(crate) fn record(address: Address, fields: &Fields) -> ChannelRecord {
         account_id: text("account_id"),
         app_user_id: text("app_user_id"),
         connected_by: text("connected_by"),
+        name: text("name"),
         connected_at: text("connected_at"),
         updated_at: text("updated_at"),
         checked_at: text("checked_at"),
