@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test, installing RabbitMQ, Redis and Prometheus first where they are missing. `--long` adds the slow ones.
+# Runs every test, installing RabbitMQ, Redis, Prometheus and Chromium first where they are missing; `--long` adds slow ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -42,6 +42,13 @@ has_rabbitmq || missing+=(rabbitmq-server)
 command -v redis-server > /dev/null || missing+=(redis-server)
 # With its promtool.
 command -v prometheus > /dev/null || missing+=(prometheus)
+# The pages are looked at in a real browser, and axe-core, from npm, says who could not use them.
+axe_version=4.14.1
+axe_sha256=e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+axe="target/axe-core-$axe_version"
+command -v chromium > /dev/null || missing+=(chromium)
+command -v chromedriver > /dev/null || missing+=(chromium-driver)
+if [ ! -e "$axe/package/axe.min.js" ] && ! command -v npm > /dev/null; then missing+=(npm); fi
 # libFuzzer is C++.
 if $long && ! command -v c++ > /dev/null; then missing+=(g++); fi
 if $long && [ ! -x /usr/sbin/nginx ]; then missing+=(nginx curl openssl); fi
@@ -49,10 +56,22 @@ if [ ${#missing[@]} -gt 0 ]; then
     echo "Installing ${missing[*]}: the tests start private servers, on ports of their own"
     install_packages "${missing[@]}" || {
         echo "error: ${missing[*]} can't be installed here." >&2
-        echo "Install RabbitMQ (3.10 or newer), Redis (6 or newer) and Prometheus (2.42 or newer) with your system's packages," >&2
+        echo "Install RabbitMQ (3.10 or newer), Redis (6 or newer), Prometheus (2.42 or newer), Chromium with its" >&2
+        echo "chromedriver, and npm with your system's packages," >&2
         echo "set RABBITMQ_SBIN to the folder of its rabbitmq-server script, and run this again." >&2
         exit 1
     }
+fi
+
+if [ ! -e "$axe/package/axe.min.js" ]; then
+    echo "Fetching axe-core $axe_version"
+    mkdir -p "$axe"
+    (
+        cd "$axe"
+        npm pack --silent "axe-core@$axe_version" > /dev/null
+        echo "$axe_sha256  axe-core-$axe_version.tgz" | sha256sum --check --quiet
+        tar -xzf "axe-core-$axe_version.tgz"
+    )
 fi
 
 export RUST_BACKTRACE="${RUST_BACKTRACE-0}"

@@ -108,7 +108,7 @@ impl Desk {
         command.env_clear().envs(self.settings.iter().filter(|(name, _)| *name != "LOG").cloned());
         let output = command.args(arguments).output().await.expect("it can be run");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+        (output.status.success(), text(&output.stdout) + text(&output.stderr).as_str())
     }
 
     /// What the process was told, with one setting another, for a process beside it.
@@ -140,6 +140,21 @@ impl Desk {
     /// A sealed token's text.
     pub(crate) fn opened(&self, sealed: Option<Sealed>) -> String {
         self.ring.open(&sealed.expect("it is stored")).expect("it opens").expose().to_owned()
+    }
+
+    /// Writes a field of a channel's record past everybody.
+    pub(crate) async fn set(&self, address: &str, (field, value): (&str, &str)) {
+        let key = format!("{}channel:{address}", self.setting("CHANNELS_KEY_PREFIX"));
+        Redis::shared().await.command(&["HSET", &key, field, value]).await;
+    }
+
+    /// Where Meta's script is.
+    pub(crate) fn sdk_url(&self) -> String {
+        self.setting("META_SDK_URL")
+    }
+
+    fn setting(&self, wanted: &str) -> String {
+        self.settings.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone()).expect("it is set")
     }
 
     /// What it shows Prometheus.

@@ -6,6 +6,7 @@ mod bodies;
 mod browser;
 mod business;
 mod care;
+mod chromium;
 mod composed;
 mod configuration;
 mod connected;
@@ -19,14 +20,17 @@ mod documents;
 mod embedded;
 mod faults;
 mod house;
+mod kept;
 mod kubernetes;
 #[cfg(feature = "long")]
 mod long;
+mod looks;
 mod media;
 mod neighbours;
 mod operating;
 mod operator;
 mod outages;
+mod pages;
 mod poison;
 mod policy;
 #[cfg(feature = "long")]

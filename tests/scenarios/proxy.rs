@@ -122,7 +122,8 @@ impl Here<'_> {
         for (name, subject) in [("meta", META), ("other", "client.webhooks.example")] {
             self.certificate(name, subject, Some("intermediate")).await;
             let own = read(&self.folder.join(format!("{name}-certificate")));
-            std::fs::write(self.folder.join(format!("{name}-chain")), own + &intermediate).expect("the folder is ours");
+            std::fs::write(self.folder.join(format!("{name}-chain")), own + intermediate.as_str())
+                .expect("the folder is ours");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! What the tests stand on: a private RabbitMQ, Redis and Prometheus, a cable that can be cut, processes, waiting
-//! without sleeping.
+//! What the tests stand on: a private RabbitMQ, Redis, Prometheus and browser, a cable that can be cut, processes,
+//! waiting without sleeping.
 //! Failures panic: a test stops where it can't go on.
 
+mod chromium;
 mod eventually;
 mod keeper;
 mod link;
@@ -11,6 +12,7 @@ mod prometheus;
 mod rabbitmq;
 mod redis;
 
+pub use chromium::{Chromedriver, Place};
 pub use eventually::{eventually, eventually_within};
 pub use link::Link;
 pub use ports::free_port;
