@@ -19,16 +19,16 @@ const PATIENCE: Duration = Duration::from_mins(3);
 struct Watch(Prometheus);
 
 impl Watch {
-    /// Watches a stack; and its broker, if that shows metrics.
-    async fn over(stack: &mut Stack, broker: Option<String>) -> Self {
+    /// Watches a stack; and others, by the name of their job and where they show metrics.
+    async fn over(stack: &mut Stack, others: &[(&'static str, String)]) -> Self {
         let ingest = stack.processes.ingest.says("Admin port listens on ").await;
         let dispatcher = stack.processes.dispatchers[0].says("Admin port listens on ").await;
-        let targets = [("ingest", Some(ingest)), ("dispatcher", Some(dispatcher)), ("rabbitmq", broker)];
+        let targets = [&[("ingest", ingest), ("dispatcher", dispatcher)], others].concat();
         let rules = faster(&read(&root().join("ops/prometheus/rules.yml")));
         let settings = faster(&pointed_at(&targets, &read(&root().join("ops/prometheus/prometheus.yml"))));
         let watch = Self(Prometheus::start(&[("prometheus.yml", &settings), ("rules.yml", &rules)]).await);
-        let wanted = targets.iter().filter(|(_, target)| target.is_some()).count();
-        watch.sees(&format!("{wanted} targets answer"), "count(up == 1)", wanted.to_string()).await;
+        let wanted = targets.len().to_string();
+        watch.sees(&format!("{wanted} targets answer"), "count(up == 1)", wanted).await;
         watch
     }
 
@@ -100,15 +100,15 @@ fn shorter(text: &str) -> Option<String> {
     Some(format!("{}ms{}", count * unit * 1_000 / FASTER, &text[end + 1..]))
 }
 
-/// Our settings, with addresses instead of the names in compose.
-fn pointed_at(targets: &[(&str, Option<String>)], settings: &str) -> String {
+/// Our settings, with addresses instead of the names in compose; of what is not there, with none.
+fn pointed_at(targets: &[(&str, String)], settings: &str) -> String {
     let mut job = "";
     let lines = settings.lines().map(|line| {
         job = line.trim_start().strip_prefix("- job_name: ").unwrap_or(job);
-        let target = targets.iter().find(|(name, _)| *name == job).and_then(|(_, target)| target.as_ref());
+        let target = targets.iter().find(|(name, _)| *name == job);
         match (line.trim_start().starts_with("dns_sd_configs:"), target) {
             (false, _) => line.to_owned(),
-            (true, Some(address)) => format!("    static_configs: [{{ targets: [\"{address}\"] }}]"),
+            (true, Some((_, address))) => format!("    static_configs: [{{ targets: [\"{address}\"] }}]"),
             (true, None) => "    static_configs: []".to_owned(),
         }
     });
@@ -126,7 +126,7 @@ fn every_duration_is_shortened_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_is_away_pages_and_is_quiet_again_when_it_is_back() {
     let mut stack = Stack::start().await;
-    let watch = Watch::over(&mut stack, None).await;
+    let watch = Watch::over(&mut stack, &[]).await;
     let post = async || {
         stack.processes.post(text(1)).await;
     };
@@ -153,6 +153,7 @@ mod long {
 
     use super::*;
     use crate::bodies::ADDRESS;
+    use crate::connected::Desk;
     use crate::stack::{get, key_ring};
     use crate::watching::{DASHBOARDS, OTHERS, panels};
 
@@ -164,7 +165,7 @@ mod long {
     #[tokio::test(flavor = "multi_thread")]
     async fn dsk_down_pages_and_is_quiet_again_when_it_is_up() {
         let mut stack = Stack::start().await;
-        let (watch, serials) = (Watch::over(&mut stack, None).await, AtomicUsize::new(0));
+        let (watch, serials) = (Watch::over(&mut stack, &[]).await, AtomicUsize::new(0));
         let posts = async || post(&stack, &serials).await;
 
         stack.processes.dsk.behave(|dsk| dsk.answer = Some(503));
@@ -178,7 +179,7 @@ mod long {
     #[tokio::test(flavor = "multi_thread")]
     async fn dead_letters_are_told_of_and_it_is_quiet_when_no_more_arrive() {
         let mut stack = Stack::start().await;
-        let (watch, serials) = (Watch::over(&mut stack, None).await, AtomicUsize::new(0));
+        let (watch, serials) = (Watch::over(&mut stack, &[]).await, AtomicUsize::new(0));
         let posts = async || post(&stack, &serials).await;
         posts().await;
         stack.processes.delivered(1).await;
@@ -195,7 +196,7 @@ mod long {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_redis_that_is_away_pages_and_is_quiet_again_when_it_is_back() {
         let mut stack = Stack::start().await;
-        let watch = Watch::over(&mut stack, None).await;
+        let watch = Watch::over(&mut stack, &[]).await;
 
         stack.redis_link.cut();
         watch.told_of("ChannelStoreAway", "page", async || {}).await;
@@ -206,20 +207,22 @@ mod long {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn processes_that_are_gone_page() {
-        let mut stack = Stack::start().await;
-        let watch = Watch::over(&mut stack, None).await;
+        let (mut stack, desk) = (Stack::start().await, Desk::start().await);
+        let watch = Watch::over(&mut stack, &[("connect", desk.admin.clone())]).await;
 
         stack.processes.ingest.kill().await;
         stack.processes.dispatchers[0].kill().await;
+        drop(desk);
 
         watch.told_of("IngestGone", "page", async || {}).await;
         watch.told_of("DispatchersGone", "page", async || {}).await;
+        watch.told_of("ConnectGone", "page", async || {}).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_channel_whose_token_is_refused_is_told_of_until_its_token_is_replaced() {
         let mut stack = Stack::start().await;
-        let watch = Watch::over(&mut stack, None).await;
+        let watch = Watch::over(&mut stack, &[]).await;
 
         let wanted = Secret::new("another-token");
         stack.processes.dsk.behave(|dsk| dsk.token = Some(wanted.clone()));
@@ -237,8 +240,10 @@ mod long {
     async fn a_blocked_broker_pages_and_every_panel_shows_something() {
         let broker = RabbitMq::watched().await;
         let mut stack = Stack::on(&broker, broker.vhost().url()).await;
+        let desk = Desk::start().await;
         let metrics = broker.metrics_address().expect("it shows metrics").to_string();
-        let (watch, serials) = (Watch::over(&mut stack, Some(metrics.clone())).await, AtomicUsize::new(0));
+        let others = [("rabbitmq", metrics.clone()), ("connect", desk.admin.clone())];
+        let (watch, serials) = (Watch::over(&mut stack, &others).await, AtomicUsize::new(0));
         let posts = async || post(&stack, &serials).await;
         let (_, shown) = get(&metrics, "/metrics").await;
         for name in OTHERS.iter().filter(|name| name.starts_with("rabbitmq_")) {

@@ -22,7 +22,8 @@ pub(crate) struct Desk {
     pub(crate) store: ChannelStore,
     pub(crate) ring: KeyRing,
     pub(crate) address: String,
-    admin: String,
+    /// Where it shows Prometheus what it counts.
+    pub(crate) admin: String,
     process: Process,
     settings: Vec<(&'static str, String)>,
     folder: TempDir,

@@ -90,6 +90,12 @@ async fn shown(stack: &mut Stack) -> [String; 2] {
     [get(&ingest, "/metrics").await.1, get(&dispatcher, "/metrics").await.1]
 }
 
+/// The `/metrics` of one process each, by name.
+async fn shown_by_each() -> [(&'static str, String); 3] {
+    let [ingest, dispatcher] = shown(&mut Stack::start().await).await;
+    [("ingest", ingest), ("dispatcher", dispatcher), ("connect", Desk::start().await.metrics().await)]
+}
+
 fn promtool(arguments: &[&str], input: &str) -> (bool, String) {
     let mut command = Command::new("promtool");
     command.args(arguments).current_dir(root().join("ops/prometheus"));
@@ -106,10 +112,8 @@ fn promtool(arguments: &[&str], input: &str) -> (bool, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_of_metrics_says_what_running_processes_show() {
-    let mut stack = Stack::start().await;
-    let [ingest, dispatcher] = shown(&mut stack).await.map(|text| Shown::read(&text));
-    let connect = Shown::read(&Desk::start().await.metrics().await);
-    let processes = [("ingest", &ingest), ("dispatcher", &dispatcher), ("connect", &connect)];
+    let processes = shown_by_each().await.map(|(name, text)| (name, Shown::read(&text)));
+    let all = together(&processes);
 
     let mut text = HEAD.to_owned();
     for (title, prefix) in PARTS {
@@ -120,7 +124,6 @@ async fn the_document_of_metrics_says_what_running_processes_show() {
             "\n## {title}\n\nShown by {by}.\n\n| metric | type | labels | what it says |\n|---|---|---|---|\n"
         )
         .expect("writing to a string cannot fail");
-        let all = ingest.clone().with(dispatcher.clone()).with(connect.clone());
         all.0
             .iter()
             .filter(|(name, _)| name.starts_with(prefix))
@@ -128,6 +131,11 @@ async fn the_document_of_metrics_says_what_running_processes_show() {
     }
 
     expect_file!["../../docs/metrics.md"].assert_eq(&text);
+}
+
+/// What some process shows.
+fn together(processes: &[(&str, Shown)]) -> Shown {
+    processes.iter().fold(Shown::default(), |all, (_, shown)| all.with(shown.clone()))
 }
 
 fn holds(shown: &Shown, prefix: &str) -> bool {
@@ -149,18 +157,29 @@ fn row(text: &mut String, name: &str, family: &Family) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_dashboards_and_documents_name_only_what_running_processes_show() {
-    let mut stack = Stack::start().await;
-    let [ingest, dispatcher] = shown(&mut stack).await.map(|text| Shown::read(&text));
-    let shown = ingest.with(dispatcher);
+    let shown = together(&shown_by_each().await.map(|(name, text)| (name, Shown::read(&text))));
+    let jobs = jobs();
     let rules = rules().into_iter().map(|rule| (rule.alert, rule.expression));
     let dashboards = DASHBOARDS.iter().flat_map(|dashboard| panels(dashboard));
 
     for (place, expression) in rules.chain(dashboards).chain(series_of_cases()).chain(named_in_documents()) {
-        for selector in selectors(&expression).into_iter().filter(|one| !OTHERS.contains(&one.name.as_str())) {
+        let (others, ours): (Vec<_>, Vec<_>) =
+            selectors(&expression).into_iter().partition(|one| OTHERS.contains(&one.name.as_str()));
+        for selector in others.iter().chain(&ours) {
+            let asked = selector.values.get("job").cloned().unwrap_or_default();
+            assert!(asked.is_subset(&jobs), "{place}: {selector:?} is of none of the jobs {jobs:?}");
+        }
+        for selector in ours {
             let family = shown.family(&selector).unwrap_or_else(|| panic!("{place}: nobody shows {}", selector.name));
             assert!(is_possible(&selector, family), "{place}: {selector:?} never matches {:?}", family.labels);
         }
     }
+}
+
+/// What Prometheus is told to scrape.
+fn jobs() -> BTreeSet<String> {
+    let settings = yaml("ops/prometheus/prometheus.yml");
+    list(&settings, "scrape_configs").map(|job| job["job_name"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 /// Every label value is shown from the start, so what is not shown now never will be.
@@ -270,10 +289,8 @@ async fn an_event_is_counted_when_its_notification_is_accepted_and_not_before() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_finds_nothing_to_say_about_the_metrics() {
-    let mut stack = Stack::start().await;
-
-    for text in shown(&mut stack).await {
-        assert_eq!(promtool(&["check", "metrics"], &text), (true, String::new()));
+    for (process, text) in shown_by_each().await {
+        assert_eq!(promtool(&["check", "metrics"], &text), (true, String::new()), "{process}");
     }
 }
 
