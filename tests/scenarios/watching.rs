@@ -35,8 +35,11 @@ const PARTS: [(&str, &str); 6] = [
 /// Labels that Prometheus adds.
 const ADDED: [&str; 2] = ["job", "instance"];
 const CASES: [&str; 2] = ["ops/prometheus/rules_test.yml", "ops/prometheus/rules_days_test.yml"];
-pub(crate) const DASHBOARDS: [&str; 2] =
-    ["ops/grafana/dashboards/acceptance.json", "ops/grafana/dashboards/delivery.json"];
+pub(crate) const DASHBOARDS: [&str; 3] = [
+    "ops/grafana/dashboards/acceptance.json",
+    "ops/grafana/dashboards/connect.json",
+    "ops/grafana/dashboards/delivery.json",
+];
 const HEAD: &str = include_str!("metrics_head.md");
 
 /// One rule.
