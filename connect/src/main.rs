@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use connect::Settings;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = chassis::parse();
     chassis::run(&settings.telemetry.clone(), Settings::GRACE, async |shutdown| {
         connect::start(settings, &shutdown).await
     })

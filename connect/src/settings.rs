@@ -198,4 +198,13 @@ mod tests {
 
         assert_eq!(text, "");
     }
+
+    #[test]
+    fn an_empty_file_is_no_secret_and_only_missed_where_there_is_an_app() {
+        let file = ["--meta-app-secret-file", "/dev/null"];
+
+        assert!(!problems(&file).contains("META_APP_SECRET"), "{}", problems(&file));
+        let text = problems(&[&file[..], &["--meta-app-id", "1"]].concat());
+        assert!(text.contains("META_APP_SECRET is missing"), "{text}");
+    }
 }

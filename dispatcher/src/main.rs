@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use dispatcher::Settings;
 
 #[global_allocator]
@@ -10,7 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings: Settings = chassis::parse();
     chassis::run(&settings.telemetry.clone(), Settings::GRACE, async |shutdown| {
         dispatcher::start(settings, &shutdown).await
     })

@@ -50,6 +50,17 @@ async fn a_secret_given_twice_or_in_a_file_that_is_not_there_is_refused() {
 }
 
 #[tokio::test]
+async fn an_empty_variable_counts_as_not_given() {
+    let empty = [("CONNECT_URL", ""), ("META_APP_ID", ""), ("INSTAGRAM_APP_ID", ""), ("TICKET_TIME", "")];
+
+    let said = refused("connect", &empty).await;
+
+    for right in ["CONNECT_URL is missing", "META_APP_ID and INSTAGRAM_APP_ID are both missing"] {
+        assert!(said.contains(right), "{right:?} is not in\n{said}");
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, folder) = (holder.local_addr().unwrap().to_string(), tempfile::tempdir().unwrap());

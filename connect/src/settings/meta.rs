@@ -113,7 +113,7 @@ fn app(
     (id_setting, id): (&'static str, Option<&String>),
     (setting, secret, file): (&'static str, Option<&Secret>, Option<&Path>),
 ) -> Result<Option<App>, Problem> {
-    let secret = read_secret(setting, secret, file)?;
+    let secret = read_secret(setting, secret, file.filter(|file| !is_blank(file)))?;
     match (id, secret) {
         (None, None) => Ok(None),
         (Some(id), Some(secret)) => Ok(Some(App { id: id.clone(), secret })),
@@ -122,6 +122,11 @@ fn app(
         }
         (None, Some(_)) => Err(Problem::new(id_setting, "is missing", format!("give the id of the app of {setting}"))),
     }
+}
+
+/// Whoever uses one of the two apps has an empty file for the other's secret, where files are laid out in advance.
+fn is_blank(file: &Path) -> bool {
+    std::fs::read_to_string(file).is_ok_and(|text| text.trim().is_empty())
 }
 
 /// Tokens and cookies travel there: https, or this machine.

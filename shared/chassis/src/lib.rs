@@ -1,6 +1,7 @@
 //! What every process stands on: settings, secrets, telemetry, admin port, stopping.
 
 mod admin;
+mod arguments;
 mod backoff;
 mod clock;
 mod metrics;
@@ -14,6 +15,7 @@ mod shutdown;
 mod telemetry;
 
 pub use admin::{Admin, Readiness};
+pub use arguments::parse;
 pub use backoff::Backoff;
 pub use clock::{Clock, dice};
 pub use process::{host, listen, run};
