@@ -21,6 +21,8 @@ keep() {
     fi
     chmod 644 "$file"
 }
+# place FILE: an empty FILE, unless it is there. An app without a secret is not used.
+place() { [ -e "$1" ] || : > "$1"; chmod 644 "$1"; }
 random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }
 # For passwords in URLs.
 random_hex() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
@@ -38,6 +40,10 @@ keep signing-secret printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64)"
 keep verify-token random_hex
 keep app-secret random_hex
 keep dsk-token random_hex
+keep connect-secret random_hex
+keep connect-api-keys random_hex
+place meta-app-secret
+place instagram-app-secret
 keep grafana-password random_hex
 
 keep rabbitmq-password random_hex
@@ -50,7 +56,8 @@ keep channels-url printf 'redis://meta:%s@redis:6379/0' "$(cat redis-password)"
 
 if [ ${#made[@]} -gt 0 ]; then
     echo "Made in $(basename "$PWD")/: ${made[*]}"
-    echo "Before Meta and DSK are connected, put what they gave you into app-secret and dsk-token."
+    echo "Before Meta and DSK are connected, put what they gave you into app-secret and dsk-token; for the pages of"
+    echo "connect, the secrets of the apps into meta-app-secret and instagram-app-secret (or one of them)."
 else
     echo "Every secret is there. To change one, delete it (a password with the files that hold it) and run this again."
 fi

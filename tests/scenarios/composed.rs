@@ -179,6 +179,27 @@ async fn an_event_is_delivered_with_what_is_composed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connect_serves_its_pages_with_what_is_composed_and_one_app() {
+    let secrets = Secrets::make();
+    let redis = redis(&secrets).await;
+    secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
+    std::fs::write(secrets.path("instagram-app-secret"), "given by Meta").expect("the folder is ours");
+    let of_env = [("CONNECT_URL", "https://connect.example.com"), ("INSTAGRAM_APP_ID", "1")];
+    let any_port = [("ADMIN_LISTEN", "127.0.0.1:0"), ("CONNECT_LISTEN", "127.0.0.1:0")];
+
+    let mut connect = secrets.start("connect", &[of_env, any_port].concat());
+    let address = connect.says("Pages are served at http://").await;
+    let admin = connect.says("Admin port listens on ").await;
+
+    eventually("it is ready", async || (probe(&admin, "/ready").await.0 == Some(0)).then_some(())).await;
+    assert_eq!(get(&address, "/privacy").await.0, 200);
+    // Redis' own list of what each user may do has all that connect does.
+    let errors = get(&admin, "/metrics").await.1;
+    let refused = errors.lines().find(|line| line.starts_with(r#"channels_errors_total{reason="refused"}"#));
+    assert!(refused.is_some_and(|line| line.ends_with(" 0")), "{errors}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_probe_says_why_a_process_is_not_ready() {
     let secrets = Secrets::make();
     secrets.replace("queue-url", "@rabbitmq:5672/", "@127.0.0.1:1/");

@@ -12,8 +12,8 @@ use crate::stack::program;
 
 /// Secrets that an operator brings; ops/local-secrets.sh makes every other.
 const BROUGHT: [&str; 3] = ["tls-certificate", "tls-key", "meta-ca"];
-/// Who may be reached from the machine: ingest and Grafana, and the proxy in front of ingest.
-const PUBLISHED: [&str; 4] = ["grafana", "ingest", "proxy", "proxy-mtls"];
+/// Who may be reached from the machine: ingest, connect and Grafana, and the proxy in front of the first two.
+const PUBLISHED: [&str; 5] = ["connect", "grafana", "ingest", "proxy", "proxy-mtls"];
 
 /// A stage of the Dockerfile: its instructions, with those of the stage that it is made from.
 type Stage = Vec<(String, String)>;
@@ -227,7 +227,7 @@ fn secrets_that_are_there_stay_and_nobody_else_gets_to_them() {
 }
 
 #[test]
-fn only_ingest_and_grafana_are_published_and_ingest_cannot_reach_redis() {
+fn only_what_has_callers_is_published_and_nobody_reaches_more_than_it_needs() {
     let services = services();
     let published: Vec<&String> =
         services.iter().filter(|(_, service)| service.get("ports").is_some()).map(|(name, _)| name).collect();
@@ -235,6 +235,7 @@ fn only_ingest_and_grafana_are_published_and_ingest_cannot_reach_redis() {
 
     assert_eq!(published, PUBLISHED);
     assert!(networks("ingest").is_disjoint(&networks("redis")));
+    assert!(networks("connect").is_disjoint(&networks("rabbitmq")));
     for hidden in ["rabbitmq", "redis", "prometheus"] {
         for network in networks(hidden) {
             assert_eq!(compose()["networks"][&network]["internal"], true, "{hidden} is on {network}");
@@ -252,6 +253,18 @@ fn every_container_has_no_more_rights_than_it_needs() {
     }
 }
 
+/// Compose asks for a variable with `:?` even where the service that needs it is in a profile that nobody asked for.
+#[test]
+fn whoever_does_not_run_connect_is_asked_nothing_about_it() {
+    let connect = services().remove("connect").expect("it is composed");
+
+    assert_eq!(texts(&connect, "/profiles"), ["connect"]);
+    for (setting, value) in object(&connect, "/environment") {
+        let is_free = value.is_null() || value.as_str().is_some_and(|value| !value.contains(":?"));
+        assert!(is_free, "{setting} is {value}");
+    }
+}
+
 #[test]
 fn a_container_is_given_the_time_that_its_process_takes_to_stop() {
     let grace = |name: &str| {
@@ -261,4 +274,5 @@ fn a_container_is_given_the_time_that_its_process_takes_to_stop() {
 
     assert!(grace("ingest") > ingest::Settings::GRACE);
     assert!(grace("dispatcher") > dispatcher::Settings::GRACE);
+    assert!(grace("connect") > connect::Settings::GRACE);
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::containers::{object, settings, texts};
 use crate::house::{read, root};
 
-const PROCESSES: [&str; 2] = ["ingest", "dispatcher"];
+const PROCESSES: [&str; 3] = ["ingest", "dispatcher", "connect"];
 /// Where a pod's secrets are mounted.
 const SECRETS: &str = "/run/secrets/meta-integration";
 
@@ -98,6 +98,7 @@ fn a_pod_is_probed_at_its_admin_port_and_given_the_time_to_stop() {
     for (process, port, grace) in [
         ("ingest", 9401, ingest::Settings::GRACE + Duration::from_secs(5)),
         ("dispatcher", 9402, dispatcher::Settings::GRACE),
+        ("connect", 9403, connect::Settings::GRACE + Duration::from_secs(5)),
     ] {
         let (pod, container) = pod(process);
         let ports = container["ports"].as_array().expect("it has ports");
@@ -116,10 +117,11 @@ fn a_pod_is_probed_at_its_admin_port_and_given_the_time_to_stop() {
 #[test]
 fn each_process_is_scaled_and_kept_while_nodes_are_emptied() {
     let (autoscalers, scaled) = (of_kind("HorizontalPodAutoscaler"), of_kind("ScaledObject"));
-    let budgets = of_kind("PodDisruptionBudget");
+    let (budgets, deployments) = (of_kind("PodDisruptionBudget"), of_kind("Deployment"));
 
     assert_eq!(named(&autoscalers, "ingest")["spec"]["scaleTargetRef"]["name"], "ingest");
     assert_eq!(named(&scaled, "dispatcher")["spec"]["scaleTargetRef"]["name"], "dispatcher");
+    assert_eq!(named(&deployments, "connect")["spec"]["replicas"], 2);
     for process in PROCESSES {
         let (pod, _) = pod(process);
         let chosen = object(named(&budgets, process), "/spec/selector/matchLabels");
@@ -155,7 +157,7 @@ fn applies(policy: &Value, process: &str) -> bool {
 }
 
 #[test]
-fn ingest_cannot_reach_redis_and_only_the_dispatcher_reaches_outside() {
+fn nobody_reaches_more_than_it_needs() {
     let policies = of_kind("NetworkPolicy");
     let reached = |process: &str| {
         let egress = policies.iter().filter(|policy| applies(policy, process));
@@ -172,4 +174,5 @@ fn ingest_cannot_reach_redis_and_only_the_dispatcher_reaches_outside() {
     assert!(object(nothing_else, "/spec/podSelector").is_empty(), "it holds for every pod");
     assert_eq!(reached("ingest"), [53, 5671, 5672]);
     assert_eq!(reached("dispatcher"), [53, 443, 5671, 5672, 6379]);
+    assert_eq!(reached("connect"), [53, 443, 6379]);
 }

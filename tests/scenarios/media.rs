@@ -6,7 +6,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use ops::graph::media::{Played, content};
+pub(crate) use ops::graph::media::{Played, content};
 use ops::graph::{Fault, NUMBER};
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +14,7 @@ use crate::connected::Desk;
 use crate::stack::DSK_TOKEN;
 
 /// A desk with a connected number, and these files at Meta.
-async fn with_files(files: &[(&str, Played)]) -> Desk {
+pub(crate) async fn with_files(files: &[(&str, Played)]) -> Desk {
     let desk = Desk::start().await;
     let mut browser = desk.begin("acme").await;
     desk.sign_up(&mut browser).await;
@@ -22,7 +22,7 @@ async fn with_files(files: &[(&str, Played)]) -> Desk {
     desk
 }
 
-fn path(file: &str) -> String {
+pub(crate) fn path(file: &str) -> String {
     format!("/media/whatsapp/{NUMBER}/{file}")
 }
 

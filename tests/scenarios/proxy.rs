@@ -1,4 +1,4 @@
-//! `ops/nginx` in front of a real ingest: nginx as a package installs it, with our files and ports of its own.
+//! `ops/nginx` in front of a real ingest and a real connect: nginx as a package installs it, with our files and ports of its own.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,14 @@ use tokio::process::Command;
 
 use crate::bodies::{large, text};
 use crate::house::{read, root};
-use crate::stack::{APP_SECRET, Stack, verify_token};
+use crate::media;
+use crate::stack::{APP_SECRET, DSK_TOKEN, Stack, verify_token};
 
+/// A name that leads to ingest, and one that leads to connect.
+const INGEST: &str = "localhost";
+const CONNECT: &str = "connect.localhost";
+/// Nobody answers there.
+const NOWHERE: &str = "127.0.0.1:1";
 /// Whom Meta's client certificate is for.
 const META: &str = "client.webhooks.fbclientcerts.com";
 
@@ -28,11 +34,15 @@ struct Proxy {
 impl Proxy {
     /// Before an ingest, with these further files of `ops/nginx` where docker-compose.yml mounts them.
     async fn before(stack: &Stack, further: &[&str]) -> Self {
+        Self::start(&stack.processes.ingest_address.to_string(), NOWHERE, further).await
+    }
+
+    async fn start(ingest: &str, connect: &str, further: &[&str]) -> Self {
         let (folder, port) = (tempfile::tempdir().expect("a temporary folder"), free_port());
         // The workers of nginx run as a user of its own.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("the folder is ours");
-        let here = Here { folder: folder.path(), port, ingest: stack.processes.ingest_address.to_string() };
-        here.certificate("tls", "localhost", None).await;
+        let here = Here { folder: folder.path(), port, ingest, connect };
+        here.certificate("tls", INGEST, None).await;
         here.authorities().await;
         std::fs::create_dir(folder.path().join("mtls")).expect("the folder is ours");
         std::fs::write(folder.path().join("nginx.conf"), here.adapted("nginx.conf")).expect("the folder is ours");
@@ -50,12 +60,15 @@ impl Proxy {
 
     /// What curl is answered: status, version of HTTP, body.
     async fn curl(&self, path: &str, arguments: &[&str]) -> (u16, String, String) {
-        let server = format!("localhost:{}:127.0.0.1", self.port);
+        self.curl_at(INGEST, path, arguments).await
+    }
+
+    async fn curl_at(&self, name: &str, path: &str, arguments: &[&str]) -> (u16, String, String) {
+        let server = format!("{name}:{}:127.0.0.1", self.port);
         let mut command = Command::new("curl");
         command.args(["--silent", "--resolve", &server, "--write-out", "\n%{http_code} %{http_version}"]);
         command.arg("--cacert").arg(self.folder.path().join("tls-certificate")).args(arguments);
-        let output =
-            command.arg(format!("https://localhost:{}{path}", self.port)).output().await.expect("there is curl");
+        let output = command.arg(format!("https://{name}:{}{path}", self.port)).output().await.expect("there is curl");
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let (body, status) = said.rsplit_once('\n').expect("curl says a status");
         let (status, version) = status.split_once(' ').expect("and a version");
@@ -84,7 +97,8 @@ impl Proxy {
 struct Here<'h> {
     folder: &'h Path,
     port: u16,
-    ingest: String,
+    ingest: &'h str,
+    connect: &'h str,
 }
 
 impl Here<'_> {
@@ -95,6 +109,7 @@ impl Here<'_> {
         let text = text.replace("        http2 on;\n", "");
         let text = text.replace("listen 8443 ssl;", &format!("listen 127.0.0.1:{} ssl http2;", self.port));
         let text = text.replace("http://ingest:8080", &format!("http://{}", self.ingest));
+        let text = text.replace("http://connect:8090", &format!("http://{}", self.connect));
         let text = text.replace("/etc/nginx/mtls/", &format!("{folder}/mtls/"));
         text.replace("/run/secrets/", &format!("{folder}/"))
     }
@@ -104,7 +119,8 @@ impl Here<'_> {
         let file = |name: &str, kind: &str| self.folder.join(format!("{name}-{kind}")).display().to_string();
         let mut command = Command::new("openssl");
         command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
-        command.args(["-subj", &format!("/O=Test/CN={subject}"), "-addext", &format!("subjectAltName=DNS:{subject}")]);
+        let names = format!("subjectAltName=DNS:{subject},DNS:connect.{subject}");
+        command.args(["-subj", &format!("/O=Test/CN={subject}"), "-addext", &names]);
         command.args(["-keyout", &file(name, "key"), "-out", &file(name, "certificate")]);
         if let Some(authority) = authority {
             command.args(["-CA", &file(authority, "certificate"), "-CAkey", &file(authority, "key")]);
@@ -204,4 +220,29 @@ async fn with_mtls_only_meta_posts() {
     assert_eq!(proxy.post(&body, &forged).await.0, 403, "a header instead");
     assert_eq!(post("meta").await, 200);
     assert_eq!(proxy.curl(&asked, &[]).await.0, 200, "the handshake has a token of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_and_files_of_connect_pass_and_a_link_is_logged_nowhere() {
+    const BYTES: usize = 10_000_000;
+    let file = media::Played { bytes: BYTES, ..media::Played::default() };
+    let desk = media::with_files(&[("9001", file)]).await;
+    let mut proxy = Proxy::start(NOWHERE, &desk.address, &[]).await;
+    let at = |name: &str| proxy.folder.path().join(name).display().to_string();
+    let (link, jar, fetched, large_form) = (desk.link("acme").await, at("jar"), at("fetched"), at("form"));
+    std::fs::write(&large_form, large(100 << 10)).expect("the folder is ours");
+
+    let redeemed = proxy.curl_at(CONNECT, &link, &["--request", "POST", "--cookie-jar", &jar]).await;
+    let page = proxy.curl_at(CONNECT, "/channels", &["--cookie", &jar]).await;
+    let too_large = proxy.curl_at(CONNECT, "/api/tickets", &["--data-binary", &format!("@{large_form}")]).await;
+    let bearer = format!("authorization: Bearer {DSK_TOKEN}");
+    let passed = proxy.curl_at(CONNECT, &media::path("9001"), &["--header", &bearer, "--output", &fetched]).await;
+    let ranged = ["--header", &bearer, "--range", "0-9"];
+    let part = proxy.curl_at(CONNECT, &media::path("9001"), &ranged).await;
+
+    assert_eq!((redeemed.0, page.0, too_large.0, passed.0, part.0), (303, 200, 413, 200, 206));
+    assert!(std::fs::read(&fetched).expect("it is there") == media::content(0, BYTES), "another file");
+    assert_eq!(proxy.curl_at(CONNECT, "/webhook", &[]).await.0, 404, "ingest has a name of its own");
+    proxy.process.says("POST /connect 303 ").await;
+    assert!(!proxy.process.said().contains(link.trim_start_matches("/connect/")), "{}", proxy.process.said());
 }
