@@ -70,6 +70,8 @@ pub struct Behaviour {
     pub is_token_valid: bool,
     /// Until when, in seconds since 1970; 0 is for ever.
     pub token_expires_at: i64,
+    /// Accounts whose subscription it can't tell.
+    pub unreadable: BTreeSet<String>,
     /// What it has, by media id.
     pub files: BTreeMap<String, media::Played>,
 }
@@ -84,6 +86,7 @@ impl Default for Behaviour {
             in_a_list: false,
             is_token_valid: true,
             token_expires_at: 0,
+            unreadable: BTreeSet::new(),
             files: BTreeMap::new(),
         }
     }

@@ -35,7 +35,7 @@ fn care(desk: &Desk) -> Care {
 }
 
 async fn round(care: &Care, now: Timestamp) -> bool {
-    care.round(&|| now, &|| false).await.expect("the store answers").is_some()
+    care.round(&|| now, &|| false, 0.0).await.expect("the store answers").is_some()
 }
 
 async fn connect_instagram(desk: &Desk, id: usize, now: Timestamp) -> Address {
@@ -150,6 +150,26 @@ async fn a_subscription_that_meta_has_ended_is_made_again_within_a_day_and_a_fai
     round(&care, at(40)).await;
     assert_eq!(desk.graph.steps().len(), steps, "what was looked after is left alone for a day");
     desk.is_content();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_that_fail_every_time_keep_no_other_from_care() {
+    let desk = Desk::start().await;
+    let begin = Clock.now();
+    for id in 0..20 {
+        connect_instagram(&desk, id, begin).await;
+    }
+    let now = begin.checked_add(DAY * 2).unwrap();
+    let (care, last) = (care(&desk), Address::new("instagram:17841400000000019"));
+    // Their subscription can't be read, whatever else works.
+    desk.graph.behave(|graph| graph.unreadable = (0..19).map(|id| format!("1784140000000{id:04}")).collect());
+
+    care.round(&|| now, &|| false, 0.0).await.unwrap();
+    let from_the_front = desk.store.get(&last).await.unwrap().unwrap().checked_at;
+    care.round(&|| now, &|| false, 0.96).await.unwrap();
+    let from_its_place = desk.store.get(&last).await.unwrap().unwrap().checked_at;
+
+    assert!(from_the_front.is_none() && from_its_place.is_some(), "{from_the_front:?} {from_its_place:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

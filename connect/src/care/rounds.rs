@@ -30,7 +30,7 @@ pub struct Round {
 /// Goes round until a stop is asked for.
 pub(crate) async fn keep(care: Care, shutdown: Shutdown) {
     while shutdown.pause(ROUND_PERIOD.mul_f64(dice())).await {
-        if let Err(error) = care.round(&|| Clock.now(), &|| shutdown.is_requested()).await {
+        if let Err(error) = care.round(&|| Clock.now(), &|| shutdown.is_requested(), dice()).await {
             warn!(%error, "Tokens and subscriptions could not be looked after, and will be: {error}");
         }
         if !shutdown.pause(ROUND_PERIOD).await {
@@ -40,14 +40,17 @@ pub(crate) async fn keep(care: Care, shutdown: Shutdown) {
 }
 
 impl Care {
-    /// One round, if no other process is at it (`None`). Counts the channels in any case.
+    /// One round, if no other process is at it (`None`). Counts the channels in any case. Each round begins at another
+    /// place (`dice` lies in `[0, 1)`): some that fail every time don't keep those behind them from care.
     pub async fn round(
         &self,
         now: &(dyn Fn() -> Timestamp + Sync),
         stop: &(dyn Fn() -> bool + Sync),
+        dice: f64,
     ) -> Result<Option<Round>, StoreError> {
-        let records = self.store.list().await?;
+        let mut records = self.store.list().await?;
         self.count(&records, now());
+        begin_at(&mut records, dice);
         if !self.holds_lease(now()).await? {
             return Ok(None);
         }
@@ -99,4 +102,10 @@ impl Care {
         let expiring = records.iter().filter(|record| has_care(record) && ends_soon(record, now)).count();
         self.metrics.tokens_expiring(expiring);
     }
+}
+
+fn begin_at(records: &mut [ChannelRecord], dice: f64) {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place")]
+    let place = (dice * records.len() as f64) as usize;
+    records.rotate_left(place.min(records.len()));
 }

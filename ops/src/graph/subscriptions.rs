@@ -1,12 +1,12 @@
 //! Who posts what to the app: subscriptions of WhatsApp and Instagram accounts, played.
 
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::{Form, Json};
 use serde_json::{Value, json};
 
-use super::{APP, Parameters, Shared, instagram, lock, step};
+use super::{APP, Parameters, Shared, error, instagram, lock, step};
 
 pub(super) async fn subscribe(
     State(state): State<Shared>,
@@ -38,7 +38,10 @@ pub(super) async fn show(
     Path((host, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Response> {
-    step(&state, "subscription", &[("token", is_token(&host, &headers))]).await?;
+    let behaviour = step(&state, "subscription", &[("token", is_token(&host, &headers))]).await?;
+    if behaviour.unreadable.contains(&id) {
+        return Err(error(StatusCode::INTERNAL_SERVER_ERROR, 2));
+    }
     let fields = lock(&state).subscribed.get(&id).cloned();
     let entry = |fields: Vec<String>| match host.as_str() {
         "instagram" => json!({ "subscribed_fields": fields }),
