@@ -9,7 +9,7 @@ use dispatcher::{Allowed, Destination};
 use event::Class;
 use jiff::Timestamp;
 use prometheus::Registry;
-use queue::{OpenError, Place, Queue, QueueSettings};
+use queue::{Broker, OpenError, Place, Queue, QueueSettings};
 
 use crate::cli::Failed;
 use crate::open;
@@ -77,6 +77,7 @@ impl Doctor {
         start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
         let (shutdown, mut findings) = (Shutdown::default(), Findings::default());
         let key_ring = self.keys(&mut findings);
+        self.broker(&mut findings).await;
         self.queue(&mut findings, &shutdown).await?;
         let store_time = self.channels(&mut findings, (key_ring.as_ref(), &shutdown)).await?;
         let dsk_time = self.dsk(&mut findings).await;
@@ -107,6 +108,20 @@ impl Doctor {
                     "`ops keys new` prints a key; every process needs the ring",
                 );
                 None
+            }
+        }
+    }
+
+    /// Asked first: one that is too old may refuse the queues, and then that is why.
+    async fn broker(&self, findings: &mut Findings) {
+        // In files; or it can't be asked, which is said by whoever asks next.
+        let Ok(Some(broker)) = Broker::ask(&self.queue).await else { return };
+        let name = format!("{} {}", broker.product, broker.version);
+        match broker.trouble() {
+            None => well("queue", format!("{name} is reached")),
+            Some(trouble) => {
+                let next_step = "upgrade it (runbook, \"Upgrading RabbitMQ\"), or give QUEUE_URL a newer one";
+                findings.wrong("queue", format!("{name}: {trouble}"), next_step);
             }
         }
     }

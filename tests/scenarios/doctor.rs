@@ -34,6 +34,8 @@ async fn a_service_that_is_well_has_nothing_to_complain_of() {
     for part in ["keys", "queue", "Redis", "1 sealed tokens open", "dsk", "clock"] {
         assert!(said.contains(part), "no {part} in\n{said}");
     }
+    let names_broker = |line: &str| line.contains(" RabbitMQ ") && line.ends_with(" is reached");
+    assert!(said.lines().any(names_broker), "the broker's version is not in\n{said}");
     assert!(!said.contains(stack.processes.key().expose()), "a key is printed");
 }
 

@@ -20,7 +20,7 @@ const DOCUMENTS: [&str; 11] = [
     "ops/runbook.md",
 ];
 /// Names in capitals that are no settings of ours.
-const OTHERS: [&str; 6] = ["RABBITMQ_SBIN", "PATH", "X_FILE", "PWD", "UPDATE_EXPECT", "PARTNER_"];
+const OTHERS: [&str; 7] = ["RABBITMQ_SBIN", "PATH", "X_FILE", "PWD", "UPDATE_EXPECT", "PARTNER_", "COMPOSE_PROFILES"];
 
 fn documents() -> impl Iterator<Item = (&'static str, String)> {
     DOCUMENTS.into_iter().map(|name| (name, read(&root().join(name))))

@@ -1,6 +1,7 @@
 //! The queue on RabbitMQ: two connections (a broker in alarm stops reading the one that publishes), each with its own
 //! supervisor, because lapin's recovery leaves consumers silent where it gives up.
 
+mod broker;
 mod consumer;
 mod dead;
 mod declare;
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::metrics::{DEPTHS_PERIOD, Side};
 use crate::{Metrics, OpenError, Place, Publisher, Taker};
+pub use broker::Broker;
 pub(crate) use dead::DeadScan;
 use link::{Declarations, Link};
 

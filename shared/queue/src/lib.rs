@@ -16,6 +16,7 @@ mod settings;
 mod taker;
 mod topology;
 
+pub use amqp::Broker;
 pub use dead::{DeadLetter, DeadScan, QUEUE_REASONS, UNDECODABLE};
 pub use metrics::Metrics;
 pub use open::{OpenError, Queue};

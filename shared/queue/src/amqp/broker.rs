@@ -1,0 +1,149 @@
+//! Which broker it is: what a server says of itself before anybody logs in. lapin keeps that to itself.
+
+use std::time::Duration;
+
+use futures_util::{AsyncReadExt as _, AsyncWriteExt as _};
+use lapin::protocol::connection::{Start, parse_start};
+use lapin::runtime::default_runtime;
+use lapin::tcp::AMQPUriTcpExt as _;
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::uri::AMQPUri;
+use tokio::time::timeout;
+
+use crate::settings::Location;
+use crate::{OpenError, QueueSettings};
+
+/// Longest wait for TCP, TLS and the server's first frame together.
+const ASK_TIME: Duration = Duration::from_secs(5);
+/// How a client of AMQP 0-9-1 begins.
+const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
+/// Of a frame: type, AMQP channel, size.
+const FRAME_HEAD_BYTES: usize = 7;
+/// `connection.start` in a frame of a method: class 10, method 10.
+const START: [u8; 4] = [0, 10, 0, 10];
+/// RabbitMQ's is less than 1 KiB.
+const FRAME_BYTES_MAX: usize = 64 << 10;
+/// The oldest whose queues keep our promises: dead-lettering at least once, from quorum queues with time limits.
+const OLDEST: (u16, u16) = (3, 10);
+/// What we ask of a server beyond AMQP 0-9-1, and would otherwise miss in silence.
+const NEEDED: [&str; 4] = ["publisher_confirms", "basic.nack", "consumer_cancel_notify", "connection.blocked"];
+
+/// What a broker says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// Such as `RabbitMQ`.
+    pub product: String,
+    /// Such as `3.10.8`.
+    pub version: String,
+    missing: Vec<&'static str>,
+}
+
+impl Broker {
+    /// Asks the broker of these settings on a connection of its own, which ends before a login; `None` for a queue in
+    /// files. RabbitMQ's log will say that a client went away early.
+    pub async fn ask(settings: &QueueSettings) -> Result<Option<Self>, OpenError> {
+        let Location::Amqp(url) = settings.location()? else { return Ok(None) };
+        let uri = url.expose().parse().map_err(OpenError::Away)?;
+        let start = timeout(ASK_TIME, start(&uri)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        start.map(|start| Some(Self::of(&start.server_properties))).map_err(|error| OpenError::Away(error.to_string()))
+    }
+
+    fn of(properties: &FieldTable) -> Self {
+        let text = |name: &str| properties.inner().get(name).map(text).unwrap_or_default();
+        let capabilities = properties.inner().get("capabilities");
+        let can = |name: &&str| {
+            matches!(capabilities, Some(AMQPValue::FieldTable(table))
+                if table.inner().get(*name) == Some(&AMQPValue::Boolean(true)))
+        };
+        let missing = NEEDED.into_iter().filter(|name| !can(name)).collect();
+        Self { product: text("product"), version: text("version"), missing }
+    }
+
+    /// Why it can't keep our promises; `None` if nothing speaks against it.
+    pub fn trouble(&self) -> Option<String> {
+        let release = self.version.split_once('.').and_then(|(major, rest)| {
+            let minor = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
+            Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?))
+        });
+        if self.product != "RabbitMQ" {
+            return Some("it is no RabbitMQ".to_owned());
+        }
+        if release.is_none_or(|release| release < OLDEST) {
+            return Some(format!("it is older than {}.{}", OLDEST.0, OLDEST.1));
+        }
+        (!self.missing.is_empty()).then(|| format!("it does not know {}", self.missing.join(", ")))
+    }
+}
+
+/// The first frame of a server.
+async fn start(uri: &AMQPUri) -> std::io::Result<Start> {
+    let unexpected = || std::io::Error::other("it does not speak AMQP 0-9-1");
+    let runtime = default_runtime().map_err(std::io::Error::other)?;
+    let mut stream = uri.connect_async(&runtime).await?;
+    stream.write_all(HEADER).await?;
+    stream.flush().await?;
+
+    let mut head = [0; FRAME_HEAD_BYTES];
+    stream.read_exact(&mut head).await?;
+    let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]) as usize;
+    if head[0] != 1 || size > FRAME_BYTES_MAX {
+        return Err(unexpected());
+    }
+    let mut payload = vec![0; size];
+    stream.read_exact(&mut payload).await?;
+    read(&payload).ok_or_else(unexpected)
+}
+
+fn read(payload: &[u8]) -> Option<Start> {
+    let (_, start) = parse_start(payload.strip_prefix(&START)?).ok()?;
+    Some(start)
+}
+
+fn text(value: &AMQPValue) -> String {
+    if let AMQPValue::LongString(text) = value { text.to_string() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What RabbitMQ sends, with fewer properties.
+    const GOLDEN: &[u8] = b"\x00\x0a\x00\x0a\x00\x09\x00\x00\x00\x9c\
+        \x0ccapabilitiesF\x00\x00\x00\x62\
+        \x12publisher_confirmst\x01\
+        \x0abasic.nackt\x01\
+        \x16consumer_cancel_notifyt\x01\
+        \x12connection.blockedt\x01\
+        \x0fdirect_reply_tot\x01\
+        \x07productS\x00\x00\x00\x08RabbitMQ\
+        \x07versionS\x00\x00\x00\x063.10.8\
+        \x00\x00\x00\x0ePLAIN AMQPLAIN\x00\x00\x00\x05en_US";
+
+    fn broker(product: &str, version: &str) -> Broker {
+        Broker { product: product.to_owned(), version: version.to_owned(), missing: Vec::new() }
+    }
+
+    #[test]
+    fn a_servers_first_frame_says_what_it_is() {
+        let start = read(GOLDEN).expect("it is one");
+
+        assert_eq!(Broker::of(&start.server_properties), broker("RabbitMQ", "3.10.8"));
+        for end in 0..GOLDEN.len() {
+            assert!(read(&GOLDEN[..end]).is_none(), "{end} bytes of it are none");
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_or_another_or_lacks_something_is_told() {
+        let lacking = Broker { missing: vec!["basic.nack"], ..broker("RabbitMQ", "4.3.1") };
+
+        for good in ["3.10.0", "3.13.7", "4.0.5", "4.2.0-rc.1", "10.0.0"] {
+            assert_eq!(broker("RabbitMQ", good).trouble(), None, "{good}");
+        }
+        for old in ["3.9.29", "2.8", "unknown"] {
+            assert_eq!(broker("RabbitMQ", old).trouble().as_deref(), Some("it is older than 3.10"), "{old}");
+        }
+        assert_eq!(broker("Another", "9.9.9").trouble().as_deref(), Some("it is no RabbitMQ"));
+        assert_eq!(lacking.trouble().as_deref(), Some("it does not know basic.nack"));
+    }
+}
