@@ -170,7 +170,8 @@ async fn a_number_is_connected_on_its_pages_and_its_events_reach_dsk() {
         ("CONNECT_LISTEN", pages.clone()),
         ("CONNECT_SECRET", "connect-secret-0123456789abcdef0123456789abcdef".to_owned()),
     ]);
-    let business = Business::start_with(extra).await;
+    let mut business = Business::start_with(extra).await;
+    business.process.says("Pages are served at ").await;
     let mut browser = Browser::new(&pages);
 
     let link = business.ops(&["connect-link", "--tenant", "acme", "--dsk-token-file", "dsk-token"]).await;
