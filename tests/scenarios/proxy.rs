@@ -53,7 +53,7 @@ impl Proxy {
         let conf = folder.path().join("nginx.conf").display().to_string();
         let checked = Command::new(nginx()).args(["-t", "-c", &conf]).output().await.expect("it can be run");
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-        let process = Process::start(&nginx(), &["-c", &conf, "-g", "daemon off;"], &[]);
+        let process = Process::start(&nginx(), &["-c", &conf, "-g", "daemon off; master_process off;"], &[]);
         eventually("nginx listens", async || TcpStream::connect(("127.0.0.1", port)).await.ok()).await;
         Self { process, folder, port }
     }
