@@ -201,6 +201,23 @@ async fn a_form_of_another_site_or_a_stolen_cookie_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_has_run_out_opens_nothing_and_is_counted() {
+    let desk = Desk::start().await;
+    let mut browser = desk.begin("acme").await;
+    assert_eq!(browser.get("/channels").await.status, 200);
+    let cookie = browser.cookie.clone().unwrap();
+    let id = cookie.trim_start_matches("__Host-session=").split('.').next().unwrap();
+
+    // Its time is set, as each step of its own does; here to the shortest.
+    desk.store.set_session_state(id, None, std::time::Duration::from_secs(1)).await.unwrap();
+
+    eventually("it has run out", async || (browser.get("/channels").await.status == 403).then_some(())).await;
+    let page = desk.sign_up(&mut browser).await;
+    assert_eq!((page.status, desk.graph.subscribed().len()), (403, 0), "{page:?}");
+    assert!(desk.metric("connect_refused_total{what=\"session\"}").await >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_disconnected_channel_is_unsubscribed_and_its_tokens_are_gone() {
     let desk = Desk::start().await;
     let mut browser = desk.begin("acme").await;
