@@ -6,7 +6,7 @@ mod rounds;
 
 use channels::{ChannelRecord, ChannelStore, KeyRing, Sealed, StoreError};
 use chassis::{Problem, Problems, Secret};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 pub(crate) use rounds::keep;
@@ -142,20 +142,19 @@ impl Care {
     }
 
     async fn ask_about_subscription(&self, record: &ChannelRecord, token: &Secret) -> Result<bool, Trouble> {
-        let is_subscribed = match (target(record), &self.whatsapp, &self.instagram) {
-            (Some(Target::Account(id)), Some(whatsapp), _) => whatsapp.is_subscribed(id, token).await,
-            (Some(Target::User(id)), _, Some(instagram)) => instagram.is_subscribed(id, token).await,
+        Ok(match self.target(record) {
+            Some(Target::Account(whatsapp, id)) => whatsapp.is_subscribed(id, token).await?,
+            Some(Target::User(instagram, id)) => instagram.is_subscribed(id, token).await?,
             // A number of which no account is known: there is nothing to ask.
-            (_, _, _) => Ok(true),
-        };
-        Ok(is_subscribed?)
+            None => true,
+        })
     }
 
     async fn subscribe(&self, record: &ChannelRecord, token: &Secret) -> Result<Finding, Trouble> {
-        let repaired = match (target(record), &self.whatsapp, &self.instagram) {
-            (Some(Target::Account(id)), Some(whatsapp), _) => whatsapp.subscribe(id, token).await,
-            (Some(Target::User(id)), _, Some(instagram)) => instagram.subscribe(id, token).await,
-            (_, _, _) => Ok(()),
+        let repaired = match self.target(record) {
+            Some(Target::Account(whatsapp, id)) => whatsapp.subscribe(id, token).await,
+            Some(Target::User(instagram, id)) => instagram.subscribe(id, token).await,
+            None => Ok(()),
         };
         self.metrics.subscription_checked(match repaired {
             Ok(()) => SubscriptionCheck::Repaired,
@@ -175,7 +174,7 @@ impl Care {
                 return Err(GraphError::Token { code: 190, subcode: 463 }.into());
             }
             let new = instagram.refresh(&opened.token).await?;
-            let expires_at = now.saturating_add(SignedDuration::from_secs(new.expires_in_seconds)).unwrap_or(now);
+            let expires_at = new.expires_at(now);
             let sealed = self.key_ring.seal(&new.token);
             // Whoever put another token in its place meanwhile has the newer one.
             self.store.replace_access_token((&record.address, opened.sealed), (&sealed, expires_at), now).await?;
@@ -217,19 +216,19 @@ impl Care {
     fn has_app(&self, record: &ChannelRecord) -> bool {
         if is_instagram(record) { self.instagram.is_some() } else { self.whatsapp.is_some() }
     }
+
+    fn target<'a>(&'a self, record: &'a ChannelRecord) -> Option<Target<'a>> {
+        match record.address.as_str().split_once(':') {
+            Some(("instagram", id)) => Some(Target::User(self.instagram.as_ref()?, id)),
+            _ => Some(Target::Account(self.whatsapp.as_ref()?, record.account_id.as_deref()?)),
+        }
+    }
 }
 
-/// Whom Meta is asked about.
+/// Who is asked, about whom.
 enum Target<'a> {
     /// A WhatsApp account.
-    Account(&'a str),
+    Account(&'a WhatsAppGraph, &'a str),
     /// An Instagram account.
-    User(&'a str),
-}
-
-fn target(record: &ChannelRecord) -> Option<Target<'_>> {
-    match record.address.as_str().split_once(':') {
-        Some(("instagram", id)) => Some(Target::User(id)),
-        _ => record.account_id.as_deref().map(Target::Account),
-    }
+    User(&'a InstagramGraph, &'a str),
 }

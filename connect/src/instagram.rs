@@ -8,7 +8,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use channels::NewChannel;
 use event::Address;
-use jiff::{SignedDuration, Timestamp};
 use maud::html;
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
@@ -118,10 +117,8 @@ async fn carry_out(app: &App, instagram: &InstagramGraph, holder: &Holder, code:
 }
 
 fn channel(app: &App, holder: &Holder, (account, long): (&Account, &LongToken), address: Address) -> NewChannel {
-    let expires_at: Option<Timestamp> =
-        app.clock.now().checked_add(SignedDuration::from_secs(long.expires_in_seconds)).ok();
     NewChannel {
-        access_token_expires_at: expires_at,
+        access_token_expires_at: Some(long.expires_at(app.clock.now())),
         app_user_id: Some(account.id.clone()),
         name: (!account.username.is_empty()).then(|| format!("@{}", account.username)),
         ..holder.channel(address, app.key_ring.seal(&long.token))

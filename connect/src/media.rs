@@ -9,8 +9,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::{
-    ACCEPT_RANGES, AUTHORIZATION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, IF_RANGE, RANGE, RETRY_AFTER,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_RANGE,
+    RANGE, RETRY_AFTER,
 };
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -26,6 +26,7 @@ use crate::app::App;
 use crate::graph::GraphError;
 use crate::graph::media::{File, refusal};
 use crate::graph::whatsapp::WhatsAppGraph;
+use crate::guard::bearer;
 use crate::metrics::{self, Refused};
 
 /// Files on their way at once; each holds little more than what two sockets hold.
@@ -151,8 +152,7 @@ async fn pass_on(
 
 /// The channel, if it is there and the bearer is its own DSK token. Nothing tells which of the two is wrong.
 async fn authorized(app: &App, address: &Address, headers: &HeaderMap) -> Result<ChannelRecord, Refusal> {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Refusal::Unauthorized)?;
+    let given = bearer(headers).ok_or(Refusal::Unauthorized)?;
     let record = app.store.get(address).await?.ok_or(Refusal::Unauthorized)?;
     // A removed channel has none.
     let sealed = record.dsk_token.as_ref().ok_or(Refusal::Unauthorized)?;

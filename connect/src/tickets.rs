@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::{AUTHORIZATION, HeaderMap, SET_COOKIE};
+use axum::http::header::{HeaderMap, SET_COOKIE};
 use axum::response::{IntoResponse, Redirect, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ use tracing::{error, info};
 use url::Url;
 
 use crate::app::App;
-use crate::guard::{Holder, SESSION_TIME};
+use crate::guard::{Holder, SESSION_TIME, bearer};
 use crate::metrics::Refused;
 use crate::signed::{Purpose, random_id};
 use crate::{cookie, pages, texts};
@@ -95,8 +95,7 @@ fn wrong(status: StatusCode, fault: &str) -> Response {
 }
 
 fn is_known(headers: &HeaderMap, known: &[Secret]) -> bool {
-    let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    given.and_then(|value| value.strip_prefix("Bearer ")).is_some_and(|given| Secret::is_one_of(given, known))
+    bearer(headers).is_some_and(|given| Secret::is_one_of(given, known))
 }
 
 /// `GET /connect/<link>`: looks, and uses nothing up, because programs that show a link's preview open it, too.

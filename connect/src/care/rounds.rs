@@ -7,7 +7,7 @@ use chassis::{Clock, Shutdown, dice};
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::due::{Due, ends_soon, has_care};
+use super::due::{Due, ends_soon};
 use super::{Care, Finding};
 
 /// Between two rounds, and as much again by chance.
@@ -99,7 +99,7 @@ impl Care {
             };
             self.metrics.channels(state, records.iter().filter(is_counted).count());
         }
-        let expiring = records.iter().filter(|record| has_care(record) && ends_soon(record, now)).count();
+        let expiring = records.iter().filter(|record| ends_soon(record, now)).count();
         self.metrics.tokens_expiring(expiring);
     }
 }

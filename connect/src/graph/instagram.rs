@@ -3,6 +3,7 @@
 
 use chassis::Secret;
 use hyper::Method;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -47,7 +48,14 @@ impl ShortToken {
 #[derive(Debug)]
 pub(crate) struct LongToken {
     pub(crate) token: Secret,
-    pub(crate) expires_in_seconds: i64,
+    expires_in_seconds: i64,
+}
+
+impl LongToken {
+    /// When it ends, if it was given now.
+    pub(crate) fn expires_at(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(SignedDuration::from_secs(self.expires_in_seconds)).unwrap_or(now)
+    }
 }
 
 /// An account, as webhooks and as callbacks name it.

@@ -67,8 +67,8 @@ impl ChannelStore {
     }
 
     /// Erases channels (with their tokens, an account with its last one, and the links of their tenants that are still
-    /// open) and conversations (lanes). Written down
-    /// first, so that a stop half way is gone on with; may be asked again with the same code.
+    /// open) and conversations (lanes). Written down first, so that a stop half way is gone on with; may be asked again
+    /// with the same code.
     pub async fn erase(
         &self,
         (code, origin): (&str, ErasureOrigin),

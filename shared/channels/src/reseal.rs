@@ -34,7 +34,7 @@ impl ChannelStore {
     /// Counts which keys the stored tokens need.
     pub async fn key_use(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut found = KeyUse { by_key: vec![0; ring.len()], ..KeyUse::default() };
-        for (key, fields) in self.hashes().await? {
+        for (key, fields) in self.hashes(keys::CHANNEL).await? {
             found.records += usize::from(!fields.is_empty());
             for sealed in sealed(&fields) {
                 match ring.position(&sealed).and_then(|index| found.by_key.get_mut(index)) {

@@ -31,7 +31,7 @@ impl SavedRecord {
 impl ChannelStore {
     /// Every record, in the order of their addresses.
     pub async fn export(&self) -> Result<Vec<SavedRecord>, StoreError> {
-        let hashes = self.hashes().await?.into_iter().filter(|(_, fields)| !fields.is_empty());
+        let hashes = self.hashes(keys::CHANNEL).await?.into_iter().filter(|(_, fields)| !fields.is_empty());
         let saved = hashes.filter_map(|(key, fields)| {
             let address = key.strip_prefix(keys::CHANNEL)?.to_owned();
             Some(SavedRecord { address, fields })

@@ -250,7 +250,7 @@ impl ChannelStore {
 
     /// Every record, in the order of their addresses.
     pub async fn list(&self) -> Result<Vec<ChannelRecord>, StoreError> {
-        let hashes = self.hashes().await?.into_iter();
+        let hashes = self.hashes(keys::CHANNEL).await?.into_iter();
         let records = hashes.filter(|(_, fields)| !fields.is_empty()).filter_map(|(key, fields)| {
             let address = key.strip_prefix(keys::CHANNEL)?;
             Some(record::record(Address::new(address), &fields))
@@ -267,9 +267,9 @@ impl ChannelStore {
         ask!(self, back => back.keys(beginning))
     }
 
-    /// Every channel's hash, read together.
-    pub(crate) async fn hashes(&self) -> Result<Vec<(String, Fields)>, StoreError> {
-        let keys = self.channel_keys().await?;
+    /// Every hash whose key begins so, read together.
+    pub(crate) async fn hashes(&self, beginning: &'static str) -> Result<Vec<(String, Fields)>, StoreError> {
+        let keys = self.keys(beginning).await?;
         let hashes = self.read(keys.clone()).await?;
         Ok(keys.into_iter().zip(hashes).collect())
     }
@@ -286,9 +286,8 @@ impl ChannelStore {
 
     /// What every dispatcher at work has reported last, by their names.
     pub async fn reports(&self) -> Result<Vec<String>, StoreError> {
-        let keys = self.keys(keys::DISPATCHER).await?;
-        let hashes = self.read(keys).await?;
-        Ok(hashes.into_iter().filter_map(|mut fields| fields.remove("status")).collect())
+        let hashes = self.hashes(keys::DISPATCHER).await?;
+        Ok(hashes.into_iter().filter_map(|(_, mut fields)| fields.remove("status")).collect())
     }
 
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {

@@ -109,8 +109,7 @@ impl ChannelStore {
     /// Ends the tickets and sessions of these tenants: they hold their DSK tokens.
     pub(crate) async fn end_tickets(&self, tenants: &BTreeSet<String>) -> Result<(), StoreError> {
         for beginning in [keys::TICKET, keys::SESSION] {
-            for key in self.keys(beginning).await? {
-                let fields = self.one(key.clone()).await?;
+            for (key, fields) in self.hashes(beginning).await? {
                 if fields.get("tenant").is_some_and(|tenant| tenants.contains(tenant)) {
                     self.replace(&key, Duration::ZERO, |_| Fields::new()).await?;
                 }
