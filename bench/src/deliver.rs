@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, NewChannel, new_key};
-use chassis::{Clock, Secret, Shutdown};
+use chassis::{Secret, Shutdown, now};
 use clap::Parser as _;
 use event::Address;
 use futures_util::StreamExt as _;
@@ -83,7 +83,7 @@ async fn store_channel(url: &str, prefix: &str, key: Secret) {
     let ring = KeyRing::load(&settings, &metrics).expect("the ring is good");
     let store = ChannelStore::open(&ChannelsSettings::at(url, prefix), metrics, &shutdown).expect("the store opens");
     let channel = NewChannel::new(Address::new(rig::ADDRESS), "tenant", ring.seal(&Secret::new("dsk-token")));
-    store.add(&channel, Clock.now()).await.expect("Redis is up");
+    store.add(&channel, now()).await.expect("Redis is up");
     shutdown.request();
 }
 

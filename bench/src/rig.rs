@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Clock, Shutdown};
+use chassis::{Shutdown, now};
 use event::{Envelope, split};
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
@@ -41,7 +41,7 @@ pub(crate) struct Measured {
 impl Measured {
     pub(crate) async fn start(name: &str, settings: &[(&str, String)], folder: &TempDir, ready: &str) -> Self {
         let program = std::env::current_exe().expect("this program has a path").with_file_name(name);
-        let log = folder.path().join(format!("{name}-{}.log", Clock.now().as_nanosecond()));
+        let log = folder.path().join(format!("{name}-{}.log", now().as_nanosecond()));
         let file = File::create(&log).expect("the folder is ours");
         let mut command = Command::new(program);
         command.env_clear().envs(settings.iter().map(|(name, value)| (name, value.as_str())));
@@ -88,7 +88,7 @@ pub(crate) async fn fill(url: &str, events: usize) {
     let shutdown = Shutdown::default();
     let metrics = queue::Metrics::register(&Registry::new()).expect("metrics register once");
     let queue = Queue::open(&QueueSettings::at(url), metrics, &shutdown).await.expect("the queue opens");
-    let (now, publisher) = (Clock.now(), queue.publisher());
+    let (now, publisher) = (now(), queue.publisher());
     let envelopes: Vec<Envelope> = (0..events)
         .flat_map(|serial| split(&notification(serial), now))
         .map(|event| {

@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use channels::{ChannelStore, KeyRing};
-use chassis::{Admin, Clock, Problem, Problems, Secret, ServeLimits, Shutdown, TrustedProxies, serve};
+use chassis::{Admin, Problem, Problems, Secret, ServeLimits, Shutdown, TrustedProxies, serve};
 use prometheus::Registry;
 use tokio::sync::Semaphore;
 use tracing::info;
@@ -54,7 +54,6 @@ pub(crate) struct App {
     /// Places for files on their way.
     pub(crate) files: Arc<Semaphore>,
     pub(crate) metrics: Metrics,
-    pub(crate) clock: Clock,
 }
 
 /// Connect as part of a process: whoever starts it has the store and the registry.
@@ -73,7 +72,7 @@ impl Connect {
         shutdown: &Shutdown,
     ) -> Result<Self, Problems> {
         let app = app(settings, trusted_proxies, (store, key_ring, metrics))?;
-        let care = care(&app)?;
+        let care = care(&app);
         let (listener, address) = chassis::listen("CONNECT_LISTEN", settings.connect_listen).await?;
         info!(connect.address = %address, "Pages are served at http://{address}");
         shutdown.spawn(serve(listener, router(app), LIMITS, shutdown.clone()));
@@ -133,11 +132,10 @@ fn app(
         limits: Limits::default(),
         files: Arc::new(Semaphore::new(media::FILES_MAX)),
         metrics,
-        clock: Clock,
     }))
 }
 
-fn care(app: &App) -> Result<Care, Problem> {
+fn care(app: &App) -> Care {
     let graphs = (app.whatsapp.clone(), app.instagram.clone());
     Care::with(graphs, (app.store.clone(), app.key_ring.clone()), app.metrics.clone())
 }

@@ -5,7 +5,8 @@ mod due;
 mod rounds;
 
 use channels::{ChannelRecord, ChannelStore, KeyRing, Sealed, StoreError};
-use chassis::{Problem, Problems, Secret};
+use chassis::{Problems, Secret};
+use event::Family;
 use jiff::Timestamp;
 use tracing::{info, warn};
 
@@ -85,17 +86,15 @@ impl Care {
         let graph = Graph::new(metrics.clone())?;
         let whatsapp = whatsapp.map(|app| WhatsAppGraph::new(graph.clone(), app, settings));
         let instagram = instagram.map(|app| InstagramGraph::new(graph, app, settings));
-        Self::with((whatsapp, instagram), (store, key_ring), metrics).map_err(Problems::from)
+        Ok(Self::with((whatsapp, instagram), (store, key_ring), metrics))
     }
 
     pub(crate) fn with(
         (whatsapp, instagram): (Option<WhatsAppGraph>, Option<InstagramGraph>),
         (store, key_ring): (ChannelStore, KeyRing),
         metrics: Metrics,
-    ) -> Result<Self, Problem> {
-        let holder =
-            random_id().map_err(|none| Problem::new("randomness", none.to_string(), "see the system's log"))?;
-        Ok(Self { store, key_ring, whatsapp, instagram, metrics, holder })
+    ) -> Self {
+        Self { store, key_ring, whatsapp, instagram, metrics, holder: random_id() }
     }
 
     /// Asks Meta about a channel's token and subscription. With `repair` a subscription that is gone is made again, and
@@ -218,9 +217,11 @@ impl Care {
     }
 
     fn target<'a>(&'a self, record: &'a ChannelRecord) -> Option<Target<'a>> {
-        match record.address.as_str().split_once(':') {
-            Some(("instagram", id)) => Some(Target::User(self.instagram.as_ref()?, id)),
-            _ => Some(Target::Account(self.whatsapp.as_ref()?, record.account_id.as_deref()?)),
+        match record.address.family() {
+            Family::Instagram => Some(Target::User(self.instagram.as_ref()?, record.address.id())),
+            Family::WhatsApp | Family::WhatsAppAccount | Family::Messenger | Family::Other => {
+                Some(Target::Account(self.whatsapp.as_ref()?, record.account_id.as_deref()?))
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use channels::{ChannelRecord, ChannelState, StoreError};
-use chassis::Secret;
-use event::Address;
+use chassis::{Secret, now};
+use event::{Address, Family};
 use maud::{Markup, html};
 use serde::Deserialize;
 use tracing::info;
@@ -52,7 +52,7 @@ pub(crate) async fn list(State(app): State<Arc<App>>, holder: Holder) -> Respons
 fn is_shown(record: &ChannelRecord, holder: &Holder) -> bool {
     record.tenant == holder.ticket.tenant
         && record.state != ChannelState::Disconnected
-        && !record.address.as_str().starts_with("whatsapp-account:")
+        && record.address.family() != Family::WhatsAppAccount
 }
 
 fn row(app: &App, record: &ChannelRecord, form_token: &str) -> Markup {
@@ -80,10 +80,10 @@ fn row(app: &App, record: &ChannelRecord, form_token: &str) -> Markup {
 
 /// Which channel it is, and something beside it.
 fn head(record: &ChannelRecord, beside: Markup) -> Markup {
-    let (kind, icon) = match record.address.as_str().split_once(':') {
-        Some(("whatsapp", _)) => (texts::KIND_WHATSAPP, icons::chat()),
-        Some(("instagram", _)) => (texts::KIND_INSTAGRAM, icons::camera()),
-        _ => (texts::KIND_OTHER, icons::link()),
+    let (kind, icon) = match record.address.family() {
+        Family::WhatsApp => (texts::KIND_WHATSAPP, icons::chat()),
+        Family::Instagram => (texts::KIND_INSTAGRAM, icons::camera()),
+        Family::WhatsAppAccount | Family::Messenger | Family::Other => (texts::KIND_OTHER, icons::link()),
     };
     html! {
         div class="channel" {
@@ -99,22 +99,21 @@ fn head(record: &ChannelRecord, beside: Markup) -> Markup {
 
 /// What its owner knows it by; a channel that an operator stored has only its id.
 fn name(record: &ChannelRecord) -> &str {
-    let address = record.address.as_str();
-    record.name.as_deref().unwrap_or_else(|| address.split_once(':').map_or(address, |(_, id)| id))
+    record.name.as_deref().unwrap_or_else(|| record.address.id())
 }
 
 /// Begins as connecting does.
 fn reconnect(app: &App, record: &ChannelRecord, form_token: &str) -> Markup {
     let label = format!("{} {}", texts::RECONNECT, name(record));
-    match record.address.as_str().split_once(':') {
-        Some(("whatsapp", _)) if app.whatsapp.is_some() => {
+    match record.address.family() {
+        Family::WhatsApp if app.whatsapp.is_some() => {
             html! { a class="button small" href="/whatsapp" aria-label=(label) { (texts::RECONNECT) } }
         }
-        Some(("instagram", _)) if app.instagram.is_some() => {
+        Family::Instagram if app.instagram.is_some() => {
             let button = html! { button class="small" aria-label=(label) { (texts::RECONNECT) } };
             instagram_form(form_token, button)
         }
-        _ => html! {},
+        Family::WhatsApp | Family::WhatsAppAccount | Family::Instagram | Family::Messenger | Family::Other => html! {},
     }
 }
 
@@ -170,7 +169,7 @@ pub(crate) async fn disconnect(State(app): State<Arc<App>>, holder: Holder, Form
         Err(error) => return pages::store_trouble(&error),
     };
     let was_told = tell_meta(&app, &record).await;
-    if let Err(error) = app.store.remove(&record.address, app.clock.now()).await {
+    if let Err(error) = app.store.remove(&record.address, now()).await {
         return pages::store_trouble(&error);
     }
     app.metrics.disconnected(was_told);
@@ -198,13 +197,13 @@ async fn tell_meta(app: &App, record: &ChannelRecord) -> bool {
     let Some(token) = record.access_token.as_ref().and_then(|sealed| app.key_ring.open(sealed).ok()) else {
         return false;
     };
-    match record.address.as_str().split_once(':') {
-        Some(("whatsapp", _)) => tell_whatsapp(app, record, &token).await.is_ok(),
-        Some(("instagram", user_id)) => match &app.instagram {
-            Some(instagram) => instagram.unsubscribe(user_id, &token).await.is_ok(),
+    match record.address.family() {
+        Family::WhatsApp => tell_whatsapp(app, record, &token).await.is_ok(),
+        Family::Instagram => match &app.instagram {
+            Some(instagram) => instagram.unsubscribe(record.address.id(), &token).await.is_ok(),
             None => false,
         },
-        _ => false,
+        Family::WhatsAppAccount | Family::Messenger | Family::Other => false,
     }
 }
 

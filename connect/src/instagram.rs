@@ -7,7 +7,8 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use channels::NewChannel;
-use event::Address;
+use chassis::now;
+use event::{Address, Family};
 use maud::html;
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
@@ -36,9 +37,10 @@ pub(crate) async fn begin(State(app): State<Arc<App>>, holder: Holder, Form(form
     if !holder.sent(&app, &form.form_token) {
         return refuse_form(&app);
     }
-    let (Some(instagram), Ok(state)) = (&app.instagram, random_id()) else {
+    let Some(instagram) = &app.instagram else {
         return pages::not_found().await.into_response();
     };
+    let state = random_id();
     match app.store.set_session_state(&holder.id, Some(&state), SESSION_TIME).await {
         Ok(()) => Redirect::to(instagram.login(&return_url(&app), &state).as_str()).into_response(),
         Err(error) => pages::store_trouble(&error),
@@ -105,11 +107,11 @@ async fn carry_out(app: &App, instagram: &InstagramGraph, holder: &Holder, code:
     }
     let long = instagram.lengthen(&short).await?;
     let account = instagram.account(&long.token).await?;
-    let address = Address::new(format!("instagram:{}", account.user_id));
+    let address = Address::of(Family::Instagram, &account.user_id);
     free_for(app, holder, &address).await?;
 
     instagram.subscribe(&account.user_id, &long.token).await?;
-    if let Err(error) = app.store.add(&channel(app, holder, (&account, &long), address), app.clock.now()).await {
+    if let Err(error) = app.store.add(&channel(app, holder, (&account, &long), address), now()).await {
         instagram.unsubscribe(&account.user_id, &long.token).await.ok();
         return Err(error.into());
     }
@@ -118,7 +120,7 @@ async fn carry_out(app: &App, instagram: &InstagramGraph, holder: &Holder, code:
 
 fn channel(app: &App, holder: &Holder, (account, long): (&Account, &LongToken), address: Address) -> NewChannel {
     NewChannel {
-        access_token_expires_at: Some(long.expires_at(app.clock.now())),
+        access_token_expires_at: Some(long.expires_at(now())),
         app_user_id: Some(account.id.clone()),
         name: (!account.username.is_empty()).then(|| format!("@{}", account.username)),
         ..holder.channel(address, app.key_ring.seal(&long.token))

@@ -8,7 +8,7 @@ use chassis::{Problem, Secret};
 use url::Url;
 
 use crate::settings::link_secret;
-use crate::signed::{NoRandomness, Purpose, Signer, random_id};
+use crate::signed::{Purpose, Signer, random_id};
 
 /// Makes links.
 #[derive(Clone, Debug)]
@@ -16,23 +16,6 @@ pub struct Links {
     signer: Signer,
     url: Url,
     life: Duration,
-}
-
-/// No link could be made.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
-    /// It could not be stored.
-    #[error("{0}")]
-    Store(#[from] StoreError),
-    /// It would have been guessable.
-    #[error("the system gives no random bytes")]
-    NoRandomness,
-}
-
-impl From<NoRandomness> for LinkError {
-    fn from(_: NoRandomness) -> Self {
-        Self::NoRandomness
-    }
 }
 
 impl Links {
@@ -51,8 +34,8 @@ impl Links {
     }
 
     /// Stores the ticket and gives its link, which works once.
-    pub async fn issue(&self, store: &ChannelStore, ticket: &Ticket) -> Result<Url, LinkError> {
-        let id = random_id()?;
+    pub async fn issue(&self, store: &ChannelStore, ticket: &Ticket) -> Result<Url, StoreError> {
+        let id = random_id();
         store.issue_ticket(&id, ticket, self.life).await?;
         let mut url = self.url.clone();
         url.set_path(&format!("/connect/{}", self.signer.sign(Purpose::Link, &id)));

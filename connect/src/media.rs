@@ -15,8 +15,8 @@ use axum::http::header::{
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::{IntoResponse, Response};
 use channels::{ChannelRecord, StoreError};
-use chassis::Secret;
-use event::Address;
+use chassis::{Secret, now};
+use event::{Address, Family};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
@@ -134,16 +134,18 @@ async fn pass_on(
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
     let record = authorized(app, address, headers).await?;
-    let Some(("whatsapp", number_id)) = address.as_str().split_once(':') else { return Err(Refusal::OtherPlatform) };
+    if address.family() != Family::WhatsApp {
+        return Err(Refusal::OtherPlatform);
+    }
     let is_id = media_id.len() <= ID_MAX && media_id.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let whatsapp = app.whatsapp.as_ref().filter(|_| is_id).ok_or(Refusal::Unknown)?;
     let place = Arc::clone(&app.files).try_acquire_owned().map_err(|_| Refusal::Full)?;
     let sealed = record.access_token.as_ref().ok_or(Refusal::Token)?;
     let token = app.key_ring.open(sealed).map_err(|_| Refusal::Unopenable)?;
 
-    let asked = ask(whatsapp, (media_id, number_id), (&token, headers)).await;
+    let asked = ask(whatsapp, (media_id, address.id()), (&token, headers)).await;
     if let Err(GraphError::Token { .. }) = asked {
-        app.store.access_token_is_dead((address, sealed), app.clock.now()).await?;
+        app.store.access_token_is_dead((address, sealed), now()).await?;
     }
     let (file, answer) = asked?;
     info!(channel = %address, bytes = file.bytes, "Passing on a file of {address}, {} bytes", file.bytes);

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
 use channels::{ErasureOrigin, StoreError, new_erasure_code};
+use chassis::now;
 use maud::html;
 use serde::Deserialize;
 use serde_json::json;
@@ -39,7 +40,7 @@ pub(crate) async fn deauthorize(State(app): State<Arc<App>>, Form(signed): Form<
 async fn disconnect_all(app: &App, person: &str) -> Result<usize, StoreError> {
     let addresses = app.store.addresses_of(person).await?;
     for address in &addresses {
-        app.store.remove(address, app.clock.now()).await?;
+        app.store.remove(address, now()).await?;
     }
     Ok(addresses.len())
 }
@@ -48,7 +49,7 @@ async fn disconnect_all(app: &App, person: &str) -> Result<usize, StoreError> {
 /// again, with the same code.
 pub(crate) async fn delete(State(app): State<Arc<App>>, Form(signed): Form<Signed>) -> Response {
     let Some(person) = person(&app, &signed) else { return refuse(&app) };
-    let Some(fresh) = new_erasure_code() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let fresh = new_erasure_code();
     match erase_all(&app, &person, &fresh).await {
         Ok(code) => {
             app.metrics.deletion();
@@ -64,7 +65,7 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, Form(signed): Form<Signe
 async fn erase_all(app: &App, person: &str, fresh: &str) -> Result<String, StoreError> {
     let code = app.store.deletion_code(person, fresh).await?;
     let channels = app.store.addresses_of(person).await?;
-    app.store.erase((&code, ErasureOrigin::Callback), (&channels, &[]), app.clock.now()).await?;
+    app.store.erase((&code, ErasureOrigin::Callback), (&channels, &[]), now()).await?;
     Ok(code)
 }
 

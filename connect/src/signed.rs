@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chassis::Secret;
+use chassis::{Secret, random};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -28,16 +28,9 @@ impl Purpose {
 #[derive(Clone, Debug)]
 pub(crate) struct Signer(Secret);
 
-/// No randomness, no links: nothing may be guessable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the system gives no random bytes")]
-pub(crate) struct NoRandomness;
-
 /// 32 random bytes, for a link, a cookie or a header.
-pub(crate) fn random_id() -> Result<String, NoRandomness> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+pub(crate) fn random_id() -> String {
+    URL_SAFE_NO_PAD.encode(random::<32>())
 }
 
 impl Signer {

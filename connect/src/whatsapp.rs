@@ -6,8 +6,9 @@ use axum::Form;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use channels::{ChannelState, NewChannel, StoreError, whatsapp_account};
-use event::Address;
+use channels::{ChannelState, NewChannel, StoreError};
+use chassis::{now, random};
+use event::{Address, Family};
 use jiff::Timestamp;
 use maud::{PreEscaped, html};
 use serde::Deserialize;
@@ -48,9 +49,10 @@ struct Connected {
 
 /// `GET /whatsapp`.
 pub(crate) async fn page(State(app): State<Arc<App>>, holder: Holder) -> Response {
-    let (Some(whatsapp), Ok(nonce)) = (&app.whatsapp, random_id()) else {
+    let Some(whatsapp) = &app.whatsapp else {
         return pages::not_found().await.into_response();
     };
+    let nonce = random_id();
     let sdk_origin = app.sdk_url.origin().ascii_serialization();
     let content = html! {
         p { (texts::WHATSAPP) }
@@ -120,9 +122,9 @@ async fn carry_out(app: &App, whatsapp: &WhatsAppGraph, holder: &Holder, said: &
     }
     let numbers = whatsapp.numbers(&said.account_id, &granted.token).await?;
     let number = chosen(numbers, &said.number_id)?;
-    let address = Address::new(format!("whatsapp:{}", number.id));
+    let address = Address::of(Family::WhatsApp, &number.id);
     free_for(app, holder, &address).await?;
-    free_for(app, holder, &whatsapp_account(&said.account_id)).await?;
+    free_for(app, holder, &Address::of(Family::WhatsAppAccount, &said.account_id)).await?;
 
     whatsapp.subscribe(&said.account_id, &granted.token).await?;
     let finished = finish(app, whatsapp, (holder, said), (&granted, &number)).await;
@@ -143,11 +145,11 @@ async fn finish(
     let is_shared = said.outcome == "FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING";
     let mut pin = None;
     if !number.is_registered() && !is_shared {
-        let new = new_pin().ok_or(Failure::Graph(GraphError::Unexpected))?;
+        let new = new_pin();
         whatsapp.register(&number.id, &new, &granted.token).await.map_err(Failure::Register)?;
         pin = Some(new);
     }
-    let address = Address::new(format!("whatsapp:{}", number.id));
+    let address = Address::of(Family::WhatsApp, &number.id);
     let channel = NewChannel {
         access_token_expires_at: granted.expires_at.and_then(|at| Timestamp::from_second(at).ok()),
         account_id: Some(said.account_id.clone()),
@@ -155,7 +157,7 @@ async fn finish(
         name: (!number.shown.is_empty()).then(|| number.shown.clone()),
         ..holder.channel(address, app.key_ring.seal(&granted.token))
     };
-    app.store.add(&channel, app.clock.now()).await?;
+    app.store.add(&channel, now()).await?;
     Ok(pin)
 }
 
@@ -171,10 +173,8 @@ fn chosen(mut numbers: Vec<Number>, number_id: &str) -> Result<Number, Failure> 
 }
 
 /// Six digits that nobody can guess.
-fn new_pin() -> Option<String> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(format!("{:06}", u32::from_le_bytes(bytes) % 1_000_000))
+fn new_pin() -> String {
+    format!("{:06}", u32::from_le_bytes(random()) % 1_000_000)
 }
 
 /// Told before anything is changed at Meta; the store makes sure once more.
@@ -191,7 +191,7 @@ pub(crate) async fn free_for(app: &App, holder: &Holder, address: &Address) -> R
 
 /// How many numbers of an account are connected.
 pub(crate) async fn numbers_connected(app: &App, account_id: &str) -> usize {
-    let account = app.store.get(&whatsapp_account(account_id)).await;
+    let account = app.store.get(&Address::of(Family::WhatsAppAccount, account_id)).await;
     account.ok().flatten().map_or(0, |account| account.channels.len())
 }
 

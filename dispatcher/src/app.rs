@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use channels::{ChannelStore, KeyRing};
-use chassis::{Admin, Clock, Problem, Problems, Shutdown, dice};
+use chassis::{Admin, Problem, Problems, Shutdown, dice, now};
 use event::{Class, Envelope, EventId};
 use prometheus::Registry;
 use queue::{Publisher, Queue};
@@ -32,14 +32,13 @@ pub(crate) struct App {
     pub(crate) hold_time: Duration,
     in_hand: Mutex<[InHand; 2]>,
     pub(crate) metrics: Metrics,
-    pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
 }
 
 impl App {
     /// Since the event was queued. Never judged by Meta's clock: seven days old events are legitimate.
-    pub(crate) fn age(&self, envelope: &Envelope) -> Duration {
-        let age = self.clock.now().duration_since(envelope.queued_at);
+    pub(crate) fn age(envelope: &Envelope) -> Duration {
+        let age = now().duration_since(envelope.queued_at);
         Duration::try_from(age).unwrap_or_default()
     }
 
@@ -111,7 +110,6 @@ impl Dispatcher {
             hold_time: settings.hold_time,
             in_hand: Mutex::default(),
             metrics,
-            clock: Clock,
             shutdown: shutdown.clone(),
         });
         shutdown.spawn(status::report(Arc::clone(&app)));

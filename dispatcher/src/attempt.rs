@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use channels::{KeyRing, Route, Sealed};
-use chassis::{Clock, Secret};
+use chassis::{Secret, SignedContent, SigningSecret, now};
 use event::{Address, Envelope};
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
@@ -14,7 +14,6 @@ use zeroize::Zeroizing;
 use crate::client::Client;
 use crate::destination::{Allowed, Destination};
 use crate::pauses::{Party, Target};
-use crate::signature::SigningSecret;
 use crate::{Cause, DispatcherSettings};
 
 /// Makes attempts.
@@ -25,7 +24,6 @@ pub(crate) struct Attempts {
     destination: Option<Destination>,
     signing_secret: Option<SigningSecret>,
     allowed: Allowed,
-    clock: Clock,
 }
 
 /// What a request needs beside the envelope.
@@ -44,7 +42,7 @@ impl Attempts {
         let client = problems.collect(Client::new(settings.attempt_timeout));
         problems.finish()?;
         let client = client.expect("a client that can't be made is a problem, and there was none");
-        Ok(Self { client, key_ring, destination, signing_secret, allowed, clock: Clock })
+        Ok(Self { client, key_ring, destination, signing_secret, allowed })
     }
 
     /// Whom an attempt with this record would concern.
@@ -65,11 +63,11 @@ impl Attempts {
     /// Makes attempt number `number` (counted from 1, over all takes) and says how it ended.
     pub(crate) async fn make(&self, envelope: &Envelope, target: &Target, number: u32) -> Cause {
         let request = match self.credentials(&target.route) {
-            Ok(credentials) => self.request((envelope, number), &target.destination, &credentials),
+            Ok(credentials) => request((envelope, number), &target.destination, &credentials),
             Err(cause) => return cause,
         };
         match request {
-            Ok(request) => self.client.attempt(request, target.destination.is_guarded(), self.clock.now()).await,
+            Ok(request) => self.client.attempt(request, target.destination.is_guarded(), now()).await,
             Err(error) => Cause::Damaged(format!("its token can't be sent ({error})")),
         }
     }
@@ -78,40 +76,39 @@ impl Attempts {
         let open = |sealed: &Sealed| self.key_ring.open(sealed).map_err(|_| Cause::Unopenable);
         let signing_secret = match &route.signing_secret {
             Some(sealed) => Some(
-                SigningSecret::parse(open(sealed)?)
+                SigningSecret::parse(&open(sealed)?)
                     .map_err(|_| Cause::Damaged("its signing_secret is no Standard Webhooks secret".to_owned()))?,
             ),
             None => self.signing_secret.clone(),
         };
         Ok(Credentials { token: open(&route.dsk_token)?, signing_secret })
     }
+}
 
-    fn request(
-        &self,
-        (envelope, number): (&Envelope, u32),
-        destination: &Destination,
-        credentials: &Credentials,
-    ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
-        let (id, timestamp) = (envelope.id.as_str(), self.clock.now().as_second());
-        let mut bearer = HeaderValue::from_maybe_shared(bearer(&credentials.token))?;
-        bearer.set_sensitive(true);
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(destination.uri())
-            .header(CONTENT_TYPE, "application/json")
-            .header(USER_AGENT, concat!("meta-integration-service/", env!("CARGO_PKG_VERSION")))
-            .header(AUTHORIZATION, bearer)
-            .header("webhook-id", id)
-            .header("webhook-timestamp", timestamp)
-            .header("webhook-attempt", number);
-        if let Some(secret) = &credentials.signing_secret {
-            request = request.header("webhook-signature", secret.sign(id, timestamp, &envelope.body));
-        }
-        if let Some(traceparent) = &envelope.traceparent {
-            request = request.header("traceparent", &**traceparent);
-        }
-        request.body(Full::new(envelope.body.clone()))
+fn request(
+    (envelope, number): (&Envelope, u32),
+    destination: &Destination,
+    credentials: &Credentials,
+) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+    let content = SignedContent { id: envelope.id.as_str(), timestamp: now().as_second(), body: &envelope.body };
+    let mut bearer = HeaderValue::from_maybe_shared(bearer(&credentials.token))?;
+    bearer.set_sensitive(true);
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(destination.uri())
+        .header(CONTENT_TYPE, "application/json")
+        .header(USER_AGENT, concat!("meta-integration-service/", env!("CARGO_PKG_VERSION")))
+        .header(AUTHORIZATION, bearer)
+        .header("webhook-id", content.id)
+        .header("webhook-timestamp", content.timestamp)
+        .header("webhook-attempt", number);
+    if let Some(secret) = &credentials.signing_secret {
+        request = request.header("webhook-signature", secret.sign(content));
     }
+    if let Some(traceparent) = &envelope.traceparent {
+        request = request.header("traceparent", &**traceparent);
+    }
+    request.body(Full::new(envelope.body.clone()))
 }
 
 /// The header's bytes are wiped when the request is dropped, as the token itself is.

@@ -3,28 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chassis::Problem;
+use chassis::{AddressRefused, HttpsClient, Problem, https_client};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client as Pool;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use tokio::time::timeout;
 
-use crate::destination::{PrivateAddress, PublicResolver};
+use crate::destination::{PRIVATE_ADDRESS, is_public};
 use crate::{Cause, Destination};
 
-/// Longest wait for TCP (TLS is within the attempt's own bound).
-const CONNECT_TIME: Duration = Duration::from_secs(3);
-/// Connections kept for the next attempt; a window of messages and one of updates at once are 256.
-const IDLE_CONNECTIONS_MAX: usize = 256;
-/// Shorter than the 60 s after which common proxies close an idle connection.
-const IDLE_TIME: Duration = Duration::from_secs(50);
 /// How long `ops doctor` waits for an answer.
 const REACH_TIME: Duration = Duration::from_secs(10);
 /// Most of an answer that is read. DSK's answers are short; more is not for us.
@@ -36,40 +26,15 @@ const ANSWER_KEPT_BYTES: usize = 500;
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     /// To `DSK_URL`, wherever that is.
-    trusted: Pool<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    trusted: HttpsClient,
     /// To addresses that channels name: public ones only.
-    guarded: Pool<HttpsConnector<HttpConnector<PublicResolver>>, Full<Bytes>>,
+    guarded: HttpsClient,
     attempt_time: Duration,
-}
-
-/// A pool on top of a TCP connector.
-macro_rules! pool {
-    ($connector:expr) => {{
-        let mut connector = $connector;
-        connector.set_connect_timeout(Some(CONNECT_TIME));
-        connector.set_nodelay(true);
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(no_roots)?
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(connector);
-        Pool::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIME)
-            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-            .build(connector)
-    }};
 }
 
 impl Client {
     pub(crate) fn new(attempt_time: Duration) -> Result<Self, Problem> {
-        let trusted = pool!(HttpConnector::new());
-        let guarded = pool!(HttpConnector::new_with_resolver(PublicResolver::new()));
-        Ok(Self { trusted, guarded, attempt_time })
+        Ok(Self { trusted: https_client(|_| true)?, guarded: https_client(is_public)?, attempt_time })
     }
 
     /// One attempt: the cause says how it ended, `Answered` with a 2xx included.
@@ -104,19 +69,14 @@ pub async fn reach(destination: &Destination) -> Result<Reached, Cause> {
     Ok(Reached { status: answer.status(), date: date(answer.headers(), DATE) })
 }
 
-fn no_roots(error: std::io::Error) -> Problem {
-    let right = "install the package ca-certificates";
-    Problem::new("TLS", format!("has no certificate authorities ({error})"), right)
-}
-
 /// No connection; or none that we may make, which is the channel's fault and not DSK's.
 fn unreachable(error: &hyper_util::client::legacy::Error) -> Cause {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>()
-            && let Some(private) = io.get_ref().and_then(|inner| inner.downcast_ref::<PrivateAddress>())
+            && io.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<AddressRefused>)
         {
-            return Cause::Damaged(private.to_string());
+            return Cause::Damaged(PRIVATE_ADDRESS.to_owned());
         }
         cause = error.source();
     }

@@ -1,14 +1,9 @@
 //! Where an event may go: no token leaves in clear, and a channel's own address leads into no private network.
 
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::pin::Pin;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use chassis::Problem;
-use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
-use tower_service::Service;
 use url::{Host, Url};
 
 /// What the operator allows.
@@ -104,41 +99,12 @@ fn checked(url: &str, allowed: Allowed) -> Result<Url, Problem> {
     }
 }
 
-/// A name of a channel's own URL leads into a private network.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("its dsk_url leads to an address of a private network (DSK_ALLOW_PRIVATE=true would allow it)")]
-pub(crate) struct PrivateAddress;
-
-/// Resolves names to public addresses only. The connection is made to what is checked here, and to nothing else.
-#[derive(Clone, Debug)]
-pub(crate) struct PublicResolver(GaiResolver);
-
-impl PublicResolver {
-    pub(crate) fn new() -> Self {
-        Self(GaiResolver::new())
-    }
-}
-
-impl Service<Name> for PublicResolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, io::Error>> + Send>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let resolved = self.0.call(name);
-        Box::pin(async move {
-            let public: Vec<_> = resolved.await?.filter(|address| is_public(address.ip())).collect();
-            if public.is_empty() { Err(io::Error::other(PrivateAddress)) } else { Ok(public.into_iter()) }
-        })
-    }
-}
+/// Said of a channel's own URL whose name leads into a private network.
+pub(crate) const PRIVATE_ADDRESS: &str =
+    "its dsk_url leads to an address of a private network (DSK_ALLOW_PRIVATE=true would allow it)";
 
 /// Whether anybody on the Internet could have it. Source: the IANA special-purpose address registries.
-fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => match (address.to_ipv4_mapped(), address.segments()) {
@@ -234,12 +200,5 @@ mod tests {
         ] {
             assert!(!is_public(private.parse().unwrap()), "{private}");
         }
-    }
-
-    #[tokio::test]
-    async fn a_name_that_leads_to_this_machine_is_refused_when_it_is_resolved() {
-        let resolved = PublicResolver::new().call("localhost".parse().unwrap()).await;
-
-        assert!(resolved.is_err_and(|error| error.to_string() == PrivateAddress.to_string()));
     }
 }

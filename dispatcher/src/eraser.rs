@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use channels::Found;
+use chassis::now;
 use jiff::{SignedDuration, Timestamp};
 use queue::{DeadLetter, OpenError, Queue};
 use tracing::{info, warn};
@@ -40,9 +41,9 @@ pub(crate) async fn run(app: Arc<App>, queue: Queue) {
 }
 
 async fn carry_out(app: &App, queue: &Queue) -> Result<(), Trouble> {
-    let now = app.clock.now();
+    let began = now();
     let is_due = |asked_at: &str| {
-        let age = asked_at.parse::<Timestamp>().map(|at| now.duration_since(at));
+        let age = asked_at.parse::<Timestamp>().map(|at| began.duration_since(at));
         age.map_or(true, |age| age >= SETTLE_TIME)
     };
     let mut pending = app.store.pending_erasures().await?;
@@ -52,7 +53,7 @@ async fn carry_out(app: &App, queue: &Queue) -> Result<(), Trouble> {
     }
     let erased = sweep(app, queue).await?;
     for (code, asked_at) in &pending {
-        app.store.finish_erasure(code, asked_at, app.clock.now()).await?;
+        app.store.finish_erasure(code, asked_at, now()).await?;
     }
     info!(erasures = pending.len(), erased, "Carried out {} erasures, threw {erased} dead letters away", pending.len());
     Ok(())

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use channels::{ChannelsSettings, KeyRingSettings};
-use chassis::{Problem, Problems, Secret, TelemetrySettings, read_secret};
+use chassis::{Problem, Problems, Secret, SigningSecret, TelemetrySettings, read_secret};
 use clap::{Args, Parser};
 use event::Class;
 use queue::QueueSettings;
-
-use crate::SigningSecret;
 
 /// Takes envelopes from the queue and delivers each event to DSK, once in effect.
 #[derive(Clone, Debug, Parser)]
@@ -100,7 +98,9 @@ impl DispatcherSettings {
     pub(crate) fn signing_secret(&self) -> Result<Option<SigningSecret>, Problem> {
         let file = self.dsk_signing_secret_file.as_deref();
         let given = read_secret("DSK_SIGNING_SECRET", self.dsk_signing_secret.as_ref(), file)?;
-        given.map(SigningSecret::parse).transpose()
+        let parsed = given.as_ref().map(SigningSecret::parse).transpose();
+        parsed
+            .map_err(|error| Problem::new("DSK_SIGNING_SECRET", "is not a Standard Webhooks secret", error.to_string()))
     }
 
     /// Relations that must hold between settings.

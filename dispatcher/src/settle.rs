@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{Backoff, dice};
+use chassis::{Backoff, dice, now};
 use event::{Envelope, Letter};
 use queue::{Confirmed, Place, Taken, Tier};
 use tracing::{debug, error, warn};
@@ -71,8 +71,7 @@ async fn make_room(app: &App, copy: Envelope, tier: Tier) -> Option<Confirmed> {
 /// With what DSK said.
 async fn park(app: &App, copy: Envelope, reason: Reason, cause: Option<&Cause>) -> Option<Confirmed> {
     let (status, answer) = cause.map(Cause::answer).unwrap_or_default();
-    let letter =
-        Letter { reason: reason.as_str().to_owned(), status, answer: answer.to_owned(), parked_at: app.clock.now() };
+    let letter = Letter { reason: reason.as_str().to_owned(), status, answer: answer.to_owned(), parked_at: now() };
     let copy = Envelope { letter: Some(letter), ..copy };
     let confirmed = publish(app, Place::Dead, &copy).await?;
     app.metrics.dead_letter(reason);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::host;
+use chassis::{host, now};
 use event::Class;
 use serde_json::{Value, json};
 use tracing::debug;
@@ -25,7 +25,7 @@ pub(crate) struct InHand {
 /// Reports until the process stops, and then takes the report back.
 pub(crate) async fn report(app: Arc<App>) {
     let instance = instance();
-    let started_at = app.clock.now().to_string();
+    let started_at = now().to_string();
     loop {
         let shown = status(&app, &instance, &started_at).to_string();
         if let Err(error) = app.store.report(&instance, Some(&shown)).await {

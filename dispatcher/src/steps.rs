@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chassis::dice;
+use chassis::{dice, now};
 use event::{Effect, Envelope, EventId};
 use queue::Taken;
 use tracing::{debug, info, warn};
@@ -48,7 +48,7 @@ pub(crate) fn fault(taken: &Taken) -> Option<Reason> {
 pub(crate) fn decide(app: &App, held: &Held<Taken>, cause: &Cause, (failing_for, is_paused): (Duration, bool)) -> Next {
     let envelope = &held.item.envelope;
     let situation = Situation {
-        age: app.age(envelope),
+        age: App::age(envelope),
         failures: held.failures,
         failing_for,
         visits: envelope.visits,
@@ -69,7 +69,7 @@ pub(crate) async fn mark(app: &App, delivered: Vec<Taken>) {
     for taken in delivered {
         let envelope = &taken.envelope;
         if envelope.effect == Some(Effect::AccountRemoved)
-            && let Err(error) = app.store.remove(&envelope.address, app.clock.now()).await
+            && let Err(error) = app.store.remove(&envelope.address, now()).await
         {
             warn!(event.id = %envelope.id, trace_id = envelope.trace_id(), %error, "Could not disconnect the channels of a removed account: {error}");
         }
@@ -78,7 +78,7 @@ pub(crate) async fn mark(app: &App, delivered: Vec<Taken>) {
 }
 
 pub(crate) fn tell_delivered(app: &App, envelope: &Envelope) {
-    let age = app.age(envelope);
+    let age = App::age(envelope);
     app.metrics.delivered(envelope.class, age);
     info!(
         event.id = %envelope.id, event.type = %envelope.event_type, trace_id = envelope.trace_id(),

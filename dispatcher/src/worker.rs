@@ -150,7 +150,7 @@ impl Worker {
 
     fn tick(&mut self) {
         let held_for = self.hand.oldest(Instant::now());
-        let oldest = self.hand.items().map(|taken| self.app.age(&taken.envelope)).max().unwrap_or_default();
+        let oldest = self.hand.items().map(|taken| App::age(&taken.envelope)).max().unwrap_or_default();
         self.app.holds(self.class, InHand { envelopes: self.in_hand(), oldest });
         if held_for >= self.app.hold_time && !self.is_draining {
             warn!(class = self.class.as_str(), held_for_s = held_for.as_secs(), "Held for too long: giving back");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use chassis::{Admin, Clock, Problem, Problems, ServeLimits, Shutdown, TrustedProxies, serve};
+use chassis::{Admin, Problem, Problems, ServeLimits, Shutdown, TrustedProxies, serve};
 use prometheus::Registry;
 use queue::{Publisher, Queue};
 use tracing::info;
@@ -26,7 +26,6 @@ pub(crate) struct App {
     pub(crate) publisher: Publisher,
     pub(crate) budget: Budget,
     pub(crate) metrics: Metrics,
-    pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
 }
 
@@ -53,7 +52,6 @@ impl Ingest {
             publisher,
             budget: Budget::new(settings.ingest_bytes_in_flight_max),
             metrics,
-            clock: Clock,
             shutdown: shutdown.clone(),
         };
         let webhook = get(handshake::handshake).post(receive::receive);

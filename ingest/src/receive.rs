@@ -9,6 +9,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
+use chassis::{now, random};
 use event::Envelope;
 use http_body_util::BodyExt as _;
 use queue::{Confirmed, PublishError};
@@ -134,7 +135,7 @@ async fn take_over(app: &Arc<App>, headers: &HeaderMap, (body, trace): (Body, &T
     let body = SignedBody::verify(body, signature(headers)?, &app.secrets.app_secrets)?;
     app.metrics.signed(body.bytes().len());
 
-    let (envelopes, contents) = envelopes(app, &body, trace);
+    let (envelopes, contents) = envelopes(&body, trace);
     reservation.grow(envelopes.iter().map(|envelope| envelope.body.len()).sum())?;
     app.metrics.bytes_in_flight(app.budget.held());
     let confirmed = publish(app, envelopes, reservation).await?;
@@ -164,8 +165,8 @@ fn signature(headers: &HeaderMap) -> Result<Option<&[u8]>, SignatureError> {
     }
 }
 
-fn envelopes(app: &App, body: &SignedBody, trace: &Trace) -> (Vec<Envelope>, Contents) {
-    let received_at = app.clock.now();
+fn envelopes(body: &SignedBody, trace: &Trace) -> (Vec<Envelope>, Contents) {
+    let received_at = now();
     let events = event::split(body.bytes(), received_at);
     let contents = Contents::of(&events);
     let envelopes = events.into_iter().map(|event| Envelope::first(event, received_at, trace.0.clone()));
@@ -176,12 +177,10 @@ fn envelopes(app: &App, body: &SignedBody, trace: &Trace) -> (Vec<Envelope>, Con
 struct Trace(Option<Arc<str>>);
 
 impl Trace {
-    /// Without randomness there is no trace, which harms nobody.
     fn begin() -> Self {
-        let mut random = [0; 24];
-        let parent = getrandom::fill(&mut random)
-            .map(|()| format!("00-{}-{}-01", hex::encode(&random[..16]), hex::encode(&random[16..])).into());
-        Self(parent.ok())
+        let trace = hex::encode(random::<16>());
+        let span = hex::encode(random::<8>());
+        Self(Some(format!("00-{trace}-{span}-01").into()))
     }
 
     /// As log lines name it.

@@ -7,9 +7,9 @@ mod check;
 use std::path::{Path, PathBuf};
 
 use channels::{ChannelRecord, ChannelStore, KeyRing, KeyRingSettings, Metrics, NewChannel, Sealed};
-use chassis::{Clock, Secret};
+use chassis::{Secret, SigningSecret, now};
 use clap::{Args, Subcommand};
-use dispatcher::{Allowed, Destination, SigningSecret};
+use dispatcher::{Allowed, Destination};
 use event::Address;
 use prometheus::Registry;
 use serde_json::json;
@@ -144,7 +144,7 @@ impl Add {
         if address.as_str().bytes().all(|byte| !byte.is_ascii_digit()) {
             eprintln!("warning: ids at Meta are numbers; {address} looks like a placeholder");
         }
-        self.store.with(async |store| Ok(store.add(&channel, Clock.now()).await?)).await?;
+        self.store.with(async |store| Ok(store.add(&channel, now()).await?)).await?;
         println!("Stored {address} for tenant {}; see `ops channels show {address}`", self.tenant);
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Add {
         let mut channel = NewChannel::new(self.address.clone(), self.tenant.clone(), key_ring.seal(&token));
         if let Some(file) = &self.signing_secret_file {
             let secret = files::read_secret(file)?;
-            SigningSecret::parse(secret.clone()).map_err(Failed::wrong)?;
+            SigningSecret::parse(&secret).map_err(Failed::wrong)?;
             channel.signing_secret = Some(key_ring.seal(&secret));
         }
         channel.access_token = self.access_token_file.as_deref().map(|file| sealed(file, key_ring)).transpose()?;
@@ -221,7 +221,7 @@ impl Remove {
                     println!("Would remove {address}{along} of tenant {}: give --yes to do it", record.tenant);
                     return Ok(());
                 }
-                store.remove(address, Clock.now()).await?;
+                store.remove(address, now()).await?;
                 println!("Removed {address}{along}: its tokens are erased, its events are discarded from now on");
                 Ok(())
             })

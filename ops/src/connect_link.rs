@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ::channels::{KeyRing, KeyRingSettings, Metrics, Ticket};
-use chassis::Secret;
+use chassis::{Secret, SigningSecret};
 use clap::Args;
 use connect::Links;
-use dispatcher::{Allowed, Destination, SigningSecret};
+use dispatcher::{Allowed, Destination};
 use prometheus::Registry;
 use url::Url;
 
@@ -68,7 +68,7 @@ impl ConnectLink {
         }
         let signing_secret = self.signing_secret_file.as_deref().map(files::read_secret).transpose()?;
         if let Some(secret) = &signing_secret {
-            SigningSecret::parse(secret.clone()).map_err(Failed::wrong)?;
+            SigningSecret::parse(secret).map_err(Failed::wrong)?;
         }
         let ticket = Ticket {
             tenant: self.tenant.clone(),

@@ -6,7 +6,7 @@ mod task;
 
 use std::collections::BTreeMap;
 
-use chassis::Clock;
+use chassis::now;
 use clap::{Args, Subcommand};
 use queue::{DeadLetter, DeadScan, Queue};
 
@@ -187,7 +187,7 @@ async fn look(queue: &Queue, filter: &Filter, limit: usize) -> Result<Vec<DeadLe
 
 async fn next(scan: &mut DeadScan, filter: &Filter) -> Result<Option<DeadLetter>, Failed> {
     while let Some(letter) = scan.next().await? {
-        if filter.finds(&letter, Clock.now()) {
+        if filter.finds(&letter, now()) {
             return Ok(Some(letter));
         }
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chassis::{Clock, Shutdown, TelemetrySettings, start_telemetry};
+use chassis::{Shutdown, TelemetrySettings, now, start_telemetry};
 use clap::Args;
 use hyper::StatusCode;
 use tokio::time::Instant;
@@ -110,7 +110,7 @@ impl Play {
     }
 
     async fn post(&mut self, serial: u64) {
-        let now = Clock.now();
+        let now = now();
         let body = samples::notification(serial, now);
         let ids: Vec<String> = event::split(&body, now).iter().map(|event| event.id.to_string()).collect();
         if serial == self.demo.count / 2 {

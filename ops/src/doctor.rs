@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, StoreError};
-use chassis::{Clock, Shutdown, TelemetrySettings, start_telemetry};
+use chassis::{Shutdown, TelemetrySettings, now, start_telemetry};
 use clap::Args;
 use dispatcher::{Allowed, Destination};
 use event::Class;
@@ -254,7 +254,7 @@ async fn redis(findings: &mut Findings, store: &ChannelStore) -> Option<Timestam
 }
 
 fn clock(findings: &mut Findings, others: [(&str, Option<Timestamp>); 2]) {
-    let now = Clock.now();
+    let now = now();
     for (whose, time) in others {
         let Some(time) = time else { continue };
         let off = now.duration_since(time).unsigned_abs();

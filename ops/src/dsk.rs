@@ -12,14 +12,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+
 use bytes::Bytes;
-use chassis::{Clock, Secret, ServeLimits, Shutdown, TelemetrySettings, dice, start_telemetry};
+use chassis::{
+    Secret, ServeLimits, Shutdown, SignedContent, SigningSecret, TelemetrySettings, dice, now, start_telemetry,
+};
 use clap::Args;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
-use sha2::Sha256;
 
 use crate::cli::Failed;
 use crate::files;
@@ -55,7 +54,7 @@ pub struct Behaviour {
     /// The bearer token that must come; any, if `None`.
     pub token: Option<Secret>,
     /// Checks signatures made with this secret, if there is one.
-    pub signing_secret: Option<Secret>,
+    pub signing_secret: Option<SigningSecret>,
     /// Answers to good requests, one after the other; then `answer`.
     pub script: VecDeque<u16>,
     /// The answer to good requests when the script is through; 200 if `None`.
@@ -282,12 +281,12 @@ fn fault(
     }
     let (id, timestamp) = (header("webhook-id").unwrap_or_default(), header("webhook-timestamp").unwrap_or_default());
     if let Some(secret) = &behaviour.signing_secret {
+        let Ok(timestamp) = timestamp.parse::<i64>() else { return Some(("timestamp", "the timestamp is no number")) };
         let given = header("webhook-signature").unwrap_or_default();
-        if !is_signed(secret, given, format!("{id}.{timestamp}.").as_bytes(), body) {
+        if !secret.verify(SignedContent { id, timestamp, body }, given) {
             return Some(("signature", "the signature does not match"));
         }
-        let age = timestamp.parse::<i64>().map(|at| (Clock.now().as_second() - at).abs());
-        if !age.is_ok_and(|seconds| seconds <= 300) {
+        if (now().as_second() - timestamp).abs() > 300 {
             return Some(("timestamp", "the timestamp is not of now"));
         }
     }
@@ -297,15 +296,6 @@ fn fault(
     None
 }
 
-/// Standard Webhooks: any of the space separated signatures will do.
-fn is_signed(secret: &Secret, given: &str, prefix: &[u8], body: &[u8]) -> bool {
-    let Ok(key) = STANDARD.decode(secret.expose().trim_start_matches("whsec_")) else { return false };
-    given.split(' ').filter_map(|one| STANDARD.decode(one.strip_prefix("v1,")?).ok()).any(|digest| {
-        Hmac::<Sha256>::new_from_slice(&key)
-            .is_ok_and(|mac| mac.chain_update(prefix).chain_update(body).verify_slice(&digest).is_ok())
-    })
-}
-
 impl Command {
     pub(crate) async fn run(self) -> Result<(), Failed> {
         start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
@@ -313,9 +303,10 @@ impl Command {
             return Err(Failed::wrong("--fail-ratio must lie between 0 and 1"));
         }
         let secret = |file: &Option<PathBuf>| file.as_deref().map(files::read_secret).transpose();
+        let signing_secret = secret(&self.signing_secret_file)?;
         let behaviour = Behaviour {
             token: secret(&self.token_file)?,
-            signing_secret: secret(&self.signing_secret_file)?,
+            signing_secret: signing_secret.as_ref().map(SigningSecret::parse).transpose().map_err(Failed::wrong)?,
             answer: self.answer,
             delay: self.delay,
             fail_ratio: self.fail_ratio,

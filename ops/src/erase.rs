@@ -1,7 +1,7 @@
 //! `ops erase`: removes what is still here of a contact, a channel or a tenant, and leaves a record without their data.
 
 use ::channels::{ChannelStore, ErasureOrigin, new_erasure_code};
-use chassis::Clock;
+use chassis::now;
 use clap::Args;
 use event::Address;
 
@@ -52,8 +52,8 @@ impl Erase {
             println!("Would erase {contacts} contacts and {count} channels. Nothing is done yet: add --yes.");
             return Ok(());
         }
-        let code = new_erasure_code().ok_or_else(|| Failed::tried("the system gives no random bytes"))?;
-        store.erase((&code, ErasureOrigin::Operator), (&channels, &self.contact), Clock.now()).await?;
+        let code = new_erasure_code();
+        store.erase((&code, ErasureOrigin::Operator), (&channels, &self.contact), now()).await?;
         println!("Erased {contacts} contacts and {count} channels: nothing of them is delivered any more.");
         println!(
             "Dispatchers throw away what is among the dead letters within a minute; `ops erase --show {code}` says when."

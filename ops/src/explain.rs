@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chassis::Clock;
+use chassis::now;
 use clap::Args;
 use event::{Event, UNRECOGNIZED, Unrecognized, split};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ impl Explain {
         let mut unrecognized = 0;
         for file in &self.files {
             let body = signed(files::read(file)?);
-            let events = split(&body, Clock.now());
+            let events = split(&body, now());
             if !self.json {
                 println!("{}: {}", file.display(), counted(events.len(), "event"));
             }
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn an_unrecognized_event_is_explained_by_what_it_carries() {
         let body = br#"{"object":"user","entry":[]}"#.to_vec();
-        let event = split(&body, Clock.now()).remove(0);
+        let event = split(&body, now()).remove(0);
 
         assert_eq!(signed(event.body.to_vec()), body);
         assert_eq!(signed(body.clone()), body);

@@ -147,7 +147,7 @@ mod long {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use channels::NewChannel;
-    use chassis::{Clock, Secret};
+    use chassis::{Secret, now};
     use event::Address;
     use testkit::{RabbitMq, eventually};
 
@@ -231,7 +231,7 @@ mod long {
 
         let sealed = key_ring(&[&stack.processes.key()]).seal(&wanted);
         let (channel, store) = (NewChannel::new(Address::new(ADDRESS), "tenant", sealed), stack.store());
-        eventually("the new token is stored", async || store.add(&channel, Clock.now()).await.ok()).await;
+        eventually("the new token is stored", async || store.add(&channel, now()).await.ok()).await;
         stack.processes.delivered(1).await;
         watch.is_clear_of("DestinationMisconfigured", async || {}).await;
     }

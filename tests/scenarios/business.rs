@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use channels::NewChannel;
-use chassis::{Clock, Secret, Shutdown};
+use chassis::{Secret, Shutdown, SigningSecret, now};
 use event::Address;
 use ops::dsk::{Behaviour, Dsk};
 use testkit::eventually;
@@ -24,7 +24,7 @@ pub(crate) fn message(number: &str, serial: usize) -> Bytes {
 pub(crate) async fn second_dsk(stack: &Stack, shutdown: &Shutdown) -> Dsk {
     let behaviour = Behaviour {
         token: Some(Secret::new(DSK_TOKEN)),
-        signing_secret: Some(Secret::new(SIGNING_SECRET)),
+        signing_secret: Some(SigningSecret::parse(&Secret::new(SIGNING_SECRET)).expect("it is one")),
         ..Behaviour::default()
     };
     let dsk = Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, shutdown).await.expect("a free port");
@@ -39,7 +39,7 @@ pub(crate) async fn other_channel(stack: &Stack, token: &str, dsk_url: Option<St
     let mut channel = NewChannel::new(address, "other", ring.seal(&Secret::new(token)));
     channel.dsk_url = dsk_url;
     let store = stack.store();
-    eventually("the channel is stored", async || store.add(&channel, Clock.now()).await.ok()).await;
+    eventually("the channel is stored", async || store.add(&channel, now()).await.ok()).await;
 }
 
 /// Posts these messages to a number.

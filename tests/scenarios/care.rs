@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use channels::{ChannelState, ChannelStore, NewChannel};
-use chassis::{Clock, Secret};
+use chassis::{Secret, now};
 use clap::Parser;
 use connect::{Care, Finding, MetaSettings, Metrics};
 use event::Address;
@@ -57,7 +57,7 @@ async fn state(store: &ChannelStore, address: &Address) -> ChannelState {
 #[tokio::test(flavor = "multi_thread")]
 async fn over_sixty_days_two_workers_that_die_and_fail_refresh_each_token_once_and_in_time() {
     let desk = Desk::start().await;
-    let begin = Clock.now();
+    let begin = now();
     let mut addresses = Vec::new();
     for id in 0..8 {
         addresses.push(connect_instagram(&desk, id, begin).await);
@@ -100,7 +100,7 @@ async fn a_token_that_no_longer_works_needs_a_reconnect_and_a_new_one_heals_it()
     let mut browser = desk.begin("acme").await;
     desk.sign_up(&mut browser).await;
     let (address, care) = (Address::new(format!("whatsapp:{NUMBER}")), care(&desk));
-    let day = |days: i64| Clock.now().checked_add(DAY * i32::try_from(days).unwrap()).unwrap();
+    let day = |days: i64| now().checked_add(DAY * i32::try_from(days).unwrap()).unwrap();
 
     desk.graph.behave(|graph| graph.is_token_valid = false);
     round(&care, day(2)).await;
@@ -118,7 +118,7 @@ async fn a_token_that_no_longer_works_needs_a_reconnect_and_a_new_one_heals_it()
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instagram_token_that_was_not_refreshed_in_time_needs_a_reconnect() {
     let desk = Desk::start().await;
-    let begin = Clock.now();
+    let begin = now();
     let (address, care) = (connect_instagram(&desk, 1, begin).await, care(&desk));
 
     round(&care, begin.checked_add(DAY * 61).unwrap()).await;
@@ -134,7 +134,7 @@ async fn a_subscription_that_meta_has_ended_is_made_again_within_a_day_and_a_fai
     desk.sign_up(&mut browser).await;
     let login = browser.press("/channels", "/instagram", &[]).await;
     browser.follow(&login, "allow").await;
-    let (care, begin) = (care(&desk), Clock.now());
+    let (care, begin) = (care(&desk), now());
     let at = |minutes: i64| begin.checked_add(DAY).unwrap().checked_add(SignedDuration::from_mins(minutes)).unwrap();
     desk.graph.end_subscriptions();
 
@@ -155,7 +155,7 @@ async fn a_subscription_that_meta_has_ended_is_made_again_within_a_day_and_a_fai
 #[tokio::test(flavor = "multi_thread")]
 async fn channels_that_fail_every_time_keep_no_other_from_care() {
     let desk = Desk::start().await;
-    let begin = Clock.now();
+    let begin = now();
     for id in 0..20 {
         connect_instagram(&desk, id, begin).await;
     }
@@ -200,7 +200,7 @@ async fn trouble_at_meta_or_a_wrong_app_secret_makes_no_channel_need_a_reconnect
     for fault in [Fault::Trouble, Fault::Throttled, Fault::Token, Fault::Slow(Duration::from_secs(11))] {
         desk.graph.fault("debug", Some(fault));
         let record = desk.store.get(&address).await.unwrap().unwrap();
-        assert_eq!(care.check(&record, true, Clock.now()).await, Finding::Unknown, "{fault:?}");
+        assert_eq!(care.check(&record, true, now()).await, Finding::Unknown, "{fault:?}");
     }
 
     assert_eq!(state(&desk.store, &address).await, ChannelState::Connected);

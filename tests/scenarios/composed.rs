@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chassis::{Secret, Shutdown};
+use chassis::{Secret, Shutdown, SigningSecret};
 use ops::dsk::{Behaviour, Dsk};
 use ops::webhook::Meta;
 use tempfile::TempDir;
@@ -152,8 +152,9 @@ async fn an_event_is_delivered_with_what_is_composed() {
     let redis = redis(secrets).await;
     secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
     let (playing, secret) = (Shutdown::default(), |name: &str| Secret::new(secrets.read(name)));
-    let (token, signing_secret) = (Some(secret("dsk-token")), Some(secret("signing-secret")));
-    let behaviour = Behaviour { token, signing_secret, ..Behaviour::default() };
+    let signing_secret = SigningSecret::parse(&secret("signing-secret")).expect("it is one");
+    let behaviour =
+        Behaviour { token: Some(secret("dsk-token")), signing_secret: Some(signing_secret), ..Behaviour::default() };
     let dsk = Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, &playing).await.expect("a free port");
     let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
 

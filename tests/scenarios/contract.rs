@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use channels::NewChannel;
-use chassis::{Clock, Secret};
-use dispatcher::{Cause, Reason, Remedy, SigningSecret};
+use chassis::{Secret, SignedContent, SigningSecret, now};
+use dispatcher::{Cause, Reason, Remedy};
 use event::Address;
 use expect_test::expect_file;
 use hyper::StatusCode;
@@ -141,10 +141,10 @@ fn the_example_of_a_signature_is_right() {
     let rows = table(&document(), "part of the example");
     let value: BTreeMap<&str, &str> =
         rows.iter().map(|row| (row[0].trim_matches('`'), row[1].trim_matches('`'))).collect();
-    let secret = SigningSecret::parse(Secret::new(value["signing secret"])).expect("a signing secret");
+    let secret = SigningSecret::parse(&Secret::new(value["signing secret"])).expect("a signing secret");
     let timestamp = value["webhook-timestamp"].parse().expect("seconds");
 
-    let signature = secret.sign(value["webhook-id"], timestamp, value["body"].as_bytes());
+    let signature = secret.sign(SignedContent { id: value["webhook-id"], timestamp, body: value["body"].as_bytes() });
 
     assert_eq!(signature, value["webhook-signature"]);
 }
@@ -157,7 +157,7 @@ async fn the_recorded_requests_are_what_is_really_sent() {
     for (address, account_id) in [(ADDRESS, Some(ACCOUNT)), (INSTAGRAM, None), (PAGE, None)] {
         let channel = NewChannel::new(Address::new(address), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
         let channel = NewChannel { account_id: account_id.map(str::to_owned), ..channel };
-        stack.store().add(&channel, Clock.now()).await.expect("the store is there");
+        stack.store().add(&channel, now()).await.expect("the store is there");
     }
 
     for (sent, (_, notification)) in SAMPLES.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Dead letters in an operator's hands: seen without anybody's data, replayed and discarded without losing any.
 
-use chassis::Clock;
+use chassis::now;
 use event::Address;
 use queue::DeadLetter;
 use testkit::{Process, eventually};
@@ -120,7 +120,7 @@ async fn a_replay_of_a_removed_channels_events_delivers_none() {
     let stack = Stack::start().await;
     parked(&stack, 0..2).await;
     let before = stack.processes.dsk.requests();
-    stack.store().remove(&Address::new(ADDRESS), Clock.now()).await.expect("the store answers");
+    stack.store().remove(&Address::new(ADDRESS), now()).await.expect("the store answers");
 
     stack.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use channels::{NewChannel, new_key};
-use chassis::{Clock, Secret};
+use chassis::{Secret, now};
 use event::{Address, Class};
 use testkit::eventually;
 
@@ -88,7 +88,7 @@ async fn an_event_of_a_channel_that_is_stored_later_is_delivered_then() {
     })
     .await;
     let late = NewChannel::new(Address::new("whatsapp:100000000000777"), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
-    store.add(&late, Clock.now()).await.unwrap();
+    store.add(&late, now()).await.unwrap();
 
     stack.processes.delivered(1).await;
 }
@@ -109,7 +109,7 @@ async fn an_unopenable_token_waits_and_is_counted_until_its_key_is_there() {
     let mut stack = Stack::start().await;
     let (store, unknown) = (stack.store(), new_key());
     let sealed = key_ring(&[&unknown]).seal(&Secret::new(DSK_TOKEN));
-    store.add(&NewChannel::new(Address::new(ADDRESS), "tenant", sealed), Clock.now()).await.unwrap();
+    store.add(&NewChannel::new(Address::new(ADDRESS), "tenant", sealed), now()).await.unwrap();
 
     stack.processes.post(text(1)).await;
     eventually("it is counted", async || {
@@ -130,7 +130,7 @@ async fn an_unopenable_token_waits_and_is_counted_until_its_key_is_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_removed_channels_events_are_discarded_and_counted() {
     let mut stack = Stack::start().await;
-    stack.store().remove(&Address::new(ADDRESS), Clock.now()).await.unwrap();
+    stack.store().remove(&Address::new(ADDRESS), now()).await.unwrap();
 
     assert_eq!(stack.processes.post(text(1)).await, 200);
 

@@ -1,6 +1,6 @@
 //! What stays in a real browser: one cookie, and that not before somebody pressed "Continue".
 
-use chassis::Clock;
+use chassis::now;
 use serde_json::{Value, json};
 
 use crate::chromium::Window;
@@ -41,7 +41,7 @@ fn check(cookie: &Value) {
     for (name, value) in expected.as_object().expect("it is one") {
         assert_eq!(cookie[name], *value, "{name} of {cookie}");
     }
-    let now = Clock.now().as_second();
+    let now = now().as_second();
     let ends = cookie["expires"].as_f64().unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit")]
     let left = ends - now as f64;

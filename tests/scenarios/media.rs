@@ -93,7 +93,7 @@ async fn who_has_not_the_channels_token_gets_nothing_and_is_counted() {
     words.push(word(ask(&desk, &path("9001"), &[]).await).await);
     words.push(word(ask(&desk, &path("9001"), &[("authorization", "Bearer stolen")]).await).await);
     words.push(word(fetch(&desk, "/media/whatsapp/100000000000777/9001", &[]).await).await);
-    desk.store.remove(&Address::new(format!("whatsapp:{NUMBER}")), chassis::Clock.now()).await.unwrap();
+    desk.store.remove(&Address::new(format!("whatsapp:{NUMBER}")), chassis::now()).await.unwrap();
     words.push(word(fetch(&desk, &path("9001"), &[]).await).await);
 
     assert!(words.iter().all(|word| *word == (401, "unauthorized".to_owned())), "{words:?}");

@@ -32,7 +32,7 @@ impl Stack {
     #[cfg(feature = "long")]
     pub(crate) async fn park(&self, count: usize) {
         let shutdown = Shutdown::default();
-        let (queue, now) = (self.queue(&shutdown).await, chassis::Clock.now());
+        let (queue, now) = (self.queue(&shutdown).await, chassis::now());
         let letter =
             event::Letter { reason: "rejected".to_owned(), status: Some(400), answer: String::new(), parked_at: now };
         let envelope = |serial| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use channels::new_key;
-use chassis::{Clock, Secret, Shutdown};
+use chassis::{Secret, Shutdown, now};
 use event::{Address, Class};
 use ops::dsk::Seen;
 use testkit::eventually;
@@ -212,7 +212,7 @@ async fn a_channel_removed_while_its_events_are_queued_gets_none_of_them() {
     let mut stack = Stack::start().await;
     stack.processes.dispatchers[0].stop().await;
     post(&stack, NUMBER, 0..50).await;
-    stack.store().remove(&Address::new(ADDRESS), Clock.now()).await.expect("the store answers");
+    stack.store().remove(&Address::new(ADDRESS), now()).await.expect("the store answers");
 
     stack.processes.add_dispatcher().await;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chassis::Clock;
+use chassis::now;
 use ops::graph::{ACCOUNT, APP, APP_USER, Fault, INSTAGRAM_USER, NUMBER};
 use testkit::{Link, Redis};
 use url::{Origin, Url};
@@ -279,7 +279,7 @@ async fn whoever_asked_for_deletion_sees_how_far_it_is() {
     assert!(window.text().await.contains("are being deleted"), "{}", window.text().await);
     look(&window, "deletion-pending").await;
     for (code, asked_at) in desk.store.pending_erasures().await.unwrap() {
-        desk.store.finish_erasure(&code, &asked_at, Clock.now()).await.unwrap();
+        desk.store.finish_erasure(&code, &asked_at, now()).await.unwrap();
     }
     window.goto(&path).await;
     assert!(window.text().await.contains("are deleted"), "{}", window.text().await);

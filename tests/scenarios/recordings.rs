@@ -1,7 +1,6 @@
 //! Recorded requests for DSK's engineers: the notifications they are made from, and how a request is written down.
 
-use chassis::Secret;
-use dispatcher::SigningSecret;
+use chassis::{Secret, SignedContent, SigningSecret};
 use ops::dsk::Seen;
 
 /// The WhatsApp account of the samples.
@@ -47,7 +46,7 @@ const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-
 /// A request as text: what differs from run to run is set to a fixed value and signed anew.
 pub(crate) fn recording(seen: &Seen, signing_secret: &str) -> String {
     let body = with_received_at(std::str::from_utf8(&seen.body).expect("the body is text"));
-    let secret = SigningSecret::parse(Secret::new(signing_secret)).expect("a signing secret");
+    let secret = SigningSecret::parse(&Secret::new(signing_secret)).expect("a signing secret");
     let mut headers: Vec<(&str, String)> = Vec::new();
     for (name, value) in &seen.headers {
         let given = value.to_str().expect("a header is text");
@@ -62,7 +61,9 @@ pub(crate) fn recording(seen: &Seen, signing_secret: &str) -> String {
                 TRACEPARENT.to_owned()
             }
             "webhook-timestamp" => TIMESTAMP.to_string(),
-            "webhook-signature" => secret.sign(&seen.id, TIMESTAMP, body.as_bytes()),
+            "webhook-signature" => {
+                secret.sign(SignedContent { id: &seen.id, timestamp: TIMESTAMP, body: body.as_bytes() })
+            }
             _ => given.to_owned(),
         };
         headers.push((name.as_str(), written));

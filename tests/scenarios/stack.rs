@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, NewChannel, new_key};
-use chassis::{Clock, Secret, Shutdown};
+use chassis::{Secret, Shutdown, SigningSecret, now};
 use event::{Address, Class};
 use ops::dsk::{Behaviour, Dsk};
 use ops::webhook::Meta;
@@ -158,7 +158,7 @@ impl Processes {
         let playing = Shutdown::default();
         let behaviour = Behaviour {
             token: Some(Secret::new(DSK_TOKEN)),
-            signing_secret: Some(Secret::new(SIGNING_SECRET)),
+            signing_secret: Some(SigningSecret::parse(&Secret::new(SIGNING_SECRET)).expect("it is one")),
             ..Behaviour::default()
         };
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -255,7 +255,7 @@ impl Drop for Processes {
 async fn add_channel(place: &Place, address: &str, ring: &KeyRing) {
     let channel = NewChannel::new(Address::new(address), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
     let store = open_store(place);
-    eventually("the channel is stored", async || store.add(&channel, Clock.now()).await.ok()).await;
+    eventually("the channel is stored", async || store.add(&channel, now()).await.ok()).await;
 }
 
 /// What both processes are told, at the most talkative level.

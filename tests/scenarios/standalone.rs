@@ -5,7 +5,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use channels::new_key;
-use chassis::{Secret, Shutdown};
+use chassis::{Secret, Shutdown, SigningSecret};
 use ops::dsk::{Behaviour, Dsk};
 use ops::graph::{ACCOUNT, Graph, NUMBER};
 use ops::webhook::Meta;
@@ -39,7 +39,7 @@ impl Business {
     async fn start_with(extra: Vec<(&'static str, String)>) -> Self {
         let behaviour = Behaviour {
             token: Some(Secret::new(DSK_TOKEN)),
-            signing_secret: Some(Secret::new(SIGNING_SECRET)),
+            signing_secret: Some(SigningSecret::parse(&Secret::new(SIGNING_SECRET)).expect("it is one")),
             ..Behaviour::default()
         };
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));

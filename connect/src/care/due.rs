@@ -1,7 +1,7 @@
 //! When a channel's token and subscription need care: pure, from its record and the time.
 
 use channels::{ChannelRecord, ChannelState};
-use event::Address;
+use event::{Address, Family};
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
@@ -45,12 +45,12 @@ impl Due {
 
 /// Whether there is a token that we can look after: of a number or an Instagram account that is not disconnected.
 pub(crate) fn has_care(record: &ChannelRecord) -> bool {
-    let is_whatsapp = record.address.as_str().starts_with("whatsapp:");
+    let is_whatsapp = record.address.family() == Family::WhatsApp;
     (is_whatsapp || is_instagram(record)) && record.access_token.is_some() && record.state != ChannelState::Disconnected
 }
 
 pub(crate) fn is_instagram(record: &ChannelRecord) -> bool {
-    record.address.as_str().starts_with("instagram:")
+    record.address.family() == Family::Instagram
 }
 
 /// When the token ends, as far as it is known.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use channels::{ChannelRecord, ChannelState, StoreError};
-use chassis::{Clock, Shutdown, dice};
+use chassis::{Shutdown, dice, now};
+use event::Family;
 use jiff::Timestamp;
 use tracing::warn;
 
@@ -30,7 +31,7 @@ pub struct Round {
 /// Goes round until a stop is asked for.
 pub(crate) async fn keep(care: Care, shutdown: Shutdown) {
     while shutdown.pause(ROUND_PERIOD.mul_f64(dice())).await {
-        if let Err(error) = care.round(&|| Clock.now(), &|| shutdown.is_requested(), dice()).await {
+        if let Err(error) = care.round(&|| now(), &|| shutdown.is_requested(), dice()).await {
             warn!(%error, "Tokens and subscriptions could not be looked after, and will be: {error}");
         }
         if !shutdown.pause(ROUND_PERIOD).await {
@@ -94,9 +95,8 @@ impl Care {
 
     fn count(&self, records: &[ChannelRecord], now: Timestamp) {
         for state in [ChannelState::Connected, ChannelState::ReconnectNeeded] {
-            let is_counted = |record: &&ChannelRecord| {
-                record.state == state && !record.address.as_str().starts_with("whatsapp-account:")
-            };
+            let is_counted =
+                |record: &&ChannelRecord| record.state == state && record.address.family() != Family::WhatsAppAccount;
             self.metrics.channels(state, records.iter().filter(is_counted).count());
         }
         let expiring = records.iter().filter(|record| ends_soon(record, now)).count();

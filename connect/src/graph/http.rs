@@ -3,14 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chassis::{Problem, Secret};
+use chassis::{HttpsClient, Problem, Secret, https_client};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -20,38 +16,18 @@ use super::{GraphError, Question};
 /// Some of Meta's servers refuse requests without one.
 const USER_AGENT: &str = concat!("meta-integration-service/", env!("CARGO_PKG_VERSION"));
 
-/// Longest wait for TCP.
-const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// Longest wait for an answer: a code lives 30 s, and several steps follow each other while a person waits.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
-/// Shorter than the 60 s after which common proxies close an idle connection.
-const IDLE_TIME: Duration = Duration::from_secs(50);
 /// Most of an answer that is read; the longest are lists of numbers.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Clone, Debug)]
-pub(super) struct Http(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(super) struct Http(HttpsClient);
 
 impl Http {
+    /// Connects wherever the settings lead: they are checked when the process starts.
     pub(super) fn new() -> Result<Self, Problem> {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIME));
-        connector.set_nodelay(true);
-        connector.enforce_http(false);
-        let no_roots = |error: std::io::Error| {
-            let right = "install the package ca-certificates";
-            Problem::new("TLS", format!("has no certificate authorities ({error})"), right)
-        };
-        // http only to this machine: the settings are checked for that.
-        let https = HttpsConnectorBuilder::new().with_native_roots().map_err(no_roots)?;
-        let connector = https.https_or_http().enable_http1().enable_http2().wrap_connector(connector);
-        Ok(Self(
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_TIME)
-                .build(connector),
-        ))
+        https_client(|_| true).map(Self)
     }
 
     /// Status and body, whatever they are.

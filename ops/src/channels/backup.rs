@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use channels::{ChannelStore, SavedRecord};
-use chassis::Clock;
+use chassis::now;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ impl Export {
 fn write(path: &Path, records: &[SavedRecord]) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    let head = json!({ "format": FORMAT, "saved_at": Clock.now().to_string(), "records": records.len() });
+    let head = json!({ "format": FORMAT, "saved_at": now().to_string(), "records": records.len() });
     writeln!(file, "{head}")?;
     for record in records {
         writeln!(file, "{}", serde_json::to_string(record)?)?;
@@ -77,7 +77,7 @@ impl Import {
 async fn import(store: &ChannelStore, records: &[SavedRecord]) -> Result<usize, Failed> {
     let mut stored = 0;
     for record in records {
-        stored += usize::from(store.import(record, Clock.now()).await?);
+        stored += usize::from(store.import(record, now()).await?);
     }
     Ok(stored)
 }

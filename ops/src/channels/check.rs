@@ -1,10 +1,10 @@
 //! `ops channels check`: asks Meta whether the channels' tokens work, and whether it posts their events to us.
 
 use channels::{ChannelState, ChannelStore, KeyRing, KeyRingSettings, Metrics};
-use chassis::Clock;
+use chassis::now;
 use clap::Args;
 use connect::{Care, Finding, MetaSettings};
-use event::Address;
+use event::{Address, Family};
 use prometheus::Registry;
 
 use super::{find, parse_address};
@@ -50,10 +50,10 @@ impl Check {
         let (mut well, mut wrong) = (0, 0);
         for record in records.iter().filter(|record| record.state != ChannelState::Disconnected) {
             // An account is asked about with its numbers.
-            if record.address.as_str().starts_with("whatsapp-account:") && self.address.is_none() {
+            if record.address.family() == Family::WhatsAppAccount && self.address.is_none() {
                 continue;
             }
-            let finding = care.check(record, self.repair, Clock.now()).await;
+            let finding = care.check(record, self.repair, now()).await;
             println!("{:<36} {:<20} {}", record.address, record.tenant, text(finding));
             *if is_well(finding) { &mut well } else { &mut wrong } += 1;
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chassis::{Clock, Shutdown};
+use chassis::{Shutdown, now};
 use event::{Envelope, UNRECOGNIZED};
 use jiff::Timestamp;
 use queue::{DeadLetter, DeadScan, Publisher, UNDECODABLE};
@@ -35,7 +35,7 @@ impl Task<'_> {
         let mut found = Found::default();
         let ended = self.act.queue.with(async |queue, shutdown| {
             let mut again = None;
-            let began = Clock.now();
+            let began = now();
             loop {
                 let mut scan = queue.scan_dead_letters().await?;
                 let worked = self.work((&mut scan, again), &mut found, (&queue.publisher(), &shutdown)).await;
@@ -141,7 +141,7 @@ impl Found {
 
 /// Sends copies round again: age, attempts and the way through the retry queues begin anew.
 async fn replay(publisher: &Publisher, letters: &[DeadLetter]) -> Result<(), Failed> {
-    let queued_at = Clock.now();
+    let queued_at = now();
     let anew = |letter: &DeadLetter| Envelope {
         queued_at,
         attempts: 0,

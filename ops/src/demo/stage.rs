@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ::channels::{ChannelsSettings, KeyRing, KeyRingSettings, NewChannel, new_key};
-use chassis::{Clock, Secret, Shutdown};
+use chassis::{Secret, Shutdown, SigningSecret, now, random};
 use clap::Parser;
 use event::Address;
 use hyper::Uri;
@@ -42,11 +42,12 @@ struct Defaults {
 
 impl Stage {
     pub(super) async fn set(folder: &Path, shutdown: &Shutdown) -> Result<Self, Failed> {
-        let (app_secret, signing_secret) = (random_secret("")?, random_secret("whsec_")?);
-        let dsk_token = random_secret("dsk-")?;
+        let app_secret = random_secret();
+        let signing_secret = SigningSecret::generate();
+        let dsk_token = random_secret();
         let behaviour = Behaviour {
             token: Some(dsk_token.clone()),
-            signing_secret: Some(signing_secret.clone()),
+            signing_secret: Some(SigningSecret::parse(&signing_secret).map_err(Failed::wrong)?),
             ..Behaviour::default()
         };
         let dsk = Dsk::start(FREE, behaviour, shutdown).await.map_err(Failed::wrong)?;
@@ -57,7 +58,7 @@ impl Stage {
         let key_ring = KeyRing::load(&settings.key_ring, &metrics).map_err(Failed::wrong)?;
         for address in samples::ADDRESSES {
             let channel = NewChannel::new(Address::new(address), "demo", key_ring.seal(&dsk_token));
-            running.store.add(&channel, Clock.now()).await?;
+            running.store.add(&channel, now()).await?;
         }
         let to: Uri = format!("http://{}/webhook", running.ingest).parse().map_err(Failed::wrong)?;
         let mut stage = Self {
@@ -84,7 +85,7 @@ impl Stage {
     /// Posts a signed notification, whose body it writes into the folder.
     pub(super) fn curl(&self, folder: &Path) -> Result<String, Failed> {
         let file = folder.join("notification.json");
-        let body = samples::notification(1_000_000_000, Clock.now());
+        let body = samples::notification(1_000_000_000, now());
         std::fs::write(&file, &body)?;
         let signature = Meta::signature(&body, &self.app_secret);
         let (file, ingest) = (file.display(), self.ingest);
@@ -123,10 +124,7 @@ fn key_ring_file(folder: &Path) -> Result<PathBuf, Failed> {
     Ok(path)
 }
 
-/// 24 random bytes in base64.
-fn random_secret(prefix: &str) -> Result<Secret, Failed> {
-    use base64::Engine as _;
-    let mut bytes = [0; 24];
-    getrandom::fill(&mut bytes).map_err(Failed::tried)?;
-    Ok(Secret::new(format!("{prefix}{}", base64::engine::general_purpose::STANDARD.encode(bytes))))
+/// A secret that nobody can guess.
+fn random_secret() -> Secret {
+    Secret::new(hex::encode(random::<24>()))
 }

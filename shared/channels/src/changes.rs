@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use event::Address;
+use event::{Address, Family};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -183,8 +183,8 @@ fn set_addresses(write: &mut Write, addresses: &[Address]) {
 
 /// The account whose events concern a WhatsApp number. Other channels have none.
 fn account_of(address: &Address, account_id: Option<&String>) -> Option<Address> {
-    let is_number = address.as_str().starts_with("whatsapp:");
-    account_id.filter(|_| is_number).map(|id| keys::account(id))
+    let is_number = address.family() == Family::WhatsApp;
+    account_id.filter(|_| is_number).map(|id| Address::of(Family::WhatsAppAccount, id))
 }
 
 #[cfg(test)]

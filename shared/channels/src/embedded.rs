@@ -4,7 +4,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use chassis::{Clock, Problem, Shutdown};
+use chassis::{Problem, Shutdown, now};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
@@ -41,13 +41,13 @@ type Question = Box<dyn FnOnce(&Connection, i64) -> rusqlite::Result<Reply> + Se
 type Reply = Box<dyn FnOnce() + Send>;
 
 impl Embedded {
-    pub(crate) fn open(folder: &Path, clock: Clock, shutdown: &Shutdown) -> Result<Self, Problem> {
+    pub(crate) fn open(folder: &Path, shutdown: &Shutdown) -> Result<Self, Problem> {
         let database = open(folder).map_err(|error| {
             let right = format!("{} must be a folder that this process may write to", folder.display());
             Problem::new("CHANNELS_URL", format!("can't be opened ({error})"), right)
         })?;
         let (questions, receiver) = mpsc::channel(QUESTIONS_MAX);
-        shutdown.spawn(answer(database, receiver, clock));
+        shutdown.spawn(answer(database, receiver));
         Ok(Self { questions })
     }
 
@@ -138,10 +138,10 @@ impl Embedded {
 }
 
 /// Answers until every asker is gone. Nobody is told before what was asked for is on disk.
-async fn answer(mut database: Connection, mut questions: mpsc::Receiver<Question>, clock: Clock) {
+async fn answer(mut database: Connection, mut questions: mpsc::Receiver<Question>) {
     let mut group = Vec::new();
     while questions.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let (asked, now) = (std::mem::take(&mut group), clock.now().as_millisecond());
+        let (asked, now) = (std::mem::take(&mut group), now().as_millisecond());
         let work = tokio::task::spawn_blocking(move || {
             let replies = commit(&mut database, asked, now);
             (database, replies)

@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use event::Address;
+use chassis::random;
+use event::{Address, Family};
 use jiff::Timestamp;
 
 use crate::changes::{self, Changes};
@@ -40,11 +41,9 @@ impl ErasureOrigin {
     }
 }
 
-/// A code for an erasure, which nobody can guess; `None` if the system gives no random bytes.
-pub fn new_erasure_code() -> Option<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(hex::encode(bytes))
+/// A code for an erasure, which nobody can guess.
+pub fn new_erasure_code() -> String {
+    hex::encode(random::<16>())
 }
 
 impl ChannelStore {
@@ -111,7 +110,7 @@ impl ChannelStore {
     async fn along_with(&self, address: &Address) -> Result<Vec<Address>, StoreError> {
         let Some(record) = self.get(address).await? else { return Ok(vec![address.clone()]) };
         let mut all = [vec![address.clone()], record.channels].concat();
-        if let Some(account) = record.account_id.map(|id| keys::account(&id))
+        if let Some(account) = record.account_id.map(|id| Address::of(Family::WhatsAppAccount, &id))
             && let Some(account_record) = self.get(&account).await?
             && account_record.channels.iter().all(|member| all.contains(member))
         {

@@ -71,11 +71,6 @@ pub(crate) fn user(app_user_id: &str) -> String {
     format!("user:{app_user_id}")
 }
 
-/// The address of a whole WhatsApp account.
-pub fn account(account_id: &str) -> Address {
-    Address::new(format!("whatsapp-account:{account_id}"))
-}
-
 /// What must not be readable in the store is known by its hash.
 fn hashed(beginning: &str, what: &str) -> String {
     format!("{beginning}{}", hex::encode(Sha256::digest(what.as_bytes())))

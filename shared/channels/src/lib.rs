@@ -18,7 +18,7 @@ mod tickets;
 
 pub use erasures::{Erasure, ErasureOrigin, new_erasure_code};
 pub use key_ring::{KeyRing, KeyRingSettings, OpenError, Sealed, new_key};
-pub use keys::{DELIVERED_TIME, ERASURE_RECORD_TIME, TOMBSTONE_TIME, account as whatsapp_account};
+pub use keys::{DELIVERED_TIME, ERASURE_RECORD_TIME, TOMBSTONE_TIME};
 pub use metrics::Metrics;
 pub use record::{ChannelRecord, ChannelState, NewChannel, Route};
 pub use reseal::KeyUse;

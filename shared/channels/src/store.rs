@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use chassis::{Clock, Problem, Shutdown};
-use event::{Address, EventId, Lane};
+use chassis::{Problem, Shutdown};
+use event::{Address, EventId, Family, Lane};
 use jiff::Timestamp;
 
 use crate::changes::{self, Changes, Write};
@@ -175,7 +175,7 @@ impl ChannelStore {
             }
             Location::Embedded(folder) => {
                 metrics.connected(true);
-                Back::Embedded(Embedded::open(&folder, Clock, shutdown)?)
+                Back::Embedded(Embedded::open(&folder, shutdown)?)
             }
         };
         Ok(Self { back, metrics })
@@ -227,7 +227,7 @@ impl ChannelStore {
     pub async fn add(&self, channel: &NewChannel, now: Timestamp) -> Result<(), StoreError> {
         self.change(changes::read_to_add(channel), |changes| changes::add(changes, channel, now)).await?;
         // Whoever connects anew after an erasure wants their events again.
-        let account = channel.account_id.as_ref().map(|id| keys::account(id));
+        let account = channel.account_id.as_ref().map(|id| Address::of(Family::WhatsAppAccount, id));
         let anew: Vec<String> =
             account.iter().chain([&channel.address]).map(|address| keys::erased(address.as_str())).collect();
         ask!(self, back => back.unmark(anew))

@@ -9,7 +9,7 @@ use channels::{
     ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, Found, KeyRing, KeyRingSettings, Lookup, Metrics,
     NewChannel, StoreError, new_key,
 };
-use chassis::{Clock, Secret, Shutdown};
+use chassis::{Secret, Shutdown, now};
 use event::{Address, EventId, Lane};
 use prometheus::Registry;
 use testkit::{Link, Redis, eventually};
@@ -93,7 +93,7 @@ fn channel(address: &str, ring: &KeyRing) -> NewChannel {
 }
 
 async fn add(store: &ChannelStore, address: &str) {
-    store.add(&channel(address, &ring()), Clock.now()).await.unwrap();
+    store.add(&channel(address, &ring()), now()).await.unwrap();
 }
 
 async fn look_up(store: &ChannelStore, id: &str, address: &str) -> Found {
@@ -111,7 +111,7 @@ async fn a_store_without_channels_counts_as_away(store: ChannelStore) {
 
 async fn a_channel_is_found_with_its_sealed_token(store: ChannelStore) {
     let ring = ring();
-    store.add(&channel(NUMBER, &ring), Clock.now()).await.unwrap();
+    store.add(&channel(NUMBER, &ring), now()).await.unwrap();
 
     let Found::Channel(route) = look_up(&store, "evt_1", NUMBER).await else { panic!("it is stored") };
 
@@ -145,7 +145,7 @@ async fn an_erased_conversation_is_found_as_erased(store: ChannelStore) {
 async fn a_removed_channel_is_found_as_disconnected_and_has_no_token(store: ChannelStore) {
     add(&store, NUMBER).await;
 
-    store.remove(&Address::new(NUMBER), Clock.now()).await.unwrap();
+    store.remove(&Address::new(NUMBER), now()).await.unwrap();
 
     assert!(matches!(look_up(&store, "evt_1", NUMBER).await, Found::Disconnected));
     let record = store.get(&Address::new(NUMBER)).await.unwrap().unwrap();
@@ -158,16 +158,16 @@ async fn what_was_exported_is_imported_where_it_is_missing(store: ChannelStore) 
     kept.app_user_id = Some("app-user-1".to_owned());
     let gone = NewChannel::new(removed.clone(), "tenant", ring().seal(&Secret::new("other-token")));
     for channel in [&kept, &gone] {
-        store.add(channel, Clock.now()).await.unwrap();
+        store.add(channel, now()).await.unwrap();
     }
-    store.remove(&removed, Clock.now()).await.unwrap();
+    store.remove(&removed, now()).await.unwrap();
     let saved = store.export().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let empty = open(&ChannelsSettings::embedded(folder.path()));
 
     let mut stored = Vec::new();
     for record in saved.iter().chain(&saved) {
-        stored.push(empty.import(record, Clock.now()).await.unwrap());
+        stored.push(empty.import(record, now()).await.unwrap());
     }
 
     assert_eq!(stored, [true, true, false, false], "what is there stays as it is");
@@ -180,40 +180,40 @@ async fn an_erased_channel_leaves_no_record_until_it_is_connected_anew(store: Ch
     let address = Address::new(NUMBER);
     let mut channel = NewChannel::new(address.clone(), "tenant", ring().seal(&Secret::new("dsk-token")));
     (channel.account_id, channel.app_user_id) = (Some("28".to_owned()), Some("app-user-1".to_owned()));
-    store.add(&channel, Clock.now()).await.unwrap();
+    store.add(&channel, now()).await.unwrap();
     let code = store.deletion_code("app-user-1", "fresh").await.unwrap();
     let mine = store.addresses_of("app-user-1").await.unwrap();
 
-    store.erase((&code, ErasureOrigin::Callback), (&mine, &[]), Clock.now()).await.unwrap();
+    store.erase((&code, ErasureOrigin::Callback), (&mine, &[]), now()).await.unwrap();
 
     assert!(store.export().await.unwrap().is_empty() && store.addresses_of("app-user-1").await.unwrap().is_empty());
     assert!(matches!(look_up(&store, "evt_1", NUMBER).await, Found::Erased));
     assert!(matches!(look_up(&store, "evt_1", "whatsapp-account:28").await, Found::Erased));
     assert_eq!(store.deletion_code("app-user-1", "another").await.unwrap(), "fresh");
     let pending = store.pending_erasures().await.unwrap();
-    store.finish_erasure(&code, "of another time", Clock.now()).await.unwrap();
+    store.finish_erasure(&code, "of another time", now()).await.unwrap();
     assert_eq!(store.pending_erasures().await.unwrap(), pending, "it was asked for again meanwhile");
-    store.finish_erasure(&code, &pending[0].1, Clock.now()).await.unwrap();
+    store.finish_erasure(&code, &pending[0].1, now()).await.unwrap();
     assert!(store.erasure(&code).await.unwrap().unwrap().done_at.is_some());
     assert!(store.pending_erasures().await.unwrap().is_empty());
 
-    store.add(&channel, Clock.now()).await.unwrap();
+    store.add(&channel, now()).await.unwrap();
     assert!(matches!(look_up(&store, "evt_1", NUMBER).await, Found::Channel(_)));
 }
 
 async fn a_rotated_token_holds_at_once(store: ChannelStore) {
     let ring = ring();
-    store.add(&channel(NUMBER, &ring), Clock.now()).await.unwrap();
+    store.add(&channel(NUMBER, &ring), now()).await.unwrap();
 
     let rotated = NewChannel::new(Address::new(NUMBER), "t", ring.seal(&Secret::new("rotated")));
-    store.add(&rotated, Clock.now()).await.unwrap();
+    store.add(&rotated, now()).await.unwrap();
 
     let Found::Channel(route) = look_up(&store, "evt_1", NUMBER).await else { panic!("it is stored") };
     assert_eq!(ring.open(&route.dsk_token).unwrap().expose(), "rotated");
 }
 
 async fn care_for_a_token_changes_nothing_once_another_one_is_stored(store: ChannelStore) {
-    let (ring, address, now) = (ring(), Address::new(NUMBER), Clock.now());
+    let (ring, address, now) = (ring(), Address::new(NUMBER), now());
     let [first, second, third] = ["first", "second", "third"].map(|token| ring.seal(&Secret::new(token)));
     let with = |token: &channels::Sealed| NewChannel { access_token: Some(token.clone()), ..channel(NUMBER, &ring) };
     let token = async || store.get(&address).await.unwrap().unwrap().access_token.unwrap();
@@ -239,7 +239,7 @@ async fn care_for_a_token_changes_nothing_once_another_one_is_stored(store: Chan
 }
 
 async fn a_lease_is_one_holders_until_it_is_over(store: ChannelStore) {
-    let (time, now) = (Duration::from_mins(1), Clock.now());
+    let (time, now) = (Duration::from_mins(1), now());
     let after = |seconds: i64| now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
     let lease = async |holder: &str, at| store.lease(("care", holder), time, at).await.unwrap();
 
@@ -271,7 +271,7 @@ async fn two_who_add_to_one_account_do_not_overwrite_each_other(store: ChannelSt
         let mut channel = channel(&format!("whatsapp:{number}"), &ring);
         channel.account_id = Some("9".to_owned());
         let store = store.clone();
-        async move { store.add(&channel, Clock.now()).await }
+        async move { store.add(&channel, now()).await }
     });
 
     let added = futures_util::future::join_all(adds).await;

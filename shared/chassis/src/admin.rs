@@ -12,7 +12,7 @@ use axum::routing::get;
 use prometheus::{Registry, TextEncoder};
 use tracing::info;
 
-use crate::{Problem, ServeLimits, Shutdown, metrics, serve};
+use crate::{Problem, ServeLimits, Shutdown, build_info, serve};
 
 /// Says why the process should get no traffic now; empty when it should. Asked at each `/ready`.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
@@ -32,7 +32,7 @@ pub struct Admin {
 impl Admin {
     /// Listens; port 0 takes a free one. Gives the address that was taken. What a process shows of itself is added.
     pub async fn start(self, listen: SocketAddr, shutdown: &Shutdown) -> Result<SocketAddr, Problem> {
-        metrics::register(&self.registry)?;
+        build_info::register(&self.registry)?;
         let (listener, address) = crate::listen("ADMIN_LISTEN", listen).await?;
         info!(admin.address = %address, "Admin port listens on {address}");
         shutdown.spawn(serve(listener, self.router(shutdown.clone()), LIMITS, shutdown.clone()));

@@ -2,20 +2,39 @@
 
 use jiff::Timestamp;
 
-/// The machine's clock, handed down to whoever may ask for the time.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock;
-
-impl Clock {
-    /// Now, in UTC.
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
-    pub fn now(self) -> Timestamp {
-        Timestamp::now()
-    }
+/// The time now, in UTC. Only the edge calls it: logic takes the time as an argument.
+#[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
+pub fn now() -> Timestamp {
+    Timestamp::now()
 }
 
-/// A number in `[0, 1)`, for jitter. Falls back to the middle where the system has no randomness to give.
+/// Random bytes that nobody can guess, for keys, ids and links.
+///
+/// # Panics
+///
+/// Where the system has no source of randomness. Linux has one as soon as it has booted, and a process without one
+/// could make no secret that is a secret.
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the system has a source of randomness");
+    bytes
+}
+
+/// A number in `[0, 1)`, for jitter.
 pub fn dice() -> f64 {
     const SPAN: f64 = 4_294_967_296.0;
-    getrandom::u32().map_or(0.5, |roll| f64::from(roll) / SPAN)
+    f64::from(u32::from_le_bytes(random())) / SPAN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dice_lie_between_zero_and_one_and_differ() {
+        let rolls: Vec<f64> = (0..100).map(|_| dice()).collect();
+
+        assert!(rolls.iter().all(|roll| (0.0..1.0).contains(roll)), "{rolls:?}");
+        assert!(rolls.iter().any(|roll| *roll > 0.5) && rolls.iter().any(|roll| *roll < 0.5), "{rolls:?}");
+    }
 }

@@ -3,7 +3,9 @@
 mod admin;
 mod arguments;
 mod backoff;
+mod build_info;
 mod clock;
+mod https;
 mod metrics;
 mod process;
 mod proxies;
@@ -12,12 +14,17 @@ mod secret;
 mod serve;
 mod settings;
 mod shutdown;
+mod signing_secret;
 mod telemetry;
 
 pub use admin::{Admin, Readiness};
 pub use arguments::parse;
 pub use backoff::Backoff;
-pub use clock::{Clock, dice};
+pub use clock::{dice, now, random};
+pub use https::{AddressRefused, CheckedResolver, HttpsClient, https_client};
+pub use metrics::{
+    Counter, Counters, Description, DurationGauges, Gauge, Gauges, Histogram, Histograms, Label, Metric,
+};
 pub use process::{host, listen, run};
 pub use proxies::{NoNetwork, TrustedProxies};
 pub use registrar::Registrar;
@@ -25,4 +32,5 @@ pub use secret::Secret;
 pub use serve::{ServeLimits, serve};
 pub use settings::{Problem, Problems, read_secret};
 pub use shutdown::{Drained, Shutdown};
+pub use signing_secret::{NotASigningSecret, SignedContent, SigningSecret};
 pub use telemetry::{LogFormat, TelemetrySettings, start_telemetry};

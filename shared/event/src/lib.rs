@@ -18,6 +18,6 @@ mod wrap;
 
 pub use envelope::{DecodeError, Envelope, Field, Letter, Wire, trace_id};
 pub use event::{Event, UNRECOGNIZED};
-pub use names::{Address, Class, Effect, EventId, EventType, Lane};
+pub use names::{Address, Class, Effect, EventId, EventType, Family, Lane};
 pub use split::split;
 pub use unrecognized::Unrecognized;

@@ -47,11 +47,6 @@ name! {
     EventType
 }
 name! {
-    /// The channel an event belongs to, such as `whatsapp:106540352242922`.
-    #[derive(Debug)]
-    Address
-}
-name! {
     /// One conversation's ordered stream. It may hold a phone number, so it has no readable `Debug`.
     Lane
 }
@@ -59,6 +54,88 @@ name! {
 impl fmt::Debug for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Lane(..)")
+    }
+}
+
+/// What a channel is at Meta.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// A WhatsApp number; the id is Meta's `phone_number_id`.
+    WhatsApp,
+    /// A whole WhatsApp account, for what concerns no single number; the id is the account's (`WABA id`).
+    WhatsAppAccount,
+    /// An Instagram account.
+    Instagram,
+    /// A Facebook Page.
+    Messenger,
+    /// No channel: what could not be read, or an address that this version does not know.
+    Other,
+}
+
+impl Family {
+    const KNOWN: [Self; 4] = [Self::WhatsApp, Self::WhatsAppAccount, Self::Instagram, Self::Messenger];
+
+    /// As it stands before the colon of an address.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::WhatsApp => "whatsapp",
+            Self::WhatsAppAccount => "whatsapp-account",
+            Self::Instagram => "instagram",
+            Self::Messenger => "messenger",
+            Self::Other => "meta",
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        Self::KNOWN.into_iter().find(|family| family.as_str() == text).unwrap_or(Self::Other)
+    }
+}
+
+/// The channel an event belongs to, such as `whatsapp:106540352242922`: its family, a colon, its id at Meta.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Address {
+    text: Arc<str>,
+    family: Family,
+}
+
+impl Address {
+    /// Takes the text as it is; whoever reads from outside has checked it.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
+        let family = text.split_once(':').map_or(Family::Other, |(family, _)| Family::parse(family));
+        Self { text, family }
+    }
+
+    /// The address of that id.
+    pub fn of(family: Family, id: &str) -> Self {
+        Self { text: [family.as_str(), ":", id].concat().into(), family }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What the channel is.
+    pub const fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The channel's id at Meta: what stands after the first colon.
+    pub fn id(&self) -> &str {
+        self.text.split_once(':').map_or(&self.text, |(_, id)| id)
+    }
+}
+
+impl From<&Address> for Arc<str> {
+    fn from(address: &Address) -> Self {
+        Self::clone(&address.text)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text)
     }
 }
 
@@ -107,5 +184,32 @@ impl Effect {
     /// The effect of that name.
     pub fn parse(text: &str) -> Option<Self> {
         (text == Self::AccountRemoved.as_str()).then_some(Self::AccountRemoved)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_what_its_channel_is() {
+        for (text, family, id) in [
+            ("whatsapp:1065", Family::WhatsApp, "1065"),
+            ("whatsapp-account:1028", Family::WhatsAppAccount, "1028"),
+            ("instagram:1784", Family::Instagram, "1784"),
+            ("messenger:7:8", Family::Messenger, "7:8"),
+            ("meta:unrecognized", Family::Other, "unrecognized"),
+            ("telegram:1", Family::Other, "1"),
+            ("whatsapp", Family::Other, "whatsapp"),
+        ] {
+            let address = Address::new(text);
+
+            assert_eq!((address.family(), address.id()), (family, id), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_made_of_parts_is_the_one_made_of_its_text() {
+        assert_eq!(Address::of(Family::WhatsAppAccount, "1028"), Address::new("whatsapp-account:1028"));
     }
 }

@@ -1,6 +1,6 @@
 //! Dead letters: read one after the other under a lock, forgotten one by one, and otherwise left where they are.
 
-use chassis::{Clock, host};
+use chassis::{host, now};
 use event::{Envelope, Letter};
 use jiff::Timestamp;
 
@@ -114,5 +114,5 @@ impl DeadScan {
 
 /// How the holder of a scan is named to whoever comes second.
 pub(crate) fn holder() -> String {
-    format!("process {} on {} since {}", std::process::id(), host(), Clock.now().strftime("%F %T.%6f UTC"))
+    format!("process {} on {} since {}", std::process::id(), host(), now().strftime("%F %T.%6f UTC"))
 }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use chassis::{Clock, Shutdown};
+use chassis::Shutdown;
 use event::Class;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -43,7 +43,7 @@ impl Embedded {
         // Unbounded in name only: a taker has one question open, and one settlement for each envelope in hand.
         let (jobs, job_receiver) = mpsc::unbounded_channel();
         let written = Arc::new(Notify::new());
-        let writer = writer::Writer::new(database, Arc::clone(&written), metrics.clone(), Clock);
+        let writer = writer::Writer::new(database, Arc::clone(&written), metrics.clone());
         shutdown.spawn(writer.run(receiver, job_receiver));
         for side in [Side::Publish, Side::Take] {
             metrics.connected(side, true);

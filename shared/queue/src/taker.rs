@@ -1,7 +1,7 @@
 //! Taking: what comes out of the queue stays the queue's until it is acknowledged.
 
 use bytes::Bytes;
-use chassis::Clock;
+use chassis::now;
 use event::{Address, Class, DecodeError, Envelope, EventId, EventType, Lane};
 use tokio::sync::{mpsc, oneshot};
 
@@ -129,7 +129,7 @@ impl Drop for Taken {
 
 /// Carries what is no envelope to the dead letters.
 pub(crate) fn stand_in(id: EventId, class: Class, body: Bytes) -> Envelope {
-    let now = Clock.now();
+    let now = now();
     Envelope {
         id,
         event_type: EventType::new(UNDECODABLE),

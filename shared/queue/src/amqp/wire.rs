@@ -2,7 +2,7 @@
 //! added. (On RabbitMQ 3.10 a copied `x-death` makes the broker drop an event on its way back from a retry queue.)
 
 use bytes::Bytes;
-use chassis::Clock;
+use chassis::now;
 use event::{Class, DecodeError, Envelope, EventId, Field, Wire};
 use jiff::Timestamp;
 use lapin::BasicProperties;
@@ -78,7 +78,7 @@ fn id_or_made_up(properties: &BasicProperties, tag: u64) -> EventId {
 /// An id that no other message has: nothing that was ever queued is dropped.
 fn made_up(name: &str, tag: u64) -> EventId {
     let name = &name[..name.floor_char_boundary(MADE_UP_NAME_BYTES)];
-    EventId::new(format!("{name}.{tag}.{}", Clock.now().as_nanosecond()))
+    EventId::new(format!("{name}.{tag}.{}", now().as_nanosecond()))
 }
 
 /// Why the broker itself dead-lettered a message, and when: the newest entry of `x-death`.

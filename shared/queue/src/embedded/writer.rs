@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chassis::Clock;
+use chassis::now;
 use event::Class;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -36,7 +36,6 @@ pub(super) enum Job {
 pub(super) struct Writer {
     written: Arc<Notify>,
     metrics: Metrics,
-    clock: Clock,
     database: Option<Connection>,
 }
 
@@ -58,8 +57,8 @@ enum Answer {
 }
 
 impl Writer {
-    pub(super) fn new(database: Connection, written: Arc<Notify>, metrics: Metrics, clock: Clock) -> Self {
-        Self { written, metrics, clock, database: Some(database) }
+    pub(super) fn new(database: Connection, written: Arc<Notify>, metrics: Metrics) -> Self {
+        Self { written, metrics, database: Some(database) }
     }
 
     /// Runs until every publisher and taker is gone.
@@ -92,7 +91,7 @@ impl Writer {
     /// Writes a group. Gives back the settlements that have to be written again, where the disk failed.
     async fn commit(&mut self, group: Group) -> Vec<Job> {
         let Some(mut database) = self.database.take() else { return Vec::new() };
-        let now = self.clock.now().as_millisecond();
+        let now = now().as_millisecond();
         let (is_publishing, started) = (!group.requests.is_empty(), Instant::now());
         let work = tokio::task::spawn_blocking(move || {
             let written = write(&mut database, &group, now);
