@@ -89,7 +89,7 @@ if $long; then
     run "Container files" ops/check-containers.sh
     note "Dockerfile, docker-compose.yml and ops/k8s (linter, compose, kustomize, schemas)"
 
-    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture long:: proxy::
+    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: operating::reverse_proxy::
     note "drills (100,000 events, many kills), nginx in front of ingest"
 
     four="${RABBITMQ_4-target/rabbitmq-4}"

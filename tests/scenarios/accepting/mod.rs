@@ -1,0 +1,3 @@
+//! What ingest accepts, and what it refuses.
+
+mod notifications;

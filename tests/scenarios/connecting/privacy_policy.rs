@@ -1,0 +1,54 @@
+//! The privacy policy as it is shown: its figures are the software's, and the operator can put another one in its place.
+
+use std::time::Duration;
+
+use crate::support::browser::Browser;
+use crate::support::connect_stack::Desk;
+use crate::support::stack::start_program;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_says_what_the_software_does_with_its_own_figures() {
+    let contact = "Example Ltd, privacy@example.com";
+    let desk = Desk::start_with(&[("TICKET_TIME", "90m"), ("PRIVACY_CONTACT", contact)]).await;
+    let days = |time: Duration| time.as_secs() / (24 * 60 * 60);
+
+    let page = Browser::new(&desk.address).get("/privacy").await;
+
+    assert_eq!(page.status, 200);
+    for said in [
+        "Privacy policy – ".to_owned(),
+        "encrypted (Fernet)".to_owned(),
+        contact.to_owned(),
+        format!("waits with us, for {} days at most", days(queue::CLASS_TTL)),
+        format!("for a person to look at, for {} days at most", days(queue::DEAD_TTL)),
+        format!("without its content, for {} days", days(channels::DELIVERED_TIME)),
+        format!("remembered for {} more days", days(channels::TOMBSTONE_TIME)),
+        format!("remembered for {} days, without personal data", days(channels::ERASURE_RECORD_TIME)),
+        "works for 1h 30m".to_owned(),
+        "for 30 minutes".to_owned(),
+    ] {
+        let text = page.body.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&said), "it does not say {said:?}: {text}");
+    }
+    assert!(Browser::new(&desk.address).get("/").await.body.contains("href=\"/privacy\""), "no page leads to it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_own_policy_takes_its_place_and_a_wrong_one_is_refused_with_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.md");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, "# Ours\n\nKept for {delivered_days} days.\n").unwrap();
+
+    let desk = Desk::start_with(&[("PRIVACY_POLICY_FILE", path)]).await;
+    let page = Browser::new(&desk.address).get("/privacy").await;
+    assert!(page.body.contains("<h1>Ours</h1>") && page.body.contains("Kept for 8 days."), "{page:?}");
+
+    for (text, reason) in [("# Ours\n\n{weeks}\n", "names {weeks}, which is none of {contact}"), ("", "is empty")] {
+        std::fs::write(&file, text).unwrap();
+        let settings = desk.settings_with(("PRIVACY_POLICY_FILE", path));
+        let mut process = start_program("connect", &settings);
+        let status = process.ends().await;
+        assert!(!status.success() && process.said().contains(reason), "{}", process.said());
+    }
+}

@@ -1,0 +1,177 @@
+//! The slow ones: many events, many kills.
+
+use std::time::{Duration, Instant};
+
+use event::Class;
+use testkit::eventually_within;
+
+use crate::support::bodies::{self, NUMBER, statuses, text};
+use crate::support::stack::{Stack, program};
+
+/// A drill may take this long on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(15);
+const EVENTS: usize = 100_000;
+/// Updates in one notification, as many as Meta batches.
+const BATCH: usize = 1_000;
+const KILLS: usize = 12;
+const BETWEEN_KILLS: usize = 250;
+/// Between two kills of a dispatcher under load.
+const KILL_PERIOD: Duration = Duration::from_secs(3);
+/// Events of each half of a round of the drill about recovery, and how many people sent them. Rounds, because the
+/// machine may have other work meanwhile.
+const BACKLOG: usize = 1_700;
+const BACKLOG_ROUNDS: usize = 3;
+const PEOPLE: usize = 1_000;
+const POSTS_AT_ONCE: usize = 20;
+/// Envelopes that a dispatcher can have in hand: no more can be delivered twice when it dies.
+const WINDOWS: usize = 192 + 64;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_events_arrive_each_once() {
+    let mut stack = Stack::start().await;
+    stack.processes.add_dispatcher().await;
+
+    for first in (0..EVENTS).step_by(BATCH) {
+        stack.processes.post_until_accepted(statuses(first..first + BATCH)).await;
+    }
+
+    let dsk = &stack.processes.dsk;
+    eventually_within(PATIENCE, "every event arrives", async || (dsk.requests() >= EVENTS).then_some(())).await;
+    assert_eq!((dsk.ids().len(), dsk.requests()), (EVENTS, EVENTS), "some came twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dispatchers_killed_again_and_again_lose_no_event() {
+    let mut stack = Stack::start().await;
+    stack.processes.dsk.behave(|dsk| (dsk.delay, dsk.fail_ratio) = (Duration::from_millis(30), 0.05));
+
+    for kill in 0..KILLS {
+        for serial in kill * BETWEEN_KILLS..(kill + 1) * BETWEEN_KILLS {
+            stack.processes.post_until_accepted(text(serial)).await;
+        }
+        stack.processes.dispatchers.remove(0).kill().await;
+        stack.processes.add_dispatcher().await;
+    }
+
+    let (sent, dsk) = (KILLS * BETWEEN_KILLS, &stack.processes.dsk);
+    eventually_within(PATIENCE, "every event arrives", async || (dsk.ids().len() == sent).then_some(())).await;
+    println!("{sent} events, {} requests, {KILLS} kills", dsk.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeats_and_kills_deliver_few_events_twice_and_lose_none() {
+    let mut stack = Stack::start().await;
+    stack.processes.add_dispatcher().await;
+
+    let mut killed_at = Instant::now();
+    let mut kills = 0;
+    for (serial, first) in (0..EVENTS).step_by(BATCH).enumerate() {
+        stack.processes.post_until_accepted(statuses(first..first + BATCH)).await;
+        if serial % 10 == 0 {
+            // Meta sends again what it believes was not heard.
+            stack.processes.post_until_accepted(statuses(first..first + BATCH)).await;
+        }
+    }
+    eventually_within(PATIENCE, "every event arrives", async || {
+        if kills < KILLS && killed_at.elapsed() > KILL_PERIOD {
+            stack.processes.dispatchers.remove(0).kill().await;
+            stack.processes.add_dispatcher().await;
+            (killed_at, kills) = (Instant::now(), kills + 1);
+        }
+        (stack.processes.dsk.ids().len() == EVENTS).then_some(())
+    })
+    .await;
+
+    let twice = stack.processes.dsk.requests() - EVENTS;
+    println!("{EVENTS} events, 10 % sent twice, {kills} kills: {twice} reached DSK twice, under the same webhook-id");
+    assert!(twice <= kills * WINDOWS, "{twice} repeats");
+}
+
+/// Address space of a command that looks through all of them; their bodies alone would take a third of it.
+const BOUNDED_KB: usize = 400_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_dead_letters_are_looked_through_in_bounded_memory() {
+    let mut stack = Stack::start().await;
+    stack.processes.dispatchers.remove(0).stop().await;
+    stack.park(EVENTS).await;
+
+    for command in ["discard --all", "replay --all --yes --rate 100000"] {
+        let started = Instant::now();
+        let ops = program("ops").display().to_string();
+        let bounded = format!("ulimit -v {BOUNDED_KB} && exec {ops} dead-letters {command}");
+        let mut command = tokio::process::Command::new("sh");
+        command.args(["-c", &bounded]).env_clear().envs(stack.ops_settings());
+        let output = command.output().await.expect("there is a shell");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(said.contains(&EVENTS.to_string()), "{said}");
+        println!("{bounded}: {:?}", started.elapsed());
+    }
+
+    let replayed = stack.waiting(Class::Messages).await;
+    assert_eq!((replayed, stack.dead_letters().await.len()), (u64::try_from(EVENTS).ok(), 0));
+}
+
+/// Posts these chats.
+async fn post_backlog(stack: &Stack, serials: std::ops::Range<usize>) {
+    for first in serials.clone().step_by(POSTS_AT_ONCE) {
+        let posts = (first..serials.end.min(first + POSTS_AT_ONCE)).map(|serial| {
+            let person = format!("491777{:05}", serial % PEOPLE);
+            stack.processes.post_until_accepted(bodies::from(NUMBER, &person, &format!("backlog.{serial}")))
+        });
+        futures_util::future::join_all(posts).await;
+    }
+}
+
+/// Events a second until DSK has so many, counted from what it has now. Once it is well each takes one request, and
+/// requests are counted without keeping DSK from its work: before the events, or some that come meanwhile would be
+/// waited for twice.
+async fn rate(stack: &Stack, until: usize) -> f64 {
+    let dsk = &stack.processes.dsk;
+    let (started, asked) = (Instant::now(), dsk.requests());
+    let events = until - dsk.ids().len();
+    let has_all = async || (dsk.requests() >= asked + events).then(|| started.elapsed());
+    let took = eventually_within(PATIENCE, "every event arrives", has_all).await;
+    stack.processes.delivered(until).await;
+    f64::from(u32::try_from(events).expect("some thousands")) / took.as_secs_f64()
+}
+
+/// Queues events while no dispatcher is there, then starts one: the rate of a healthy run.
+async fn healthy_rate(stack: &mut Stack, serials: std::ops::Range<usize>) -> f64 {
+    assert_eq!(stack.processes.dispatchers.remove(0).stop().await, Some(0));
+    post_backlog(stack, serials.clone()).await;
+    stack.processes.add_dispatcher().await;
+    rate(stack, serials.end).await
+}
+
+/// Queues events while DSK is away, then mends it: the rate after its first good answer, and how long that took.
+async fn recovered_rate(stack: &Stack, serials: std::ops::Range<usize>) -> (f64, Duration) {
+    let dsk = &stack.processes.dsk;
+    dsk.behave(|dsk| dsk.answer = Some(503));
+    post_backlog(stack, serials.clone()).await;
+    let mended_at = Instant::now();
+    dsk.behave(|dsk| dsk.answer = None);
+    let is_noticed = async || (dsk.ids().len() > serials.start).then_some(());
+    eventually_within(PATIENCE, "a probe finds DSK well", is_noticed).await;
+    let noticed_after = mended_at.elapsed();
+    (rate(stack, serials.end).await, noticed_after)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_backlog_of_an_outage_drains_as_fast_as_one_that_met_no_outage() {
+    let mut stack = Stack::start().await;
+
+    let (mut healthy, mut recovered, mut noticed_after) = (0.0_f64, 0.0_f64, Duration::ZERO);
+    for first in (0..BACKLOG_ROUNDS).map(|round| round * 2 * BACKLOG) {
+        healthy = healthy.max(healthy_rate(&mut stack, first..first + BACKLOG).await);
+        let (rate, noticed) = recovered_rate(&stack, first + BACKLOG..first + 2 * BACKLOG).await;
+        (recovered, noticed_after) = (recovered.max(rate), noticed_after.max(noticed));
+    }
+
+    let ratio = recovered / healthy;
+    println!("{BACKLOG} queued events, best of {BACKLOG_ROUNDS} rounds: {healthy:.0}/s without an outage");
+    println!("{recovered:.0}/s after one ({ratio:.2}); its end was noticed after at most {noticed_after:?}");
+    assert!(ratio > 0.3, "{ratio:.2}");
+    assert_eq!(stack.dead_letters().await.len(), 0);
+}

@@ -1,0 +1,95 @@
+//! What is no envelope, put into the queue by somebody else or by a version to come: parked with its body, and in
+//! nobody's way.
+
+use event::Class;
+use lapin::options::{BasicGetOptions, BasicPublishOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use queue::Place;
+use testkit::eventually;
+
+use crate::support::bodies::text;
+use crate::support::stack::Stack;
+
+/// Nothing of ours, text and not; an id and nothing else, twice; our headers, but one of another kind, and one with a
+/// word that we never write.
+fn poisons() -> Vec<(&'static [u8], BasicProperties)> {
+    let nothing = BasicProperties::default();
+    let named = BasicProperties::default().with_message_id("order-1".into());
+    let headers = |class: AMQPValue| {
+        let mut headers = FieldTable::default();
+        for (name, text) in [("type", "whatsapp.message"), ("address", "whatsapp:1"), ("lane", "whatsapp:1/2")] {
+            headers.insert(name.into(), AMQPValue::LongString(text.into()));
+        }
+        headers.insert("class".into(), class);
+        BasicProperties::default().with_message_id("evt_00000000000000000000000001".into()).with_headers(headers)
+    };
+    vec![
+        (b"hello", nothing.clone()),
+        (b"\xff\xfe\x00", nothing.clone()),
+        (b"", nothing),
+        (b"first of two", named.clone()),
+        (b"second of two", named),
+        (b"a number", headers(AMQPValue::LongLongInt(1))),
+        (b"a class to come", headers(AMQPValue::LongString("whispers".into()))),
+    ]
+}
+
+async fn channel(stack: &Stack) -> (Connection, Channel) {
+    let connection =
+        Connection::connect(&stack.direct.queue_url, ConnectionProperties::default()).await.expect("it connects");
+    let channel = connection.create_channel().await.expect("it opens");
+    (connection, channel)
+}
+
+async fn put(channel: &Channel, (body, properties): (&[u8], BasicProperties)) {
+    let queue = Place::Class(Class::Messages).queue();
+    channel
+        .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), body, properties)
+        .await
+        .expect("it is sent");
+}
+
+/// Bodies of so many dead letters, which go back when the AMQP channel is closed.
+async fn parked(channel: &Channel, count: usize) -> Vec<Vec<u8>> {
+    let mut bodies = Vec::new();
+    eventually("the dead letters are read", async || {
+        while let Some(got) =
+            channel.basic_get(Place::Dead.queue().into(), BasicGetOptions::default()).await.expect("it can be read")
+        {
+            bodies.push(got.delivery.data);
+        }
+        (bodies.len() >= count).then_some(())
+    })
+    .await;
+    bodies.sort();
+    bodies
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_envelope_is_parked_with_its_body_and_delays_nobody() {
+    let mut stack = Stack::start().await;
+    assert_eq!(stack.processes.dispatchers.remove(0).stop().await, Some(0));
+    let (connection, channel) = channel(&stack).await;
+
+    let poisons = poisons();
+    for (serial, poison) in poisons.iter().enumerate() {
+        assert_eq!(stack.processes.post(text(serial)).await, 200);
+        put(&channel, poison.clone()).await;
+    }
+    stack.processes.add_dispatcher().await;
+
+    stack.processes.delivered(poisons.len()).await;
+    let letters = eventually("all are parked", async || {
+        let letters = stack.dead_letters().await;
+        (letters.len() >= poisons.len()).then_some(letters)
+    })
+    .await;
+    assert!(letters.iter().all(|letter| letter.letter.reason == "undecodable"), "{letters:?}");
+    let mut expected: Vec<&[u8]> = poisons.iter().map(|(body, _)| *body).collect();
+    expected.sort_unstable();
+    assert_eq!(parked(&channel, poisons.len()).await, expected);
+    assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0), "the worker is alive and well");
+    assert_eq!(stack.waiting(Class::Messages).await, Some(0));
+    connection.close(200, "done".into()).await.unwrap();
+}

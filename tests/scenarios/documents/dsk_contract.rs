@@ -1,0 +1,181 @@
+//! `docs/dsk-contract.md` is true: its table of answers, its figures, its example of a signature, its schema, and the
+//! recorded requests beside it, which `UPDATE_EXPECT=1 cargo test --package scenarios names::dsk_contract` writes anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use channels::NewChannel;
+use chassis::{Secret, SignedContent, SigningSecret, now};
+use dispatcher::{Cause, Reason, Remedy};
+use event::Address;
+use expect_test::expect_file;
+use hyper::StatusCode;
+use jsonschema::Validator;
+use ops::dsk::Seen;
+use serde_json::Value;
+
+use crate::documents::architecture::{read, root};
+use crate::support::bodies::ADDRESS;
+use crate::support::recordings::{ACCOUNT, INSTAGRAM, PAGE, SAMPLES, recording};
+use crate::support::stack::{DSK_TOKEN, SIGNING_SECRET, Stack, key_ring};
+
+/// Requests whose body is held against the schema after a test: a drill has a hundred thousand.
+const CHECKED_MAX: usize = 200;
+
+static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+    let schema = read(&root().join("docs/dsk-contract.schema.json"));
+    let schema: Value = serde_json::from_str(&schema).expect("the schema is JSON");
+    jsonschema::options().should_validate_formats(true).build(&schema).expect("it is a schema")
+});
+
+/// What DSK got keeps to the schema.
+pub(crate) fn check(seen: &[Seen]) {
+    for seen in seen.iter().take(CHECKED_MAX) {
+        let body: Value = serde_json::from_slice(&seen.body).expect("the body is JSON");
+        let complaints: Vec<String> = SCHEMA.iter_errors(&body).map(|error| error.to_string()).collect();
+        assert!(complaints.is_empty(), "{} of {} breaks the contract: {complaints:?}", seen.id, seen.event_type);
+    }
+}
+
+fn document() -> String {
+    read(&root().join("docs/dsk-contract.md"))
+}
+
+/// The cells of the table that has this as its first head, without its head.
+fn table(document: &str, head: &str) -> Vec<Vec<String>> {
+    let rows = document.lines().skip_while(|line| !line.starts_with(&format!("| {head} |")));
+    let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// What stands between backticks.
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+/// The remedy that the document's word stands for.
+fn remedy(word: &str, pause: Option<Duration>) -> Remedy {
+    match word {
+        "delivered" => Remedy::Delivered,
+        "unavailable" => Remedy::Retry,
+        "throttled" => Remedy::Wait(pause),
+        "misconfigured" => Remedy::Mend,
+        "rejected" => Remedy::DeadLetter(Reason::Rejected),
+        other => panic!("{other} is none of the contract's words"),
+    }
+}
+
+#[test]
+fn the_table_of_answers_is_total_and_says_what_the_dispatcher_does() {
+    let table = table(&document(), "your answer");
+    let named: Vec<&str> = table.iter().flat_map(|row| quoted(&row[0])).collect();
+    assert_eq!(named.len(), named.iter().collect::<BTreeSet<_>>().len(), "an answer stands in two rows");
+    let row_of = |name: &str| table.iter().find(|row| quoted(&row[0]).any(|quoted| quoted == name));
+
+    for status in 100..=599_u16 {
+        let class = format!("{}xx", status / 100);
+        let row = row_of(&status.to_string()).or_else(|| row_of(&class));
+        let row = row.unwrap_or_else(|| panic!("{status} stands in no row"));
+        for (word, retry_after) in [(&row[1], None), (&row[2], Some(Duration::from_secs(7)))] {
+            let status = StatusCode::from_u16(status).expect("it has three digits");
+            let cause = Cause::Answered { status, retry_after, answer: String::new() };
+            assert_eq!(cause.remedy(), remedy(word, retry_after), "{status}, Retry-After {retry_after:?}");
+        }
+    }
+    for (words, cause) in [("no connection, TLS failure", Cause::Unreachable), ("no answer in time", Cause::TimedOut)] {
+        let row = table.iter().find(|row| row[0].contains(words)).expect("a row says so");
+        assert_eq!(cause.remedy(), remedy(&row[1], None), "{words}");
+    }
+}
+
+#[test]
+fn every_figure_of_the_document_is_the_programs() {
+    let document = document().replace('\n', " ");
+    let figures = [
+        ("| TCP connection | within 3 s |", "client.rs", "CONNECT_TIME: Duration = Duration::from_secs(3);"),
+        ("within 10 s by default", "settings.rs", "default_value = \"10s\""),
+        ("which is 4 MiB at most", "../../../ingest/src/receive.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
+        ("64 KiB are read", "client.rs", "ANSWER_BYTES_MAX: usize = 64 << 10;"),
+        ("the first 500 bytes of your answer", "client.rs", "ANSWER_KEPT_BYTES: usize = 500;"),
+        ("kept for 50 s, up to 256", "client.rs", "IDLE_TIME: Duration = Duration::from_secs(50);"),
+        ("kept for 50 s, up to 256", "client.rs", "IDLE_CONNECTIONS_MAX: usize = 256;"),
+        ("up to 192 of class `messages`", "settings.rs", "default_value_t = 192"),
+        ("up to 64 of `updates`", "settings.rs", "default_value_t = 64"),
+        ("0.2 s, 0.4 s … 5 s", "policy.rs", "base: Duration::from_millis(200), ceiling: Duration::from_secs(5)"),
+        ("for 30 s in all", "policy.rs", "in_place_total: Duration::from_secs(30),"),
+        ("a failed attempt 24 h after", "policy.rs", "attempts_for: Duration::from_hours(24),"),
+        ("waits for up to 7 days", "policy.rs", "kept_for: Duration::from_hours(7 * 24),"),
+        ("when five different events", "pauses.rs", "RUN_EVENTS: usize = 5;"),
+        ("(over 0.3 s or more)", "pauses.rs", "RUN_TIME: Duration = Duration::from_millis(300);"),
+        ("0.5 s at first, every 5 s later", "pauses.rs", "Duration::from_millis(500), ceiling: Duration::from_secs(5)"),
+        ("about 1 s, doubled with each further one up to 30 s", "pauses.rs", "(1), ceiling: Duration::from_secs(30)"),
+        ("one attempt a minute", "pauses.rs", "MISCONFIGURED: Duration = Duration::from_mins(1);"),
+        ("Up to 30 s events wait in hand", "pauses.rs", "IN_HAND_MAX: Duration = Duration::from_secs(30);"),
+        ("for at most 1 h.", "pauses.rs", "PAUSE_MAX: Duration = Duration::from_hours(1);"),
+        (
+            "not sent again for 8 days",
+            "../../../shared/channels/src/keys.rs",
+            "DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);",
+        ),
+        (
+            "kept for 14 days",
+            "../../../shared/queue/src/topology.rs",
+            "DEAD_TTL: Duration = Duration::from_hours(14 * 24);",
+        ),
+    ];
+    for (said, file, line) in figures {
+        assert!(document.contains(said), "the document no longer says {said:?}");
+        let source = read(&root().join("dispatcher/src").join(file));
+        assert!(source.contains(line), "{file} has no {line:?}, and the document says {said:?}");
+    }
+    let rests = queue::Tier::ALL.map(|tier| tier.delay().as_secs());
+    assert!(
+        rests == [10, 60, 600, 3600] && document.contains("10 s, 1 min, 10 min, and from there on 1 h"),
+        "{rests:?}"
+    );
+}
+
+#[test]
+fn the_example_of_a_signature_is_right() {
+    let rows = table(&document(), "part of the example");
+    let value: BTreeMap<&str, &str> =
+        rows.iter().map(|row| (row[0].trim_matches('`'), row[1].trim_matches('`'))).collect();
+    let secret = SigningSecret::parse(&Secret::new(value["signing secret"])).expect("a signing secret");
+    let timestamp = value["webhook-timestamp"].parse().expect("seconds");
+
+    let signature = secret.sign(SignedContent { id: value["webhook-id"], timestamp, body: value["body"].as_bytes() });
+
+    assert_eq!(signature, value["webhook-signature"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_recorded_requests_are_what_is_really_sent() {
+    let stack = Stack::start().await;
+    let (dsk, ring) = (&stack.processes.dsk, key_ring(&[&stack.processes.key()]));
+    dsk.behave(|dsk| dsk.keeps_headers = true);
+    for (address, account_id) in [(ADDRESS, Some(ACCOUNT)), (INSTAGRAM, None), (PAGE, None)] {
+        let channel = NewChannel::new(Address::new(address), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
+        let channel = NewChannel { account_id: account_id.map(str::to_owned), ..channel };
+        stack.store().add(&channel, now()).await.expect("the store is there");
+    }
+
+    for (sent, (_, notification)) in SAMPLES.iter().enumerate() {
+        assert_eq!(stack.processes.post((*notification).into()).await, 200);
+        stack.processes.delivered(sent + 1).await;
+    }
+
+    let seen = dsk.seen();
+    assert_eq!(seen.len(), SAMPLES.len(), "one request each");
+    for ((name, _), seen) in SAMPLES.iter().zip(&seen) {
+        assert_eq!((seen.status, seen.fault), (200, None), "{name}: token and signature were checked");
+        expect_file![root().join(file(name))].assert_eq(&recording(seen, SIGNING_SECRET));
+    }
+    let folder = std::fs::read_dir(root().join("docs/dsk-requests")).expect("the recordings are there");
+    assert_eq!(folder.count(), SAMPLES.len(), "a recording that nothing writes");
+    assert!(document().contains(SIGNING_SECRET), "the document says with what they verify");
+}
+
+fn file(name: &str) -> String {
+    format!("docs/dsk-requests/{name}.http")
+}

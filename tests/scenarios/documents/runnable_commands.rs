@@ -1,0 +1,81 @@
+//! The documents' commands, run as they are written: code blocks marked `sh runnable`.
+
+use std::path::Path;
+
+use tempfile::TempDir;
+use testkit::{Process, RabbitMq, Redis, eventually, free_port};
+
+use crate::documents::architecture::{read, root};
+use crate::support::bodies::text;
+use crate::support::stack::{Stack, program};
+
+/// The blocks of a document that are marked, in their order.
+fn runnable(document: &str, section: &str) -> String {
+    let text = read(&root().join(document));
+    let (_, text) = text.split_once(&format!("## {section}\n")).expect("the section is there");
+    let text = text.split("\n## ").next().expect("it begins");
+    let blocks: Vec<&str> =
+        text.split("```sh runnable\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty(), "{document}, {section}: nothing is marked runnable");
+    blocks.join("\n")
+}
+
+fn shell(script: &str, folder: &Path, settings: &[(&'static str, String)]) -> Process {
+    let programs = program("ops").parent().expect("it lies in a folder").display().to_string();
+    let path = format!("{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    let mut settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    settings.push(("PATH", &path));
+    // What a script leaves running ends with it.
+    let script =
+        format!("set -e\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\ncd '{}'\n{script}", folder.display());
+    Process::start(Path::new("/bin/bash"), &["-c", &script], &settings)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readmes_walk_by_hand_delivers_its_notification_once() {
+    let (broker, redis, folder) = (RabbitMq::shared().await, Redis::shared().await, TempDir::new().unwrap());
+    let (ingest, dsk) = (free_port(), free_port());
+    // Other runs stand beside this one: servers and ports of its own, everything else as written.
+    let written = runnable("README.md", "Run it by hand");
+    let script =
+        written.replace("127.0.0.1:9100", &format!("127.0.0.1:{dsk}")).replace("127.0.0.1:9412", "127.0.0.1:0");
+    let script = format!("{script}\nops webhook send local/hello.json\nops topology\necho walked\nwait\n");
+    let settings = [
+        ("QUEUE_URL", broker.vhost().url()),
+        ("CHANNELS_URL", redis.url()),
+        ("CHANNELS_KEY_PREFIX", redis.prefix()),
+        ("INGEST_LISTEN", format!("127.0.0.1:{ingest}")),
+        ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
+        ("DSK_LISTEN", format!("127.0.0.1:{dsk}")),
+        ("WEBHOOK_URL", format!("http://127.0.0.1:{ingest}/webhook")),
+    ];
+
+    let mut walk = shell(&script, folder.path(), &settings);
+    walk.says("walked").await;
+    let delivered = || walk.said().lines().filter(|line| line.ends_with("whatsapp.message attempt 1")).count();
+    eventually("DSK has the event", async || (delivered() > 0).then_some(())).await;
+
+    assert_eq!(delivered(), 1, "{}", walk.said());
+    walk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_runbooks_restore_drill_works_and_brings_a_lost_redis_back() {
+    let mut stack = Stack::start().await;
+    let folder = TempDir::new().unwrap();
+    let mut settings = stack.ops_settings();
+    settings.push(("KEY_RING", stack.processes.key().expose().to_owned()));
+
+    let drill = runnable("ops/runbook.md", "Backup and restore");
+    let mut walk = shell(&drill, folder.path(), &settings);
+    assert!(walk.ends().await.success(), "{}", walk.said());
+    assert!(walk.said().contains("Stored 1 records"), "{}", walk.said());
+
+    stack.forget_everything().await;
+    assert_eq!(stack.processes.post(text(1)).await, 200);
+    let saved = folder.path().join("channels.backup");
+    stack.ops(&["channels", "import", saved.to_str().unwrap()]).await;
+
+    stack.processes.delivered(1).await;
+    assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0));
+}

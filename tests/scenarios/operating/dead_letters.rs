@@ -1,0 +1,132 @@
+//! Dead letters in an operator's hands: seen without anybody's data, replayed and discarded without losing any.
+
+use chassis::now;
+use event::Address;
+use queue::DeadLetter;
+use testkit::{Process, eventually};
+
+use crate::support::bodies::{ADDRESS, text};
+use crate::support::stack::{Stack, program};
+
+/// Posts messages that DSK refuses, and waits until all are parked.
+async fn parked(stack: &Stack, serials: std::ops::Range<usize>) -> Vec<DeadLetter> {
+    stack.processes.dsk.behave(|dsk| dsk.answer = Some(400));
+    let count = serials.len();
+    for serial in serials {
+        assert_eq!(stack.processes.post(text(serial)).await, 200);
+    }
+    let letters = eventually("all are parked", async || {
+        let letters = stack.dead_letters().await;
+        (letters.len() == count).then_some(letters)
+    });
+    let letters = letters.await;
+    stack.processes.dsk.behave(|dsk| dsk.answer = None);
+    letters
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_listed_twenty_five_times_are_still_there() {
+    let stack = Stack::start().await;
+    let letters = parked(&stack, 0..3).await;
+
+    for _ in 0..25 {
+        let listed = stack.ops(&["dead-letters", "list", "--json"]).await;
+        assert_eq!(listed.lines().count(), 3, "{listed}");
+        assert!(letters.iter().all(|dead| listed.contains(dead.envelope.id.as_str())), "{listed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_is_explained_without_a_persons_data_unless_asked_for() {
+    let stack = Stack::start().await;
+    let id = parked(&stack, 7..8).await[0].envelope.id.to_string();
+
+    let explained = stack.ops(&["dead-letters", "show", &id]).await;
+    for said in ["rejected: DSK refused the event itself", "DSK answered 400", "phone_number_id", ADDRESS, &id] {
+        assert!(explained.contains(said), "no {said:?} in\n{explained}");
+    }
+    for personal in ["hello 7", "4915550000007", "Ada Sample"] {
+        assert!(!explained.contains(personal), "{personal:?} in\n{explained}");
+        let revealed = stack.ops(&["dead-letters", "show", &id, "--reveal"]).await;
+        assert!(revealed.contains(personal), "no {personal:?} in\n{revealed}");
+    }
+    let listed = stack.ops(&["dead-letters", "list"]).await;
+    assert!(listed.contains("rejected") && !listed.contains("491555"), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_replayed_or_discarded_until_it_is_said_what_and_yes() {
+    let stack = Stack::start().await;
+    let letters = parked(&stack, 0..4).await;
+    let id = letters[2].envelope.id.as_str();
+
+    assert!(stack.ops_fails(2, &["dead-letters", "discard", "--yes"]).await.contains("--all"));
+    assert!(stack.ops_fails(2, &["dead-letters", "replay", "--reason", "nonsense"]).await.contains("unknown_channel"));
+    assert!(stack.ops(&["dead-letters", "replay", "--all"]).await.contains("Would replay 4"));
+    assert!(stack.ops(&["dead-letters", "discard", "--reason", "expired"]).await.contains("Would discard 0"));
+    assert_eq!(stack.dead_letters().await.len(), 4);
+
+    assert!(stack.ops(&["dead-letters", "discard", id, "--yes"]).await.contains("Discarded 1"));
+    assert_eq!(stack.dead_letters().await.len(), 3);
+    let rest = ["dead-letters", "replay", "--address", ADDRESS, "--type", "whatsapp.message", "--newer-than", "1h"];
+    assert!(stack.ops(&[&rest[..], &["--yes"]].concat()).await.contains("Replayed 3"));
+    let delivered = stack.processes.delivered(3).await;
+    assert!(!delivered.contains(id), "what was discarded is gone");
+    assert_eq!(stack.dead_letters().await.len(), 0);
+    assert!(stack.ops_fails(1, &["dead-letters", "show", id]).await.contains("ops dead-letters list"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_replayed_with_a_stop_half_way_arrive_once_or_twice_and_none_is_lost() {
+    const COUNT: usize = 1_000;
+    let stack = Stack::start().await;
+    parked(&stack, 0..COUNT).await;
+    let before = stack.processes.dsk.requests();
+
+    let replay = ["dead-letters", "replay", "--all", "--yes", "--rate", "400"];
+    let settings = stack.ops_settings();
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut killed = Process::start(&program("ops"), &replay, &settings);
+    eventually("half are on their way", async || (stack.processes.dsk.ids().len() >= COUNT / 2).then_some(())).await;
+    killed.kill().await;
+    let mut stopped = Process::start(&program("ops"), &replay, &settings);
+    eventually("some more are", async || (stack.processes.dsk.ids().len() >= COUNT * 3 / 5).then_some(())).await;
+    stopped.signal("INT").await;
+    assert_eq!(stopped.ends().await.code(), Some(1));
+    assert!(stopped.said().contains("run it again for the rest"), "{}", stopped.said());
+    stack.ops(&replay).await;
+
+    stack.processes.delivered(COUNT).await;
+    eventually("no dead letter is left", async || stack.dead_letters().await.is_empty().then_some(())).await;
+    let requests = stack.processes.dsk.requests() - before;
+    println!("{COUNT} replayed, killed and stopped half way: {requests} requests");
+    assert!(requests <= 2 * COUNT, "{requests} requests");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_could_deliver_is_left_out_of_a_replay() {
+    let stack = Stack::start().await;
+    assert_eq!(stack.processes.post("no notification".into()).await, 200);
+    eventually("it is parked", async || (stack.dead_letters().await.len() == 1).then_some(())).await;
+
+    let said = stack.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
+
+    assert!(said.contains("left out") && said.contains("Replayed 0"), "{said}");
+    assert_eq!(stack.dead_letters().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replay_of_a_removed_channels_events_delivers_none() {
+    let stack = Stack::start().await;
+    parked(&stack, 0..2).await;
+    let before = stack.processes.dsk.requests();
+    stack.store().remove(&Address::new(ADDRESS), now()).await.expect("the store answers");
+
+    stack.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
+
+    eventually("both are discarded", async || {
+        stack.processes.said().matches("needs no delivery").count().ge(&2).then_some(())
+    })
+    .await;
+    assert_eq!(stack.processes.dsk.requests(), before);
+}

@@ -1,0 +1,13 @@
+//! What an operator starts, reads and repairs.
+
+mod alerts;
+mod commands;
+mod composition;
+mod dead_letters;
+mod doctor;
+mod logs;
+#[cfg(feature = "long")]
+mod reverse_proxy;
+mod settings;
+mod standalone;
+mod stopping;

@@ -1,0 +1,222 @@
+//! One business on one machine: `ops standalone` on files, the same commands beside it, and power cuts at any moment.
+
+use std::net::SocketAddr;
+use std::process::Output;
+use std::time::Duration;
+
+use channels::new_key;
+use chassis::{Secret, Shutdown, SigningSecret};
+use ops::dsk::{Behaviour, Dsk};
+use ops::graph::{ACCOUNT, Graph, NUMBER};
+use ops::webhook::Meta;
+use tempfile::TempDir;
+use testkit::{Process, eventually, free_port};
+
+use crate::support::bodies::{self, ADDRESS, text};
+use crate::support::browser::Browser;
+use crate::support::stack::{APP_SECRET, DSK_TOKEN, Place, SIGNING_SECRET, get, program, settings};
+
+/// Kills, and posts between two of them.
+const KILLS: usize = if cfg!(feature = "long") { 50 } else { 10 };
+const POSTS: usize = 40;
+
+/// A business that runs the service by itself.
+struct Business {
+    folder: TempDir,
+    dsk: Dsk,
+    meta: Meta,
+    process: Process,
+    address: SocketAddr,
+    /// What it is told beside the usual.
+    extra: Vec<(&'static str, String)>,
+}
+
+impl Business {
+    async fn start() -> Self {
+        Self::start_with(Vec::new()).await
+    }
+
+    async fn start_with(extra: Vec<(&'static str, String)>) -> Self {
+        let behaviour = Behaviour {
+            token: Some(Secret::new(DSK_TOKEN)),
+            signing_secret: Some(SigningSecret::parse(&Secret::new(SIGNING_SECRET)).expect("it is one")),
+            ..Behaviour::default()
+        };
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let dsk = Dsk::start(any_port, behaviour, &Shutdown::default()).await.expect("a free port");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("key-ring"), new_key().expose()).expect("the folder is ours");
+        std::fs::write(folder.path().join("dsk-token"), DSK_TOKEN).expect("the folder is ours");
+        let (process, address) = run(&folder, &dsk, (any_port, &extra)).await;
+        let to = format!("http://{address}/webhook").parse().expect("an address");
+        Self { folder, dsk, meta: Meta::new(to, Secret::new(APP_SECRET)), process, address, extra }
+    }
+
+    /// The power is back.
+    async fn start_again(&mut self) {
+        (self.process, self.address) = run(&self.folder, &self.dsk, (self.address, &self.extra)).await;
+    }
+
+    async fn post(&self, serial: usize) -> bool {
+        self.meta.post(text(serial)).await.is_ok_and(|status| status == 200)
+    }
+
+    /// Runs a command of `ops` on the same files.
+    async fn ops(&self, arguments: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.run_ops(arguments).await;
+        assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+        String::from_utf8_lossy(&stdout).into_owned()
+    }
+
+    async fn run_ops(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(program("ops"));
+        command.env_clear().current_dir(self.folder.path()).args(arguments);
+        let settings = settings(&place(&self.folder), &self.folder, &self.dsk);
+        command.envs(self.extra.iter().cloned());
+        command.envs(settings.into_iter().filter(|(name, _)| *name != "LOG")).output().await.expect("it can be run")
+    }
+
+    /// Stores the channel.
+    async fn connect(&self) {
+        self.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", "dsk-token"]).await;
+    }
+
+    async fn delivered(&self, count: usize) {
+        eventually(&format!("DSK has {count} events"), async || (self.dsk.ids().len() == count).then_some(())).await;
+    }
+}
+
+fn place(folder: &TempDir) -> Place {
+    let url = format!("embedded:{}", folder.path().join("data").display());
+    Place { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
+}
+
+async fn run(
+    folder: &TempDir,
+    dsk: &Dsk,
+    (listen, extra): (SocketAddr, &[(&'static str, String)]),
+) -> (Process, SocketAddr) {
+    let mut settings = settings(&place(folder), folder, dsk);
+    settings.extend(extra.iter().cloned());
+    settings.retain(|(name, _)| *name != "INGEST_LISTEN");
+    settings.push(("INGEST_LISTEN", listen.to_string()));
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut process = Process::start(&program("ops"), &["standalone"], &settings);
+    let address = process.says("Notifications are taken at http://").await;
+    (process, address.trim_end_matches("/webhook").parse().expect("an address"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn power_cuts_at_random_moments_lose_no_event_that_was_answered_200() {
+    let mut business = Business::start().await;
+    business.connect().await;
+    business.dsk.behave(|dsk| dsk.delay = Duration::from_millis(20));
+
+    for kill in 0..KILLS {
+        let serials = kill * POSTS..(kill + 1) * POSTS;
+        let posts = futures_util::future::join_all(serials.clone().map(|serial| business.post(serial)));
+        let moment = Duration::from_millis(200).mul_f64(chassis::dice());
+        // What is not answered by then is not answered at all.
+        tokio::time::timeout(moment, posts).await.ok();
+        business.process.kill().await;
+        business.start_again().await;
+        // Meta sends again what was not accepted, and now and then what was.
+        for serial in serials {
+            eventually("it is accepted", async || business.post(serial).await.then_some(())).await;
+        }
+    }
+
+    business.delivered(KILLS * POSTS).await;
+    assert!(business.dsk.seen().iter().all(|seen| seen.fault.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_commands_work_on_its_files_while_it_runs() {
+    let mut business = Business::start().await;
+    business.connect().await;
+    business.dsk.behave(|dsk| dsk.answer = Some(422));
+    for serial in 0..3 {
+        assert!(business.post(serial).await);
+    }
+    eventually("they are parked", async || {
+        let listed = business.ops(&["dead-letters", "list", "--json"]).await;
+        (listed.lines().count() == 3).then_some(())
+    })
+    .await;
+    business.dsk.behave(|dsk| dsk.answer = None);
+
+    business.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
+
+    business.delivered(3).await;
+    let status: serde_json::Value = serde_json::from_str(&business.ops(&["status", "--json"]).await).unwrap();
+    assert_eq!(status["channels"]["connected"], 1, "{status}");
+    assert_eq!(status["dispatchers"].as_array().map(Vec::len), Some(1), "{status}");
+    let admin = business.process.says("Admin port listens on ").await;
+    let (_, metrics) = get(&admin, "/metrics").await;
+    for metric in ["ingest_notifications_total", "dispatcher_delivered_total", "queue_depth", "channels_"] {
+        assert!(metrics.contains(metric), "no {metric} in\n{metrics}");
+    }
+    assert_eq!(get(&admin, "/ready").await.0, 200);
+    assert_eq!(business.process.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_is_connected_on_its_pages_and_its_events_reach_dsk() {
+    let graph = Graph::start(([127, 0, 0, 1], 0).into(), &Shutdown::default()).await.unwrap();
+    let pages = format!("127.0.0.1:{}", free_port());
+    let mut extra = graph.settings();
+    extra.extend([
+        ("CONNECT_URL", format!("http://{pages}")),
+        ("CONNECT_LISTEN", pages.clone()),
+        ("CONNECT_SECRET", "connect-secret-0123456789abcdef0123456789abcdef".to_owned()),
+    ]);
+    let mut business = Business::start_with(extra).await;
+    business.process.says("Pages are served at ").await;
+    let mut browser = Browser::new(&pages);
+
+    let link = business.ops(&["connect-link", "--tenant", "acme", "--dsk-token-file", "dsk-token"]).await;
+    browser.post(link.trim().trim_start_matches(&format!("http://{pages}")), &[]).await;
+    let code = graph.code();
+    let said = [("outcome", "FINISH"), ("code", code.as_str()), ("account_id", ACCOUNT), ("number_id", NUMBER)];
+    let page = browser.press("/whatsapp", "/whatsapp", &said).await;
+    assert!(page.body.contains("Connected"), "{page:?}");
+    let posted = business.meta.post(bodies::from(NUMBER, "4915550000001", "first")).await;
+
+    assert!(posted.is_ok_and(|status| status == 200));
+    business.delivered(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saved_copy_brings_the_channels_back_without_the_key_in_it() {
+    let mut business = Business::start().await;
+    business.connect().await;
+    business.ops(&["channels", "export", "channels.backup"]).await;
+    let saved = std::fs::read_to_string(business.folder.path().join("channels.backup")).unwrap();
+    assert!(saved.contains(ADDRESS) && !saved.contains(DSK_TOKEN), "{saved}");
+    assert!(!business.run_ops(&["channels", "export", "channels.backup"]).await.status.success(), "it was overwritten");
+
+    assert_eq!(business.process.stop().await, Some(0));
+    std::fs::remove_file(business.folder.path().join("data/channels.db")).unwrap();
+    for left in ["data/channels.db-wal", "data/channels.db-shm"] {
+        std::fs::remove_file(business.folder.path().join(left)).ok();
+    }
+    business.start_again().await;
+    assert!(business.post(1).await);
+    let first = business.ops(&["channels", "import", "channels.backup"]).await;
+    let again = business.ops(&["channels", "import", "channels.backup"]).await;
+
+    assert!(first.contains("Stored 1 records; 0 were"), "{first}");
+    assert!(again.contains("Stored 0 records; 1 were"), "{again}");
+    business.delivered(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_that_is_missing_is_said_at_once() {
+    let output = tokio::process::Command::new(program("ops")).env_clear().arg("standalone").output().await.unwrap();
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for setting in ["META_APP_SECRETS", "META_VERIFY_TOKENS", "QUEUE_URL", "CHANNELS_URL", "KEY_RING"] {
+        assert!(said.contains(setting), "{setting} is not named:\n{said}");
+    }
+}

@@ -1,0 +1,12 @@
+//! What the scenarios stand on: the stack, a browser, bodies to send.
+
+pub(crate) mod bodies;
+pub(crate) mod browser;
+pub(crate) mod chromium;
+pub(crate) mod connect_stack;
+pub(crate) mod metrics_page;
+pub(crate) mod operator;
+pub(crate) mod page_checks;
+pub(crate) mod recordings;
+pub(crate) mod stack;
+pub(crate) mod two_tenants;

@@ -1,0 +1,87 @@
+//! The stack in an operator's hands: commands of `ops`, and the dead letters.
+
+use chassis::Shutdown;
+#[cfg(feature = "long")]
+use futures_util::StreamExt as _;
+use queue::DeadLetter;
+use testkit::eventually;
+
+use crate::support::stack::{Place, Stack, program};
+
+/// Publishes under way at once.
+#[cfg(feature = "long")]
+const PARKED_AT_ONCE: usize = 512;
+
+impl Stack {
+    /// Dead letters, as an operator sees them.
+    pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let shutdown = Shutdown::default();
+        let queue = self.queue(&shutdown).await;
+        // Another look may hold the lock a moment longer.
+        let mut scan = eventually("the scan begins", async || queue.scan_dead_letters().await.ok()).await;
+        let mut letters = Vec::new();
+        while let Some(letter) = scan.next().await.expect("the queue answers") {
+            letters.push(letter);
+        }
+        scan.finish().await.expect("the queue answers");
+        shutdown.request();
+        letters
+    }
+
+    /// Puts so many messages among the dead letters.
+    #[cfg(feature = "long")]
+    pub(crate) async fn park(&self, count: usize) {
+        let shutdown = Shutdown::default();
+        let (queue, now) = (self.queue(&shutdown).await, chassis::now());
+        let letter =
+            event::Letter { reason: "rejected".to_owned(), status: Some(400), answer: String::new(), parked_at: now };
+        let envelope = |serial| {
+            let event = event::split(&crate::support::bodies::text(serial), now).remove(0);
+            event::Envelope { letter: Some(letter.clone()), ..event::Envelope::first(event, now, None) }
+        };
+        let publisher = queue.publisher();
+        let parked = (0..count).map(|serial| {
+            let (publisher, envelope) = (publisher.clone(), envelope(serial));
+            async move { publisher.publish(queue::Place::Dead, &envelope).await.map(drop) }
+        });
+        let parked: Vec<_> = futures_util::stream::iter(parked).buffered(PARKED_AT_ONCE).collect().await;
+        assert!(parked.iter().all(Result::is_ok), "all are parked");
+        shutdown.request();
+    }
+
+    /// What a command of `ops` says as JSON.
+    pub(crate) async fn ops_json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.ops(arguments).await).expect("JSON")
+    }
+
+    /// What a command of `ops` says when it succeeds.
+    pub(crate) async fn ops(&self, arguments: &[&str]) -> String {
+        let output = self.run_ops(arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What it says when it fails with that code.
+    pub(crate) async fn ops_fails(&self, code: i32, arguments: &[&str]) -> String {
+        let output = self.run_ops(arguments).await;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        said
+    }
+
+    /// What `ops` is told, without cables.
+    pub(crate) fn ops_settings(&self) -> Vec<(&'static str, String)> {
+        let Place { queue_url, channels_url, key_prefix } = &self.direct;
+        vec![
+            ("QUEUE_URL", queue_url.clone()),
+            ("CHANNELS_URL", channels_url.clone()),
+            ("CHANNELS_KEY_PREFIX", key_prefix.clone()),
+        ]
+    }
+
+    async fn run_ops(&self, arguments: &[&str]) -> std::process::Output {
+        let mut command = tokio::process::Command::new(program("ops"));
+        command.env_clear().args(arguments).envs(self.ops_settings());
+        command.output().await.expect("it can be run")
+    }
+}

@@ -1,0 +1,136 @@
+//! How a page looks and feels, in both sizes and both colour schemes: nothing cut off, everything in reach of finger
+//! and keyboard, nothing that axe-core calls serious, and a picture of it in `target/screenshots`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::documents::architecture::{read, root};
+use crate::support::chromium::Window;
+
+/// A window's size, in CSS pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    name: &'static str,
+    width: u32,
+    height: u32,
+}
+
+pub(crate) const PHONE: Size = Size { name: "phone", width: 390, height: 844 };
+pub(crate) const DESKTOP: Size = Size { name: "desktop", width: 1280, height: 900 };
+
+/// What is wrong with where things stand. A finger needs 44 px for a button, and 24 for a link that does
+/// not stand in a sentence (WCAG 2.5.5 and 2.5.8).
+const LAYOUT: &str = r#"
+const isInText = (control) => control.matches("p a, li > a, td a");
+const found = [], root = document.documentElement;
+if (root.scrollWidth > root.clientWidth) found.push(`scrolls sideways: ${root.scrollWidth} px`);
+if (document.querySelectorAll("h1").length !== 1) found.push("has no h1, or several");
+for (const control of document.querySelectorAll("a, button")) {
+  const name = control.innerText;
+  control.scrollIntoView({ block: "center", behavior: "instant" });
+  const box = control.getBoundingClientRect();
+  const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+  if (!control.contains(top)) found.push(`${name}: can't be reached`);
+  if (box.left < 0 || box.right > root.clientWidth) found.push(`${name}: sticks out`);
+  const needed = control.matches("button, .button") ? 44 : isInText(control) ? 0 : 24;
+  if (box.height < needed) found.push(`${name}: ${box.height} px high`);
+}
+for (const text of document.querySelectorAll("main *, footer *")) {
+  if (!text.checkVisibility()) continue;
+  if (parseFloat(getComputedStyle(text).fontSize) < 14) found.push(`small: ${text.innerText}`);
+  if (text.clientWidth > 0 && text.scrollWidth > text.clientWidth + 1) found.push(`cut off: ${text.innerText}`);
+}
+scrollTo({ top: 0, behavior: "instant" });
+return found;
+"#;
+
+/// What the keyboard has to reach.
+const CONTROLS: &str = "return [...document.querySelectorAll('a, button')].map((control) => control.innerText)";
+
+/// Where the keyboard is, if that can be seen.
+const FOCUS: &str = r#"
+const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+const isSeen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
+return isSeen ? document.activeElement.innerText : `${document.activeElement.tagName} without an outline`;
+"#;
+
+/// What axe-core has to say that is serious or critical.
+const AXE: &str = r#"
+const [done] = arguments;
+axe.run(document, { preload: false, resultTypes: ["violations"] }).then(({ violations }) => {
+  const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  done(grave.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(" ")}`));
+}, (error) => done([String(error)]));
+"#;
+
+/// Looks at the page in every way, and calls its pictures by that name.
+pub(crate) async fn look(window: &Window, name: &str) {
+    window.run(&axe()).await;
+    for size in [PHONE, DESKTOP] {
+        for scheme in ["light", "dark"] {
+            show(window, size, scheme).await;
+            let seen = format!("{name}-{}-{scheme}", size.name);
+            let layout = window.run(LAYOUT).await;
+            assert_eq!(layout, json!([]), "{seen}");
+            picture(window, size, &seen).await;
+            if size == PHONE {
+                assert_eq!(window.run_to_end(AXE).await, json!([]), "{seen}");
+            }
+        }
+    }
+    walk(window, name).await;
+}
+
+/// Makes the window that large.
+pub(crate) async fn resize(window: &Window, size: Size) {
+    let Size { width, height, .. } = size;
+    let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE });
+    window.command("Emulation.setDeviceMetricsOverride", metrics).await;
+}
+
+async fn show(window: &Window, size: Size, scheme: &str) {
+    resize(window, size).await;
+    let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+    window.command("Emulation.setEmulatedMedia", scheme).await;
+}
+
+/// Goes through the page by keyboard.
+async fn walk(window: &Window, name: &str) {
+    let controls = window.run(CONTROLS).await;
+    window.run("document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')").await;
+    let mut reached = Vec::new();
+    for _ in 0..controls.as_array().map_or(0, Vec::len) {
+        window.tab().await;
+        reached.push(window.run(FOCUS).await);
+    }
+    assert_eq!(Value::Array(reached), controls, "{name}: by keyboard, in the order of the page");
+}
+
+/// The whole page, or the window where it is larger.
+async fn picture(window: &Window, size: Size, name: &str) {
+    let height = window.run("return document.documentElement.scrollHeight").await.as_u64().unwrap_or_default();
+    let clip = json!({
+        "x": 0, "y": 0, "width": size.width, "height": height.max(u64::from(size.height)), "scale": 1,
+    });
+    let what = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+    let answer = window.command("Page.captureScreenshot", what).await;
+    let bytes = STANDARD.decode(answer["data"].as_str().unwrap_or_default()).expect("a picture in base64");
+    let folder = root().join("target/screenshots");
+    std::fs::create_dir_all(&folder).expect("target can be written");
+    std::fs::write(folder.join(format!("{name}.png")), bytes).expect("target can be written");
+}
+
+/// The script of the version that `ops/test.sh` fetches.
+fn axe() -> String {
+    let script = read(&root().join("ops/test.sh"));
+    let version = script.lines().find_map(|line| line.strip_prefix("axe_version=")).expect("ops/test.sh says which");
+    let path = root().join(format!("target/axe-core-{version}/package/axe.min.js"));
+    std::fs::read_to_string(&path).unwrap_or_else(|_| {
+        let folder = format!("target/axe-core-{version}");
+        panic!(
+            "axe-core is not there. ops/test.sh fetches it; by hand: mkdir -p {folder} && (cd {folder} && \
+             npm pack axe-core@{version} && tar -xzf axe-core-{version}.tgz)"
+        )
+    })
+}
