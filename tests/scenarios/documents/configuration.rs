@@ -8,7 +8,7 @@ use expect_test::expect_file;
 const HEAD: &str = "\
 # Settings
 
-Printed from the programs (`UPDATE_EXPECT=1 cargo test --package scenarios names::configuration` prints it anew). Each setting
+Printed from the programs (`UPDATE_EXPECT=1 cargo test --package scenarios documents::configuration` prints it anew). Each setting
 is an environment variable and an argument: `ATTEMPT_TIMEOUT=5s dispatcher` and `dispatcher --attempt-timeout 5s` are the
 same. An empty variable counts as not given. A secret may also come from a file, named by the same setting with `_FILE`;
 both is an error. What is wrong is said at once, with the remedy, before anything listens (exit 2). `ops` takes the

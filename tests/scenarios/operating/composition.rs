@@ -141,6 +141,10 @@ async fn redis(secrets: &Secrets) -> Redis {
     Redis::start_with(&[secrets.path("redis.conf").to_str().expect("a path of letters")]).await
 }
 
+fn secret(secrets: &Secrets, name: &str) -> Secret {
+    Secret::new(secrets.read(name))
+}
+
 async fn probe(admin: &str, path: &str) -> (Option<i32>, String) {
     let asked = Command::new(program("probe")).arg(format!("http://{admin}{path}")).output().await.expect("it runs");
     (asked.status.code(), String::from_utf8_lossy(&asked.stderr).trim().to_owned())
@@ -151,10 +155,10 @@ async fn an_event_is_delivered_with_what_is_composed() {
     let Broker { secrets, .. } = Broker::shared().await;
     let redis = redis(secrets).await;
     secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
-    let (playing, secret) = (Shutdown::default(), |name: &str| Secret::new(secrets.read(name)));
-    let signing_secret = SigningSecret::parse(&secret("signing-secret")).expect("it is one");
-    let behaviour =
-        Behaviour { token: Some(secret("dsk-token")), signing_secret: Some(signing_secret), ..Behaviour::default() };
+    let playing = Shutdown::default();
+    let signing_secret = SigningSecret::parse(&secret(secrets, "signing-secret")).expect("it is one");
+    let token = Some(secret(secrets, "dsk-token"));
+    let behaviour = Behaviour { token, signing_secret: Some(signing_secret), ..Behaviour::default() };
     let dsk = Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, &playing).await.expect("a free port");
     let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
 
@@ -162,7 +166,7 @@ async fn an_event_is_delivered_with_what_is_composed() {
     let mut dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
     let token = secrets.path("dsk-token").display().to_string();
     secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
-    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), secret("app-secret"));
+    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), secret(secrets, "app-secret"));
     eventually("it is accepted", async || (meta.post(text(1)).await.ok()?.as_u16() == 200).then_some(())).await;
 
     eventually("it is delivered", async || (dsk.ids().len() == 1).then_some(())).await;
@@ -171,6 +175,11 @@ async fn an_event_is_delivered_with_what_is_composed() {
         eventually("it is ready", async || (probe(&admin, "/ready").await.0 == Some(0)).then_some(())).await;
         assert_eq!(probe(&admin, "/live").await, (Some(0), String::new()));
     }
+    // Redis' user list and append-only file together have to bring everything back.
+    redis.restart().await;
+    eventually("another one is accepted", async || (meta.post(text(2)).await.ok()?.as_u16() == 200).then_some(()))
+        .await;
+    eventually("it is delivered, too", async || (dsk.ids().len() == 2).then_some(())).await;
     let user = ("meta", secrets.read("redis-password"));
     eventually("the dispatcher writes its report", async || {
         let keys = redis.command_as((user.0, &user.1), &["SCAN", "0", "MATCH", "dispatcher:*"]).await;
@@ -251,6 +260,35 @@ async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
     assert!(shortened.contains(bytes) && shortened.contains(r#""message-ttl":259200000"#), "{shortened}");
     assert_eq!(broker.policy("meta.dead.v1").await.0, "dead-letters-5-days");
     broker.secrets.ops(&["topology"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_is_killed_comes_back_with_its_events_its_user_and_its_policies() {
+    let broker = Broker::start().await;
+    let secrets = &broker.secrets;
+    let redis = redis(secrets).await;
+    secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
+    let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
+    let mut ingest = secrets.start("ingest", &[any_port, ("INGEST_LISTEN", "127.0.0.1:0")]);
+    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), secret(secrets, "app-secret"));
+    let accepted = async |number| {
+        eventually("it is accepted", async || (meta.post(text(number)).await.ok()?.as_u16() == 200).then_some(()))
+            .await;
+    };
+    accepted(1).await;
+
+    broker.server.kill();
+    broker.server.start_again().await;
+
+    accepted(2).await;
+    assert_eq!(broker.policy("meta.messages.v1").await.0, "class-queues");
+    let playing = Shutdown::default();
+    let behaviour = Behaviour { token: Some(secret(secrets, "dsk-token")), ..Behaviour::default() };
+    let dsk = Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, &playing).await.expect("a free port");
+    let token = secrets.path("dsk-token").display().to_string();
+    secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
+    let _dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
+    eventually("both are delivered", async || (dsk.ids().len() == 2).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

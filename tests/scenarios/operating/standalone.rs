@@ -106,6 +106,17 @@ async fn run(
     (process, address.trim_end_matches("/webhook").parse().expect("an address"))
 }
 
+/// What a power cut leaves (the databases and their write-ahead logs) can be read by nobody else.
+fn files_are_their_owners_alone(folder: &TempDir) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let files = std::fs::read_dir(folder.path().join("data")).expect("the folder is there").flatten();
+    let modes: Vec<_> = files
+        .map(|file| (file.file_name(), file.metadata().expect("it is there").permissions().mode() & 0o777))
+        .collect();
+    assert!(modes.iter().any(|(name, _)| name == "queue.db-wal"), "{modes:?}");
+    assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn power_cuts_at_random_moments_lose_no_event_that_was_answered_200() {
     let mut business = Business::start().await;
@@ -119,6 +130,7 @@ async fn power_cuts_at_random_moments_lose_no_event_that_was_answered_200() {
         // What is not answered by then is not answered at all.
         tokio::time::timeout(moment, posts).await.ok();
         business.process.kill().await;
+        files_are_their_owners_alone(&business.folder);
         business.start_again().await;
         // Meta sends again what was not accepted, and now and then what was.
         for serial in serials {

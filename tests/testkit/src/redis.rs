@@ -1,8 +1,10 @@
 //! A Redis of our own; one for a test run, a key prefix for a test.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -12,14 +14,19 @@ use crate::keeper::Keeper;
 use crate::ports::free_port;
 use crate::{Link, eventually};
 
+/// The file of a Redis with users.
+const USER_LIST: &str = "users.acl";
+
+/// The password of every user that [`Redis::start_with_shipped_users`] lets in.
+pub const PASSWORD: &str = "pa55word";
+
 /// A Redis that keeps every write, as ours has to.
 #[derive(Debug)]
 pub struct Redis {
     address: SocketAddr,
-    #[expect(dead_code, reason = "the keeper ends it; dropping it here would leave a zombie")]
-    server: Child,
+    arguments: Vec<String>,
+    server: Mutex<Child>,
     given: AtomicUsize,
-    #[expect(dead_code, reason = "held for its drop, which ends the server")]
     keeper: Keeper,
 }
 
@@ -38,12 +45,60 @@ impl Redis {
 
     /// A Redis for one test, with these arguments: a configuration file and what is different from it.
     pub async fn start_with(arguments: &[&str]) -> Self {
-        let (keeper, port) = (Keeper::new("test-redis-"), free_port());
+        Self::start_in(Keeper::new("test-redis-"), arguments).await
+    }
+
+    async fn start_in(keeper: Keeper, arguments: &[&str]) -> Self {
+        let port = free_port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let server = start_server(&keeper, port, arguments);
-        let redis = Self { address, server, given: AtomicUsize::new(0), keeper };
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let server = Mutex::new(start_server(&keeper, port, &arguments));
+        let redis = Self { address, arguments, server, given: AtomicUsize::new(0), keeper };
         redis.is_up().await;
         redis
+    }
+
+    /// A Redis for one test that keeps every write in its append-only file and lets in the users of
+    /// `ops/redis/users.acl`, as the shipped configuration does. `meta` is the service's user; `admin`, who is not
+    /// shipped, may do everything. Both have [`PASSWORD`].
+    pub async fn start_with_shipped_users() -> Self {
+        Self::start_with_users(&Self::shipped_users()).await
+    }
+
+    /// The user list of [`Self::start_with_shipped_users`], a line for each user.
+    pub fn shipped_users() -> Vec<String> {
+        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/redis/users.acl");
+        let template = std::fs::read_to_string(template).expect("the user list is there");
+        let shipped = template.replace("#PASSWORD_SHA256", &format!(">{PASSWORD}"));
+        let admin = format!("user admin on >{PASSWORD} allkeys allchannels allcommands");
+        shipped.lines().filter(|line| line.starts_with("user ")).map(str::to_owned).chain([admin]).collect()
+    }
+
+    /// The same with a user list of the test's own, a line for each user.
+    pub async fn start_with_users(users: &[String]) -> Self {
+        let keeper = Keeper::new("test-redis-");
+        write_users(&keeper, users);
+        let file = keeper.folder().join(USER_LIST).display().to_string();
+        let arguments = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--aclfile", &file];
+        Self::start_in(keeper, &arguments).await
+    }
+
+    /// The user list that the server reads when it next starts.
+    pub fn replace_users(&self, users: &[String]) {
+        write_users(&self.keeper, users);
+    }
+
+    /// The address for one of the users of [`Self::start_with_shipped_users`].
+    pub fn url_for(&self, user: &str) -> String {
+        format!("redis://{user}:{PASSWORD}@{}", self.address)
+    }
+
+    /// Ends the server as a power cut would, and starts it again with its files, on the same port.
+    pub async fn restart(&self) {
+        self.keeper.kill(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
+        let server = start_server(&self.keeper, self.address.port(), &self.arguments);
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
+        self.is_up().await;
     }
 
     /// Where clients connect.
@@ -100,7 +155,11 @@ async fn ask(connection: &mut TcpStream, words: &[&str]) -> String {
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
-fn start_server(keeper: &Keeper, port: u16, arguments: &[&str]) -> Child {
+fn write_users(keeper: &Keeper, users: &[String]) {
+    std::fs::write(keeper.folder().join(USER_LIST), users.join("\n") + "\n").expect("the folder is ours");
+}
+
+fn start_server(keeper: &Keeper, port: u16, arguments: &[String]) -> Child {
     let mut command = Command::new("redis-server");
     command
         .args(arguments)
