@@ -99,7 +99,7 @@ fn every_figure_of_the_document_is_the_programs() {
             "CONNECT_TIME: Duration = Duration::from_secs(3);",
         ),
         ("within 10 s by default", "settings.rs", "default_value = \"10s\""),
-        ("which is 4 MiB at most", "../../ingest/src/receive.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
+        ("which is 4 MiB at most", "../../ingest/src/limits.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
         ("64 KiB are read", "client.rs", "ANSWER_BYTES_MAX: usize = 64 << 10;"),
         ("the first 500 bytes of your answer", "client.rs", "ANSWER_KEPT_BYTES: usize = 500;"),
         (
