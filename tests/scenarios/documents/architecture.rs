@@ -1,7 +1,8 @@
 //! The house: which crate may use which, one sentence at the head of every file, and files of a size to read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+
+use crate::support::workspace::{files, read, root};
 
 /// Whom each crate of the service may use, beside itself. Tests may use everything.
 const ARROWS: [(&str, &[&str]); 8] = [
@@ -21,31 +22,6 @@ const OWNERS: [(&str, &str); 4] =
 const MEASURES: &str = "bench";
 /// A file longer than this is two files.
 const LINES_MAX: usize = 350;
-
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace").to_owned()
-}
-
-pub(crate) fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Every file of ours with that ending.
-pub(crate) fn files(ending: &str) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![root()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the workspace can be read").flatten() {
-            let (path, name) = (entry.path(), entry.file_name());
-            if path.is_dir() && name != "target" && !name.to_string_lossy().starts_with('.') {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(ending) {
-                found.push(path);
-            }
-        }
-    }
-    assert!(!found.is_empty(), "no {ending}: is this the workspace?");
-    found
-}
 
 /// The dependencies of a crate, without those of its tests.
 fn dependencies(manifest: &str) -> BTreeSet<String> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Command, CommandFactory as _};
 use serde_json::Value;
 
-use crate::documents::architecture::{read, root};
 use crate::support::stack::program;
+use crate::support::workspace::{read, root};
 
 /// Secrets that an operator brings; ops/local-secrets.sh makes every other.
 const BROUGHT: [&str; 3] = ["tls-certificate", "tls-key", "meta-ca"];

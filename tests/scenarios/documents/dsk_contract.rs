@@ -15,10 +15,10 @@ use jsonschema::Validator;
 use ops::dsk::Seen;
 use serde_json::Value;
 
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::ADDRESS;
 use crate::support::recordings::{ACCOUNT, INSTAGRAM, PAGE, SAMPLES, recording};
 use crate::support::stack::{DSK_TOKEN, SIGNING_SECRET, Stack, key_ring};
+use crate::support::workspace::{read, root};
 
 /// Requests whose body is held against the schema after a test: a drill has a hundred thousand.
 const CHECKED_MAX: usize = 200;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::documents::architecture::{read, root};
 use crate::documents::container_files::{object, settings, texts};
+use crate::support::workspace::{read, root};
 
 const PROCESSES: [&str; 3] = ["ingest", "dispatcher", "connect"];
 /// Where a pod's secrets are mounted.

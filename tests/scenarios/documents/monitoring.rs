@@ -8,11 +8,11 @@ use std::process::{Command, Stdio};
 use expect_test::expect_file;
 use testkit::eventually;
 
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::text;
 use crate::support::connect_stack::Desk;
 use crate::support::metrics_page::{Family, Selector, Shown, selectors};
 use crate::support::stack::{Stack, get};
+use crate::support::workspace::{read, root};
 
 /// What rules and dashboards ask of others: RabbitMQ's plugin (looked for on a real one in alerts.rs) and Prometheus.
 pub(crate) const OTHERS: [&str; 6] = [

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::documents::architecture::{files, read, root};
 use crate::support::stack::program;
+use crate::support::workspace::{files, read, root};
 
 const DOCUMENTS: [&str; 11] = [
     "README.md",

@@ -5,9 +5,9 @@ use std::path::Path;
 use tempfile::TempDir;
 use testkit::{Process, RabbitMq, Redis, eventually, free_port};
 
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::text;
 use crate::support::stack::{Stack, program};
+use crate::support::workspace::{read, root};
 
 /// The blocks of a document that are marked, in their order.
 fn runnable(document: &str, section: &str) -> String {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use testkit::{Prometheus, eventually_within};
 use url::form_urlencoded::byte_serialize;
 
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::text;
 use crate::support::stack::Stack;
+use crate::support::workspace::{read, root};
 
 /// How much faster time runs.
 const FASTER: u64 = 30;

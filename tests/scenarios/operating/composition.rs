@@ -12,10 +12,10 @@ use testkit::{Process, RabbitMq, Redis, eventually, free_port};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::documents::architecture::{read, root};
 use crate::documents::container_files::{compose, object};
 use crate::support::bodies::{ADDRESS, text};
 use crate::support::stack::{get, program};
+use crate::support::workspace::{read, root};
 
 /// RabbitMQ as it is composed, and what ops/local-secrets.sh made for it.
 struct Broker {

@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 use tokio::process::Command;
 
 use crate::connecting::media;
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::{large, text};
 use crate::support::stack::{APP_SECRET, DSK_TOKEN, Stack, verify_token};
+use crate::support::workspace::{read, root};
 
 /// A name that leads to ingest, and one that leads to connect.
 const INGEST: &str = "localhost";

@@ -10,3 +10,4 @@ pub(crate) mod page_checks;
 pub(crate) mod recordings;
 pub(crate) mod stack;
 pub(crate) mod two_tenants;
+pub(crate) mod workspace;

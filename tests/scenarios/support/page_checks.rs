@@ -5,8 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::documents::architecture::{read, root};
 use crate::support::chromium::Window;
+use crate::support::workspace::{read, root};
 
 /// A window's size, in CSS pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
