@@ -8,7 +8,8 @@ use event::{Address, Class};
 use testkit::eventually;
 
 use crate::support::bodies::{ADDRESS, NUMBER, statuses, text};
-use crate::support::stack::{DSK_TOKEN, Stack, key_ring};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::{Stack, key_ring};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_refused_with_503_is_delivered_again() {

@@ -9,7 +9,8 @@ use queue::{Place, Tier};
 use testkit::eventually;
 
 use crate::support::bodies::{ADDRESS, text};
-use crate::support::stack::{DSK_TOKEN, Stack};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::Stack;
 use crate::support::two_tenants::{OTHER_NUMBER, message, other_channel};
 
 /// How a process introduces its two connections to the broker.

@@ -2,11 +2,11 @@
 
 use tempfile::TempDir;
 
-use crate::support::stack::{Place, Processes};
+use crate::support::stack::{Backends, Processes};
 
-fn place(folder: &TempDir) -> Place {
+fn place(folder: &TempDir) -> Backends {
     let url = format!("embedded:{}", folder.path().display());
-    Place { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
+    Backends { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
 }
 
 #[tokio::test(flavor = "multi_thread")]

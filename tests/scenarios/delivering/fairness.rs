@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use testkit::{eventually, eventually_within};
 
 use crate::support::bodies::NUMBER;
-use crate::support::stack::{DSK_TOKEN, Stack};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::Stack;
 use crate::support::two_tenants::{OTHER_NUMBER, other_channel, post};
 
 /// More than two windows.

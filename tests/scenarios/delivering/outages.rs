@@ -10,7 +10,8 @@ use ops::dsk::Seen;
 use testkit::eventually;
 
 use crate::support::bodies::{self, ADDRESS, NUMBER};
-use crate::support::stack::{DSK_TOKEN, Stack, key_ring};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::{Stack, key_ring};
 use crate::support::two_tenants::{OTHER_NUMBER, PEOPLE, other_channel, post, second_dsk};
 
 /// What was delivered, in the order in which it was.

@@ -2,7 +2,6 @@
 //! recorded requests beside it, which `UPDATE_EXPECT=1 cargo test --package scenarios names::dsk_contract` writes anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use channels::NewChannel;
@@ -11,32 +10,12 @@ use dispatcher::{Cause, Reason, Remedy};
 use event::Address;
 use expect_test::expect_file;
 use hyper::StatusCode;
-use jsonschema::Validator;
-use ops::dsk::Seen;
-use serde_json::Value;
 
 use crate::support::bodies::ADDRESS;
+use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET};
 use crate::support::recordings::{ACCOUNT, INSTAGRAM, PAGE, SAMPLES, recording};
-use crate::support::stack::{DSK_TOKEN, SIGNING_SECRET, Stack, key_ring};
+use crate::support::stack::{Stack, key_ring};
 use crate::support::workspace::{read, root};
-
-/// Requests whose body is held against the schema after a test: a drill has a hundred thousand.
-const CHECKED_MAX: usize = 200;
-
-static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
-    let schema = read(&root().join("docs/dsk-contract.schema.json"));
-    let schema: Value = serde_json::from_str(&schema).expect("the schema is JSON");
-    jsonschema::options().should_validate_formats(true).build(&schema).expect("it is a schema")
-});
-
-/// What DSK got keeps to the schema.
-pub(crate) fn check(seen: &[Seen]) {
-    for seen in seen.iter().take(CHECKED_MAX) {
-        let body: Value = serde_json::from_slice(&seen.body).expect("the body is JSON");
-        let complaints: Vec<String> = SCHEMA.iter_errors(&body).map(|error| error.to_string()).collect();
-        assert!(complaints.is_empty(), "{} of {} breaks the contract: {complaints:?}", seen.id, seen.event_type);
-    }
-}
 
 fn document() -> String {
     read(&root().join("docs/dsk-contract.md"))

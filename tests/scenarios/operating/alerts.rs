@@ -154,7 +154,7 @@ mod long {
     use super::*;
     use crate::documents::monitoring::{DASHBOARDS, OTHERS, panels};
     use crate::support::bodies::ADDRESS;
-    use crate::support::connect_stack::Desk;
+    use crate::support::connect_stack::ConnectStack;
     use crate::support::stack::{get, key_ring};
 
     /// New events, one after the other.
@@ -207,12 +207,12 @@ mod long {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn processes_that_are_gone_page() {
-        let (mut stack, desk) = (Stack::start().await, Desk::start().await);
-        let watch = Watch::over(&mut stack, &[("connect", desk.admin.clone())]).await;
+        let (mut stack, connect) = (Stack::start().await, ConnectStack::start().await);
+        let watch = Watch::over(&mut stack, &[("connect", connect.admin.clone())]).await;
 
         stack.processes.ingest.kill().await;
         stack.processes.dispatchers[0].kill().await;
-        drop(desk);
+        drop(connect);
 
         watch.told_of("IngestGone", "page", async || {}).await;
         watch.told_of("DispatchersGone", "page", async || {}).await;
@@ -240,9 +240,9 @@ mod long {
     async fn a_blocked_broker_pages_and_every_panel_shows_something() {
         let broker = RabbitMq::watched().await;
         let mut stack = Stack::on(&broker, broker.vhost().url()).await;
-        let desk = Desk::start().await;
+        let connect = ConnectStack::start().await;
         let metrics = broker.metrics_address().expect("it shows metrics").to_string();
-        let others = [("rabbitmq", metrics.clone()), ("connect", desk.admin.clone())];
+        let others = [("rabbitmq", metrics.clone()), ("connect", connect.admin.clone())];
         let (watch, serials) = (Watch::over(&mut stack, &others).await, AtomicUsize::new(0));
         let posts = async || post(&stack, &serials).await;
         let (_, shown) = get(&metrics, "/metrics").await;
@@ -253,10 +253,9 @@ mod long {
         broker.raise_memory_alarm().await;
         watch.told_of("BrokerBlocked", "page", posts).await;
         for (panel, expression) in DASHBOARDS.iter().flat_map(|dashboard| panels(dashboard)) {
-            let query = expression.replace("$__rate_interval", "1m");
-            let what = format!("{panel} shows something: {query}");
+            let what = format!("{panel} shows something: {expression}");
             let something = async || {
-                let answer = watch.ask(&query).await;
+                let answer = watch.ask(&expression).await;
                 assert_eq!(answer["status"], "success", "{panel}: {answer}");
                 answer["data"]["result"].as_array().is_some_and(|series| !series.is_empty()).then_some(())
             };

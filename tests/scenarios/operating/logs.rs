@@ -6,7 +6,8 @@ use bytes::Bytes;
 use testkit::{RabbitMq, eventually};
 
 use crate::support::bodies::text;
-use crate::support::stack::{APP_SECRET, DSK_TOKEN, SIGNING_SECRET, Stack, verify_token};
+use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET};
+use crate::support::stack::{APP_SECRET, Stack, verify_token};
 
 const TEXT: &str = "a text that nobody else may read";
 const NAME: &str = "Ada Sample";

@@ -13,7 +13,8 @@ use tokio::process::Command;
 
 use crate::connecting::media;
 use crate::support::bodies::{large, text};
-use crate::support::stack::{APP_SECRET, DSK_TOKEN, Stack, verify_token};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::{APP_SECRET, Stack, verify_token};
 use crate::support::workspace::{read, root};
 
 /// A name that leads to ingest, and one that leads to connect.
@@ -226,10 +227,10 @@ async fn with_mtls_only_meta_posts() {
 async fn pages_and_files_of_connect_pass_and_a_link_is_logged_nowhere() {
     const BYTES: usize = 10_000_000;
     let file = media::Played { bytes: BYTES, ..media::Played::default() };
-    let desk = media::with_files(&[("9001", file)]).await;
-    let mut proxy = Proxy::start(NOWHERE, &desk.address, &[]).await;
+    let connect = media::with_files(&[("9001", file)]).await;
+    let mut proxy = Proxy::start(NOWHERE, &connect.address, &[]).await;
     let at = |name: &str| proxy.folder.path().join(name).display().to_string();
-    let (link, jar, fetched, large_form) = (desk.link("acme").await, at("jar"), at("fetched"), at("form"));
+    let (link, jar, fetched, large_form) = (connect.link("acme").await, at("jar"), at("fetched"), at("form"));
     std::fs::write(&large_form, large(100 << 10)).expect("the folder is ours");
 
     let redeemed = proxy.curl_at(CONNECT, &link, &["--request", "POST", "--cookie-jar", &jar]).await;

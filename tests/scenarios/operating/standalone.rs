@@ -14,7 +14,8 @@ use testkit::{Process, eventually, free_port};
 
 use crate::support::bodies::{self, ADDRESS, text};
 use crate::support::browser::Browser;
-use crate::support::stack::{APP_SECRET, DSK_TOKEN, Place, SIGNING_SECRET, get, program, settings};
+use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET};
+use crate::support::stack::{APP_SECRET, Backends, get, program, settings};
 
 /// Kills, and posts between two of them.
 const KILLS: usize = if cfg!(feature = "long") { 50 } else { 10 };
@@ -86,9 +87,9 @@ impl Business {
     }
 }
 
-fn place(folder: &TempDir) -> Place {
+fn place(folder: &TempDir) -> Backends {
     let url = format!("embedded:{}", folder.path().join("data").display());
-    Place { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
+    Backends { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
 }
 
 async fn run(

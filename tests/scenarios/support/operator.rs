@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use queue::DeadLetter;
 use testkit::eventually;
 
-use crate::support::stack::{Place, Stack, program};
+use crate::support::stack::{Backends, Stack, program};
 
 /// Publishes under way at once.
 #[cfg(feature = "long")]
@@ -71,7 +71,7 @@ impl Stack {
 
     /// What `ops` is told, without cables.
     pub(crate) fn ops_settings(&self) -> Vec<(&'static str, String)> {
-        let Place { queue_url, channels_url, key_prefix } = &self.direct;
+        let Backends { queue_url, channels_url, key_prefix } = &self.direct;
         vec![
             ("QUEUE_URL", queue_url.clone()),
             ("CHANNELS_URL", channels_url.clone()),

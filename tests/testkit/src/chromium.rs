@@ -17,7 +17,7 @@ const BROWSERS_MAX: usize = 2;
 #[derive(Debug)]
 pub struct Chromedriver {
     address: SocketAddr,
-    places: Semaphore,
+    slots: Semaphore,
     #[expect(dead_code, reason = "the keeper ends it; dropping it here would leave a zombie")]
     server: Child,
     keeper: Keeper,
@@ -25,7 +25,7 @@ pub struct Chromedriver {
 
 /// Leave to start one browser, with an empty profile for it.
 #[derive(Debug)]
-pub struct Place {
+pub struct BrowserSlot {
     profile: TempDir,
     #[expect(dead_code, reason = "held for its drop, which lets the next one start")]
     permit: SemaphorePermit<'static>,
@@ -46,7 +46,7 @@ impl Chromedriver {
         let server = keeper.start(&mut command, "chromedriver");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         eventually("chromedriver listens", async || TcpStream::connect(address).await.ok()).await;
-        Self { address, places: Semaphore::new(BROWSERS_MAX), server, keeper }
+        Self { address, slots: Semaphore::new(BROWSERS_MAX), server, keeper }
     }
 
     /// Where it takes commands.
@@ -55,14 +55,14 @@ impl Chromedriver {
     }
 
     /// Waits until one more browser may run.
-    pub async fn place(&'static self) -> Place {
-        let permit = self.places.acquire().await.expect("nobody closes it");
+    pub async fn slot(&'static self) -> BrowserSlot {
+        let permit = self.slots.acquire().await.expect("nobody closes it");
         let profile = tempfile::Builder::new().prefix("profile-").tempdir_in(self.keeper.folder());
-        Place { profile: profile.expect("the folder is ours"), permit }
+        BrowserSlot { profile: profile.expect("the folder is ours"), permit }
     }
 }
 
-impl Place {
+impl BrowserSlot {
     /// The folder of the browser's profile.
     pub fn profile(&self) -> String {
         self.profile.path().display().to_string()

@@ -12,7 +12,7 @@ mod prometheus;
 mod rabbitmq;
 mod redis;
 
-pub use chromium::{Chromedriver, Place};
+pub use chromium::{BrowserSlot, Chromedriver};
 pub use eventually::{eventually, eventually_within};
 pub use link::Link;
 pub use ports::free_port;
