@@ -1,4 +1,4 @@
-//! A Redis of our own; one for a test run, a key prefix for a test.
+//! A private Redis: one for a test run, with a key prefix for each test.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command};
@@ -12,7 +12,7 @@ use crate::keeper::Keeper;
 use crate::ports::free_port;
 use crate::{Link, eventually};
 
-/// A Redis that keeps every write, as ours has to.
+/// A Redis that writes every change to disk at once, as the service demands.
 #[derive(Debug)]
 pub struct Redis {
     address: SocketAddr,
@@ -30,15 +30,16 @@ impl Redis {
         SHARED.get_or_init(Self::start).await
     }
 
-    /// A Redis for one test.
+    /// Starts a Redis for one test.
     pub async fn start() -> Self {
         let arguments = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
         Self::start_with(&[&arguments[..], &["--maxmemory-policy", "noeviction"]].concat()).await
     }
 
-    /// A Redis for one test, with these arguments: a configuration file and what is different from it.
+    /// Starts a Redis for one test with these arguments: a configuration file, and what differs from it.
     pub async fn start_with(arguments: &[&str]) -> Self {
-        let (keeper, port) = (Keeper::new("test-redis-"), free_port());
+        let keeper = Keeper::new("test-redis-");
+        let port = free_port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let server = start_server(&keeper, port, arguments);
         let redis = Self { address, server, given: AtomicUsize::new(0), keeper };
@@ -46,54 +47,54 @@ impl Redis {
         redis
     }
 
-    /// Where clients connect.
+    /// The URL at which clients connect.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address)
     }
 
-    /// The same through a link.
+    /// The URL through a link.
     pub fn url_through(&self, link: &Link) -> String {
         format!("redis://{}", link.address())
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A key prefix that nobody else uses.
+    /// A key prefix that no other test uses.
     pub fn prefix(&self) -> String {
         format!("test{}:", self.given.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Runs a command and gives the first 64 KiB of the raw answer.
+    /// Runs a command and returns the first 64 KiB of the raw answer.
     pub async fn command(&self, words: &[&str]) -> String {
         let mut connection = TcpStream::connect(self.address).await.expect("it runs");
         ask(&mut connection, words).await
     }
 
-    /// The same as one of its users.
-    pub async fn command_as(&self, (user, password): (&str, &str), words: &[&str]) -> String {
+    /// Runs a command as one of its users, and returns the first 64 KiB of the raw answer.
+    pub async fn command_as(&self, user: &str, password: &str, words: &[&str]) -> String {
         let mut connection = TcpStream::connect(self.address).await.expect("it runs");
         let answer = ask(&mut connection, &["AUTH", user, password]).await;
-        assert_eq!(answer, "+OK\r\n", "{user} may come in");
+        assert_eq!(answer, "+OK\r\n", "{user} can log in");
         ask(&mut connection, words).await
     }
 
     async fn is_up(&self) {
         eventually("Redis answers", async || {
             TcpStream::connect(self.address).await.ok()?;
-            // One that lets only its users in says so only when it has started.
+            // A Redis that admits only its users refuses a command as soon as it has started.
             let answer = self.command(&["PING"]).await;
-            ["+PONG", "-NOAUTH"].iter().any(|well| answer.starts_with(well)).then_some(())
+            ["+PONG", "-NOAUTH"].iter().any(|start| answer.starts_with(start)).then_some(())
         })
         .await;
     }
 }
 
 async fn ask(connection: &mut TcpStream, words: &[&str]) -> String {
-    let begin = format!("*{}\r\n", words.len());
-    let request = words.iter().fold(begin, |request, word| request + &format!("${}\r\n{word}\r\n", word.len()));
+    let head = format!("*{}\r\n", words.len());
+    let request = words.iter().fold(head, |request, word| request + &format!("${}\r\n{word}\r\n", word.len()));
     connection.write_all(request.as_bytes()).await.expect("it listens");
     let mut answer = vec![0; 64 << 10];
     let length = connection.read(&mut answer).await.expect("it answers");
