@@ -8,15 +8,15 @@ use syn::{Expr, File, FnArg, Local, Pat, Signature, Type};
 
 use crate::support::workspace::{files, read, relative};
 
-/// A place in a file that breaks the rule: its line, and what stands there.
+/// A line that breaks a rule, and how it does.
 #[derive(Debug)]
 struct Offence {
     line: usize,
     what: String,
 }
 
-/// Parameters of functions that are tuples, by their pattern or by their type. A reference to a tuple, and an array,
-/// slice or iterator of tuples may be one; so may what a closure takes.
+/// Parameters of functions whose pattern or type is a tuple. Allowed are references to tuples, arrays, slices and iterators
+/// of them, and the parameters of closures.
 fn tuple_parameters(file: &File) -> Vec<Offence> {
     struct Parameters(Vec<Offence>);
     impl Visit<'_> for Parameters {
@@ -40,7 +40,7 @@ fn tuple_parameters(file: &File) -> Vec<Offence> {
     parameters.0
 }
 
-/// Statements like `let (a, b) = (x, y);`. With an `else` it is a match on both, which is something else.
+/// Statements like `let (a, b) = (x, y);`. A `let … else` matches both values at once, and is allowed.
 fn tuple_lets(file: &File) -> Vec<Offence> {
     struct Lets(Vec<Offence>);
     impl Visit<'_> for Lets {
@@ -89,7 +89,7 @@ fn line(at: &impl Spanned) -> usize {
     at.span().start().line
 }
 
-/// What a rule finds in all files of the workspace, as `file:line: what stands there`.
+/// All lines of the workspace that break a rule, as `file:line: how`.
 fn offences(rule: impl Fn(&File) -> Vec<Offence>) -> Vec<String> {
     let in_file = |path: PathBuf| {
         let file = syn::parse_file(&read(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -64,7 +64,7 @@ impl Modules {
         module.map_or(&[], |(module, _)| module.as_slice())
     }
 
-    /// Whom each module imports.
+    /// The modules that each module imports.
     fn imports(&self) -> BTreeMap<&[String], BTreeSet<&[String]>> {
         let imports = self.0.iter().map(|(module, names)| {
             let definers = names.paths.iter().map(|path| self.definer(path));

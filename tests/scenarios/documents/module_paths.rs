@@ -100,7 +100,8 @@ impl Collector {
         }
     }
 
-    /// A re-export by itself is no import: whoever uses the name is followed to the module that defines it.
+    /// Notes an import and the name that it binds. A re-export by itself does not count as an import: a use of the name does,
+    /// and is followed to the module that defines it.
     fn bind(&mut self, name: Option<String>, path: &[String]) {
         let Some(target) = self.absolute(path) else { return };
         if !self.is_re_export {

@@ -25,6 +25,12 @@ struct ComposedBroker {
     secrets: LocalSecrets,
 }
 
+/// A policy of RabbitMQ: its name, and its line in the list of policies.
+struct QueuePolicy {
+    name: String,
+    line: String,
+}
+
 /// A folder like `local/`, with the addresses of a test's servers.
 struct LocalSecrets(TempDir);
 
@@ -119,8 +125,8 @@ impl ComposedBroker {
         Self { server, metrics: format!("127.0.0.1:{metrics}"), secrets }
     }
 
-    /// The name of the policy that applies to a queue, and its line in RabbitMQ's list.
-    async fn policy(&self, queue: &str) -> (String, String) {
+    /// The policy that applies to a queue.
+    async fn policy(&self, queue: &str) -> QueuePolicy {
         let queues = self.server.control(&["--quiet", "--vhost", "meta", "list_queues", "name", "policy"]).await;
         let policies = self.server.control(&["--quiet", "--vhost", "meta", "list_policies"]).await;
         let of_queue = queues.lines().find_map(|line| line.strip_prefix(queue)).unwrap_or_else(|| panic!("{queues}"));
@@ -129,7 +135,7 @@ impl ComposedBroker {
             .lines()
             .find(is_its_line)
             .unwrap_or_else(|| panic!("{queue} has the policy {of_queue}, which is not in {policies}"));
-        (of_queue.trim().to_owned(), line.to_owned())
+        QueuePolicy { name: of_queue.trim().to_owned(), line: line.to_owned() }
     }
 }
 
@@ -236,22 +242,22 @@ async fn the_broker_has_one_user_with_the_rights_of_the_service_and_shows_its_me
 async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
     let broker = ComposedBroker::shared().await;
     broker.secrets.ops(&["topology"]).await;
-    let (limited, limit) = broker.policy("meta.messages.v1").await;
-    let (retried, _) = broker.policy("meta.updates.retry.10s.v1").await;
+    let limited = broker.policy("meta.messages.v1").await;
+    let retried = broker.policy("meta.updates.retry.10s.v1").await;
 
     let shorter = root().join("ops/rabbitmq/shorter-retention.json").display().to_string();
     broker.server.control(&["import_definitions", &shorter]).await;
     let shortened = eventually("the policy with the higher priority holds", async || {
-        let (policy, line) = broker.policy("meta.messages.v1").await;
-        (policy == "class-queues-3-days").then_some(line)
+        let policy = broker.policy("meta.messages.v1").await;
+        (policy.name == "class-queues-3-days").then_some(policy.line)
     });
 
-    assert_eq!((limited.as_str(), retried.as_str()), ("class-queues", "retry-queues"));
+    assert_eq!((limited.name.as_str(), retried.name.as_str()), ("class-queues", "retry-queues"));
     let bytes = r#""max-length-bytes":8000000000"#;
-    assert!(limit.contains(bytes), "{limit}");
+    assert!(limited.line.contains(bytes), "{}", limited.line);
     let shortened = shortened.await;
     assert!(shortened.contains(bytes) && shortened.contains(r#""message-ttl":259200000"#), "{shortened}");
-    assert_eq!(broker.policy("meta.dead.v1").await.0, "dead-letters-5-days");
+    assert_eq!(broker.policy("meta.dead.v1").await.name, "dead-letters-5-days");
     broker.secrets.ops(&["topology"]).await;
 }
 

@@ -1,4 +1,4 @@
-//! A chromedriver of our own, for a test run: a private folder and port, and browsers that end with the run.
+//! A private chromedriver for a test run, in its own folder and on its own port. Its browsers end with the run.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command};
@@ -11,8 +11,9 @@ use crate::eventually;
 use crate::keeper::Keeper;
 use crate::ports::free_port;
 
-/// Browsers at a time: each takes some 300 MB, and keeps a core busy.
+/// How many browsers may run at the same time: each takes about 300 MB and keeps a core busy.
 const BROWSERS_MAX: usize = 2;
+
 /// A running chromedriver.
 #[derive(Debug)]
 pub struct Chromedriver {
@@ -23,11 +24,11 @@ pub struct Chromedriver {
     keeper: Keeper,
 }
 
-/// Leave to start one browser, with an empty profile for it.
+/// The right to start one browser, with an empty profile for it.
 #[derive(Debug)]
 pub struct BrowserSlot {
     profile: TempDir,
-    #[expect(dead_code, reason = "held for its drop, which lets the next one start")]
+    #[expect(dead_code, reason = "held for its drop, which lets the next browser start")]
     permit: SemaphorePermit<'static>,
 }
 
@@ -39,7 +40,8 @@ impl Chromedriver {
     }
 
     async fn start() -> Self {
-        let (keeper, port) = (Keeper::new("test-chromium-"), free_port());
+        let keeper = Keeper::new("test-chromium-");
+        let port = free_port();
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("HOME", keeper.folder()).env("TMPDIR", keeper.folder());
         // Browsers stay in its process group, so they are ended with it.
@@ -49,14 +51,14 @@ impl Chromedriver {
         Self { address, slots: Semaphore::new(BROWSERS_MAX), server, keeper }
     }
 
-    /// Where it takes commands.
+    /// The URL at which it takes commands.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Waits until one more browser may run.
     pub async fn slot(&'static self) -> BrowserSlot {
-        let permit = self.slots.acquire().await.expect("nobody closes it");
+        let permit = self.slots.acquire().await.expect("the semaphore is never closed");
         let profile = tempfile::Builder::new().prefix("profile-").tempdir_in(self.keeper.folder());
         BrowserSlot { profile: profile.expect("the folder is ours"), permit }
     }
