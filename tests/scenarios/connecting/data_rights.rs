@@ -128,8 +128,8 @@ async fn a_contact_that_an_operator_erases_is_gone_and_the_others_stay() {
 
     let dry = stack.ops(&["erase", "--contact", &lane]).await;
     assert!(dry.contains("Nothing is done yet"), "{dry}");
-    let said = stack.ops(&["erase", "--contact", &lane, "--yes"]).await;
-    let (_, code) = said.split_once("--show ").unwrap();
+    let output = stack.ops(&["erase", "--contact", &lane, "--yes"]).await;
+    let (_, code) = output.split_once("--show ").unwrap();
     let code = code.split('`').next().unwrap();
 
     eventually_within(WITHIN, "it is done", async || {

@@ -131,8 +131,8 @@ async fn post_backlog(stack: &Stack, serials: std::ops::Range<usize>) {
 }
 
 /// The events a second that arrive until DSK has `until` of them. A healthy DSK takes one request for each, and counting
-/// requests does not slow it down. The requests are counted before the events: an event that arrived in between would
-/// otherwise be waited for twice.
+/// requests does not slow it down. Requests are counted before events, or an event that arrives in between would be
+/// waited for twice.
 async fn rate(stack: &Stack, until: usize) -> f64 {
     let dsk = &stack.processes.dsk;
     let started = Instant::now();
@@ -152,7 +152,8 @@ async fn healthy_rate(stack: &mut Stack, serials: std::ops::Range<usize>) -> f64
     rate(stack, serials.end).await
 }
 
-/// Queues events while DSK is down, then mends it. Returns the rate after its first good answer, and the time until that.
+/// Queues events while DSK is down, then mends it. Returns the rate after its first good answer, and the time until
+/// that answer.
 async fn recovered_rate(stack: &Stack, serials: std::ops::Range<usize>) -> (f64, Duration) {
     let dsk = &stack.processes.dsk;
     dsk.behave(|dsk| dsk.answer = Some(503));

@@ -1,4 +1,4 @@
-//! A message that is no envelope, from somebody else or from a later version, is parked with its body and delays no event.
+//! A message that is no envelope, from another program or a later version, is parked with its body and delays no event.
 
 use event::Class;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};

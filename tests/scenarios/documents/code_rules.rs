@@ -15,8 +15,8 @@ struct Offence {
     what: String,
 }
 
-/// Parameters of functions whose pattern or type is a tuple. Allowed are references to tuples, arrays, slices and iterators
-/// of them, and the parameters of closures.
+/// Parameters of functions whose pattern or type is a tuple. References to tuples, arrays, slices and iterators of them
+/// are allowed, and so are the parameters of closures.
 fn tuple_parameters(file: &File) -> Vec<Offence> {
     struct Parameters(Vec<Offence>);
     impl Visit<'_> for Parameters {

@@ -1,4 +1,4 @@
-//! Dockerfile and docker-compose.yml agree with the programs about settings, commands, files, secrets, times and networks.
+//! Dockerfile and docker-compose.yml agree with the programs: settings, commands, files, secrets, times and networks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command as Process;

@@ -6,15 +6,15 @@ use std::path::Path;
 use crate::documents::module_paths::{Names, children, module_paths};
 use crate::support::workspace::{files, read, relative};
 
-/// Folders whose every file is a crate of its own.
+/// Folders in which every file is a crate of its own.
 const CRATES_EACH: [&str; 4] = ["bin", "benches", "fuzz_targets", "tests"];
 /// Re-exports of re-exports are followed this far.
 const HOPS_MAX: usize = 8;
 
-/// Where a module stands in its crate; the crate's root has an empty path.
+/// The path of a module in its crate; that of the crate's root is empty.
 type ModulePath = Vec<String>;
 
-/// The modules of one crate. A module is a file: what stands inline in a file belongs to it.
+/// The modules of one crate. A module is a file: inline modules count as part of it.
 #[derive(Default)]
 struct Modules(BTreeMap<ModulePath, Names>);
 
@@ -73,8 +73,8 @@ impl Modules {
         imports.collect()
     }
 
-    /// The shortest circle of each import that is part of one, as `a → b → a`. Those around a smaller circle are left
-    /// out: the list names what to mend first.
+    /// The shortest circle of each import that is part of one, as `a → b → a`. A circle that contains a smaller one is
+    /// left out, because the smaller one must be mended first.
     fn circles(&self) -> Vec<String> {
         let imports = self.imports();
         let edges = imports.iter().flat_map(|(module, imported)| imported.iter().map(move |other| (*module, *other)));

@@ -1,4 +1,4 @@
-//! Which paths a module's code names, as far as they lie in its own crate.
+//! The paths in a module's code that lead into its own crate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 use syn::{Attribute, File, Item, ItemMod, ItemUse, Macro, MetaList, UseTree, Visibility};
 
-/// What a module names of its own crate, each as a path from the crate's root.
+/// The names of its own crate that a module uses, each as a path from the crate's root.
 #[derive(Default)]
 pub(crate) struct Names {
     /// Names that an import binds in the module, and what each stands for.
@@ -45,7 +45,7 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
 
 #[derive(Default)]
 struct Collector {
-    /// Where the code stands: the file's module, and modules inline in it.
+    /// The module of the code: that of the file, and modules inline in it.
     place: Vec<String>,
     /// How many of these are inline.
     depth: usize,
@@ -78,7 +78,8 @@ impl Collector {
                 let above = self.place.len().checked_sub(ups)?;
                 Some(self.place[..above].iter().chain(names).cloned().collect())
             }
-            _ if self.children.contains(first) => Some([self.place.as_slice(), path].concat()),
+            // A single name is a variable or an item: no code but a `use` names a module alone.
+            _ if self.children.contains(first) && !rest.is_empty() => Some([self.place.as_slice(), path].concat()),
             _ => self.names.imports.get(first).map(|target| [target.as_slice(), rest].concat()),
         }
     }
@@ -100,8 +101,8 @@ impl Collector {
         }
     }
 
-    /// Notes an import and the name that it binds. A re-export by itself does not count as an import: a use of the name does,
-    /// and is followed to the module that defines it.
+    /// Notes an import and the name that it binds. A re-export by itself does not count as an import: a use of the name
+    /// does, and is followed to the module that defines it.
     fn bind(&mut self, name: Option<String>, path: &[String]) {
         let Some(target) = self.absolute(path) else { return };
         if !self.is_re_export {

@@ -14,8 +14,7 @@ use crate::support::metrics_page::{Family, MetricsPage, Selector, selectors};
 use crate::support::stack::{Stack, get};
 use crate::support::workspace::{read, root};
 
-/// Metrics of others that rules and dashboards use: of RabbitMQ's plugin (alerts.rs looks for them on a real one) and of
-/// Prometheus.
+/// Metrics of others that rules and dashboards use: RabbitMQ's (alerts.rs looks for them on a real one) and Prometheus'.
 pub(crate) const OTHERS: [&str; 6] = [
     "rabbitmq_disk_space_available_bytes",
     "rabbitmq_disk_space_available_limit_bytes",
@@ -187,7 +186,7 @@ fn jobs() -> BTreeSet<String> {
     list(&settings, "scrape_configs").map(|job| job["job_name"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// Whether a selector can ever match: every label value is shown from the start, so one that is missing now stays missing.
+/// Whether a selector can ever match: every label value exists from the start, so one that is missing stays missing.
 fn is_possible(selector: &Selector, family: &Family) -> bool {
     selector.values.iter().filter(|(label, _)| !ADDED.contains(&label.as_str())).all(|(label, values)| {
         let known: BTreeSet<String> = family.labels.get(label).into_iter().flatten().cloned().collect();

@@ -49,8 +49,8 @@ impl Browser {
         self.ask(Method::POST, path, form).await
     }
 
-    /// Opens a page and sends the form on it that leads to `action`, with these fields and the form's token. Follows one
-    /// redirect.
+    /// Opens a page and sends the form on it that leads to `action`, with these fields and the form's token. Follows a
+    /// redirect once.
     pub(crate) async fn press(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Page {
         let form = self.get(page).await;
         let token = between(&form.body, "name=\"form_token\" value=\"", "\"").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A person's Chromium without a screen: it opens pages, presses what is on them, and records their requests and errors.
+//! A person's Chromium without a screen: it opens pages, presses buttons, and records requests and errors.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -95,9 +95,9 @@ impl ConnectStack {
         let token = self.folder.path().join("dsk-token");
         std::fs::write(&token, DSK_TOKEN).expect("the folder is ours");
         let token = token.to_str().expect("a path in letters");
-        let (succeeded, said) = self.ops(&["connect-link", "--tenant", tenant, "--dsk-token-file", token]).await;
-        assert!(succeeded, "{said}");
-        let url = said.lines().find(|line| line.starts_with("http")).expect("a link");
+        let (succeeded, output) = self.ops(&["connect-link", "--tenant", tenant, "--dsk-token-file", token]).await;
+        assert!(succeeded, "{output}");
+        let url = output.lines().find(|line| line.starts_with("http")).expect("a link");
         url.strip_prefix(&format!("http://{}", self.address)).expect("the link leads to this process").to_owned()
     }
 

@@ -1,4 +1,4 @@
-//! Checks of a page in both sizes and both colour schemes: nothing is cut off, finger and keyboard reach everything, and
+//! Checks of a page in both sizes and colour schemes: nothing is cut off, finger and keyboard reach everything, and
 //! axe-core finds nothing serious. Pictures of it go to `target/screenshots`.
 
 use base64::Engine as _;

@@ -10,8 +10,8 @@ pub(crate) struct Keeper {
     shell: Child,
 }
 
-/// The script ignores signals that are meant for the run, and waits until the pipe closes. Each file in `groups` is named
-/// after a process group that it ends.
+/// The script ignores signals that are meant for the run, and waits until the pipe closes. Each file in `groups` names a
+/// process group that it ends.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 cat > /dev/null
@@ -37,8 +37,8 @@ impl Keeper {
         &self.folder
     }
 
-    /// Starts a server in its own process group, which ends with us. The folder is its working directory, because a killed
-    /// Mnesia leaves a dump there, and holds its output.
+    /// Starts a server in its own process group, which ends with us. The folder holds its output and is its working
+    /// directory, because a killed Mnesia leaves a dump there.
     pub(crate) fn start(&self, command: &mut Command, name: &str) -> Child {
         use std::os::unix::process::CommandExt as _;
         let log = self.folder.join(format!("{name}.log"));

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::TcpListener;
 
-/// These ports lie below the range that Linux uses for outgoing connections, so a server that restarts finds its port free.
+/// Linux uses none of these ports for outgoing connections, so a server that restarts finds its port free.
 const PORTS: std::ops::Range<u16> = 12_000..32_000;
 
 /// A port on which nothing listens now. The search begins at a random port, so that parallel runs do not collide.

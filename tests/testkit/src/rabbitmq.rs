@@ -1,4 +1,4 @@
-//! A private RabbitMQ with its own folder, ports and name daemon: one for a test run, with a virtual host for each test.
+//! A private RabbitMQ with its own folder, ports and name daemon: one for a test run, a virtual host for each test.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -62,7 +62,7 @@ impl RabbitMq {
         Self::start_with(OWN_VHOSTS, Some(SocketAddr::from(([127, 0, 0, 1], free_port())))).await
     }
 
-    /// Starts a broker for one test with other plugins and the configuration that `configure` writes for a port for AMQP.
+    /// Starts a broker for one test with other plugins, and the configuration that `configure` writes for its port.
     pub async fn start_configured(configure: impl FnOnce(u16) -> String, plugins: &str) -> Self {
         let keeper = Keeper::new("test-rabbitmq-");
         let port = free_port();
@@ -186,8 +186,8 @@ impl Vhost<'_> {
     }
 }
 
-/// The folder of RabbitMQ's scripts: `RABBITMQ_SBIN`, or that of Debian's package. The `rabbitmq-server` on the path would
-/// change the user.
+/// The folder of RabbitMQ's scripts: `RABBITMQ_SBIN`, or that of Debian's package. The `rabbitmq-server` on the path
+/// would change the user.
 fn scripts() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "tests have no settings of their own")]
     if let Ok(folder) = std::env::var("RABBITMQ_SBIN") {
