@@ -1,5 +1,7 @@
 //! Values that belong together have a name: no function takes a tuple, and no `let` takes one apart to save a line.
 
+#![expect(clippy::wildcard_enum_match_arm, reason = "the grammar of Rust has many variants that a rule need not name")]
+
 use std::path::PathBuf;
 
 use syn::spanned::Spanned;

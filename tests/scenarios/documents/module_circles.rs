@@ -59,8 +59,8 @@ impl Modules {
     }
 
     fn longest_module(&self, path: &[String]) -> &[String] {
-        let lengths = (0..=path.len()).rev();
-        let module = lengths.filter_map(|length| self.0.get_key_value(&path[..length])).next();
+        let mut lengths = (0..=path.len()).rev();
+        let module = lengths.find_map(|length| self.0.get_key_value(&path[..length]));
         module.map_or(&[], |(module, _)| module.as_slice())
     }
 

@@ -14,7 +14,7 @@ use crate::support::metrics_page::{Family, MetricsPage, Selector, selectors};
 use crate::support::stack::{Stack, get};
 use crate::support::workspace::{read, root};
 
-/// Metrics of others that rules and dashboards use: RabbitMQ's (alerts.rs looks for them on a real one) and Prometheus'.
+/// Metrics of others that rules and dashboards use: RabbitMQ's (alerts.rs finds them on a real one) and Prometheus'.
 pub(crate) const OTHERS: [&str; 6] = [
     "rabbitmq_disk_space_available_bytes",
     "rabbitmq_disk_space_available_limit_bytes",

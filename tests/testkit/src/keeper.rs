@@ -10,8 +10,8 @@ pub(crate) struct Keeper {
     shell: Child,
 }
 
-/// The script ignores signals that are meant for the run, and waits until the pipe closes. Each file in `groups` names a
-/// process group that it ends.
+/// The script ignores signals that are meant for the run, and waits until the pipe closes. Each file in `groups` names
+/// a process group that it ends.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 cat > /dev/null

@@ -115,8 +115,8 @@ async fn relay(client: TcpStream, server: SocketAddr, state: watch::Receiver<Sta
 }
 
 /// Passes bytes on until either end closes. The first `greeting_bytes` of them decide whether a mode applies. Bytes
-/// that were stalled when the cable was cut never pass, however soon it is mended: a task may see only the mended state,
-/// so each look compares the number of cuts.
+/// that were stalled when the cable was cut never pass, however soon it is mended: a task may see only the mended
+/// state, so each look compares the number of cuts.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
