@@ -224,7 +224,7 @@ mod long {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_refused_token_makes_a_ticket_until_it_is_replaced() {
+    async fn a_refused_token_raises_a_ticket_until_it_is_replaced() {
         let mut stack = Stack::start().await;
         let watch = AlertWatch::over(&mut stack, &[]).await;
 
