@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, StoreError};
+use ::channels::{AppendOnlyFile, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, StoreError};
 use chassis::{Shutdown, TelemetrySettings, now, start_telemetry};
 use clap::Args;
 use dispatcher::{Allowed, Destination};
@@ -246,11 +246,33 @@ async fn redis(findings: &mut Findings, store: &ChannelStore) -> Option<Timestam
         let text = format!("Redis forgets tokens when memory is short (maxmemory-policy {})", server.maxmemory_policy);
         findings.wrong("channels", text, "set maxmemory-policy noeviction in redis.conf");
     }
-    if !server.is_durable {
-        let next_step = "set appendonly yes in redis.conf: it is the only copy of the tokens";
-        findings.wrong("channels", "Redis forgets everything when it restarts", next_step);
-    }
+    append_only_file(findings, &server.append_only_file);
     Some(server.now)
+}
+
+/// Redis is the only copy of the tokens, so what it is given has to survive its restart.
+fn append_only_file(findings: &mut Findings, file: &AppendOnlyFile) {
+    match file {
+        AppendOnlyFile::Loadable => {}
+        AppendOnlyFile::Off => {
+            let next_step = "set appendonly yes in redis.conf: it is the only copy of the tokens";
+            findings.wrong("channels", "Redis forgets everything when it restarts", next_step);
+        }
+        AppendOnlyFile::Refused => {
+            let next_step =
+                "make its user list again (runbook, \"A Redis that forgets its channels\") before it restarts";
+            let text =
+                "Redis forgets every channel when it restarts: its default user may not load the append-only file";
+            findings.wrong("channels", text, next_step);
+        }
+        AppendOnlyFile::Unknown(code) if code == "NOPERM" => {
+            let next_step = "make it again (runbook, \"A Redis that forgets its channels\")";
+            findings.wrong("channels", "the user list of Redis is older than this version", next_step);
+        }
+        AppendOnlyFile::Unknown(code) => {
+            well("channels", format!("Redis does not say whether it could load its append-only file ({code})"));
+        }
+    }
 }
 
 fn clock(findings: &mut Findings, others: [(&str, Option<Timestamp>); 2]) {

@@ -23,7 +23,7 @@ pub use metrics::Metrics;
 pub use record::{ChannelRecord, ChannelState, NewChannel, Route};
 pub use reseal::KeyUse;
 pub use saved::SavedRecord;
-pub use server::Server;
+pub use server::{AppendOnlyFile, Server};
 pub use settings::ChannelsSettings;
 pub use store::{ChannelStore, Found, Lookup, StoreError};
 pub use tickets::{Session, Ticket};

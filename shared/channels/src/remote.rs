@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use crate::changes::Write;
 use crate::record::Fields;
 use crate::store::{Asked, Seen};
-use crate::{Metrics, Server, StoreError, keys};
+use crate::{AppendOnlyFile, Metrics, Server, StoreError, keys};
 
 /// A Redis that takes longer is as good as away.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
@@ -110,8 +110,24 @@ impl Remote {
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.cmd("INFO").cmd("TIME");
         let ask = async |mut connection| pipeline.query_async::<(String, (i64, i32))>(&mut connection).await;
-        let (info, time) = self.ask(ask).await?;
-        Ok(Server::read(&info, time))
+        let (info, (seconds, microseconds)) = self.ask(ask).await?;
+        Ok(Server::read(&info, seconds, microseconds, self.loading().await?))
+    }
+
+    /// Whether the user that Redis loads its append-only file as may do what the file holds.
+    async fn loading(&self) -> Result<AppendOnlyFile, StoreError> {
+        let channel = self.key(keys::CHANNEL);
+        for replayed in [&["EXEC"][..], &["HSET", &channel, "field", "value"]] {
+            let mut dry_run = redis::cmd("ACL");
+            dry_run.arg("DRYRUN").arg("default").arg(replayed);
+            match self.ask(async |mut connection| dry_run.query_async::<String>(&mut connection).await).await {
+                Ok(answer) if answer == "OK" => {}
+                Ok(_) => return Ok(AppendOnlyFile::Refused),
+                Err(StoreError::Refused(code)) => return Ok(AppendOnlyFile::Unknown(code)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(AppendOnlyFile::Loadable)
     }
 
     pub(crate) async fn mark(&self, marks: Vec<String>, time: Duration) -> Result<(), StoreError> {

@@ -9,15 +9,29 @@ pub struct Server {
     pub version: String,
     /// What it does when memory is short: `noeviction` refuses, everything else forgets tokens.
     pub maxmemory_policy: String,
-    /// Whether what it is given survives its restart (append-only file).
-    pub is_durable: bool,
+    /// Whether what it is given survives its restart.
+    pub append_only_file: AppendOnlyFile,
     /// Its clock.
     pub now: Timestamp,
 }
 
+/// Whether what Redis is given survives its restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppendOnlyFile {
+    /// There is none: a restart forgets everything.
+    Off,
+    /// It is written, and a restart can load it.
+    Loadable,
+    /// It is written, but a restart would refuse to load what scripts wrote, which is every channel: Redis loads the
+    /// file as its default user, and that user may not do it (redis/redis issue 14541).
+    Refused,
+    /// It is written, and this Redis does not say whether a restart can load it; the code of its error.
+    Unknown(String),
+}
+
 impl Server {
-    /// Reads the answers to `INFO` and `TIME`.
-    pub(crate) fn read(info: &str, (seconds, microseconds): (i64, i32)) -> Self {
+    /// Reads the answers to `INFO` and `TIME`; `loading` says what is known of a file that is on.
+    pub(crate) fn read(info: &str, seconds: i64, microseconds: i32, loading: AppendOnlyFile) -> Self {
         let field = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.unwrap_or("unknown").trim().to_owned()
@@ -25,7 +39,7 @@ impl Server {
         Self {
             version: field("redis_version"),
             maxmemory_policy: field("maxmemory_policy"),
-            is_durable: field("aof_enabled") == "1",
+            append_only_file: if field("aof_enabled") == "1" { loading } else { AppendOnlyFile::Off },
             now: Timestamp::new(seconds, microseconds * 1_000).unwrap_or_default(),
         }
     }
@@ -39,10 +53,10 @@ mod tests {
     fn a_redis_that_forgets_is_recognised() {
         let info = "# Server\r\nredis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\naof_enabled:0\r\n";
 
-        let server = Server::read(info, (1_790_000_000, 500_000));
+        let server = Server::read(info, 1_790_000_000, 500_000, AppendOnlyFile::Loadable);
 
         assert_eq!((server.version.as_str(), server.maxmemory_policy.as_str()), ("7.0.15", "allkeys-lru"));
-        assert!(!server.is_durable);
+        assert_eq!(server.append_only_file, AppendOnlyFile::Off);
         assert_eq!(server.now.as_millisecond(), 1_790_000_000_500);
     }
 }

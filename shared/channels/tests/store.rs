@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use channels::{
@@ -31,10 +30,8 @@ macro_rules! contract {
         mod redis_as_its_user {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $claim() {
-                let folder = tempfile::tempdir().unwrap();
-                let (redis, url) = super::guarded(folder.path()).await;
-                super::$claim(super::open(&super::ChannelsSettings::at(url, ""))).await;
-                drop(redis);
+                let redis = super::Redis::start_with_shipped_users().await;
+                super::$claim(super::open(&super::ChannelsSettings::at(redis.url_for("meta"), ""))).await;
             })*
         }
 
@@ -68,19 +65,6 @@ contract![
 fn open(settings: &ChannelsSettings) -> ChannelStore {
     let metrics = Metrics::register(&Registry::new()).unwrap();
     ChannelStore::open(settings, metrics, &Shutdown::default()).unwrap()
-}
-
-/// A Redis that lets in nobody but the users of `ops/redis/users.acl`, and its address for the one of the service.
-async fn guarded(folder: &Path) -> (Redis, String) {
-    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/redis/users.acl");
-    let lines = std::fs::read_to_string(template).unwrap().replace("#PASSWORD_SHA256", ">pa55word");
-    let users: Vec<&str> = lines.lines().filter(|line| line.starts_with("user ")).collect();
-    let file = folder.join("users.acl");
-    std::fs::write(&file, users.join("\n") + "\n").unwrap();
-
-    let redis = Redis::start_with(&["--save", "", "--aclfile", file.to_str().unwrap()]).await;
-    let url = redis.url().replace("redis://", "redis://meta:pa55word@");
-    (redis, url)
 }
 
 fn ring() -> KeyRing {

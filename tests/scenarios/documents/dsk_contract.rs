@@ -72,13 +72,21 @@ fn the_table_has_every_answer_and_says_what_the_dispatcher_does() {
 fn every_figure_of_the_document_is_in_the_code() {
     let document = document().replace('\n', " ");
     let figures = [
-        ("| TCP connection | within 3 s |", "client.rs", "CONNECT_TIME: Duration = Duration::from_secs(3);"),
+        (
+            "| TCP connection | within 3 s |",
+            "../../shared/chassis/src/https.rs",
+            "CONNECT_TIME: Duration = Duration::from_secs(3);",
+        ),
         ("within 10 s by default", "settings.rs", "default_value = \"10s\""),
-        ("which is 4 MiB at most", "../../../ingest/src/receive.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
+        ("which is 4 MiB at most", "../../ingest/src/receive.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
         ("64 KiB are read", "client.rs", "ANSWER_BYTES_MAX: usize = 64 << 10;"),
         ("the first 500 bytes of your answer", "client.rs", "ANSWER_KEPT_BYTES: usize = 500;"),
-        ("kept for 50 s, up to 256", "client.rs", "IDLE_TIME: Duration = Duration::from_secs(50);"),
-        ("kept for 50 s, up to 256", "client.rs", "IDLE_CONNECTIONS_MAX: usize = 256;"),
+        (
+            "kept for 50 s, up to 256",
+            "../../shared/chassis/src/https.rs",
+            "IDLE_TIME: Duration = Duration::from_secs(50);",
+        ),
+        ("kept for 50 s, up to 256", "../../shared/chassis/src/https.rs", "IDLE_CONNECTIONS_MAX: usize = 256;"),
         ("up to 192 of class `messages`", "settings.rs", "default_value_t = 192"),
         ("up to 64 of `updates`", "settings.rs", "default_value_t = 64"),
         ("0.2 s, 0.4 s … 5 s", "policy.rs", "base: Duration::from_millis(200), ceiling: Duration::from_secs(5)"),
@@ -94,12 +102,12 @@ fn every_figure_of_the_document_is_in_the_code() {
         ("for at most 1 h.", "pauses.rs", "PAUSE_MAX: Duration = Duration::from_hours(1);"),
         (
             "not sent again for 8 days",
-            "../../../shared/channels/src/keys.rs",
+            "../../shared/channels/src/keys.rs",
             "DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);",
         ),
         (
             "kept for 14 days",
-            "../../../shared/queue/src/topology.rs",
+            "../../shared/queue/src/topology.rs",
             "DEAD_TTL: Duration = Duration::from_hours(14 * 24);",
         ),
     ];

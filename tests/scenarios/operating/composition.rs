@@ -152,6 +152,11 @@ async fn redis(secrets: &LocalSecrets) -> Redis {
     Redis::start_with(&[secrets.path("redis.conf").to_str().expect("the path is Unicode")]).await
 }
 
+/// The app secret that signs Meta's notifications.
+fn app_secret(secrets: &LocalSecrets) -> Secret {
+    Secret::new(secrets.read("app-secret"))
+}
+
 async fn probe(admin: &str, path: &str) -> (Option<i32>, String) {
     let output = Command::new(program("probe")).arg(format!("http://{admin}{path}")).output().await.expect("it runs");
     (output.status.code(), String::from_utf8_lossy(&output.stderr).trim().to_owned())
@@ -170,8 +175,7 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
     let mut dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
     let token = secrets.path("dsk-token").display().to_string();
     secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
-    let meta =
-        Meta::new(ingest.says("taken at ").await.parse().expect("an address"), Secret::new(secrets.read("app-secret")));
+    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), app_secret(secrets));
     eventually("it is accepted", async || (meta.post(text(1)).await.ok()?.as_u16() == 200).then_some(())).await;
 
     eventually("it is delivered", async || (dsk.ids().len() == 1).then_some(())).await;
@@ -180,6 +184,11 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
         eventually("it is ready", async || (probe(&admin, "/ready").await.0 == Some(0)).then_some(())).await;
         assert_eq!(probe(&admin, "/live").await, (Some(0), String::new()));
     }
+    // Redis restores everything from its user list and its append-only file.
+    redis.restart().await;
+    eventually("another event is accepted", async || (meta.post(text(2)).await.ok()?.as_u16() == 200).then_some(()))
+        .await;
+    eventually("it is delivered, too", async || (dsk.ids().len() == 2).then_some(())).await;
     let password = secrets.read("redis-password");
     eventually("the dispatcher writes its report", async || {
         let keys = redis.command_as("meta", &password, &["SCAN", "0", "MATCH", "dispatcher:*"]).await;
@@ -259,6 +268,34 @@ async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
     assert!(shortened.contains(bytes) && shortened.contains(r#""message-ttl":259200000"#), "{shortened}");
     assert_eq!(broker.policy("meta.dead.v1").await.name, "dead-letters-5-days");
     broker.secrets.ops(&["topology"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_was_killed_starts_again_with_its_events_its_user_and_its_policies() {
+    let broker = ComposedBroker::start().await;
+    let secrets = &broker.secrets;
+    let redis = redis(secrets).await;
+    secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
+    let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
+    let mut ingest = secrets.start("ingest", &[any_port, ("INGEST_LISTEN", "127.0.0.1:0")]);
+    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), app_secret(secrets));
+    let accepted = async |number| {
+        eventually("it is accepted", async || (meta.post(text(number)).await.ok()?.as_u16() == 200).then_some(()))
+            .await;
+    };
+    accepted(1).await;
+
+    broker.server.kill();
+    broker.server.start_again().await;
+
+    accepted(2).await;
+    assert_eq!(broker.policy("meta.messages.v1").await.name, "class-queues");
+    let shutdown = Shutdown::default();
+    let dsk = start_dsk(&secrets.read("dsk-token"), &secrets.read("signing-secret"), &shutdown).await;
+    let token = secrets.path("dsk-token").display().to_string();
+    secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
+    let _dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
+    eventually("both are delivered", async || (dsk.ids().len() == 2).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use channels::new_key;
-use testkit::{Redis, eventually};
+use testkit::{PASSWORD, Redis, eventually};
 
 use crate::support::stack::{Stack, program};
 
@@ -45,6 +45,11 @@ async fn each_complaint_ends_with_the_next_step() {
     stack.processes.dispatchers.remove(0).stop().await;
     let forgetful = Redis::start().await;
     let other_key = new_key();
+    // The user lists of earlier versions: Redis loads its file as the default user, who has no rights in them.
+    let default = "user default reset off".to_owned();
+    let meta = format!("user meta reset on >{PASSWORD} ~* +ping +info +time +exists +mget +hgetall");
+    let outdated = Redis::start_with_users(&[default.clone(), meta.clone()]).await;
+    let unloadable = Redis::start_with_users(&[default, format!("{meta} +acl|dryrun")]).await;
     forgetful.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
     forgetful.command(&["CONFIG", "SET", "appendonly", "no"]).await;
 
@@ -57,6 +62,8 @@ async fn each_complaint_ends_with_the_next_step() {
         (vec![("CHANNELS_URL", &*forgetful.url())], "forgets tokens when memory is short", "noeviction"),
         (vec![("CHANNELS_URL", &*forgetful.url())], "forgets everything when it restarts", "appendonly yes"),
         (vec![("CHANNELS_URL", &*forgetful.url())], "holds no channel", "restore its backup"),
+        (vec![("CHANNELS_URL", &*unloadable.url_for("meta"))], "forgets every channel", "make its user list again"),
+        (vec![("CHANNELS_URL", &*outdated.url_for("meta"))], "is older than this version", "make it again"),
         (vec![("CHANNELS_URL", "redis://127.0.0.1:9")], "can't be reached", "start Redis"),
         (vec![("QUEUE_URL", "amqp://guest:guest@127.0.0.1:9/v0")], "the broker can't be reached", "start RabbitMQ"),
     ] {

@@ -104,6 +104,17 @@ async fn run(
     (process, address.trim_end_matches("/webhook").parse().expect("an address"))
 }
 
+/// Checks that only their owner may read the databases and write-ahead logs that a power cut leaves.
+fn check_that_files_are_private(folder: &TempDir) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let files = std::fs::read_dir(folder.path().join("data")).expect("the folder exists").flatten();
+    let modes: Vec<_> = files
+        .map(|file| (file.file_name(), file.metadata().expect("the file exists").permissions().mode() & 0o777))
+        .collect();
+    assert!(modes.iter().any(|(name, _)| name == "queue.db-wal"), "{modes:?}");
+    assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn power_cuts_at_random_moments_lose_no_event_that_was_answered_200() {
     let mut business = Business::start().await;
@@ -117,6 +128,7 @@ async fn power_cuts_at_random_moments_lose_no_event_that_was_answered_200() {
         // A notification that has no answer by then gets none.
         tokio::time::timeout(moment, posts).await.ok();
         business.process.kill().await;
+        check_that_files_are_private(&business.folder);
         business.start_again().await;
         // Meta sends again what was not accepted, and sometimes what was.
         for serial in serials {

@@ -18,4 +18,4 @@ pub use ports::free_port;
 pub use process::Process;
 pub use prometheus::Prometheus;
 pub use rabbitmq::{RabbitMq, Vhost};
-pub use redis::Redis;
+pub use redis::{PASSWORD, Redis};

@@ -1,8 +1,10 @@
 //! A private Redis: one for a test run, with a key prefix for each test.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -12,19 +14,24 @@ use crate::keeper::Keeper;
 use crate::ports::free_port;
 use crate::{Link, eventually};
 
+/// The file name of the list of users.
+const USER_LIST: &str = "users.acl";
+
+/// The password of every user of [`Redis::start_with_shipped_users`].
+pub const PASSWORD: &str = "pa55word";
+
 /// A Redis that writes every change to disk at once, as the service demands.
 #[derive(Debug)]
 pub struct Redis {
     address: SocketAddr,
-    #[expect(dead_code, reason = "the keeper ends it; dropping it here would leave a zombie")]
-    server: Child,
+    arguments: Vec<String>,
+    server: Mutex<Child>,
     given: AtomicUsize,
-    #[expect(dead_code, reason = "held for its drop, which ends the server")]
     keeper: Keeper,
 }
 
 impl Redis {
-    /// The Redis that all tests of a run share. Nobody stops it.
+    /// The Redis that all tests of a run share. No test stops it.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Redis> = OnceCell::const_new();
         SHARED.get_or_init(Self::start).await
@@ -38,13 +45,60 @@ impl Redis {
 
     /// Starts a Redis for one test with these arguments: a configuration file, and what differs from it.
     pub async fn start_with(arguments: &[&str]) -> Self {
-        let keeper = Keeper::new("test-redis-");
+        Self::start_in(Keeper::new("test-redis-"), arguments).await
+    }
+
+    async fn start_in(keeper: Keeper, arguments: &[&str]) -> Self {
         let port = free_port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let server = start_server(&keeper, port, arguments);
-        let redis = Self { address, server, given: AtomicUsize::new(0), keeper };
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let server = Mutex::new(start_server(&keeper, port, &arguments));
+        let redis = Self { address, arguments, server, given: AtomicUsize::new(0), keeper };
         redis.is_up().await;
         redis
+    }
+
+    /// Starts a Redis for one test with an append-only file and the users of `ops/redis/users.acl`, as the shipped
+    /// configuration has them. `meta` is the user of the service; `admin` is added and may do everything. Both have
+    /// [`PASSWORD`].
+    pub async fn start_with_shipped_users() -> Self {
+        Self::start_with_users(&Self::shipped_users()).await
+    }
+
+    /// The user list of [`Self::start_with_shipped_users`], one line for each user.
+    pub fn shipped_users() -> Vec<String> {
+        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/redis/users.acl");
+        let template = std::fs::read_to_string(template).expect("the user list exists");
+        let shipped = template.replace("#PASSWORD_SHA256", &format!(">{PASSWORD}"));
+        let admin = format!("user admin on >{PASSWORD} allkeys allchannels allcommands");
+        shipped.lines().filter(|line| line.starts_with("user ")).map(str::to_owned).chain([admin]).collect()
+    }
+
+    /// Starts a Redis for one test with an append-only file and this user list, one line for each user.
+    pub async fn start_with_users(users: &[String]) -> Self {
+        let keeper = Keeper::new("test-redis-");
+        write_users(&keeper, users);
+        let file = keeper.folder().join(USER_LIST).display().to_string();
+        let arguments = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--aclfile", &file];
+        Self::start_in(keeper, &arguments).await
+    }
+
+    /// Replaces the user list that the server reads at its next start.
+    pub fn replace_users(&self, users: &[String]) {
+        write_users(&self.keeper, users);
+    }
+
+    /// The URL for one of the users of [`Self::start_with_shipped_users`].
+    pub fn url_for(&self, user: &str) -> String {
+        format!("redis://{user}:{PASSWORD}@{}", self.address)
+    }
+
+    /// Ends the server like a power cut, and starts it again with its files on the same port.
+    pub async fn restart(&self) {
+        self.keeper.kill(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
+        let server = start_server(&self.keeper, self.address.port(), &self.arguments);
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = server;
+        self.is_up().await;
     }
 
     /// The URL at which clients connect.
@@ -101,7 +155,11 @@ async fn ask(connection: &mut TcpStream, words: &[&str]) -> String {
     String::from_utf8_lossy(&answer[..length]).into_owned()
 }
 
-fn start_server(keeper: &Keeper, port: u16, arguments: &[&str]) -> Child {
+fn write_users(keeper: &Keeper, users: &[String]) {
+    std::fs::write(keeper.folder().join(USER_LIST), users.join("\n") + "\n").expect("the folder is ours");
+}
+
+fn start_server(keeper: &Keeper, port: u16, arguments: &[String]) -> Child {
     let mut command = Command::new("redis-server");
     command
         .args(arguments)
