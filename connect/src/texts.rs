@@ -60,7 +60,7 @@ pub(crate) const DISCONNECT_ASK: &str =
     "Its access is deleted here, and messages that arrive from now on no longer reach DSK. You can connect it again.";
 pub(crate) const DISCONNECTED_TITLE: &str = "Disconnected";
 pub(crate) const DISCONNECTED: &str = "The channel's access is deleted, and its messages no longer reach DSK.";
-pub(crate) const DISCONNECTED_UNTOLD: &str = "Meta could not be told, so it may go on sending for a while; what it sends is thrown away. You can also remove the app in your Meta account, under Business Integrations.";
+pub(crate) const DISCONNECTED_STILL_SUBSCRIBED: &str = "Meta could not be told, so it may go on sending for a while; what it sends is thrown away. You can also remove the app in your Meta account, under Business Integrations.";
 pub(crate) const NOT_YOURS: &str = "This channel is not one of yours, or it is disconnected already.";
 
 pub(crate) const WHATSAPP_TITLE: &str = "Connect WhatsApp";

@@ -64,7 +64,7 @@ async fn a_person_who_withdraws_is_disconnected_and_a_forged_call_changes_nothin
     assert_eq!([other.status, first.status, again.status], [200, 200, 200]);
     let record = desk.store.get(&number()).await.unwrap().unwrap();
     assert_eq!((record.state, record.access_token), (ChannelState::Disconnected, None));
-    assert_eq!(desk.metric("connect_refused_total{what=\"signed_request\"}").await, 1);
+    assert_eq!(desk.metric("connect_refused_total{reason=\"signed_request\"}").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

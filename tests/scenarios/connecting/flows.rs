@@ -147,7 +147,7 @@ async fn a_link_works_once_and_an_altered_or_used_one_writes_nothing() {
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 410]);
     assert!(strangers.iter().all(|page| page.status == 410 && page.body.contains("no longer works")), "{strangers:?}");
-    assert_eq!(desk.metric("connect_refused_total{what=\"link\"}").await, 4);
+    assert_eq!(desk.metric("connect_refused_total{reason=\"link\"}").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,7 +214,7 @@ async fn a_session_that_has_run_out_opens_nothing_and_is_counted() {
     eventually("it has run out", async || (browser.get("/channels").await.status == 403).then_some(())).await;
     let page = desk.sign_up(&mut browser).await;
     assert_eq!((page.status, desk.graph.subscribed().len()), (403, 0), "{page:?}");
-    assert!(desk.metric("connect_refused_total{what=\"session\"}").await >= 2);
+    assert!(desk.metric("connect_refused_total{reason=\"session\"}").await >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

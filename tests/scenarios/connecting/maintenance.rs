@@ -1,11 +1,11 @@
-//! Care for tokens and subscriptions at Meta, over months of a clock that the test turns.
+//! Maintenance of tokens and subscriptions at Meta, over months of a clock that the test turns.
 
 use std::time::Duration;
 
 use channels::{ChannelState, ChannelStore, NewChannel};
 use chassis::{Secret, now};
 use clap::Parser;
-use connect::{Care, Finding, MetaSettings, Metrics};
+use connect::{ChannelHealth, CheckMode, Maintenance, MetaSettings, Metrics};
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
 use ops::graph::{ACCOUNT, Fault, INSTAGRAM_USER, NUMBER};
@@ -25,17 +25,17 @@ struct Settings {
     meta: MetaSettings,
 }
 
-/// One more process that looks after channels.
-fn care(desk: &Desk) -> Care {
+/// One more process that maintains channels.
+fn maintenance(desk: &Desk) -> Maintenance {
     let named = |name: &str| format!("--{}", name.to_lowercase().replace('_', "-"));
     let arguments = desk.graph.settings().into_iter().flat_map(|(name, value)| [named(name), value]);
-    let Settings { meta } = Settings::parse_from(std::iter::once("care".to_owned()).chain(arguments));
+    let Settings { meta } = Settings::parse_from(std::iter::once("maintenance".to_owned()).chain(arguments));
     let metrics = Metrics::register(&Registry::new()).expect("metrics register once");
-    Care::new(&meta, (desk.store.clone(), desk.ring.clone()), metrics).expect("the settings are right")
+    Maintenance::new(&meta, desk.store.clone(), desk.ring.clone(), metrics).expect("the settings are right")
 }
 
-async fn round(care: &Care, now: Timestamp) -> bool {
-    care.round(&|| now, &|| false, 0.0).await.expect("the store answers").is_some()
+async fn round(maintenance: &Maintenance, now: Timestamp) -> bool {
+    maintenance.round(&|| now, &|| false, 0.0).await.expect("the store answers").is_some()
 }
 
 async fn connect_instagram(desk: &Desk, id: usize, now: Timestamp) -> Address {
@@ -62,7 +62,8 @@ async fn over_sixty_days_two_workers_that_die_and_fail_refresh_each_token_once_a
     for id in 0..8 {
         addresses.push(connect_instagram(&desk, id, begin).await);
     }
-    let (mut one, mut other) = (care(&desk), care(&desk));
+    let mut one = maintenance(&desk);
+    let mut other = maintenance(&desk);
 
     for hour in 0..60 * 24 {
         let now = begin.checked_add(HOUR * hour).expect("a time");
@@ -70,9 +71,9 @@ async fn over_sixty_days_two_workers_that_die_and_fail_refresh_each_token_once_a
             // A worker dies with the lease in its hand, and is started anew.
             13 => {
                 round(&one, now).await;
-                one = care(&desk);
+                one = maintenance(&desk);
             }
-            14 => other = care(&desk),
+            14 => other = maintenance(&desk),
             // Meta fails for some hours.
             30 => desk.graph.fault("refresh", Some(Fault::Trouble)),
             38 => desk.graph.fault("refresh", None),
@@ -99,11 +100,12 @@ async fn a_token_that_no_longer_works_needs_a_reconnect_and_a_new_one_heals_it()
     let desk = Desk::start().await;
     let mut browser = desk.begin("acme").await;
     desk.sign_up(&mut browser).await;
-    let (address, care) = (Address::new(format!("whatsapp:{NUMBER}")), care(&desk));
+    let address = Address::new(format!("whatsapp:{NUMBER}"));
+    let maintenance = maintenance(&desk);
     let day = |days: i64| now().checked_add(DAY * i32::try_from(days).unwrap()).unwrap();
 
     desk.graph.behave(|graph| graph.is_token_valid = false);
-    round(&care, day(2)).await;
+    round(&maintenance, day(2)).await;
     let dead = state(&desk.store, &address).await;
     let shown = browser.get("/channels").await;
     desk.graph.behave(|graph| graph.is_token_valid = true);
@@ -119,9 +121,10 @@ async fn a_token_that_no_longer_works_needs_a_reconnect_and_a_new_one_heals_it()
 async fn an_instagram_token_that_was_not_refreshed_in_time_needs_a_reconnect() {
     let desk = Desk::start().await;
     let begin = now();
-    let (address, care) = (connect_instagram(&desk, 1, begin).await, care(&desk));
+    let address = connect_instagram(&desk, 1, begin).await;
+    let maintenance = maintenance(&desk);
 
-    round(&care, begin.checked_add(DAY * 61).unwrap()).await;
+    round(&maintenance, begin.checked_add(DAY * 61).unwrap()).await;
 
     assert_eq!(state(&desk.store, &address).await, ChannelState::ReconnectNeeded);
     assert_eq!(desk.graph.refreshed(), Vec::<String>::new(), "Meta was asked for a token that has ended");
@@ -134,39 +137,41 @@ async fn a_subscription_that_meta_has_ended_is_made_again_within_a_day_and_a_fai
     desk.sign_up(&mut browser).await;
     let login = browser.press("/channels", "/instagram", &[]).await;
     browser.follow(&login, "allow").await;
-    let (care, begin) = (care(&desk), now());
+    let maintenance = maintenance(&desk);
+    let begin = now();
     let at = |minutes: i64| begin.checked_add(DAY).unwrap().checked_add(SignedDuration::from_mins(minutes)).unwrap();
     desk.graph.end_subscriptions();
 
     desk.graph.fault("subscribe", Some(Fault::Trouble));
-    round(&care, at(1)).await;
+    round(&maintenance, at(1)).await;
     assert_eq!(desk.graph.subscribed().len(), 0);
     desk.graph.fault("subscribe", None);
-    round(&care, at(20)).await;
+    round(&maintenance, at(20)).await;
 
     let subscribed: Vec<String> = desk.graph.subscribed().into_iter().collect();
     assert_eq!(subscribed, [INSTAGRAM_USER, ACCOUNT]);
     let steps = desk.graph.steps().len();
-    round(&care, at(40)).await;
+    round(&maintenance, at(40)).await;
     assert_eq!(desk.graph.steps().len(), steps, "what was looked after is left alone for a day");
     desk.is_content();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn channels_that_fail_every_time_keep_no_other_from_care() {
+async fn channels_that_fail_every_time_keep_no_other_from_maintenance() {
     let desk = Desk::start().await;
     let begin = now();
     for id in 0..20 {
         connect_instagram(&desk, id, begin).await;
     }
     let now = begin.checked_add(DAY * 2).unwrap();
-    let (care, last) = (care(&desk), Address::new("instagram:17841400000000019"));
+    let maintenance = maintenance(&desk);
+    let last = Address::new("instagram:17841400000000019");
     // Their subscription can't be read, whatever else works.
     desk.graph.behave(|graph| graph.unreadable = (0..19).map(|id| format!("1784140000000{id:04}")).collect());
 
-    care.round(&|| now, &|| false, 0.0).await.unwrap();
+    maintenance.round(&|| now, &|| false, 0.0).await.unwrap();
     let from_the_front = desk.store.get(&last).await.unwrap().unwrap().checked_at;
-    care.round(&|| now, &|| false, 0.96).await.unwrap();
+    maintenance.round(&|| now, &|| false, 0.96).await.unwrap();
     let from_its_place = desk.store.get(&last).await.unwrap().unwrap().checked_at;
 
     assert!(from_the_front.is_none() && from_its_place.is_some(), "{from_the_front:?} {from_its_place:?}");
@@ -195,12 +200,13 @@ async fn trouble_at_meta_or_a_wrong_app_secret_makes_no_channel_need_a_reconnect
     let desk = Desk::start().await;
     let mut browser = desk.begin("acme").await;
     desk.sign_up(&mut browser).await;
-    let (address, care) = (Address::new(format!("whatsapp:{NUMBER}")), care(&desk));
+    let address = Address::new(format!("whatsapp:{NUMBER}"));
+    let maintenance = maintenance(&desk);
 
     for fault in [Fault::Trouble, Fault::Throttled, Fault::Token, Fault::Slow(Duration::from_secs(11))] {
         desk.graph.fault("debug", Some(fault));
         let record = desk.store.get(&address).await.unwrap().unwrap();
-        assert_eq!(care.check(&record, true, now()).await, Finding::Unknown, "{fault:?}");
+        assert_eq!(maintenance.check(&record, CheckMode::Repair, now()).await, ChannelHealth::Unknown, "{fault:?}");
     }
 
     assert_eq!(state(&desk.store, &address).await, ChannelState::Connected);

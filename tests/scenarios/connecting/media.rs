@@ -98,7 +98,7 @@ async fn who_has_not_the_channels_token_gets_nothing_and_is_counted() {
 
     assert!(words.iter().all(|word| *word == (401, "unauthorized".to_owned())), "{words:?}");
     assert_eq!(desk.graph.steps().len(), steps, "Meta was asked for a stranger");
-    assert_eq!(desk.metric("connect_refused_total{what=\"media\"}").await, 4);
+    assert_eq!(desk.metric("connect_refused_total{reason=\"media\"}").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
