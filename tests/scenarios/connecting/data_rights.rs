@@ -95,7 +95,7 @@ async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_says_s
     assert!(pending.status == 200 && pending.body.contains("are being deleted"), "{pending:?}");
 
     eventually_within(WITHIN, "it is done", async || {
-        browser.get(&path).await.body.contains("Nothing of them can be delivered").then_some(())
+        browser.get(&path).await.body.contains("None of it can be delivered").then_some(())
     })
     .await;
     let letters = stack.dead_letters().await;
