@@ -34,7 +34,8 @@ pub(crate) const NOT_FOUND_TITLE: &str = "There is no such page";
 pub(crate) const NOT_FOUND: &str = "Please check the address, or open the link from DSK again.";
 
 pub(crate) const STORE_TITLE: &str = "We have a problem";
-pub(crate) const STORE: &str = "We can't reach our storage at the moment. Nothing was changed. Please try again in a few minutes.";
+pub(crate) const STORE: &str =
+    "We can't reach our storage at the moment. Nothing was changed. Please try again in a few minutes.";
 
 pub(crate) const CHANNELS_TITLE: &str = "Your channels";
 pub(crate) const CHANNELS_NONE: &str = "No channel is connected yet.";
@@ -59,7 +60,8 @@ pub(crate) const DISCONNECT_TITLE: &str = "Disconnect this channel?";
 pub(crate) const DISCONNECT_ASK: &str =
     "We will delete our access to it, and new messages will no longer reach DSK. You can connect it again at any time.";
 pub(crate) const DISCONNECTED_TITLE: &str = "Disconnected";
-pub(crate) const DISCONNECTED: &str = "We have deleted our access to the channel, and its messages no longer reach DSK.";
+pub(crate) const DISCONNECTED: &str =
+    "We have deleted our access to the channel, and its messages no longer reach DSK.";
 pub(crate) const DISCONNECTED_STILL_SUBSCRIBED: &str = "We could not tell Meta, so it may keep sending us messages for a while; we discard them. You can also remove our app in your Meta account, under Business Integrations.";
 pub(crate) const NOT_YOURS: &str = "This channel is not one of yours, or it is already disconnected.";
 
@@ -87,19 +89,16 @@ pub(crate) const TRY_AGAIN: &str = "Try again";
 pub(crate) const FAILED_AWAY: &str =
     "We can't reach Meta at the moment. Nothing was changed. Please try again in a few minutes.";
 pub(crate) const FAILED_THROTTLED: &str = "Meta asks us to pause. Nothing was changed. Please try again in an hour.";
-pub(crate) const FAILED_TOKEN: &str =
-    "Meta no longer accepts this login, which is valid for only a few seconds. Nothing was changed. Please start again.";
+pub(crate) const FAILED_TOKEN: &str = "Meta no longer accepts this login, which is valid for only a few seconds. Nothing was changed. Please start again.";
 pub(crate) const FAILED_PERMISSION: &str = "A permission is missing. Nothing was changed. Please start again and leave every permission switched on; you need full control of the business account.";
 pub(crate) const FAILED_REFUSED: &str =
     "Meta refused. Nothing was changed. Please try again. If that does not help, tell us at what time it happened.";
 pub(crate) const FAILED_NOT_GRANTED: &str =
     "You chose an account, but did not give us access to it. Nothing was changed. Please start again.";
-pub(crate) const FAILED_NO_NUMBER: &str =
-    "The account has no number yet, or it has several and you did not choose one. Please start again and choose a number.";
+pub(crate) const FAILED_NO_NUMBER: &str = "The account has no number yet, or it has several and you did not choose one. Please start again and choose a number.";
 pub(crate) const FAILED_OTHER_TENANT: &str = "This channel is already connected for another DSK customer, and must be disconnected there first. Nothing was changed.";
 pub(crate) const FAILED_REGISTER: &str = "Meta could not register the number. If it has two-step verification, please switch that off in WhatsApp Manager, then start again. Nothing is left half connected.";
-pub(crate) const FAILED_STATE: &str =
-    "This answer from Instagram does not belong to a login that you started here. Nothing was changed. Please start again.";
+pub(crate) const FAILED_STATE: &str = "This answer from Instagram does not belong to a login that you started here. Nothing was changed. Please start again.";
 
 pub(crate) const DELETION_TITLE: &str = "Deletion of your data";
 pub(crate) const DELETION_CODE: &str = "Confirmation code";

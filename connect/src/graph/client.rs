@@ -81,7 +81,7 @@ impl GraphClient {
         let outcome = answer.as_ref().map_or_else(GraphError::outcome, |_| GraphOutcome::Answered);
         self.metrics.graph_requests_total.inc(outcome);
         if let Err(error) = &answer {
-            warn!(request = name, "The request to {name} failed: {error}");
+            warn!(request = name, %error, "A request to Meta failed");
         }
         answer
     }

@@ -210,10 +210,7 @@ async fn ask_about_token(
     graph: &ChannelGraph<'_>,
     token: &Secret,
 ) -> Result<Option<Timestamp>, GraphError> {
-    let (graph, account_id) = match graph {
-        ChannelGraph::WhatsApp { graph, account_id } => (graph, account_id),
-        ChannelGraph::Instagram { .. } => return Ok(expires_at(record)),
-    };
+    let ChannelGraph::WhatsApp { graph, account_id } = graph else { return Ok(expires_at(record)) };
     let token = graph.inspect(token.clone()).await?;
     if account_id.is_some_and(|account_id| !token.covers(account_id)) {
         return Err(GraphError::Permission(0));
