@@ -53,7 +53,7 @@ pub(super) struct FileRequest<'a> {
     pub(super) range: Option<&'a str>,
 }
 
-/// How Meta answers whatever has several values.
+/// The form in which Meta answers with a list.
 #[derive(Debug, Deserialize)]
 pub(super) struct GraphList<T> {
     pub(super) data: Vec<T>,
