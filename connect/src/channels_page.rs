@@ -1,76 +1,78 @@
-//! A tenant's channels: what is connected, until when, and how to end it.
+//! A tenant's channels: what is connected, until when, and how to disconnect it.
 
 use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::response::{Html, IntoResponse, Response};
-use channels::{ChannelRecord, ChannelState, StoreError};
+use channels::{ChannelRecord, ChannelState};
 use chassis::{Secret, now};
 use event::{Address, Family};
 use maud::{Markup, html};
 use serde::Deserialize;
 use tracing::info;
+use url::form_urlencoded::Serializer;
 
-use crate::app::App;
-use crate::graph::GraphError;
-use crate::guard::{Holder, policy, refuse_form};
-use crate::whatsapp::numbers_connected;
+use crate::connecting::numbers_connected;
+use crate::graph::{ChannelGraph, GraphError};
+use crate::headers::content_security_policy;
+use crate::metrics::DisconnectionOutcome;
+use crate::page_error::PageError;
+use crate::session::PageSession;
+use crate::state::AppState;
 use crate::{icons, pages, texts};
 
 /// `GET /channels`.
-pub(crate) async fn list(State(app): State<Arc<App>>, holder: Holder) -> Response {
-    let records = match app.store.list().await {
-        Ok(records) => records,
-        Err(error) => return pages::store_trouble(&error),
-    };
-    let mine: Vec<ChannelRecord> = records.into_iter().filter(|record| is_shown(record, &holder)).collect();
-    let form_token = holder.form_token(&app);
-    // The first channel is what somebody came for; further ones are not pressed upon them.
-    let is_further = !mine.is_empty();
+pub(crate) async fn list(State(state): State<Arc<AppState>>, session: PageSession) -> Result<Response, PageError> {
+    let records = state.store.list().await?;
+    let records: Vec<ChannelRecord> = records.into_iter().filter(|record| is_shown(record, &session)).collect();
+    let form_token = session.form_token(&state);
+    // The first channel is what a person came for; further ones are only offered.
+    let is_further = !records.is_empty();
     let content = html! {
-        @if mine.is_empty() { p { (texts::CHANNELS_NONE) " " (texts::CHANNELS_NONE_WHAT) } }
+        @if records.is_empty() { p { (texts::CHANNELS_NONE) " " (texts::CHANNELS_NONE_WHAT) } }
         @else {
-            ul class="channels" { @for record in &mine { li { (row(&app, record, &form_token)) } } }
+            ul class="channels" { @for record in &records { li { (row(&state, record, &form_token)) } } }
             h2 { (texts::ADD_TITLE) }
         }
         div class="actions" {
-            @if app.whatsapp.is_some() { a.button.second[is_further] href="/whatsapp" { (texts::ADD_WHATSAPP) } }
-            @if app.instagram.is_some() {
+            @if state.graphs.whatsapp.is_some() {
+                a.button.second[is_further] href="/whatsapp" { (texts::ADD_WHATSAPP) }
+            }
+            @if state.graphs.instagram.is_some() {
                 (instagram_form(&form_token, html! { button.second[is_further] { (texts::ADD_INSTAGRAM) } }))
             }
         }
         form method="post" action="/leave" class="actions end" { button class="second" { (texts::LEAVE) } }
     };
-    // The form of Instagram leads there at once, and browsers hold a redirect to be part of the form.
-    let policy = policy(&format!("img-src 'self'; form-action 'self' {}", app.instagram_origin));
-    ([("content-security-policy", policy)], pages::page(texts::CHANNELS_TITLE, &content)).into_response()
+    // Instagram's form is answered with a redirect to Instagram, and browsers apply `form-action` to redirects, too.
+    let policy = content_security_policy(&format!("img-src 'self'; form-action 'self' {}", state.instagram_origin));
+    Ok(([(CONTENT_SECURITY_POLICY, policy)], pages::page(texts::CHANNELS_TITLE, &content)).into_response())
 }
 
-/// Accounts stand behind their numbers and are not shown by themselves.
-fn is_shown(record: &ChannelRecord, holder: &Holder) -> bool {
-    record.tenant == holder.ticket.tenant
+/// Accounts are not shown, because their numbers are.
+fn is_shown(record: &ChannelRecord, session: &PageSession) -> bool {
+    record.tenant == session.ticket.tenant
         && record.state != ChannelState::Disconnected
         && record.address.family() != Family::WhatsAppAccount
 }
 
-fn row(app: &App, record: &ChannelRecord, form_token: &str) -> Markup {
-    let is_well = record.state == ChannelState::Connected;
+fn row(state: &AppState, record: &ChannelRecord, form_token: &str) -> Markup {
+    let is_connected = record.state == ChannelState::Connected;
     let until = record.access_token_expires_at.as_deref().and_then(|at| at.parse().ok()).map(texts::day);
-    let query =
-        url::form_urlencoded::Serializer::new(String::new()).append_pair("address", record.address.as_str()).finish();
+    let query = Serializer::new(String::new()).append_pair("address", record.address.as_str()).finish();
     let label = format!("{} {}", texts::DISCONNECT, name(record));
     html! {
-        (head(record, html! {
-            span.state.bad[!is_well] {
-                (if is_well { texts::STATE_CONNECTED } else { texts::STATE_RECONNECT })
+        (heading(record, html! {
+            span.state.bad[!is_connected] {
+                (if is_connected { texts::STATE_CONNECTED } else { texts::STATE_RECONNECT })
             }
         }))
-        @if !is_well { p { (texts::RECONNECT_WHY) } }
+        @if !is_connected { p { (texts::RECONNECT_WHY) } }
         @else if let Some(until) = until { p class="quiet" { (texts::ACCESS_UNTIL) " " (until) } }
         div class="actions" {
-            @if !is_well { (reconnect(app, record, form_token)) }
+            @if !is_connected { (reconnect(state, record, form_token)) }
             a class="button second small" href={ "/channels/disconnect?" (query) } aria-label=(label) {
                 (texts::DISCONNECT)
             }
@@ -78,8 +80,8 @@ fn row(app: &App, record: &ChannelRecord, form_token: &str) -> Markup {
     }
 }
 
-/// Which channel it is, and something beside it.
-fn head(record: &ChannelRecord, beside: Markup) -> Markup {
+/// Says which channel it is, with `beside` next to it.
+fn heading(record: &ChannelRecord, beside: Markup) -> Markup {
     let (kind, icon) = match record.address.family() {
         Family::WhatsApp => (texts::KIND_WHATSAPP, icons::chat()),
         Family::Instagram => (texts::KIND_INSTAGRAM, icons::camera()),
@@ -97,23 +99,23 @@ fn head(record: &ChannelRecord, beside: Markup) -> Markup {
     }
 }
 
-/// What its owner knows it by; a channel that an operator stored has only its id.
+/// The name by which its owner knows the channel, or its id if an operator stored it without a name.
 fn name(record: &ChannelRecord) -> &str {
     record.name.as_deref().unwrap_or_else(|| record.address.id())
 }
 
-/// Begins as connecting does.
-fn reconnect(app: &App, record: &ChannelRecord, form_token: &str) -> Markup {
+/// Starts in the same way as connecting the channel for the first time.
+fn reconnect(state: &AppState, record: &ChannelRecord, form_token: &str) -> Markup {
     let label = format!("{} {}", texts::RECONNECT, name(record));
-    match record.address.family() {
-        Family::WhatsApp if app.whatsapp.is_some() => {
+    match state.graphs.of(record) {
+        Some(ChannelGraph::WhatsApp { .. }) => {
             html! { a class="button small" href="/whatsapp" aria-label=(label) { (texts::RECONNECT) } }
         }
-        Family::Instagram if app.instagram.is_some() => {
+        Some(ChannelGraph::Instagram { .. }) => {
             let button = html! { button class="small" aria-label=(label) { (texts::RECONNECT) } };
             instagram_form(form_token, button)
         }
-        Family::WhatsApp | Family::WhatsAppAccount | Family::Instagram | Family::Messenger | Family::Other => html! {},
+        None => html! {},
     }
 }
 
@@ -127,87 +129,83 @@ fn instagram_form(form_token: &str, button: Markup) -> Markup {
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Named {
+pub(crate) struct ChannelQuery {
     address: String,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct Disconnect {
+pub(crate) struct DisconnectForm {
     address: String,
     form_token: String,
 }
 
-/// `GET /channels/disconnect`: asks first.
-pub(crate) async fn ask(State(app): State<Arc<App>>, holder: Holder, Query(named): Query<Named>) -> Response {
-    match find(&app, &holder, &named.address).await {
-        Ok(Some(record)) => {
-            let content = html! {
-                (head(&record, html! {}))
-                p { (texts::DISCONNECT_ASK) }
-                form method="post" action="/channels/disconnect" class="actions" {
-                    input type="hidden" name="form_token" value=(holder.form_token(&app));
-                    input type="hidden" name="address" value=(record.address);
-                    button class="danger" { (texts::DISCONNECT) }
-                    a class="button second" href="/channels" { (texts::BACK) }
-                }
-            };
-            pages::page(texts::DISCONNECT_TITLE, &content).into_response()
+/// `GET /channels/disconnect` asks for confirmation.
+pub(crate) async fn confirm_disconnect(
+    State(state): State<Arc<AppState>>,
+    session: PageSession,
+    Query(query): Query<ChannelQuery>,
+) -> Result<Html<String>, PageError> {
+    let record = find(&state, &session, &query.address).await?;
+    let content = html! {
+        (heading(&record, html! {}))
+        p { (texts::DISCONNECT_ASK) }
+        form method="post" action="/channels/disconnect" class="actions" {
+            input type="hidden" name="form_token" value=(session.form_token(&state));
+            input type="hidden" name="address" value=(record.address);
+            button class="danger" { (texts::DISCONNECT) }
+            a class="button second" href=(pages::CHANNELS) { (texts::BACK) }
         }
-        Ok(None) => not_yours().into_response(),
-        Err(error) => pages::store_trouble(&error),
-    }
+    };
+    Ok(pages::page(texts::DISCONNECT_TITLE, &content))
 }
 
-/// `POST /channels/disconnect`: Meta is told, and whatever it answers, the tokens are erased.
-pub(crate) async fn disconnect(State(app): State<Arc<App>>, holder: Holder, Form(form): Form<Disconnect>) -> Response {
-    if !holder.sent(&app, &form.form_token) {
-        return refuse_form(&app);
-    }
-    let record = match find(&app, &holder, &form.address).await {
-        Ok(Some(record)) => record,
-        Ok(None) => return not_yours().into_response(),
-        Err(error) => return pages::store_trouble(&error),
-    };
-    let was_told = tell_meta(&app, &record).await;
-    if let Err(error) = app.store.remove(&record.address, now()).await {
-        return pages::store_trouble(&error);
-    }
-    app.metrics.disconnected(was_told);
-    info!(channel = %record.address, was_told, "Disconnected {}", record.address);
+/// `POST /channels/disconnect` asks Meta to stop posting events, and erases the tokens whatever Meta answers.
+pub(crate) async fn disconnect(
+    State(state): State<Arc<AppState>>,
+    session: PageSession,
+    Form(form): Form<DisconnectForm>,
+) -> Result<Html<String>, PageError> {
+    session.verify_form(&state, &form.form_token)?;
+    let record = find(&state, &session, &form.address).await?;
+    let outcome = unsubscribe(&state, &record).await;
+    state.store.remove(&record.address, now()).await?;
+    state.metrics.disconnections_total.inc(outcome);
+    info!(channel = %record.address, ?outcome, "Disconnected {}", record.address);
     let content = html! {
         p { (texts::DISCONNECTED) }
-        @if !was_told { p class="note" { (texts::DISCONNECTED_UNTOLD) } }
+        @if outcome == DisconnectionOutcome::StillSubscribed {
+            p class="note" { (texts::DISCONNECTED_STILL_SUBSCRIBED) }
+        }
     };
-    pages::success(texts::DISCONNECTED_TITLE, &content).into_response()
+    Ok(pages::success(texts::DISCONNECTED_TITLE, &content))
 }
 
-/// Only what this tenant has connected, and nothing about what others have.
-async fn find(app: &App, holder: &Holder, address: &str) -> Result<Option<ChannelRecord>, StoreError> {
-    let record = app.store.get(&Address::new(address)).await?;
-    Ok(record.filter(|record| is_shown(record, holder)))
+/// Finds a channel of this tenant. Nothing is said about other tenants' channels.
+async fn find(state: &AppState, session: &PageSession, address: &str) -> Result<ChannelRecord, PageError> {
+    let record = state.store.get(&Address::new(address)).await?;
+    record.filter(|record| is_shown(record, session)).ok_or(PageError::UnknownChannel)
 }
 
-fn not_yours() -> (StatusCode, Html<String>) {
-    let back = (texts::BACK, "/channels");
-    (StatusCode::NOT_FOUND, pages::message_with_way_back(texts::NOT_FOUND_TITLE, texts::NOT_YOURS, back))
-}
-
-/// Unsubscribes. An account is unsubscribed with its last number only.
-async fn tell_meta(app: &App, record: &ChannelRecord) -> bool {
-    let Some(token) = record.access_token.as_ref().and_then(|sealed| app.key_ring.open(sealed).ok()) else {
-        return false;
+async fn unsubscribe(state: &AppState, record: &ChannelRecord) -> DisconnectionOutcome {
+    let Some(token) = record.access_token.as_ref().and_then(|sealed| state.key_ring.open(sealed).ok()) else {
+        return DisconnectionOutcome::StillSubscribed;
     };
-    match record.address.family() {
-        Family::WhatsApp => tell_whatsapp(app, record, &token).await.is_ok(),
-        Family::Instagram => match &app.instagram {
-            Some(instagram) => instagram.unsubscribe(record.address.id(), &token).await.is_ok(),
-            None => false,
-        },
-        Family::WhatsAppAccount | Family::Messenger | Family::Other => false,
+    match unsubscribe_with(state, record, &token).await {
+        Ok(()) => DisconnectionOutcome::Unsubscribed,
+        Err(_) => DisconnectionOutcome::StillSubscribed,
     }
 }
 
-async fn tell_whatsapp(app: &App, record: &ChannelRecord, token: &Secret) -> Result<(), GraphError> {
-    let (Some(whatsapp), Some(account_id)) = (&app.whatsapp, &record.account_id) else { return Err(GraphError::Away) };
-    if numbers_connected(app, account_id).await > 1 { Ok(()) } else { whatsapp.unsubscribe(account_id, token).await }
+/// An account stays subscribed until its last number is disconnected.
+async fn unsubscribe_with(state: &AppState, record: &ChannelRecord, token: &Secret) -> Result<(), GraphError> {
+    match state.graphs.of(record) {
+        Some(ChannelGraph::WhatsApp { graph, account_id: Some(account_id) }) => {
+            if numbers_connected(&state.store, account_id).await > 1 {
+                return Ok(());
+            }
+            graph.unsubscribe(account_id, token).await
+        }
+        Some(ChannelGraph::Instagram { graph, user_id }) => graph.unsubscribe(user_id, token).await,
+        Some(ChannelGraph::WhatsApp { account_id: None, .. }) | None => Err(GraphError::Away),
+    }
 }

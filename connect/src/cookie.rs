@@ -1,21 +1,27 @@
-//! The one cookie: a session's signed id. No script reads it, no other site sends it, and it ends with the session.
+//! The one cookie: a session's signed id. No script can read it, no other site can send it, and it ends with the session.
+
+use std::time::Duration;
 
 use axum::http::HeaderMap;
 
-/// `__Host-`: only over https, for this host and all of its paths (RFC 6265bis §4.1.3.2).
+/// How long a session lasts after its last step.
+pub(crate) const SESSION_TIME: Duration = Duration::from_mins(30);
+
+/// `__Host-` makes browsers send it only over https, to this host and all of its paths (RFC 6265bis §4.1.3.2).
 const NAME: &str = "__Host-session";
 
-/// `Set-Cookie` for a session. Lax, because the return from Instagram's login has to carry it.
-pub(crate) fn set(signed: &str, seconds: u64) -> String {
-    format!("{NAME}={signed}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax")
+/// `Set-Cookie` for a session. It is `Lax`, because the return from Instagram's login has to carry it.
+pub(crate) fn set(signed_id: &str) -> String {
+    let seconds = SESSION_TIME.as_secs();
+    format!("{NAME}={signed_id}; Path=/; Max-Age={seconds}; Secure; HttpOnly; SameSite=Lax")
 }
 
-/// `Set-Cookie` that ends it.
+/// `Set-Cookie` that removes it.
 pub(crate) fn clear() -> String {
     format!("{NAME}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
 }
 
-/// What the browser sent. Two of them are one too many to know which was meant.
+/// The cookie that the browser sent. Two of them count as none, because nothing says which one is right.
 pub(crate) fn get(headers: &HeaderMap) -> Option<&str> {
     let lines = headers.get_all("cookie").iter().filter_map(|line| line.to_str().ok());
     let mut values = lines.flat_map(|line| line.split(';')).filter_map(|pair| {
@@ -29,15 +35,15 @@ pub(crate) fn get(headers: &HeaderMap) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn sent(line: &'static str) -> Option<String> {
+    fn session_cookie(line: &'static str) -> Option<String> {
         let headers = HeaderMap::from_iter([("cookie".parse().unwrap(), axum::http::HeaderValue::from_static(line))]);
         get(&headers).map(str::to_owned)
     }
 
     #[test]
-    fn ours_is_found_among_others_and_two_are_none() {
-        assert_eq!(sent("a=1; __Host-session=x.y; b=2").as_deref(), Some("x.y"));
-        assert_eq!(sent("session=x.y"), None);
-        assert_eq!(sent("__Host-session=x.y; __Host-session=z"), None);
+    fn our_cookie_is_found_among_others_and_two_count_as_none() {
+        assert_eq!(session_cookie("a=1; __Host-session=x.y; b=2").as_deref(), Some("x.y"));
+        assert_eq!(session_cookie("session=x.y"), None);
+        assert_eq!(session_cookie("__Host-session=x.y; __Host-session=z"), None);
     }
 }

@@ -1,8 +1,8 @@
-//! The few drawings of the pages: lines in the colour of the text, part of the page itself, so that nothing is loaded.
+//! The icons of the pages. They are part of the page itself, so that nothing is loaded, and take the colour of its text.
 
 use maud::{Markup, html};
 
-/// An outline of 24 by 24. What it shows stands beside it in words.
+/// An outline of 24 by 24, hidden from screen readers because the text beside it says the same.
 fn icon(path: &str) -> Markup {
     html! {
         svg viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round"
@@ -10,7 +10,7 @@ fn icon(path: &str) -> Markup {
     }
 }
 
-/// Two that are joined: the service.
+/// Two links of a chain, for the service itself.
 pub(crate) fn link() -> Markup {
     icon("M9 15l6-6M10.5 6.5l1.8-1.8a5 5 0 0 1 7 7l-1.8 1.8M13.5 17.5l-1.8 1.8a5 5 0 0 1-7-7l1.8-1.8")
 }
@@ -28,10 +28,10 @@ pub(crate) fn camera() -> Markup {
     )
 }
 
-/// It went well.
+/// A tick, for success.
 pub(crate) fn tick() -> Markup {
     html! { span class="mark" { (icon("M5 12.5l4.5 4.5L19 7.5")) } }
 }
 
-/// What a tab shows.
+/// The icon of a browser tab.
 pub(crate) const TAB: &str = include_str!("icon.svg");

@@ -1,10 +1,9 @@
-//! Connecting an Instagram account: the owner logs in at Instagram and comes back with a code.
+//! Connecting an Instagram account: its owner logs in at Instagram and comes back with a code.
 
 use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use channels::NewChannel;
 use chassis::now;
@@ -12,117 +11,115 @@ use event::{Address, Family};
 use maud::html;
 use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
-use tracing::info;
 use url::Url;
 
-use crate::app::App;
+use crate::connecting::{ConnectError, conclude, ensure_free};
+use crate::cookie::SESSION_TIME;
 use crate::graph::GraphError;
-use crate::graph::instagram::{Account, InstagramGraph, LongToken};
-use crate::guard::{Holder, SESSION_TIME, refuse_form};
-use crate::metrics::{Connection, Refused};
-use crate::signed::random_id;
-use crate::whatsapp::{Failure, failed, free_for};
+use crate::graph::instagram::{Account, InstagramGraph};
+use crate::metrics::ConnectionOutcome;
+use crate::page_error::PageError;
+use crate::session::PageSession;
+use crate::signer::random_id;
+use crate::state::AppState;
 use crate::{pages, texts};
 
-/// A permission of the login that was switched off.
+/// Meta's code for a missing permission, for one that was switched off in the login.
 const PERMISSION_CODE: i64 = 10;
 
 #[derive(Deserialize)]
-pub(crate) struct Begin {
+pub(crate) struct LoginForm {
     form_token: String,
 }
 
-/// `POST /instagram`: leads to Instagram's login.
-pub(crate) async fn begin(State(app): State<Arc<App>>, holder: Holder, Form(form): Form<Begin>) -> Response {
-    if !holder.sent(&app, &form.form_token) {
-        return refuse_form(&app);
-    }
-    let Some(instagram) = &app.instagram else {
-        return pages::not_found().await.into_response();
-    };
-    let state = random_id();
-    match app.store.set_session_state(&holder.id, Some(&state), SESSION_TIME).await {
-        Ok(()) => Redirect::to(instagram.login(&return_url(&app), &state).as_str()).into_response(),
-        Err(error) => pages::store_trouble(&error),
-    }
+/// An account that was connected.
+struct AccountConnection {
+    address: Address,
+    account: Account,
 }
 
-/// The same, byte for byte, in both steps.
-fn return_url(app: &App) -> Url {
-    let mut url = app.url.clone();
-    url.set_path("/instagram/return");
-    url
+/// `POST /instagram` leads to Instagram's login.
+pub(crate) async fn begin(
+    State(state): State<Arc<AppState>>,
+    session: PageSession,
+    Form(form): Form<LoginForm>,
+) -> Result<Redirect, PageError> {
+    session.verify_form(&state, &form.form_token)?;
+    let instagram = state.graphs.instagram.as_ref().ok_or(PageError::NotFound)?;
+    let login_state = random_id();
+    state.store.set_session_state(&session.id, Some(&login_state), SESSION_TIME).await?;
+    Ok(Redirect::to(instagram.login(&return_url(&state), &login_state).as_str()))
+}
+
+/// Must be the same, byte for byte, in the login and in the exchange of its code.
+fn return_url(state: &AppState) -> Url {
+    state.page_url("/instagram/return")
 }
 
 /// What Instagram sends back.
 #[derive(Deserialize)]
-pub(crate) struct Returned {
+pub(crate) struct LoginAnswer {
     code: Option<String>,
     state: Option<String>,
 }
 
 /// `GET /instagram/return`.
-pub(crate) async fn finish(State(app): State<Arc<App>>, holder: Holder, Query(returned): Query<Returned>) -> Response {
-    let Some(instagram) = &app.instagram else { return pages::not_found().await.into_response() };
-    let (given, expected) = (returned.state.unwrap_or_default(), holder.state.clone().unwrap_or_default());
+pub(crate) async fn finish(
+    State(state): State<Arc<AppState>>,
+    session: PageSession,
+    Query(answer): Query<LoginAnswer>,
+) -> Result<Response, PageError> {
+    let instagram = state.graphs.instagram.as_ref().ok_or(PageError::NotFound)?;
+    let expected = session.login_state.as_deref().unwrap_or_default();
+    let given = answer.state.unwrap_or_default();
     if expected.is_empty() || !bool::from(given.as_bytes().ct_eq(expected.as_bytes())) {
-        app.metrics.refused(Refused::State);
-        let back = (texts::BACK, "/channels");
-        let page = pages::message_with_way_back(texts::FAILED_TITLE, texts::FAILED_STATE, back);
-        return (StatusCode::FORBIDDEN, page).into_response();
+        return Err(PageError::LoginState);
     }
-    // Used up, whatever comes of it.
-    if let Err(error) = app.store.set_session_state(&holder.id, None, SESSION_TIME).await {
-        return pages::store_trouble(&error);
-    }
-    // Without a code its owner said no. Instagram puts `#_` behind the code; browsers keep that to themselves.
-    let Some(code) = returned.code else {
-        app.metrics.connection(Connection::Cancelled);
-        let back = (texts::BACK, "/channels");
-        return pages::message_with_way_back(texts::CANCELLED_TITLE, texts::CANCELLED, back).into_response();
+    // A login counts once, whatever its result.
+    state.store.set_session_state(&session.id, None, SESSION_TIME).await?;
+    // There is no code if the owner declined.
+    let Some(code) = answer.code else {
+        state.metrics.connections_total.inc(ConnectionOutcome::Cancelled);
+        return Ok(pages::message_with_way_back(texts::CANCELLED_TITLE, texts::CANCELLED).into_response());
     };
-    match carry_out(&app, instagram, &holder, code.trim_end_matches("#_")).await {
-        Ok(account) => {
-            app.metrics.connection(Connection::Connected);
-            info!(channel = account.user_id, "Connected instagram:{}", account.user_id);
-            let content = html! {
-                p { strong { "@" (account.username) } }
-                p { (texts::CONNECTED) }
-            };
-            pages::success(texts::CONNECTED_TITLE, &content).into_response()
-        }
-        Err(failure) => {
-            app.metrics.connection(Connection::Failed);
-            info!(%failure, "Could not connect an Instagram account: {failure}");
-            failed(&failure, "/channels")
-        }
-    }
+    // Instagram appends `#_` to the code; browsers usually keep it to themselves.
+    let connection = connect_account(&state, instagram, &session, code.trim_end_matches("#_")).await;
+    let outcome = connection.as_ref().map(|connection| &connection.address);
+    conclude(&state.metrics, Family::Instagram, outcome);
+    let connection = connection.map_err(|error| PageError::not_connected(error, pages::CHANNELS))?;
+    let content = html! {
+        p { strong { "@" (connection.account.username) } }
+        p { (texts::CONNECTED) }
+    };
+    Ok(pages::success(texts::CONNECTED_TITLE, &content).into_response())
 }
 
-/// Everything is confirmed before anything is changed; what was changed is undone if the last step fails.
-async fn carry_out(app: &App, instagram: &InstagramGraph, holder: &Holder, code: &str) -> Result<Account, Failure> {
-    let short = instagram.exchange(code, &return_url(app)).await?;
-    if short.missing().is_some() {
+/// Confirms everything before it changes anything, and undoes the change if the last step fails.
+async fn connect_account(
+    state: &AppState,
+    instagram: &InstagramGraph,
+    session: &PageSession,
+    code: &str,
+) -> Result<AccountConnection, ConnectError> {
+    let short = instagram.exchange(code, &return_url(state)).await?;
+    if short.missing_permission().is_some() {
         return Err(GraphError::Permission(PERMISSION_CODE).into());
     }
     let long = instagram.lengthen(&short).await?;
     let account = instagram.account(&long.token).await?;
     let address = Address::of(Family::Instagram, &account.user_id);
-    free_for(app, holder, &address).await?;
+    ensure_free(&state.store, &session.ticket.tenant, &address).await?;
 
     instagram.subscribe(&account.user_id, &long.token).await?;
-    if let Err(error) = app.store.add(&channel(app, holder, (&account, &long), address), now()).await {
-        instagram.unsubscribe(&account.user_id, &long.token).await.ok();
-        return Err(error.into());
-    }
-    Ok(account)
-}
-
-fn channel(app: &App, holder: &Holder, (account, long): (&Account, &LongToken), address: Address) -> NewChannel {
-    NewChannel {
+    let channel = NewChannel {
         access_token_expires_at: Some(long.expires_at(now())),
         app_user_id: Some(account.id.clone()),
         name: (!account.username.is_empty()).then(|| format!("@{}", account.username)),
-        ..holder.channel(address, app.key_ring.seal(&long.token))
+        ..session.new_channel(address.clone(), state.key_ring.seal(&long.token))
+    };
+    if let Err(error) = state.store.add(&channel, now()).await {
+        instagram.unsubscribe(&account.user_id, &long.token).await.ok();
+        return Err(error.into());
     }
+    Ok(AccountConnection { address, account })
 }

@@ -1,27 +1,35 @@
 //! Connect serves the pages on which a business connects its WhatsApp number or Instagram account for a DSK tenant.
 
 mod app;
-mod care;
 mod channels_page;
+mod connecting;
 mod cookie;
+mod data_rights;
 mod graph;
-mod guard;
+mod headers;
 mod icons;
 mod instagram;
 mod links;
+mod maintenance;
 mod media;
 mod metrics;
+mod page_error;
 mod pages;
-mod privacy;
-mod rights;
+mod privacy_policy;
+mod public_pages;
+mod rate_limit;
+mod refusals;
+mod session;
 mod settings;
-mod signed;
+mod signer;
+mod state;
 mod texts;
+mod ticket_api;
 mod tickets;
 mod whatsapp;
 
 pub use app::{Connect, start};
-pub use care::{Care, Finding, Round};
 pub use links::Links;
+pub use maintenance::{ChannelHealth, CheckMode, Maintenance, MaintenanceRound};
 pub use metrics::Metrics;
-pub use settings::{ConnectSettings, MetaSettings, Settings};
+pub use settings::{CheckedSettings, ConnectSettings, MetaSettings, Settings};

@@ -1,6 +1,6 @@
-//! What connect is told.
+//! Connect's settings.
 
-mod meta;
+pub(crate) mod meta;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ use chassis::{Problem, Problems, Secret, TelemetrySettings, TrustedProxies, read
 use clap::{Args, Parser};
 use url::Url;
 
-pub(crate) use meta::App;
+use crate::privacy_policy::PrivacyPolicy;
 pub use meta::MetaSettings;
-use meta::is_safe;
+use meta::{MetaApps, is_safe};
 
 /// Serves the pages on which a business connects its channels.
 #[derive(Clone, Debug, Parser)]
@@ -29,7 +29,7 @@ pub struct Settings {
     /// their `X-Forwarded-For` names.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: TrustedProxies,
-    /// Where the channels are.
+    /// Where the channels are stored.
     #[command(flatten)]
     pub channels: ChannelsSettings,
     /// What seals their tokens.
@@ -40,16 +40,16 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
 }
 
-/// How channels are connected, in whichever process.
+/// How channels are connected, whichever process serves the pages.
 #[derive(Args, Clone, Debug)]
 pub struct ConnectSettings {
-    /// Where the pages are served, behind a proxy that ends TLS.
+    /// The address on which the pages are served, behind a proxy that terminates TLS.
     #[arg(long, env, default_value = "127.0.0.1:8090")]
     pub connect_listen: SocketAddr,
-    /// How browsers and Meta reach the pages, such as `https://connect.example.com`.
+    /// The address under which browsers and Meta reach the pages, such as `https://connect.example.com`.
     #[arg(long, env)]
     pub connect_url: Option<Url>,
-    /// Signs links and cookies: 32 characters or more that nobody knows. A new one ends every link and session.
+    /// Signs links and cookies: 32 characters or more that nobody can guess. A new secret ends every link and session.
     #[arg(long, env, hide = true, hide_env_values = true)]
     pub connect_secret: Option<Secret>,
     /// A file that holds `CONNECT_SECRET`.
@@ -61,13 +61,13 @@ pub struct ConnectSettings {
     /// A file that holds `CONNECT_API_KEYS`.
     #[arg(long, env)]
     pub connect_api_keys_file: Option<PathBuf>,
-    /// How long a link can be used.
+    /// How long a link works.
     #[arg(long, env, default_value = "1h", value_parser = humantime::parse_duration)]
     pub ticket_time: Duration,
-    /// The privacy policy that `/privacy` shows, in Markdown. Without it the one that comes with the software.
+    /// The privacy policy that `/privacy` shows, in Markdown. By default it is the one that comes with the software.
     #[arg(long, env)]
     pub privacy_policy_file: Option<PathBuf>,
-    /// Who is responsible, as that policy names them: such as `Example Ltd, 1 High Street, London, privacy@example.com`.
+    /// The name and address of the responsible company, for that policy, such as `Example Ltd, 1 High Street, London, privacy@example.com`.
     #[arg(long, env)]
     pub privacy_contact: Option<String>,
     /// The apps at Meta.
@@ -75,22 +75,24 @@ pub struct ConnectSettings {
     pub meta: MetaSettings,
 }
 
-/// The settings, read and checked.
+/// [`ConnectSettings`] after their check. Every file that they name has been read, so that nothing is read twice.
 #[derive(Debug)]
-pub(crate) struct Checked {
+pub struct CheckedSettings {
+    pub(crate) listen: SocketAddr,
     pub(crate) url: Url,
     pub(crate) secret: Secret,
     pub(crate) api_keys: Vec<Secret>,
-    pub(crate) whatsapp: Option<App>,
-    pub(crate) configuration_id: String,
-    pub(crate) instagram: Option<App>,
+    pub(crate) ticket_time: Duration,
+    pub(crate) privacy_policy: PrivacyPolicy,
+    pub(crate) apps: MetaApps,
+    pub(crate) meta: MetaSettings,
 }
 
-/// Shorter ones can be tried out.
+/// Shorter secrets can be found by trying.
 const SECRET_CHARACTERS_MIN: usize = 32;
 
 impl Settings {
-    /// Longer than the longest request to Meta.
+    /// How long a stop may take; longer than the longest request to Meta.
     pub const GRACE: Duration = Duration::from_secs(20);
 }
 
@@ -100,24 +102,33 @@ impl ConnectSettings {
         self.connect_url.is_some() || self.meta.meta_app_id.is_some() || self.meta.instagram_app_id.is_some()
     }
 
-    /// Everything that is wrong, at once.
-    pub fn check(&self) -> Result<(), Problems> {
-        self.checked().map(drop)
-    }
-
-    pub(crate) fn checked(&self) -> Result<Checked, Problems> {
+    /// Reads and checks everything, and names everything that is wrong at once.
+    pub fn check(&self) -> Result<CheckedSettings, Problems> {
         let mut problems = Problems::default();
         let url = problems.collect(self.url());
-        let secret = problems.collect(self.secret());
+        let secret = problems.collect(link_secret(self.connect_secret.as_ref(), self.connect_secret_file.as_deref()));
         let api_keys = problems.collect(self.api_keys());
         let apps = problems.collect(self.meta.check());
+        let privacy_policy = problems.collect(PrivacyPolicy::load(
+            self.privacy_policy_file.as_deref(),
+            self.privacy_contact.as_deref(),
+            self.ticket_time,
+        ));
         problems.finish()?;
-        let (Some(url), Some(secret), Some(api_keys), Some((whatsapp, instagram))) = (url, secret, api_keys, apps)
-        else {
+        let (Some(url), Some(secret), Some(api_keys)) = (url, secret, api_keys) else {
             return Err(Problems::default());
         };
-        let configuration_id = self.meta.meta_configuration_id.clone().unwrap_or_default();
-        Ok(Checked { url, secret, api_keys, whatsapp, configuration_id, instagram })
+        let (Some(apps), Some(privacy_policy)) = (apps, privacy_policy) else { return Err(Problems::default()) };
+        Ok(CheckedSettings {
+            listen: self.connect_listen,
+            url,
+            secret,
+            api_keys,
+            ticket_time: self.ticket_time,
+            privacy_policy,
+            apps,
+            meta: self.meta.clone(),
+        })
     }
 
     fn url(&self) -> Result<Url, Problem> {
@@ -128,10 +139,6 @@ impl ConnectSettings {
             return Err(Problem::new("CONNECT_URL", "has a path", right));
         }
         Ok(url)
-    }
-
-    fn secret(&self) -> Result<Secret, Problem> {
-        link_secret(self.connect_secret.as_ref(), self.connect_secret_file.as_deref())
     }
 
     fn api_keys(&self) -> Result<Vec<Secret>, Problem> {
@@ -146,9 +153,9 @@ impl ConnectSettings {
     }
 }
 
-/// What signs links and cookies.
+/// Reads the secret that signs links and cookies.
 pub(crate) fn link_secret(value: Option<&Secret>, file: Option<&Path>) -> Result<Secret, Problem> {
-    let right = "give 32 characters or more that nobody knows: `openssl rand -hex 32`";
+    let right = "give 32 characters or more that nobody can guess: `openssl rand -hex 32`";
     let secret = read_secret("CONNECT_SECRET", value, file)?;
     let secret = secret.ok_or_else(|| Problem::new("CONNECT_SECRET", "is missing", right))?;
     if secret.expose().len() < SECRET_CHARACTERS_MIN {
@@ -163,7 +170,7 @@ mod tests {
 
     fn problems(arguments: &[&str]) -> String {
         let settings = Settings::parse_from(["connect"].iter().chain(arguments));
-        settings.connect.check().map_or_else(|problems| problems.to_string(), |()| String::new())
+        settings.connect.check().map_or_else(|problems| problems.to_string(), |_| String::new())
     }
 
     #[test]
@@ -183,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn one_app_is_enough() {
+    fn one_of_the_two_apps_is_enough() {
         let secret = "0123456789abcdef0123456789abcdef";
         let text = problems(&[
             "--connect-url",
@@ -200,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_no_secret_and_only_missed_where_there_is_an_app() {
+    fn an_empty_secret_file_is_a_problem_only_where_there_is_an_app() {
         let file = ["--meta-app-secret-file", "/dev/null"];
 
         assert!(!problems(&file).contains("META_APP_SECRET"), "{}", problems(&file));

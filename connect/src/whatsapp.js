@@ -7,7 +7,8 @@
 
   window.fbAsyncInit = () => FB.init({ appId, version, autoLogAppEvents: false, xfbml: false });
 
-  // Meta's window says which account and number were chosen; login's callback brings the code. Either may come first.
+  // Meta's window names the account and number that were chosen, and the login's callback brings the code. Either may come
+  // first.
   const isMeta = (origin) => {
     if (origin === sdkOrigin) return true;
     try {
@@ -16,7 +17,7 @@
     } catch { return false; }
   };
 
-  // A cancelled login is told twice, by the window and by the callback; the form is sent once.
+  // A cancelled login is reported twice, by the window and by the callback, but the form is sent only once.
   const send = (outcome) => {
     if (isSent) return;
     isSent = true;
@@ -32,20 +33,20 @@
 
   window.addEventListener("message", (message) => {
     if (!isMeta(message.origin)) return;
-    let said;
-    try { said = JSON.parse(message.data); } catch { return; }
-    if (said?.type !== "WA_EMBEDDED_SIGNUP") return;
-    if (!String(said.event).startsWith("FINISH")) return send("CANCEL");
-    session = said;
+    let signup;
+    try { signup = JSON.parse(message.data); } catch { return; }
+    if (signup?.type !== "WA_EMBEDDED_SIGNUP") return;
+    if (!String(signup.event).startsWith("FINISH")) return send("CANCEL");
+    session = signup;
     sendIfComplete();
   });
 
-  // Who comes back by the browser's own button begins anew, and not with an old code.
+  // A person who returns with the browser's back button gets a fresh page, without an old code.
   window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    // Blocked, or not there yet: pressing again helps with the latter.
+    // The SDK is blocked, or has not loaded yet; in the second case it helps to press the button again.
     if (typeof FB === "undefined") return show("missing");
     document.getElementById("missing").hidden = true;
     FB.login((answer) => {

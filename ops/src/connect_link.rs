@@ -59,8 +59,10 @@ impl ConnectLink {
         if self.tenant.trim().is_empty() {
             return Err(Failed::wrong("--tenant is empty: name the DSK customer"));
         }
-        let secret = (self.connect_secret.as_ref(), self.connect_secret_file.as_deref());
-        let links = Links::new(self.connect_url.clone(), secret, self.ticket_time).map_err(Failed::wrong)?;
+        let secret = self.connect_secret.as_ref();
+        let secret_file = self.connect_secret_file.as_deref();
+        let links =
+            Links::new(self.connect_url.clone(), secret, secret_file, self.ticket_time).map_err(Failed::wrong)?;
         let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failed::wrong)?;
         if let Some(url) = &self.dsk_url {
             let allowed = Allowed { http: self.dsk_allow_http, private: self.dsk_allow_private };

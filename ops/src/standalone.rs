@@ -65,9 +65,7 @@ impl Standalone {
         let mut problems = Problems::default();
         problems.collect(self.ingest.check());
         problems.collect(self.dispatcher.check());
-        if self.connect.is_given() {
-            problems.collect(self.connect.check());
-        }
+        let connect = self.connect.is_given().then(|| problems.collect(self.connect.check())).flatten();
         problems.collect(self.queue.check_embedded());
         problems.collect(self.channels.check_embedded());
         let key_ring = problems.collect(KeyRing::load(&self.key_ring, &channel_metrics));
@@ -84,9 +82,9 @@ impl Standalone {
         let ingest = Ingest::start(&self.ingest, queue.publisher(), metrics, shutdown).await?.address;
         // Registered in any case, so that what watches the service finds the same metrics.
         let metrics = connect::Metrics::register(&registry).map_err(Problem::from)?;
-        if self.connect.is_given() {
-            let parts = (store.clone(), key_ring, metrics);
-            Connect::start(&self.connect, &self.ingest.trusted_proxies, parts, shutdown).await?;
+        if let Some(connect) = connect {
+            let proxies = &self.ingest.trusted_proxies;
+            Connect::start(connect, proxies, store.clone(), key_ring, metrics, shutdown).await?;
         }
         // Files are there or the process is not: nothing can be away.
         let readiness = Arc::new(Vec::new);

@@ -8,21 +8,22 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{Graph, GraphError, Question, below, id};
-use crate::settings::{App, MetaSettings};
+use super::client::{GraphClient, GraphList, GraphRequest, below, id};
+use super::error::GraphError;
+use crate::settings::meta::{MetaApp, MetaSettings};
 
 /// What the account's owner has to allow.
-pub(crate) const NEEDED: [&str; 2] = ["instagram_business_basic", "instagram_business_manage_messages"];
-/// What we ask for: comments are delivered, too, if they are allowed.
+const PERMISSIONS_NEEDED: [&str; 2] = ["instagram_business_basic", "instagram_business_manage_messages"];
+/// What we ask for: comments are delivered, too, if the owner allows it.
 const SCOPE: &str = "instagram_business_basic,instagram_business_manage_messages,instagram_business_manage_comments";
 /// What Meta posts for the account.
 const FIELDS: &str = "messages,messaging_postbacks,messaging_seen,message_reactions,messaging_referral,comments";
 
-/// Instagram, for one app.
+/// Instagram's login and Graph API, used by one app.
 #[derive(Clone, Debug)]
 pub(crate) struct InstagramGraph {
-    graph: Graph,
-    app: App,
+    client: GraphClient,
+    app: MetaApp,
     app_ids: Vec<String>,
     login_url: Url,
     api_url: Url,
@@ -30,7 +31,7 @@ pub(crate) struct InstagramGraph {
     version: String,
 }
 
-/// What the code was exchanged for; lives an hour.
+/// The token that a code was exchanged for; it lives for an hour.
 #[derive(Debug)]
 pub(crate) struct ShortToken {
     token: Secret,
@@ -38,13 +39,13 @@ pub(crate) struct ShortToken {
 }
 
 impl ShortToken {
-    /// What is needed and was not allowed.
-    pub(crate) fn missing(&self) -> Option<&'static str> {
-        NEEDED.into_iter().find(|needed| !self.permissions.iter().any(|given| given == needed))
+    /// A permission that is needed and was not granted.
+    pub(crate) fn missing_permission(&self) -> Option<&'static str> {
+        PERMISSIONS_NEEDED.into_iter().find(|needed| !self.permissions.iter().any(|granted| granted == needed))
     }
 }
 
-/// Lives 60 days.
+/// A token that lives for 60 days.
 #[derive(Debug)]
 pub(crate) struct LongToken {
     pub(crate) token: Secret,
@@ -52,17 +53,19 @@ pub(crate) struct LongToken {
 }
 
 impl LongToken {
-    /// When it ends, if it was given now.
+    /// When the token ends, given that Meta issued it `now`.
     pub(crate) fn expires_at(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(SignedDuration::from_secs(self.expires_in_seconds)).unwrap_or(now)
     }
 }
 
-/// An account, as webhooks and as callbacks name it.
+/// An Instagram account.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Account {
+    /// How webhooks name it.
     #[serde(deserialize_with = "id")]
     pub(crate) user_id: String,
+    /// How Meta's data-rights callbacks name it.
     #[serde(deserialize_with = "id")]
     pub(crate) id: String,
     #[serde(default)]
@@ -70,26 +73,21 @@ pub(crate) struct Account {
 }
 
 #[derive(Debug, Deserialize)]
-struct Exchanged {
+struct LongTokenAnswer {
     access_token: String,
     expires_in: i64,
 }
 
 #[derive(Debug, Deserialize)]
-struct Subscriptions {
-    data: Vec<Subscribed>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Subscribed {
+struct UserSubscription {
     #[serde(default, deserialize_with = "some_id")]
     id: Option<String>,
     #[serde(default)]
     subscribed_fields: Vec<String>,
 }
 
-impl Subscribed {
-    fn is_whole(&self) -> bool {
+impl UserSubscription {
+    fn has_all_fields(&self) -> bool {
         FIELDS.split(',').all(|wanted| self.subscribed_fields.iter().any(|field| field == wanted))
     }
 }
@@ -99,11 +97,11 @@ fn some_id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<S
 }
 
 impl InstagramGraph {
-    pub(crate) fn new(graph: Graph, app: App, settings: &MetaSettings) -> Self {
-        // Which of the two apps Meta names here is not documented.
+    pub(super) fn new(client: GraphClient, app: MetaApp, settings: &MetaSettings) -> Self {
+        // Meta does not document which of the two apps a subscription names.
         let app_ids = [Some(app.id.clone()), settings.meta_app_id.clone()].into_iter().flatten().collect();
         Self {
-            graph,
+            client,
             app,
             app_ids,
             login_url: settings.instagram_url.clone(),
@@ -113,7 +111,7 @@ impl InstagramGraph {
         }
     }
 
-    /// Where the account's owner logs in and allows it.
+    /// Where the account's owner logs in and allows us access.
     pub(crate) fn login(&self, return_url: &Url, state: &str) -> Url {
         let mut url = below(&self.login_url, &["oauth", "authorize"]);
         url.query_pairs_mut()
@@ -125,7 +123,7 @@ impl InstagramGraph {
         url
     }
 
-    /// The code, which can be used once. The answer comes in two forms: flat, or in a list.
+    /// Exchanges the code, which can be used once, for a short token. The answer may be flat or in a list.
     pub(crate) async fn exchange(&self, code: &str, return_url: &Url) -> Result<ShortToken, GraphError> {
         let parameters = [
             ("client_id", self.app.id.as_str()),
@@ -134,82 +132,104 @@ impl InstagramGraph {
             ("redirect_uri", return_url.as_str()),
             ("code", code),
         ];
-        let url = below(&self.api_url, &["oauth", "access_token"]);
-        let question =
-            Question { what: "exchange code", method: Method::POST, url, parameters: &parameters, token: None };
-        let answer: Value = self.graph.ask(question).await?;
+        let request = GraphRequest {
+            name: "exchange code",
+            method: Method::POST,
+            url: below(&self.api_url, &["oauth", "access_token"]),
+            parameters: &parameters,
+            token: None,
+        };
+        let answer: Value = self.client.ask(request).await?;
         let answer = answer.pointer("/data/0").unwrap_or(&answer);
         let token = answer.get("access_token").and_then(Value::as_str).ok_or(GraphError::Unexpected)?;
         Ok(ShortToken { token: Secret::new(token), permissions: permissions(answer.get("permissions")) })
     }
 
-    /// An hour becomes 60 days.
+    /// Exchanges a token that lives for an hour for one that lives for 60 days.
     pub(crate) async fn lengthen(&self, short: &ShortToken) -> Result<LongToken, GraphError> {
         let parameters = [
             ("grant_type", "ig_exchange_token"),
             ("client_secret", self.app.secret.expose()),
             ("access_token", short.token.expose()),
         ];
-        let url = below(&self.graph_url, &["access_token"]);
-        let question =
-            Question { what: "lengthen token", method: Method::GET, url, parameters: &parameters, token: None };
-        let exchanged: Exchanged = self.graph.ask(question).await?;
-        Ok(LongToken { token: Secret::new(exchanged.access_token), expires_in_seconds: exchanged.expires_in })
+        self.long_token("lengthen token", "access_token", &parameters).await
     }
 
-    /// The same again for a token that is a day old or more, and has not ended.
+    /// Exchanges a long token for a new one. Meta does so when the old one is at least a day old and has not ended.
     pub(crate) async fn refresh(&self, token: &Secret) -> Result<LongToken, GraphError> {
         let parameters = [("grant_type", "ig_refresh_token"), ("access_token", token.expose())];
-        let url = below(&self.graph_url, &["refresh_access_token"]);
-        let question =
-            Question { what: "refresh token", method: Method::GET, url, parameters: &parameters, token: None };
-        let exchanged: Exchanged = self.graph.ask(question).await?;
-        Ok(LongToken { token: Secret::new(exchanged.access_token), expires_in_seconds: exchanged.expires_in })
+        self.long_token("refresh token", "refresh_access_token", &parameters).await
     }
 
-    /// Whether Meta posts all that we want of the account to our app. An entry without an app's id is ours: it is our
-    /// token that was asked with.
+    async fn long_token(
+        &self,
+        name: &'static str,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<LongToken, GraphError> {
+        let url = below(&self.graph_url, &[path]);
+        let request = GraphRequest { name, method: Method::GET, url, parameters, token: None };
+        let answer: LongTokenAnswer = self.client.ask(request).await?;
+        Ok(LongToken { token: Secret::new(answer.access_token), expires_in_seconds: answer.expires_in })
+    }
+
+    /// Whether Meta posts all that we want of the account to our app. A subscription without an app's id is ours,
+    /// because we asked with our own token.
     pub(crate) async fn is_subscribed(&self, user_id: &str, token: &Secret) -> Result<bool, GraphError> {
-        let (url, token) = (self.subscription(user_id), Some(token));
-        let question = Question { what: "read subscription", method: Method::GET, url, parameters: &[], token };
-        let Subscriptions { data } = self.graph.ask(question).await?;
-        let is_ours = |app: &Subscribed| app.id.as_ref().is_none_or(|id| self.app_ids.contains(id));
-        Ok(data.iter().filter(|app| is_ours(app)).any(Subscribed::is_whole))
+        let request = GraphRequest {
+            name: "read subscription",
+            method: Method::GET,
+            url: self.subscription_url(user_id),
+            parameters: &[],
+            token: Some(token),
+        };
+        let subscriptions: GraphList<UserSubscription> = self.client.ask(request).await?;
+        let is_ours = |app: &UserSubscription| app.id.as_ref().is_none_or(|id| self.app_ids.contains(id));
+        Ok(subscriptions.data.iter().filter(|app| is_ours(app)).any(UserSubscription::has_all_fields))
     }
 
-    /// Whose token it is.
+    /// Asks Meta whose token it is.
     pub(crate) async fn account(&self, token: &Secret) -> Result<Account, GraphError> {
-        let question = Question {
-            what: "read account",
+        let request = GraphRequest {
+            name: "read account",
             method: Method::GET,
             url: below(&self.graph_url, &[&self.version, "me"]),
             parameters: &[("fields", "user_id,username,id,account_type")],
             token: Some(token),
         };
-        self.graph.ask(question).await
+        self.client.ask(request).await
     }
 
-    /// From now on Meta posts the account's events to ingest.
+    /// Makes Meta post the account's events to ingest.
     pub(crate) async fn subscribe(&self, user_id: &str, token: &Secret) -> Result<(), GraphError> {
-        let parameters = [("subscribed_fields", FIELDS)];
-        let (url, token) = (self.subscription(user_id), Some(token));
-        self.graph
-            .change(Question { what: "subscribe", method: Method::POST, url, parameters: &parameters, token })
-            .await
+        let request = GraphRequest {
+            name: "subscribe",
+            method: Method::POST,
+            url: self.subscription_url(user_id),
+            parameters: &[("subscribed_fields", FIELDS)],
+            token: Some(token),
+        };
+        self.client.change(request).await
     }
 
-    /// No longer.
+    /// Makes Meta stop posting the account's events.
     pub(crate) async fn unsubscribe(&self, user_id: &str, token: &Secret) -> Result<(), GraphError> {
-        let (url, token) = (self.subscription(user_id), Some(token));
-        self.graph.change(Question { what: "unsubscribe", method: Method::DELETE, url, parameters: &[], token }).await
+        let request = GraphRequest {
+            name: "unsubscribe",
+            method: Method::DELETE,
+            url: self.subscription_url(user_id),
+            parameters: &[],
+            token: Some(token),
+        };
+        self.client.change(request).await
     }
 
-    fn subscription(&self, user_id: &str) -> Url {
+    fn subscription_url(&self, user_id: &str) -> Url {
         below(&self.graph_url, &[&self.version, user_id, "subscribed_apps"])
     }
 }
 
-/// A list, or words separated by commas.
+/// Meta writes permissions as a list, or as words separated by commas.
 fn permissions(value: Option<&Value>) -> Vec<String> {
     let words = |text: &str| text.split(',').map(|word| word.trim().to_owned()).collect();
     match value {
@@ -226,10 +246,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn permissions_come_as_a_list_or_as_words() {
+    fn permissions_may_come_as_a_list_or_as_words() {
         for given in [json!(["instagram_business_basic", "b"]), json!("instagram_business_basic, b")] {
             let token = ShortToken { token: Secret::new("t"), permissions: permissions(Some(&given)) };
-            assert_eq!(token.missing(), Some("instagram_business_manage_messages"));
+            assert_eq!(token.missing_permission(), Some("instagram_business_manage_messages"));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Files at Meta: what an id stands for, and the file itself as it comes. Source: Meta, WhatsApp Cloud API, "Media".
+//! Files at Meta: what a media id stands for, and the file itself as it arrives. Source: Meta, WhatsApp Cloud API,
+//! "Media".
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,29 +9,29 @@ use hyper::{Method, Response, StatusCode};
 use serde::Deserialize;
 use url::Url;
 
-use super::http::Fetch;
+use super::client::{FileRequest, GraphRequest};
+use super::error::GraphError;
 use super::whatsapp::WhatsAppGraph;
-use super::{GraphError, Question};
 
-/// Hosts that may see a token, by their whole names. Source: facts of Meta's documentation on media.
-const TRUSTED: [&str; 3] = ["graph.facebook.com", "graph.instagram.com", "lookaside.fbsbx.com"];
+/// Hosts that may see a token, by their full names. Source: Meta's documentation on media.
+const TRUSTED_HOSTS: [&str; 3] = ["graph.facebook.com", "graph.instagram.com", "lookaside.fbsbx.com"];
 /// Hosts from which a file may come, without a token, by how their names end.
-const CONTENT: [&str; 3] = [".fbsbx.com", ".fbcdn.net", ".cdninstagram.com"];
-/// Redirects that are followed: Meta needs none as a rule.
+const CONTENT_DOMAINS: [&str; 3] = [".fbsbx.com", ".fbcdn.net", ".cdninstagram.com"];
+/// How many redirects are followed; Meta normally sends none.
 const REDIRECTS_MAX: usize = 3;
 
-/// What a file's id stands for. Its address lives five minutes.
+/// A file at Meta. Its address is valid for five minutes.
 #[derive(Clone, Debug)]
-pub(crate) struct File {
+pub(crate) struct MediaFile {
     url: Url,
     pub(crate) mime_type: String,
     pub(crate) bytes: u64,
-    /// Decoded: Meta writes it in hex here, and in base64 elsewhere.
+    /// Decoded, because Meta writes it in hex here and in base64 elsewhere.
     pub(crate) sha256: Option<[u8; 32]>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Resolved {
+struct MediaAnswer {
     url: Url,
     #[serde(default)]
     mime_type: String,
@@ -40,66 +41,70 @@ struct Resolved {
 }
 
 impl WhatsAppGraph {
-    /// What a media id of a number stands for.
-    pub(crate) async fn file(&self, media_id: &str, number_id: &str, token: &Secret) -> Result<File, GraphError> {
-        let question = Question {
-            what: "resolve file",
+    /// Asks Meta for which file a media id of a number stands.
+    pub(crate) async fn file(&self, media_id: &str, number_id: &str, token: &Secret) -> Result<MediaFile, GraphError> {
+        let request = GraphRequest {
+            name: "resolve file",
             method: Method::GET,
             url: self.at(&[media_id]),
             parameters: &[("phone_number_id", number_id)],
             token: Some(token),
         };
-        let resolved: Resolved = self.graph.ask(question).await?;
-        let sha256 = digest(&resolved.sha256);
-        Ok(File { url: resolved.url, mime_type: resolved.mime_type, bytes: resolved.file_size, sha256 })
+        let answer: MediaAnswer = self.client.ask(request).await?;
+        let sha256 = digest(&answer.sha256);
+        Ok(MediaFile { url: answer.url, mime_type: answer.mime_type, bytes: answer.file_size, sha256 })
     }
 
-    /// The file's beginning: its status and headers, and its bytes as they come. Only Meta's hosts are asked, and only
-    /// those that may see the token are shown it.
+    /// Gives the status and headers of the file, and its bytes as they arrive. Only Meta's hosts are asked, and only
+    /// trusted ones get to see the token.
     pub(crate) async fn open(
         &self,
-        file: &File,
+        file: &MediaFile,
         token: &Secret,
         range: Option<&str>,
     ) -> Result<Response<Incoming>, GraphError> {
         let mut url = file.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let token = match self.place(&url) {
-                Place::Trusted => Some(token),
-                Place::Content => None,
-                Place::Elsewhere => break,
+            let token = match self.host_of(&url) {
+                MediaHost::Trusted => Some(token),
+                MediaHost::Content => None,
+                MediaHost::Foreign => break,
             };
-            let answer = self.graph.http.fetch(Fetch { url: &url, token, range }).await?;
+            let answer = self.client.open(FileRequest { url: &url, token, range }).await?;
             if !answer.status().is_redirection() {
                 return Ok(answer);
             }
-            let to = answer.headers().get("location").and_then(|to| to.to_str().ok());
-            url = to.and_then(|to| url.join(to).ok()).ok_or(GraphError::Unexpected)?;
+            let location = answer.headers().get("location").and_then(|location| location.to_str().ok());
+            url = location.and_then(|location| url.join(location).ok()).ok_or(GraphError::Unexpected)?;
         }
         Err(GraphError::Unexpected)
     }
 
-    fn place(&self, url: &Url) -> Place {
-        // The Graph API itself, wherever the settings say that it is.
+    fn host_of(&self, url: &Url) -> MediaHost {
+        // The Graph API itself is trusted, wherever the settings place it.
         if url.origin() == self.url.origin() {
-            return Place::Trusted;
+            return MediaHost::Trusted;
         }
         let host = url.host_str().unwrap_or_default();
         match url.scheme() {
-            "https" if TRUSTED.contains(&host) => Place::Trusted,
-            "https" if CONTENT.iter().any(|end| host.ends_with(end)) => Place::Content,
-            _ => Place::Elsewhere,
+            "https" if TRUSTED_HOSTS.contains(&host) => MediaHost::Trusted,
+            "https" if CONTENT_DOMAINS.iter().any(|domain| host.ends_with(domain)) => MediaHost::Content,
+            _ => MediaHost::Foreign,
         }
     }
 }
 
-enum Place {
+/// Whose host an address leads to.
+enum MediaHost {
+    /// Meta's, which may see the token.
     Trusted,
+    /// Meta's, which serves files and needs no token.
     Content,
-    Elsewhere,
+    /// Not Meta's.
+    Foreign,
 }
 
-/// The status of a file that can't be had.
+/// The error behind the status with which Meta refused a file.
 pub(crate) fn refusal(status: StatusCode) -> GraphError {
     match status {
         StatusCode::NOT_FOUND | StatusCode::GONE => GraphError::Refused { status: 404, code: 0 },
@@ -120,8 +125,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_read_in_hex_and_in_base64() {
-        let (hex, base64) = ("ab".repeat(32), STANDARD.encode([0xab; 32]));
+    fn a_hash_may_be_written_in_hex_or_base64() {
+        let hex = "ab".repeat(32);
+        let base64 = STANDARD.encode([0xab; 32]);
 
         assert_eq!(digest(&hex), Some([0xab; 32]));
         assert_eq!(digest(&base64), Some([0xab; 32]));

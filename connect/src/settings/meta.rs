@@ -1,4 +1,4 @@
-//! What connect is told about the apps at Meta.
+//! Connect's settings for the apps at Meta.
 
 use std::path::{Path, PathBuf};
 
@@ -6,32 +6,32 @@ use chassis::{Problem, Problems, Secret, read_secret};
 use clap::Args;
 use url::{Host, Url};
 
-/// The apps at Meta, and where Meta is.
+/// The apps at Meta, and Meta's addresses.
 #[derive(Args, Clone, Debug)]
 pub struct MetaSettings {
-    /// The Meta app (App settings > Basic) with which WhatsApp numbers are connected. Without it none are.
+    /// The Meta app (App settings > Basic) with which WhatsApp numbers are connected. Without it, none can be.
     #[arg(long, env)]
     pub meta_app_id: Option<String>,
-    /// Its secret.
+    /// The secret of that app.
     #[arg(long, env, hide = true, hide_env_values = true)]
     pub meta_app_secret: Option<Secret>,
     /// A file that holds `META_APP_SECRET`.
     #[arg(long, env)]
     pub meta_app_secret_file: Option<PathBuf>,
-    /// Its Embedded Signup configuration (Facebook Login for Business > Configurations).
+    /// The app's Embedded Signup configuration (Facebook Login for Business > Configurations).
     #[arg(long, env)]
     pub meta_configuration_id: Option<String>,
-    /// The Instagram app (Instagram > API setup with Instagram login) with which accounts are connected. Without it none
-    /// are.
+    /// The Instagram app (Instagram > API setup with Instagram login) with which accounts are connected. Without it, none
+    /// can be.
     #[arg(long, env)]
     pub instagram_app_id: Option<String>,
-    /// Its secret.
+    /// The secret of that app.
     #[arg(long, env, hide = true, hide_env_values = true)]
     pub instagram_app_secret: Option<Secret>,
     /// A file that holds `INSTAGRAM_APP_SECRET`.
     #[arg(long, env)]
     pub instagram_app_secret_file: Option<PathBuf>,
-    /// Version of the Graph API.
+    /// The version of the Graph API to use.
     #[arg(long, env, default_value = "v26.0")]
     pub graph_version: String,
     /// The Graph API.
@@ -40,7 +40,7 @@ pub struct MetaSettings {
     /// Instagram's Graph API.
     #[arg(long, env, default_value = "https://graph.instagram.com")]
     pub instagram_graph_url: Url,
-    /// Where Instagram exchanges codes.
+    /// Where Instagram exchanges codes for tokens.
     #[arg(long, env, default_value = "https://api.instagram.com")]
     pub instagram_api_url: Url,
     /// Where people log in at Instagram.
@@ -51,16 +51,39 @@ pub struct MetaSettings {
     pub meta_sdk_url: Url,
 }
 
-/// One app, with its secret.
+/// An app at Meta, with its secret.
 #[derive(Clone, Debug)]
-pub(crate) struct App {
+pub(crate) struct MetaApp {
     pub(crate) id: String,
     pub(crate) secret: Secret,
 }
 
+/// The app for WhatsApp and the one for Instagram; there is at least one of them.
+#[derive(Clone, Debug)]
+pub(crate) struct MetaApps {
+    pub(crate) whatsapp: Option<MetaApp>,
+    pub(crate) instagram: Option<MetaApp>,
+}
+
+impl MetaApps {
+    /// The secrets with which Meta may have signed a callback.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        self.whatsapp.iter().chain(&self.instagram).map(|app| app.secret.clone()).collect()
+    }
+}
+
+/// The three settings that describe one app.
+struct AppSettings<'a> {
+    id_setting: &'static str,
+    id: Option<&'a String>,
+    secret_setting: &'static str,
+    secret: Option<&'a Secret>,
+    secret_file: Option<&'a Path>,
+}
+
 impl MetaSettings {
-    /// The app for WhatsApp and the one for Instagram; one is enough.
-    pub(crate) fn check(&self) -> Result<(Option<App>, Option<App>), Problems> {
+    /// Reads the apps and their secrets, and names everything that is wrong at once.
+    pub(crate) fn check(&self) -> Result<MetaApps, Problems> {
         let mut problems = Problems::default();
         let whatsapp = problems.collect(self.whatsapp()).flatten();
         let instagram = problems.collect(self.instagram()).flatten();
@@ -75,14 +98,18 @@ impl MetaSettings {
             )));
         }
         problems.finish()?;
-        Ok((whatsapp, instagram))
+        Ok(MetaApps { whatsapp, instagram })
     }
 
-    fn whatsapp(&self) -> Result<Option<App>, Problem> {
-        let app = app(
-            ("META_APP_ID", self.meta_app_id.as_ref()),
-            ("META_APP_SECRET", self.meta_app_secret.as_ref(), self.meta_app_secret_file.as_deref()),
-        )?;
+    fn whatsapp(&self) -> Result<Option<MetaApp>, Problem> {
+        let settings = AppSettings {
+            id_setting: "META_APP_ID",
+            id: self.meta_app_id.as_ref(),
+            secret_setting: "META_APP_SECRET",
+            secret: self.meta_app_secret.as_ref(),
+            secret_file: self.meta_app_secret_file.as_deref(),
+        };
+        let app = settings.check()?;
         if app.is_some() && self.meta_configuration_id.is_none() {
             let right =
                 "give the id of the Embedded Signup configuration (Facebook Login for Business > Configurations)";
@@ -91,11 +118,15 @@ impl MetaSettings {
         Ok(app)
     }
 
-    fn instagram(&self) -> Result<Option<App>, Problem> {
-        app(
-            ("INSTAGRAM_APP_ID", self.instagram_app_id.as_ref()),
-            ("INSTAGRAM_APP_SECRET", self.instagram_app_secret.as_ref(), self.instagram_app_secret_file.as_deref()),
-        )
+    fn instagram(&self) -> Result<Option<MetaApp>, Problem> {
+        let settings = AppSettings {
+            id_setting: "INSTAGRAM_APP_ID",
+            id: self.instagram_app_id.as_ref(),
+            secret_setting: "INSTAGRAM_APP_SECRET",
+            secret: self.instagram_app_secret.as_ref(),
+            secret_file: self.instagram_app_secret_file.as_deref(),
+        };
+        settings.check()
     }
 
     fn urls(&self) -> [(&'static str, &Url); 5] {
@@ -109,27 +140,32 @@ impl MetaSettings {
     }
 }
 
-fn app(
-    (id_setting, id): (&'static str, Option<&String>),
-    (setting, secret, file): (&'static str, Option<&Secret>, Option<&Path>),
-) -> Result<Option<App>, Problem> {
-    let secret = read_secret(setting, secret, file.filter(|file| !is_blank(file)))?;
-    match (id, secret) {
-        (None, None) => Ok(None),
-        (Some(id), Some(secret)) => Ok(Some(App { id: id.clone(), secret })),
-        (Some(_), None) => {
-            Err(Problem::new(setting, "is missing", "give the secret of that app (App settings > Basic)"))
+impl AppSettings<'_> {
+    /// The app, if there is one: its id and its secret must be given together.
+    fn check(self) -> Result<Option<MetaApp>, Problem> {
+        let secret_file = self.secret_file.filter(|file| !is_blank(file));
+        let secret = read_secret(self.secret_setting, self.secret, secret_file)?;
+        match (self.id, secret) {
+            (None, None) => Ok(None),
+            (Some(id), Some(secret)) => Ok(Some(MetaApp { id: id.clone(), secret })),
+            (Some(_), None) => {
+                let right = "give the secret of that app (App settings > Basic)";
+                Err(Problem::new(self.secret_setting, "is missing", right))
+            }
+            (None, Some(_)) => {
+                let right = format!("give the id of the app whose secret is {}", self.secret_setting);
+                Err(Problem::new(self.id_setting, "is missing", right))
+            }
         }
-        (None, Some(_)) => Err(Problem::new(id_setting, "is missing", format!("give the id of the app of {setting}"))),
     }
 }
 
-/// Whoever uses one of the two apps has an empty file for the other's secret, where files are laid out in advance.
+/// Where files are laid out in advance, an app that is not used has an empty file for its secret.
 fn is_blank(file: &Path) -> bool {
     std::fs::read_to_string(file).is_ok_and(|text| text.trim().is_empty())
 }
 
-/// Tokens and cookies travel there: https, or this machine.
+/// Tokens and cookies travel to these addresses, so they must be https, or on this machine.
 pub(super) fn is_safe(setting: &'static str, url: &Url) -> Result<(), Problem> {
     let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -3,7 +3,7 @@
 use channels::{ChannelState, ChannelStore, KeyRing, KeyRingSettings, Metrics};
 use chassis::now;
 use clap::Args;
-use connect::{Care, Finding, MetaSettings};
+use connect::{ChannelHealth, CheckMode, Maintenance, MetaSettings};
 use event::{Address, Family};
 use prometheus::Registry;
 
@@ -36,13 +36,14 @@ impl Check {
         let metrics = connect::Metrics::register(&registry)?;
         self.store
             .with(async |store| {
-                let care = Care::new(&self.meta, (store.clone(), key_ring), metrics).map_err(Failed::wrong)?;
-                self.check(&care, &store).await
+                let maintenance =
+                    Maintenance::new(&self.meta, store.clone(), key_ring, metrics).map_err(Failed::wrong)?;
+                self.check(&maintenance, &store).await
             })
             .await
     }
 
-    async fn check(&self, care: &Care, store: &ChannelStore) -> Result<(), Failed> {
+    async fn check(&self, maintenance: &Maintenance, store: &ChannelStore) -> Result<(), Failed> {
         let records = match &self.address {
             Some(address) => vec![find(store, address).await?],
             None => store.list().await?,
@@ -53,7 +54,8 @@ impl Check {
             if record.address.family() == Family::WhatsAppAccount && self.address.is_none() {
                 continue;
             }
-            let finding = care.check(record, self.repair, now()).await;
+            let mode = if self.repair { CheckMode::Repair } else { CheckMode::ReadOnly };
+            let finding = maintenance.check(record, mode, now()).await;
             println!("{:<36} {:<20} {}", record.address, record.tenant, text(finding));
             *if is_well(finding) { &mut well } else { &mut wrong } += 1;
         }
@@ -70,20 +72,20 @@ impl Check {
     }
 }
 
-const fn is_well(finding: Finding) -> bool {
+const fn is_well(finding: ChannelHealth) -> bool {
     match finding {
-        Finding::Well | Finding::Repaired | Finding::NotOurs => true,
-        Finding::Unsubscribed | Finding::ReconnectNeeded | Finding::Unknown => false,
+        ChannelHealth::Healthy | ChannelHealth::Repaired | ChannelHealth::NotChecked => true,
+        ChannelHealth::Unsubscribed | ChannelHealth::ReconnectNeeded | ChannelHealth::Unknown => false,
     }
 }
 
-const fn text(finding: Finding) -> &'static str {
+const fn text(finding: ChannelHealth) -> &'static str {
     match finding {
-        Finding::Well => "well",
-        Finding::Repaired => "subscribed again: Meta had ended it",
-        Finding::Unsubscribed => "NOT SUBSCRIBED: Meta does not post its events",
-        Finding::ReconnectNeeded => "RECONNECT: its token at Meta no longer works",
-        Finding::Unknown => "UNKNOWN: no answer about it",
-        Finding::NotOurs => "not asked: it has no token at Meta, or its app is not given",
+        ChannelHealth::Healthy => "well",
+        ChannelHealth::Repaired => "subscribed again: Meta had ended it",
+        ChannelHealth::Unsubscribed => "NOT SUBSCRIBED: Meta does not post its events",
+        ChannelHealth::ReconnectNeeded => "RECONNECT: its token at Meta no longer works",
+        ChannelHealth::Unknown => "UNKNOWN: no answer about it",
+        ChannelHealth::NotChecked => "not asked: it has no token at Meta, or its app is not given",
     }
 }

@@ -148,7 +148,7 @@ async fn a_person_who_may_not_enter_reads_why_and_what_to_do() {
     window.is_at("This link no longer works").await;
     look(&window, "link-used").await;
     window.goto("/channels").await;
-    window.is_at("Please begin again").await;
+    window.is_at("Please start again").await;
     look(&window, "session-ended").await;
     window.goto("/nowhere").await;
     window.is_at("There is no such page").await;

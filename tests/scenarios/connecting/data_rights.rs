@@ -64,7 +64,7 @@ async fn a_person_who_withdraws_is_disconnected_and_a_forged_request_changes_not
     assert_eq!([other.status, first.status, again.status], [200, 200, 200]);
     let record = connect.store.get(&number()).await.unwrap().unwrap();
     assert_eq!((record.state, record.access_token), (ChannelState::Disconnected, None));
-    assert_eq!(connect.metric("connect_refused_total{what=\"signed_request\"}").await, 1);
+    assert_eq!(connect.metric("connect_refused_total{reason=\"signed_request\"}").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,7 @@ async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_its_pa
     assert!(pending.status == 200 && pending.body.contains("are being deleted"), "{pending:?}");
 
     eventually_within(WITHIN, "it is done", async || {
-        browser.get(&path).await.body.contains("Nothing of them can be delivered").then_some(())
+        browser.get(&path).await.body.contains("None of it can be delivered").then_some(())
     })
     .await;
     let letters = stack.dead_letters().await;

@@ -148,7 +148,7 @@ async fn a_link_works_once_and_an_altered_or_used_one_writes_nothing() {
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 410]);
     assert!(strangers.iter().all(|page| page.status == 410 && page.body.contains("no longer works")), "{strangers:?}");
-    assert_eq!(connect.metric("connect_refused_total{what=\"link\"}").await, 4);
+    assert_eq!(connect.metric("connect_refused_total{reason=\"link\"}").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,10 +212,10 @@ async fn an_expired_session_opens_no_page_and_is_counted() {
     // Each step of a session sets its time; the test sets the shortest.
     connect.store.set_session_state(id, None, std::time::Duration::from_secs(1)).await.unwrap();
 
-    eventually("it has expired", async || (browser.get("/channels").await.status == 403).then_some(())).await;
+    eventually("it has run out", async || (browser.get("/channels").await.status == 403).then_some(())).await;
     let page = connect.sign_up(&mut browser).await;
     assert_eq!((page.status, connect.graph.subscribed().len()), (403, 0), "{page:?}");
-    assert!(connect.metric("connect_refused_total{what=\"session\"}").await >= 2);
+    assert!(connect.metric("connect_refused_total{reason=\"session\"}").await >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,11 @@
-//! Connect maintains tokens and subscriptions at Meta, over months of a clock that the test sets.
+//! Maintenance of tokens and subscriptions at Meta, over months of a clock that the test turns.
 
 use std::time::Duration;
 
 use channels::{ChannelState, ChannelStore, NewChannel};
 use chassis::{Secret, now};
 use clap::Parser;
-use connect::{Care, Finding, MetaSettings, Metrics};
+use connect::{ChannelHealth, CheckMode, Maintenance, MetaSettings, Metrics};
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
 use ops::graph::{ACCOUNT, Fault, INSTAGRAM_USER, NUMBER};
@@ -26,16 +26,16 @@ struct Settings {
 }
 
 /// One more process that maintains channels.
-fn care(connect: &ConnectStack) -> Care {
+fn maintenance(connect: &ConnectStack) -> Maintenance {
     let named = |name: &str| format!("--{}", name.to_lowercase().replace('_', "-"));
     let arguments = connect.graph.settings().into_iter().flat_map(|(name, value)| [named(name), value]);
-    let Settings { meta } = Settings::parse_from(std::iter::once("care".to_owned()).chain(arguments));
+    let Settings { meta } = Settings::parse_from(std::iter::once("maintenance".to_owned()).chain(arguments));
     let metrics = Metrics::register(&Registry::new()).expect("metrics register once");
-    Care::new(&meta, (connect.store.clone(), connect.ring.clone()), metrics).expect("the settings are right")
+    Maintenance::new(&meta, connect.store.clone(), connect.ring.clone(), metrics).expect("the settings are right")
 }
 
-async fn round(care: &Care, now: Timestamp) -> bool {
-    care.round(&|| now, &|| false, 0.0).await.expect("the store answers").is_some()
+async fn round(maintenance: &Maintenance, now: Timestamp) -> bool {
+    maintenance.round(&|| now, &|| false, 0.0).await.expect("the store answers").is_some()
 }
 
 async fn connect_instagram(connect: &ConnectStack, id: usize, now: Timestamp) -> Address {
@@ -62,8 +62,8 @@ async fn over_sixty_days_two_processes_that_die_and_fail_refresh_each_token_once
     for id in 0..8 {
         addresses.push(connect_instagram(&connect, id, begin).await);
     }
-    let mut one = care(&connect);
-    let mut other = care(&connect);
+    let mut one = maintenance(&connect);
+    let mut other = maintenance(&connect);
 
     for hour in 0..60 * 24 {
         let now = begin.checked_add(HOUR * hour).expect("a time");
@@ -71,10 +71,10 @@ async fn over_sixty_days_two_processes_that_die_and_fail_refresh_each_token_once
             // A process dies while it holds the lease, and is started again.
             13 => {
                 round(&one, now).await;
-                one = care(&connect);
+                one = maintenance(&connect);
             }
-            14 => other = care(&connect),
-            // Meta fails for eight hours.
+            14 => other = maintenance(&connect),
+            // Meta fails for some hours.
             30 => connect.graph.fault("refresh", Some(Fault::Trouble)),
             38 => connect.graph.fault("refresh", None),
             _ => {}
@@ -96,16 +96,16 @@ async fn over_sixty_days_two_processes_that_die_and_fail_refresh_each_token_once
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_whose_token_stopped_working_needs_a_reconnect_and_a_new_token_heals_it() {
+async fn a_token_that_no_longer_works_needs_a_reconnect_and_a_new_one_heals_it() {
     let connect = ConnectStack::start().await;
     let mut browser = connect.begin("acme").await;
     connect.sign_up(&mut browser).await;
     let address = Address::new(format!("whatsapp:{NUMBER}"));
-    let care = care(&connect);
+    let maintenance = maintenance(&connect);
     let day = |days: i64| now().checked_add(DAY * i32::try_from(days).unwrap()).unwrap();
 
     connect.graph.behave(|graph| graph.is_token_valid = false);
-    round(&care, day(2)).await;
+    round(&maintenance, day(2)).await;
     let dead = state(&connect.store, &address).await;
     let shown = browser.get("/channels").await;
     connect.graph.behave(|graph| graph.is_token_valid = true);
@@ -122,9 +122,9 @@ async fn a_channel_whose_token_was_not_refreshed_in_time_needs_a_reconnect() {
     let connect = ConnectStack::start().await;
     let begin = now();
     let address = connect_instagram(&connect, 1, begin).await;
-    let care = care(&connect);
+    let maintenance = maintenance(&connect);
 
-    round(&care, begin.checked_add(DAY * 61).unwrap()).await;
+    round(&maintenance, begin.checked_add(DAY * 61).unwrap()).await;
 
     assert_eq!(state(&connect.store, &address).await, ChannelState::ReconnectNeeded);
     assert_eq!(connect.graph.refreshed(), Vec::<String>::new(), "Meta was asked for a token that has ended");
@@ -137,41 +137,41 @@ async fn a_subscription_that_meta_ended_is_made_again_within_a_day_and_a_failure
     connect.sign_up(&mut browser).await;
     let login = browser.press("/channels", "/instagram", &[]).await;
     browser.follow(&login, "allow").await;
-    let care = care(&connect);
+    let maintenance = maintenance(&connect);
     let begin = now();
     let at = |minutes: i64| begin.checked_add(DAY).unwrap().checked_add(SignedDuration::from_mins(minutes)).unwrap();
     connect.graph.end_subscriptions();
 
     connect.graph.fault("subscribe", Some(Fault::Trouble));
-    round(&care, at(1)).await;
+    round(&maintenance, at(1)).await;
     assert_eq!(connect.graph.subscribed().len(), 0);
     connect.graph.fault("subscribe", None);
-    round(&care, at(20)).await;
+    round(&maintenance, at(20)).await;
 
     let subscribed: Vec<String> = connect.graph.subscribed().into_iter().collect();
     assert_eq!(subscribed, [INSTAGRAM_USER, ACCOUNT]);
     let steps = connect.graph.steps().len();
-    round(&care, at(40)).await;
-    assert_eq!(connect.graph.steps().len(), steps, "a channel that was checked is not checked again for a day");
+    round(&maintenance, at(40)).await;
+    assert_eq!(connect.graph.steps().len(), steps, "what was looked after is left alone for a day");
     connect.meta_has_no_complaints();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn channels_that_always_fail_do_not_keep_others_from_maintenance() {
+async fn channels_that_fail_every_time_keep_no_other_from_maintenance() {
     let connect = ConnectStack::start().await;
     let begin = now();
     for id in 0..20 {
         connect_instagram(&connect, id, begin).await;
     }
     let now = begin.checked_add(DAY * 2).unwrap();
-    let care = care(&connect);
+    let maintenance = maintenance(&connect);
     let last = Address::new("instagram:17841400000000019");
-    // The subscription of every other channel can't be read.
+    // Their subscription can't be read, whatever else works.
     connect.graph.behave(|graph| graph.unreadable = (0..19).map(|id| format!("1784140000000{id:04}")).collect());
 
-    care.round(&|| now, &|| false, 0.0).await.unwrap();
+    maintenance.round(&|| now, &|| false, 0.0).await.unwrap();
     let from_the_front = connect.store.get(&last).await.unwrap().unwrap().checked_at;
-    care.round(&|| now, &|| false, 0.96).await.unwrap();
+    maintenance.round(&|| now, &|| false, 0.96).await.unwrap();
     let from_its_place = connect.store.get(&last).await.unwrap().unwrap().checked_at;
 
     assert!(from_the_front.is_none() && from_its_place.is_some(), "{from_the_front:?} {from_its_place:?}");
@@ -196,17 +196,17 @@ async fn an_operator_checks_and_repairs_channels_by_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_meta_or_a_wrong_app_secret_makes_no_channel_need_a_reconnect() {
+async fn trouble_at_meta_or_a_wrong_app_secret_makes_no_channel_need_a_reconnect() {
     let connect = ConnectStack::start().await;
     let mut browser = connect.begin("acme").await;
     connect.sign_up(&mut browser).await;
     let address = Address::new(format!("whatsapp:{NUMBER}"));
-    let care = care(&connect);
+    let maintenance = maintenance(&connect);
 
     for fault in [Fault::Trouble, Fault::Throttled, Fault::Token, Fault::Slow(Duration::from_secs(11))] {
         connect.graph.fault("debug", Some(fault));
         let record = connect.store.get(&address).await.unwrap().unwrap();
-        assert_eq!(care.check(&record, true, now()).await, Finding::Unknown, "{fault:?}");
+        assert_eq!(maintenance.check(&record, CheckMode::Repair, now()).await, ChannelHealth::Unknown, "{fault:?}");
     }
 
     assert_eq!(state(&connect.store, &address).await, ChannelState::Connected);

@@ -101,8 +101,8 @@ async fn a_request_without_the_channels_token_gets_nothing_and_is_counted() {
     words.push(word(fetch(&connect, &path("9001"), &[]).await).await);
 
     assert!(words.iter().all(|word| *word == (401, "unauthorized".to_owned())), "{words:?}");
-    assert_eq!(connect.graph.steps().len(), steps, "Meta was asked on behalf of a stranger");
-    assert_eq!(connect.metric("connect_refused_total{what=\"media\"}").await, 4);
+    assert_eq!(connect.graph.steps().len(), steps, "Meta was asked for a stranger");
+    assert_eq!(connect.metric("connect_refused_total{reason=\"media\"}").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -44,7 +44,7 @@ async fn an_operators_own_policy_is_shown_instead_and_a_wrong_one_is_refused_wit
     let page = Browser::new(&connect.address).get("/privacy").await;
     assert!(page.body.contains("<h1>Ours</h1>") && page.body.contains("Kept for 8 days."), "{page:?}");
 
-    for (text, reason) in [("# Ours\n\n{weeks}\n", "names {weeks}, which is none of {contact}"), ("", "is empty")] {
+    for (text, reason) in [("# Ours\n\n{weeks}\n", "names {weeks}, which is not one of {contact}"), ("", "is empty")] {
         std::fs::write(&file, text).unwrap();
         let settings = connect.settings_with("PRIVACY_POLICY_FILE", path);
         let mut process = start_program("connect", &settings);

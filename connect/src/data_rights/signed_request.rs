@@ -1,5 +1,5 @@
-//! Meta's `signed_request`: two parts in base64url, a signature and what it signs. Source: Meta, "Parsing the signed
-//! request".
+//! Meta's `signed_request`: a signature and the payload that it signs, both in base64url. Source: Meta, "Parsing the
+//! signed request".
 
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
@@ -9,13 +9,13 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
 
-/// Meta leaves the padding out; some libraries put it in.
+/// Meta omits the padding, and some libraries add it.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Whom the request is about, if one of the secrets signed it.
+/// The person whom the request names, if it was signed with one of the secrets.
 pub(super) fn user_id(signed_request: &str, secrets: &[Secret]) -> Option<String> {
     let (signature, payload) = signed_request.split_once('.')?;
     let signature = BASE64.decode(signature).ok()?;
@@ -41,12 +41,13 @@ pub(super) fn user_id(signed_request: &str, secrets: &[Secret]) -> Option<String
 mod tests {
     use super::*;
 
-    /// Made with openssl, checked with Python.
+    /// Made with openssl and checked with Python.
     const VECTOR: &str = "fGKNQu_5SA7CM5Ky72ecaJDAuBqniftctr0ZTPa6Obo.eyJhbGdvcml0aG0iOiJITUFDLVNIQTI1NiIsImlzc3VlZF9hdCI6MTc2NzIyNTYwMCwidXNlcl9pZCI6IjIxODQ3MSJ9";
 
     #[test]
     fn a_request_signed_with_either_secret_names_its_person() {
-        let (other, secret) = (Secret::new("other"), Secret::new("test_app_secret_0123456789abcdef"));
+        let other = Secret::new("other");
+        let secret = Secret::new("test_app_secret_0123456789abcdef");
 
         assert_eq!(user_id(VECTOR, &[other.clone(), secret]).as_deref(), Some("218471"));
         assert_eq!(user_id(VECTOR, &[other]), None);

@@ -1,4 +1,4 @@
-//! Values that come back to us unaltered: an id and its HMAC, for links, cookies and forms.
+//! Signs ids that leave us in links, cookies and forms, so that they come back unaltered.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,7 +6,7 @@ use chassis::{Secret, random};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// What a value is for: one made for a link is no cookie.
+/// What an id is signed for: the signature of a link is not valid in a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Link,
@@ -24,11 +24,11 @@ impl Purpose {
     }
 }
 
-/// Signs and checks. Cheap to clone.
+/// Signs ids and checks their signatures. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Signer(Secret);
 
-/// 32 random bytes, for a link, a cookie or a header.
+/// 32 random bytes as text, for a link, a cookie or a header.
 pub(crate) fn random_id() -> String {
     URL_SAFE_NO_PAD.encode(random::<32>())
 }
@@ -38,13 +38,13 @@ impl Signer {
         Self(secret)
     }
 
-    /// The id and its signature, as one word.
+    /// The id and its signature as one word.
     pub(crate) fn sign(&self, purpose: Purpose, id: &str) -> String {
         let mac = self.mac(purpose, id).map(|mac| mac.finalize().into_bytes()).unwrap_or_default();
         format!("{id}.{}", URL_SAFE_NO_PAD.encode(mac))
     }
 
-    /// The id, if we signed it for this purpose. Compared in constant time.
+    /// The id, if we signed it for this purpose. The comparison takes constant time.
     pub(crate) fn open(&self, purpose: Purpose, signed: &str) -> Option<String> {
         let (id, signature) = signed.split_once('.')?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
@@ -52,7 +52,7 @@ impl Signer {
         Some(id.to_owned())
     }
 
-    /// HMAC takes keys of any length, so this is always there.
+    /// Always there, because HMAC takes keys of any length.
     fn mac(&self, purpose: Purpose, id: &str) -> Option<Hmac<Sha256>> {
         let mac = Hmac::<Sha256>::new_from_slice(self.0.expose().as_bytes()).ok()?;
         Some(mac.chain_update(purpose.as_str()).chain_update(":").chain_update(id))
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_signed_for_one_purpose_opens_for_that_one_only() {
+    fn an_id_that_was_signed_for_one_purpose_opens_for_that_purpose_only() {
         let signer = Signer::new(Secret::new("secret"));
         let signed = signer.sign(Purpose::Link, "id");
 
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_altered_does_not_open() {
+    fn an_altered_value_does_not_open() {
         let signer = Signer::new(Secret::new("secret"));
         let signed = signer.sign(Purpose::Session, "id");
 

@@ -1,0 +1,114 @@
+//! Meta's callbacks in the name of a person who withdraws (deauthorize), or who wants their data deleted. Source: Meta,
+//! "Data Deletion Request Callback".
+
+mod signed_request;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Form, Json};
+use channels::{ErasureOrigin, StoreError, new_erasure_code};
+use chassis::now;
+use maud::html;
+use serde::{Deserialize, Serialize};
+use tracing::info;
+use url::Url;
+
+use crate::metrics::RefusalReason;
+use crate::page_error::PageError;
+use crate::state::AppState;
+use crate::{pages, refusals, texts};
+
+/// What Meta posts.
+#[derive(Deserialize)]
+pub(crate) struct CallbackForm {
+    signed_request: String,
+}
+
+/// What Meta wants to know about a deletion.
+#[derive(Serialize)]
+pub(crate) struct DeletionAnswer {
+    url: Url,
+    confirmation_code: String,
+}
+
+/// Why a callback has no effect.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallbackError {
+    #[error("neither app has signed the request")]
+    NotSigned,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl IntoResponse for CallbackError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NotSigned => refusals::refuse(StatusCode::FORBIDDEN.into_response(), RefusalReason::SignedRequest),
+            Self::Store(error) => PageError::Store(error).into_response(),
+        }
+    }
+}
+
+impl CallbackForm {
+    /// The person in whose name Meta calls. Meta does not say which of the two apps has signed the request.
+    fn person(&self, state: &AppState) -> Result<String, CallbackError> {
+        signed_request::user_id(&self.signed_request, &state.app_secrets).ok_or(CallbackError::NotSigned)
+    }
+}
+
+/// `POST /meta/deauthorize` disconnects the person's channels and erases their tokens. A second call changes nothing more.
+pub(crate) async fn deauthorize(
+    State(state): State<Arc<AppState>>,
+    Form(form): Form<CallbackForm>,
+) -> Result<StatusCode, CallbackError> {
+    let person = form.person(&state)?;
+    let addresses = state.store.addresses_of(&person).await?;
+    for address in &addresses {
+        state.store.remove(address, now()).await?;
+    }
+    info!(channels = addresses.len(), "Disconnected the channels of a person who withdrew");
+    Ok(StatusCode::OK)
+}
+
+/// `POST /meta/deletion` erases everything of the person's channels. It answers `{"url":…,"confirmation_code":…}`, and a
+/// second call gets the same code.
+pub(crate) async fn delete(
+    State(state): State<Arc<AppState>>,
+    Form(form): Form<CallbackForm>,
+) -> Result<Json<DeletionAnswer>, CallbackError> {
+    let person = form.person(&state)?;
+    let code = state.store.deletion_code(&person, &new_erasure_code()).await?;
+    let channels = state.store.addresses_of(&person).await?;
+    state.store.erase((&code, ErasureOrigin::Callback), (&channels, &[]), now()).await?;
+    state.metrics.deletions_total.inc();
+    info!("Erased the channels of a person who asked for it");
+    Ok(Json(DeletionAnswer { url: state.page_url(&format!("/deletion/{code}")), confirmation_code: code }))
+}
+
+/// `GET /deletion/<code>` shows how far a deletion is.
+pub(crate) async fn status(
+    State(state): State<Arc<AppState>>,
+    Path(code): Path<String>,
+) -> Result<Html<String>, PageError> {
+    let erasure = state.store.erasure(&code).await?.ok_or(PageError::UnknownDeletion)?;
+    let content = html! {
+        p { (if erasure.done_at.is_some() { texts::DELETION_DONE } else { texts::DELETION_PENDING }) }
+        dl {
+            dt { (texts::DELETION_CODE) } dd class="code" { (code) }
+            dt { (texts::DELETION_ASKED) } dd { (moment(&erasure.requested_at)) }
+            @if let Some(done_at) = &erasure.done_at {
+                dt { (texts::DELETION_DONE_AT) } dd { (moment(done_at)) }
+            }
+        }
+        p class="quiet end" { (texts::DELETION_COPIES) }
+    };
+    Ok(pages::page(texts::DELETION_TITLE, &content))
+}
+
+/// A stored time as people write it, or unchanged if it can't be read.
+fn moment(stored: &str) -> String {
+    stored.parse().map_or_else(|_| stored.to_owned(), texts::moment)
+}

@@ -1,0 +1,141 @@
+//! The privacy policy that `/privacy` shows, from one Markdown file: ours, or the operator's.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chassis::Problem;
+use maud::PreEscaped;
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+
+use crate::cookie::SESSION_TIME;
+use crate::texts;
+
+/// Says what the software does. Its figures are filled in; a test compares those of the queue, which connect does not
+/// know, with the queue's own.
+const SHIPPED: &str = include_str!("privacy.md");
+
+/// A privacy policy, rendered.
+#[derive(Debug)]
+pub(crate) struct PrivacyPolicy {
+    pub(crate) title: String,
+    pub(crate) text: PreEscaped<String>,
+}
+
+/// A name that may stand in braces, and the text that replaces it.
+struct Figure {
+    name: &'static str,
+    value: String,
+}
+
+impl PrivacyPolicy {
+    /// Reads the operator's file, or takes ours.
+    pub(crate) fn load(file: Option<&Path>, contact: Option<&str>, ticket_time: Duration) -> Result<Self, Problem> {
+        let text = match file {
+            Some(path) => read(path)?,
+            None => SHIPPED.to_owned(),
+        };
+        let filled = fill(&text, &figures(contact, ticket_time)).map_err(|wrong| {
+            Problem::new("PRIVACY_POLICY_FILE", wrong, "write {{ for a brace, or one of the names that are known")
+        })?;
+        Ok(Self::render(&filled))
+    }
+
+    /// The first heading becomes the page's title. HTML in the file is shown as text, because our pages allow no foreign
+    /// styles, scripts or frames.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "everything else in Markdown is rendered as usual")]
+    fn render(markdown: &str) -> Self {
+        let mut title = None::<String>;
+        let mut in_title = false;
+        let mut body = Vec::new();
+        for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+            match event {
+                Event::Start(Tag::Heading { level: HeadingLevel::H1, .. }) if title.is_none() => {
+                    title = Some(String::new());
+                    in_title = true;
+                }
+                Event::End(TagEnd::Heading(HeadingLevel::H1)) if in_title => in_title = false,
+                Event::Text(text) | Event::Code(text) if in_title => title.get_or_insert_default().push_str(&text),
+                Event::Html(text) | Event::InlineHtml(text) => body.push(Event::Text(text)),
+                event => body.push(event),
+            }
+        }
+        let mut text = String::new();
+        html::push_html(&mut text, body.into_iter());
+        Self { title: title.unwrap_or_else(|| texts::PRIVACY_TITLE.to_owned()), text: PreEscaped(text) }
+    }
+}
+
+fn read(path: &Path) -> Result<String, Problem> {
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| {
+        let wrong = format!("file {} can't be read ({error})", path.display());
+        Problem::new("PRIVACY_POLICY_FILE", wrong, "name a readable Markdown file, or do not set it")
+    })?;
+    if text.trim().is_empty() {
+        return Err(Problem::new("PRIVACY_POLICY_FILE", "is empty", "write the privacy policy into it, in Markdown"));
+    }
+    Ok(text)
+}
+
+fn figures(contact: Option<&str>, ticket_time: Duration) -> [Figure; 6] {
+    let days = |time: Duration| (time.as_secs() / (24 * 60 * 60)).to_string();
+    let contact = contact.map_or_else(
+        || texts::PRIVACY_NO_CONTACT.to_owned(),
+        |contact| format!("{} {contact}", texts::PRIVACY_CONTACT),
+    );
+    [
+        Figure { name: "contact", value: contact },
+        Figure { name: "session_minutes", value: (SESSION_TIME.as_secs() / 60).to_string() },
+        Figure { name: "ticket_time", value: humantime::format_duration(ticket_time).to_string() },
+        Figure { name: "delivered_days", value: days(channels::DELIVERED_TIME) },
+        Figure { name: "removed_days", value: days(channels::TOMBSTONE_TIME) },
+        Figure { name: "record_days", value: days(channels::ERASURE_RECORD_TIME) },
+    ]
+}
+
+/// Replaces each name in braces by its figure; `{{` stands for a brace. The error says what is wrong with the text.
+fn fill(text: &str, figures: &[Figure]) -> Result<String, String> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('{') {
+        filled.push_str(before);
+        if let Some(behind) = behind.strip_prefix('{') {
+            filled.push('{');
+            rest = behind;
+            continue;
+        }
+        let (name, behind) = behind.split_once('}').ok_or("has a { without its }")?;
+        let figure = figures.iter().find(|figure| figure.name == name).ok_or_else(|| {
+            let names: Vec<String> = figures.iter().map(|figure| format!("{{{}}}", figure.name)).collect();
+            format!("names {{{name}}}, which is not one of {}", names.join(", "))
+        })?;
+        filled.push_str(&figure.value);
+        rest = behind;
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_filled_in_and_an_unknown_name_is_refused() {
+        let figures = [Figure { name: "days", value: "8".to_owned() }];
+
+        assert_eq!(fill("for {days} days, {{days}", &figures), Ok("for 8 days, {days}".to_owned()));
+        assert!(fill("for {weeks} weeks", &figures).unwrap_err().contains("not one of {days}"));
+        assert!(fill("for {days", &figures).is_err());
+    }
+
+    #[test]
+    fn html_in_the_file_is_shown_as_text_and_the_first_heading_is_the_title() {
+        let policy =
+            PrivacyPolicy::render("# Our *policy*\n\nHello <script>alert(1)</script>\n\n<iframe src=x></iframe>\n");
+
+        assert_eq!(policy.title, "Our policy");
+        let text = policy.text.into_string();
+        assert!(text.contains("&lt;script&gt;") && !text.contains("<iframe") && !text.contains("<h1"), "{text}");
+    }
+}

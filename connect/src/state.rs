@@ -1,0 +1,82 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use channels::{ChannelStore, KeyRing};
+use chassis::{Problem, Secret};
+use tokio::sync::Semaphore;
+use url::Url;
+
+use crate::graph::Graphs;
+use crate::links::Links;
+use crate::metrics::Metrics;
+use crate::privacy_policy::PrivacyPolicy;
+use crate::settings::CheckedSettings;
+use crate::signer::Signer;
+
+/// Files that may pass through at once; each holds little more than the buffers of two sockets.
+const FILES_MAX: usize = 64;
+
+/// What all requests share.
+pub(crate) struct AppState {
+    pub(crate) url: Url,
+    pub(crate) signer: Signer,
+    pub(crate) links: Links,
+    pub(crate) api_keys: Vec<Secret>,
+    pub(crate) store: ChannelStore,
+    pub(crate) key_ring: KeyRing,
+    pub(crate) graphs: Graphs,
+    pub(crate) signup: SignupSettings,
+    /// Where Instagram's login is.
+    pub(crate) instagram_origin: String,
+    /// The secrets of both apps, because either may have signed a callback.
+    pub(crate) app_secrets: Vec<Secret>,
+    pub(crate) privacy_policy: PrivacyPolicy,
+    /// A permit for each file that passes through.
+    pub(crate) files: Arc<Semaphore>,
+    pub(crate) metrics: Metrics,
+}
+
+/// What Meta's Embedded Signup needs in the browser.
+pub(crate) struct SignupSettings {
+    pub(crate) configuration_id: String,
+    pub(crate) graph_version: String,
+    pub(crate) sdk_url: Url,
+}
+
+impl AppState {
+    pub(crate) fn new(
+        settings: CheckedSettings,
+        store: ChannelStore,
+        key_ring: KeyRing,
+        metrics: Metrics,
+    ) -> Result<Self, Problem> {
+        let signer = Signer::new(settings.secret);
+        Ok(Self {
+            links: Links::with_signer(signer.clone(), settings.url.clone(), settings.ticket_time),
+            url: settings.url,
+            signer,
+            api_keys: settings.api_keys,
+            store,
+            key_ring,
+            app_secrets: settings.apps.secrets(),
+            graphs: Graphs::new(settings.apps, &settings.meta, metrics.clone())?,
+            instagram_origin: settings.meta.instagram_url.origin().ascii_serialization(),
+            signup: SignupSettings {
+                configuration_id: settings.meta.meta_configuration_id.unwrap_or_default(),
+                graph_version: settings.meta.graph_version,
+                sdk_url: settings.meta.meta_sdk_url,
+            },
+            privacy_policy: settings.privacy_policy,
+            files: Arc::new(Semaphore::new(FILES_MAX)),
+            metrics,
+        })
+    }
+
+    /// The address of one of our own pages.
+    pub(crate) fn page_url(&self, path: &str) -> Url {
+        let mut url = self.url.clone();
+        url.set_path(path);
+        url
+    }
+}
