@@ -243,7 +243,7 @@ async fn a_channel_of_another_tenant_is_not_taken_over() {
 
     let page = desk.sign_up(&mut other).await;
 
-    assert!(page.status == 409 && page.body.contains("another customer"), "{page:?}");
+    assert!(page.status == 409 && page.body.contains("another DSK customer"), "{page:?}");
     assert_eq!(desk.store.get(&whatsapp()).await.unwrap().unwrap().tenant, "acme");
     assert!(desk.graph.subscribed().contains(ACCOUNT), "the first tenant's events stopped");
 }
