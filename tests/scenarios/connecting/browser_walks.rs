@@ -207,9 +207,9 @@ async fn every_failure_at_meta_is_explained_on_a_page_that_leads_on() {
     let connect = ConnectStack::start().await;
     let window = Window::begin(&connect, "acme").await;
     let faults = [
-        ("away", "exchange", Fault::Trouble, "can't be reached"),
-        ("throttled", "numbers", Fault::Throttled, "asks for a pause"),
-        ("token", "exchange", Fault::Token, "valid for a few seconds"),
+        ("away", "exchange", Fault::Trouble, "can't reach Meta"),
+        ("throttled", "numbers", Fault::Throttled, "asks us to pause"),
+        ("token", "exchange", Fault::Token, "valid for only a few seconds"),
         ("permission", "subscribe", Fault::Permission, "permission is missing"),
         ("register", "register", Fault::Trouble, "could not register"),
     ];
@@ -231,7 +231,7 @@ async fn every_failure_at_meta_is_explained_on_a_page_that_leads_on() {
     });
     window.sign_up("Finish").await;
     window.is_at("That did not work").await;
-    assert!(window.text().await.contains("not among those"), "{}", window.text().await);
+    assert!(window.text().await.contains("did not give us access"), "{}", window.text().await);
     look(&window, "failed-not-granted").await;
     window.log_in("Allow").await;
     window.is_at("That did not work").await;
@@ -241,7 +241,7 @@ async fn every_failure_at_meta_is_explained_on_a_page_that_leads_on() {
     connect.sign_up(&mut other).await;
     window.sign_up("Finish").await;
     window.is_at("That did not work").await;
-    assert!(window.text().await.contains("another customer"), "{}", window.text().await);
+    assert!(window.text().await.contains("another DSK customer"), "{}", window.text().await);
     look(&window, "failed-other-tenant").await;
 }
 
@@ -256,7 +256,7 @@ async fn a_blocked_script_of_meta_and_an_unreachable_store_are_explained() {
     window.command("Network.setBlockedURLs", serde_json::json!({ "urls": ["*sdk.js"] })).await;
     window.goto("/whatsapp").await;
     window.press("Continue with Facebook").await;
-    assert!(window.text().await.contains("has not been loaded"), "{}", window.text().await);
+    assert!(window.text().await.contains("has not loaded"), "{}", window.text().await);
     look(&window, "whatsapp-blocked").await;
     window.command("Emulation.setScriptExecutionDisabled", serde_json::json!({ "value": true })).await;
     window.goto("/whatsapp").await;

@@ -244,9 +244,9 @@ async fn a_channel_of_another_tenant_is_not_taken_over() {
 
     let page = connect.sign_up(&mut other).await;
 
-    assert!(page.status == 409 && page.body.contains("another customer"), "{page:?}");
+    assert!(page.status == 409 && page.body.contains("another DSK customer"), "{page:?}");
     assert_eq!(connect.store.get(&whatsapp()).await.unwrap().unwrap().tenant, "acme");
-    assert!(connect.graph.subscribed().contains(ACCOUNT), "the first tenant's subscription ended");
+    assert!(connect.graph.subscribed().contains(ACCOUNT), "the first tenant's events stopped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
