@@ -186,7 +186,7 @@ async fn an_operator_looks_and_repairs_by_command() {
     assert!(repaired && said.contains("subscribed again"), "{said}");
     let (well, said) = desk.ops(&["channels", "check"]).await;
 
-    assert!(well && said.contains("1 channels: 1 well"), "{said}");
+    assert!(well && said.contains("1 channel: 1 healthy"), "{said}");
     assert!(desk.graph.subscribed().contains(ACCOUNT));
 }
 

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-pub(crate) use ops::graph::media::{Played, content};
+pub(crate) use ops::graph::media::{MediaFile, content};
 use ops::graph::{Fault, NUMBER};
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +14,7 @@ use crate::support::connect_stack::Desk;
 use crate::support::stack::DSK_TOKEN;
 
 /// A desk with a connected number, and these files at Meta.
-pub(crate) async fn with_files(files: &[(&str, Played)]) -> Desk {
+pub(crate) async fn with_files(files: &[(&str, MediaFile)]) -> Desk {
     let desk = Desk::start().await;
     let mut browser = desk.begin("acme").await;
     desk.sign_up(&mut browser).await;
@@ -55,7 +55,7 @@ async fn word(answer: Response<hyper::body::Incoming>) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dsk_gets_a_file_or_a_range_of_it_with_its_own_token_and_never_sees_that_of_meta() {
-    let files = [("9001", Played::default()), ("9002", Played { in_base64: true, ..Played::default() })];
+    let files = [("9001", MediaFile::default()), ("9002", MediaFile { in_base64: true, ..MediaFile::default() })];
     let desk = with_files(&files).await;
 
     let whole = fetch(&desk, &path("9001"), &[]).await;
@@ -86,7 +86,7 @@ async fn dsk_gets_a_file_or_a_range_of_it_with_its_own_token_and_never_sees_that
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_not_the_channels_token_gets_nothing_and_is_counted() {
-    let desk = with_files(&[("9001", Played::default())]).await;
+    let desk = with_files(&[("9001", MediaFile::default())]).await;
     let steps = desk.graph.steps().len();
 
     let mut words = Vec::new();
@@ -104,7 +104,7 @@ async fn who_has_not_the_channels_token_gets_nothing_and_is_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_keeps_a_file_away_is_said_in_a_word() {
     let long = "9".repeat(65);
-    let desk = with_files(&[("9001", Played::default())]).await;
+    let desk = with_files(&[("9001", MediaFile::default())]).await;
     let cases = [
         (None, "9777", (404, "unknown")),
         (None, "..%2F..%2Fme", (404, "unknown")),
@@ -137,10 +137,13 @@ async fn only_meta_s_hosts_are_asked() {
     let stranger = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/file", stranger.local_addr().unwrap());
     let files = [
-        ("9001", Played { url: Some(url.clone()), ..Played::default() }),
-        ("9002", Played { redirect: Some(url), ..Played::default() }),
-        ("9003", Played { url: Some("https://lookaside.fbsbx.com.evil.example/f".to_owned()), ..Played::default() }),
-        ("9004", Played { url: Some("http://lookaside.fbsbx.com/f".to_owned()), ..Played::default() }),
+        ("9001", MediaFile { url: Some(url.clone()), ..MediaFile::default() }),
+        ("9002", MediaFile { redirect: Some(url), ..MediaFile::default() }),
+        (
+            "9003",
+            MediaFile { url: Some("https://lookaside.fbsbx.com.evil.example/f".to_owned()), ..MediaFile::default() },
+        ),
+        ("9004", MediaFile { url: Some("http://lookaside.fbsbx.com/f".to_owned()), ..MediaFile::default() }),
     ];
     let desk = with_files(&files).await;
 
@@ -156,8 +159,8 @@ async fn only_meta_s_hosts_are_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_not_what_meta_announced_never_ends_well() {
     let files = [
-        ("9001", Played { is_altered: true, ..Played::default() }),
-        ("9002", Played { announced: Some(100_001), ..Played::default() }),
+        ("9001", MediaFile { is_altered: true, ..MediaFile::default() }),
+        ("9002", MediaFile { announced: Some(100_001), ..MediaFile::default() }),
     ];
     let desk = with_files(&files).await;
 
@@ -173,7 +176,7 @@ async fn a_file_that_is_not_what_meta_announced_never_ends_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_of_100_mb_passes_through_with_flat_memory() {
     const BYTES: usize = 100_000_000;
-    let desk = with_files(&[("9001", Played { bytes: BYTES, ..Played::default() })]).await;
+    let desk = with_files(&[("9001", MediaFile { bytes: BYTES, ..MediaFile::default() })]).await;
     let before = desk.peak_memory();
 
     let mut body = fetch(&desk, &path("9001"), &[]).await.into_body();

@@ -12,7 +12,7 @@ use event::Address;
 use expect_test::expect_file;
 use hyper::StatusCode;
 use jsonschema::Validator;
-use ops::dsk::Seen;
+use ops::dsk::DskRequest;
 use serde_json::Value;
 
 use crate::documents::architecture::{read, root};
@@ -30,7 +30,7 @@ static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
 });
 
 /// What DSK got keeps to the schema.
-pub(crate) fn check(seen: &[Seen]) {
+pub(crate) fn check(seen: &[DskRequest]) {
     for seen in seen.iter().take(CHECKED_MAX) {
         let body: Value = serde_json::from_slice(&seen.body).expect("the body is JSON");
         let complaints: Vec<String> = SCHEMA.iter_errors(&body).map(|error| error.to_string()).collect();

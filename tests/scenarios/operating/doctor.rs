@@ -31,7 +31,7 @@ async fn a_service_that_is_well_has_nothing_to_complain_of() {
 
     let said = said(&output);
     assert_eq!(output.status.code(), Some(0), "{said}");
-    for part in ["keys", "queue", "Redis", "1 sealed tokens open", "dsk", "clock"] {
+    for part in ["keys", "queue", "Redis", "opens 1 sealed token", "dsk", "clock"] {
         assert!(said.contains(part), "no {part} in\n{said}");
     }
     let names_broker = |line: &str| line.contains(" RabbitMQ ") && line.ends_with(" is reached");
@@ -49,12 +49,12 @@ async fn each_complaint_ends_with_the_next_step() {
 
     for (others, complaint, next_step) in [
         (vec![], "no dispatcher takes messages", "start a dispatcher"),
-        (vec![("KEY_RING", other_key.expose())], "opens with no key", "add the key that sealed it"),
+        (vec![("KEY_RING", other_key.expose())], "no key opens a token", "add the key that sealed it"),
         (vec![("KEY_RING", "")], "KEY_RING is missing", "ops keys new"),
         (vec![("DSK_URL", "http://127.0.0.1:9/events")], "DSK can't be reached", "see whether DSK runs"),
         (vec![("DSK_URL", "http://dsk.example/")], "in clear", "DSK_ALLOW_HTTP"),
-        (vec![("CHANNELS_URL", &*forgetful.url())], "forgets tokens when memory is short", "noeviction"),
-        (vec![("CHANNELS_URL", &*forgetful.url())], "forgets everything when it restarts", "appendonly yes"),
+        (vec![("CHANNELS_URL", &*forgetful.url())], "drops tokens when memory is short", "noeviction"),
+        (vec![("CHANNELS_URL", &*forgetful.url())], "loses everything when it restarts", "appendonly yes"),
         (vec![("CHANNELS_URL", &*forgetful.url())], "holds no channel", "restore its backup"),
         (vec![("CHANNELS_URL", "redis://127.0.0.1:9")], "can't be reached", "start Redis"),
         (vec![("QUEUE_URL", "amqp://guest:guest@127.0.0.1:9/v0")], "the broker can't be reached", "start RabbitMQ"),

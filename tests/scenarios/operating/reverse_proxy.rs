@@ -225,7 +225,7 @@ async fn with_mtls_only_meta_posts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_and_files_of_connect_pass_and_a_link_is_logged_nowhere() {
     const BYTES: usize = 10_000_000;
-    let file = media::Played { bytes: BYTES, ..media::Played::default() };
+    let file = media::MediaFile { bytes: BYTES, ..media::MediaFile::default() };
     let desk = media::with_files(&[("9001", file)]).await;
     let mut proxy = Proxy::start(NOWHERE, &desk.address, &[]).await;
     let at = |name: &str| proxy.folder.path().join(name).display().to_string();
