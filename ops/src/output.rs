@@ -35,10 +35,10 @@ pub(crate) fn remark(text: impl fmt::Display) {
 
 /// Tells a reader that has gone from a disk that is full.
 pub(crate) fn failure(error: io::Error) -> Failure {
-    match error.kind() {
-        ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::runtime(format!("standard output can't be written to: {error}")),
+    if error.kind() == ErrorKind::BrokenPipe {
+        return Failure::OutputClosed;
     }
+    Failure::runtime(format!("standard output can't be written to: {error}"))
 }
 
 /// A number with its noun: `1 contact`, `2 contacts`, `2 bodies`.

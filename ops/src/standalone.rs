@@ -1,5 +1,5 @@
-//! `ops standalone`: ingest, dispatcher and connect in one process, on a queue and a channel store in files, for one business
-//! on one machine.
+//! `ops standalone`: ingest, dispatcher and connect in one process, on a queue and a channel store in files, for one
+//! business on one machine.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

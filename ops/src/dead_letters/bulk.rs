@@ -23,7 +23,7 @@ const BATCH_TIME: Duration = Duration::from_millis(250);
 /// How long one scan may last. RabbitMQ closes the AMQP channel of a consumer that holds a message for 30 minutes.
 const SCAN_TIME: Duration = Duration::from_mins(20);
 
-/// What a command that changes dead letters is told beside its filter.
+/// The options of a command that changes dead letters, beside its filter.
 #[derive(Args, Debug)]
 pub(crate) struct BulkOptions {
     /// Does it, instead of showing what it would do.
@@ -48,7 +48,7 @@ pub(super) struct Bulk<'a> {
 /// How a scan ended.
 enum ScanEnd {
     Complete,
-    /// It lasted so long that another scan has to continue.
+    /// It reached [`SCAN_TIME`], and another scan has to continue.
     TimeLimit,
     Interruption,
 }

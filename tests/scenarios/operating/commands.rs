@@ -12,10 +12,10 @@ use crate::support::stack::program;
 const TOKEN: &str = "a-token-that-is-never-printed";
 
 /// A folder with a key ring and a token in files, and `ops` set up to work in it.
-struct Desk(TempDir);
+pub(super) struct Desk(TempDir);
 
 impl Desk {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = Command::new(program("ops")).args(["keys", "new"]).output().unwrap().stdout;
         std::fs::write(folder.path().join("key-ring"), key).unwrap();
@@ -23,7 +23,7 @@ impl Desk {
         Self(folder)
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 
@@ -36,7 +36,7 @@ impl Desk {
     }
 
     /// What it says when it succeeds.
-    fn says(&self, arguments: &[&str]) -> String {
+    pub(super) fn says(&self, arguments: &[&str]) -> String {
         let output = self.ops(arguments);
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(output.status.success(), "{arguments:?}: {said}");
