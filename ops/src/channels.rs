@@ -1,5 +1,5 @@
-//! `ops channels`: stores, shows, checks and removes channels. A token comes from a file, standard input or a prompt, never
-//! from an argument, and is never printed.
+//! `ops channels`: stores, shows, checks and removes channels. A token comes from a file, standard input or a prompt,
+//! never from an argument, and is never printed.
 
 mod add;
 mod backup;

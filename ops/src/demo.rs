@@ -48,8 +48,8 @@ impl Demo {
         result
     }
 
-    /// Owns the stage, and with it a handle to the queue. The queue's writer ends when the last handle is gone, so none may
-    /// be left when the drain begins.
+    /// Owns the stage, and with it a handle to the queue. The queue's writer ends when the last handle is gone, so none
+    /// may be left when the drain begins.
     async fn play(self, stage: Stage, shutdown: &Shutdown) -> Result<(), Failure> {
         outln!("Ingest and dispatcher run in this process. Meta and DSK are stand-ins.")?;
         outln!("Queue, channels and key ring are files in {}", stage.folder.display())?;

@@ -14,9 +14,9 @@ use ingest::{Ingest, IngestSettings};
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
 
-/// Runs ingest and dispatcher, and connect if its settings are given, in one process for one business on one machine. Queue
-/// and channel store are files: `QUEUE_URL` and `CHANNELS_URL` are both `embedded:DIR`. Settings, metrics and the other
-/// commands are the same as with servers.
+/// Runs ingest and dispatcher, and connect if its settings are given, in one process for one business on one machine.
+/// Queue and channel store are files: `QUEUE_URL` and `CHANNELS_URL` are both `embedded:DIR`. Settings, metrics and the
+/// other commands are the same as with servers.
 #[derive(Args, Clone, Debug)]
 pub struct Standalone {
     /// How notifications are taken.

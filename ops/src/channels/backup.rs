@@ -100,7 +100,7 @@ fn read(bytes: &[u8]) -> Result<Vec<SavedRecord>, String> {
     match head.get("records").and_then(Value::as_u64) {
         Some(count) if count == records.len() as u64 => Ok(records),
         _ => Err(format!(
-            "is incomplete: its first line counts other than the {} in it",
+            "is incomplete: it has {}, and its first line announces another number",
             counted(records.len(), "record")
         )),
     }

@@ -1,4 +1,5 @@
-//! The demonstration itself: sends the notifications, breaks and repairs DSK, and compares what arrived with what was sent.
+//! The demonstration itself: sends the notifications, breaks and repairs DSK, and compares what arrived with what was
+//! sent.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
