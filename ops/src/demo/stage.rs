@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use ::channels::{ChannelsSettings, KeyRing, KeyRingSettings, NewChannel, new_key};
 use chassis::{Secret, Shutdown, SigningSecret, now, random};
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use event::Address;
 use hyper::Uri;
 use prometheus::Registry;
@@ -33,11 +34,19 @@ pub(super) struct Stage {
     app_secret: Secret,
 }
 
-/// Parses the settings of `ops standalone` where no arguments are given.
+/// The settings of `ops standalone`, each at its default.
 #[derive(Parser)]
 struct Defaults {
     #[command(flatten)]
     standalone: Standalone,
+}
+
+impl Defaults {
+    /// Reads no environment: an operator's shell may hold the settings of a real service.
+    fn parse_nothing() -> Result<Self, Failure> {
+        let command = Self::command().mut_args(|argument| argument.env(Resettable::Reset));
+        Ok(Self::from_arg_matches(&command.try_get_matches_from(["demo"])?)?)
+    }
 }
 
 impl Stage {
@@ -96,15 +105,12 @@ impl Stage {
 
 /// The settings of `ops standalone`, with everything that the demonstration does not set at its default.
 fn settings(folder: &Path, dsk: &Dsk, app_secret: &Secret, signing_secret: &Secret) -> Result<Standalone, Failure> {
-    let mut settings = Defaults::parse_from(["demo"]).standalone;
+    let mut settings = Defaults::parse_nothing()?.standalone;
     settings.ingest.ingest_listen = FREE;
     settings.ingest.meta_app_secrets = Some(app_secret.clone());
-    settings.ingest.meta_app_secrets_file = None;
     settings.ingest.meta_verify_tokens = Some(Secret::new("demo"));
-    settings.ingest.meta_verify_tokens_file = None;
     settings.dispatcher.dsk_url = Some(dsk.url());
     settings.dispatcher.dsk_signing_secret = Some(signing_secret.clone());
-    settings.dispatcher.dsk_signing_secret_file = None;
     settings.admin_listen = FREE;
     settings.queue = QueueSettings::embedded(folder);
     settings.channels = ChannelsSettings::embedded(folder);

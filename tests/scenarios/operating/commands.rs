@@ -27,12 +27,16 @@ impl Desk {
         self.0.path()
     }
 
-    fn ops(&self, arguments: &[&str]) -> Output {
+    fn command(&self, arguments: &[&str]) -> Command {
         let url = format!("embedded:{}", self.path().display());
         let mut command = Command::new(program("ops"));
         command.env_clear().current_dir(self.path()).args(arguments);
         command.env("QUEUE_URL", &url).env("CHANNELS_URL", &url).env("KEY_RING_FILE", "key-ring");
-        command.output().unwrap()
+        command
+    }
+
+    fn ops(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// What it says when it succeeds.
@@ -157,4 +161,19 @@ fn the_demonstration_loses_nothing() {
     let said = desk.says(&["demo", "--count", "60", "--rate", "200"]);
 
     assert!(said.contains("lost 0"), "{said}");
+}
+
+#[test]
+fn the_demonstration_takes_no_settings_of_a_real_service_from_the_environment() {
+    let desk = Desk::new();
+    let mut demonstration = desk.command(&["demo", "--count", "30", "--rate", "200", "--outage", "0s"]);
+
+    let output = demonstration
+        .env("CONNECT_URL", "https://connect.example")
+        .env("META_APP_SECRETS_FILE", "/nowhere")
+        .env("MESSAGES_WINDOW", "not a number")
+        .output()
+        .unwrap();
+
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
