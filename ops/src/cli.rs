@@ -1,12 +1,13 @@
-//! What `ops` can be asked, and how it says that something went wrong.
+//! The commands of `ops`, and how each one ends.
 
-use std::fmt::Display;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::failure::Failure;
 use crate::{
-    channels, connect_link, dead_letters, demo, doctor, dsk, erase, keys, standalone, status, topology, webhook,
+    channels, connect_link, dead_letters, demo, doctor, erase, install, keys, output, play_dsk, standalone, status,
+    topology, webhook,
 };
 
 /// Runs, feeds and watches the Meta Integration Service.
@@ -23,7 +24,7 @@ enum Command {
     Demo(demo::Demo),
     /// Runs ingest and dispatcher in one process, on files instead of servers.
     Standalone(Box<standalone::Standalone>),
-    /// Makes keys for the key ring, and moves tokens from one to the next.
+    /// Makes keys for the key ring, and moves tokens from one key to the next.
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Stores, shows and removes channels.
@@ -31,58 +32,35 @@ enum Command {
     Channels(channels::Channels),
     /// Makes a link with which a business connects its channels.
     ConnectLink(Box<connect_link::ConnectLink>),
-    /// Lists, shows, replays and discards what was parked for a person.
+    /// Lists, shows, replays and discards dead letters: events that were parked for a person.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
-    /// Removes what is still here of a contact, a channel or a tenant.
+    /// Removes what this service still stores about a contact, a channel or a tenant.
     Erase(erase::Erase),
     /// Plays Meta: signs and posts notifications, and explains them.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
-    /// Plays DSK: checks and shows what it gets, and fails when told to.
-    Dsk(dsk::Command),
-    /// Tries settings, keys, queue, channels, DSK and clock, and says what to do about what is wrong.
+    /// Plays DSK: checks and shows the requests that it gets, and fails on demand.
+    Dsk(play_dsk::PlayDsk),
+    /// Checks settings, keys, queue, channels, DSK and clock, and says how to repair what is wrong.
     Doctor(Box<doctor::Doctor>),
     /// Shows queues, dispatchers, pauses and channels on one screen.
     Status(status::Status),
     /// Declares the queues, or checks them.
     Topology(topology::Topology),
+    /// Prints completions for a shell.
+    Completions(install::Completions),
+    /// Writes manual pages into a folder.
+    Man(install::Man),
 }
 
-/// Why a command did not do what it was asked; the text says what to do about it.
-#[derive(Debug)]
-pub(crate) enum Failed {
-    /// Settings or arguments are wrong: nothing was done.
-    Wrong(String),
-    /// It was tried.
-    Tried(String),
-}
-
-impl Failed {
-    pub(crate) fn wrong(error: impl Display) -> Self {
-        Self::Wrong(error.to_string())
-    }
-
-    pub(crate) fn tried(error: impl Display) -> Self {
-        Self::Tried(error.to_string())
-    }
-}
-
-impl<E: Display + std::error::Error> From<E> for Failed {
-    fn from(error: E) -> Self {
-        Self::tried(error)
-    }
-}
-
-/// Runs a command. Exit codes: 0 done; 1 tried and failed; 2 asked wrongly.
+/// Runs a command. Exit codes: 0 it succeeded; 1 it failed; 2 settings or arguments are wrong; 141 nobody read its
+/// output to the end.
 pub async fn run(cli: Cli) -> ExitCode {
     let Some(command) = cli.command else {
-        return match Cli::command().print_help() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        };
+        return exit(Cli::command().print_help().map_err(output::failure));
     };
-    let done = match command {
+    exit(match command {
         Command::Demo(demo) => demo.run().await,
         Command::Standalone(standalone) => return standalone.run().await,
         Command::Keys(keys) => keys.run().await,
@@ -95,16 +73,15 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Doctor(doctor) => doctor.run().await,
         Command::Status(status) => status.run().await,
         Command::Topology(topology) => topology.run().await,
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failed::Tried(text)) => {
-            eprintln!("error: {text}");
-            ExitCode::FAILURE
-        }
-        Err(Failed::Wrong(text)) => {
-            eprintln!("error: {text}");
-            ExitCode::from(chassis::Problems::EXIT_CODE)
-        }
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(man) => man.run(Cli::command()),
+    })
+}
+
+fn exit(result: Result<(), Failure>) -> ExitCode {
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    if let Some(text) = failure.text() {
+        output::remark(format_args!("error: {text}"));
     }
+    failure.exit_code()
 }

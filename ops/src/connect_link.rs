@@ -1,4 +1,4 @@
-//! `ops connect-link`: a link with which a business connects its channels for a tenant, without DSK's call.
+//! `ops connect-link`: makes the link with which a business connects its channels, where DSK does not ask for one itself.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,38 +11,39 @@ use dispatcher::{Allowed, Destination};
 use prometheus::Registry;
 use url::Url;
 
-use crate::cli::Failed;
+use crate::failure::Failure;
 use crate::files;
-use crate::open::StoreAt;
+use crate::open::StoreAccess;
+use crate::output::{outln, remark};
 
-/// Makes a link with which a business connects its channels for a tenant. It works once, and for a short time.
+/// Makes a link with which a business connects its channels for a tenant. The link works once, and for a short time.
 #[derive(Args, Debug)]
 pub(crate) struct ConnectLink {
     /// The DSK customer.
     #[arg(long)]
     tenant: String,
-    /// A file that holds the token which authorises us at DSK for the channels; `-` is standard input.
+    /// A file with the token that authorises this service at DSK for the channels; `-` is standard input.
     #[arg(long)]
     dsk_token_file: PathBuf,
-    /// Where their events go, if not to `DSK_URL`.
+    /// Where the channels' events go, if not to `DSK_URL`.
     #[arg(long)]
     dsk_url: Option<Url>,
-    /// Allows that to be http to another machine.
+    /// Allows `--dsk-url` to be http to another machine.
     #[arg(long, env)]
     dsk_allow_http: bool,
-    /// Allows that to be an address of a private network.
+    /// Allows `--dsk-url` to be an address of a private network.
     #[arg(long, env)]
     dsk_allow_private: bool,
-    /// A file that holds the secret (`whsec_…`) that signs what DSK gets for them.
+    /// A file with the secret (`whsec_…`) that signs the requests that DSK gets for the channels.
     #[arg(long)]
     signing_secret_file: Option<PathBuf>,
-    /// How browsers reach the pages.
+    /// The URL at which browsers reach the connection pages.
     #[arg(long, env)]
     connect_url: Url,
-    /// Signs the link, as `connect` does.
+    /// The secret that signs the link; `connect` needs the same one.
     #[arg(long, env, hide = true, hide_env_values = true)]
     connect_secret: Option<Secret>,
-    /// A file that holds `CONNECT_SECRET`.
+    /// A file with the value of `CONNECT_SECRET`.
     #[arg(long, env)]
     connect_secret_file: Option<PathBuf>,
     /// How long the link can be used.
@@ -51,26 +52,26 @@ pub(crate) struct ConnectLink {
     #[command(flatten)]
     key_ring: KeyRingSettings,
     #[command(flatten)]
-    store: StoreAt,
+    store: StoreAccess,
 }
 
 impl ConnectLink {
-    pub(crate) async fn run(self) -> Result<(), Failed> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         if self.tenant.trim().is_empty() {
-            return Err(Failed::wrong("--tenant is empty: name the DSK customer"));
+            return Err(Failure::usage("--tenant is empty: name the DSK customer"));
         }
         let secret = self.connect_secret.as_ref();
         let secret_file = self.connect_secret_file.as_deref();
         let links =
-            Links::new(self.connect_url.clone(), secret, secret_file, self.ticket_time).map_err(Failed::wrong)?;
-        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failed::wrong)?;
+            Links::new(self.connect_url.clone(), secret, secret_file, self.ticket_time).map_err(Failure::usage)?;
+        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failure::usage)?;
         if let Some(url) = &self.dsk_url {
             let allowed = Allowed { http: self.dsk_allow_http, private: self.dsk_allow_private };
-            Destination::of_channel(url.as_str(), allowed).map_err(Failed::wrong)?;
+            Destination::of_channel(url.as_str(), allowed).map_err(Failure::usage)?;
         }
         let signing_secret = self.signing_secret_file.as_deref().map(files::read_secret).transpose()?;
         if let Some(secret) = &signing_secret {
-            SigningSecret::parse(secret).map_err(Failed::wrong)?;
+            SigningSecret::parse(secret).map_err(Failure::usage)?;
         }
         let ticket = Ticket {
             tenant: self.tenant.clone(),
@@ -80,12 +81,9 @@ impl ConnectLink {
             issued_by: "operator".to_owned(),
         };
         let link = self.store.with(async |store| Ok(links.issue(&store, &ticket).await?)).await?;
-        println!("{link}");
-        eprintln!(
-            "It works once, within {}. Send it to nobody but {}.",
-            humantime::format_duration(self.ticket_time),
-            self.tenant
-        );
+        outln!("{link}")?;
+        let ticket_time = humantime::format_duration(self.ticket_time);
+        remark(format_args!("It works once, within {ticket_time}. Send it to nobody but {}.", self.tenant));
         Ok(())
     }
 }

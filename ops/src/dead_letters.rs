@@ -1,96 +1,83 @@
-//! `ops dead-letters`: what was parked for a person: list it, look at it, send it round again, or throw it away.
+//! `ops dead-letters`: lists, shows, replays and discards the events that were parked for a person.
 
+mod bulk;
+mod explain;
 mod filter;
-mod show;
-mod task;
+mod scan;
 
-use std::collections::BTreeMap;
-
-use chassis::now;
 use clap::{Args, Subcommand};
-use queue::{DeadLetter, DeadScan, Queue};
+use queue::Queue;
 
-use crate::cli::Failed;
-use crate::open::QueueAt;
+use crate::failure::Failure;
+use crate::open::QueueAccess;
+use crate::output::outln;
+use bulk::{Bulk, BulkOptions};
 use filter::Filter;
-use task::{Found, Task};
+pub(crate) use scan::count_by_reason;
 
-/// Lists, shows, replays and discards what was parked for a person.
+/// Lists, shows, replays and discards dead letters: events that were parked for a person.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DeadLetters {
-    /// Lists dead letters, oldest first. Nothing personal is shown.
-    List(List),
-    /// Explains one dead letter: why it is there, what to do, and what it consists of.
-    Show(Show),
-    /// Sends dead letters round again, as if they had just been queued. Shows what it would do, and does it with --yes.
+    /// Lists dead letters, oldest first. No personal data is shown.
+    List(ListDeadLetters),
+    /// Explains one dead letter: why it was parked, what to do, and what it consists of.
+    Show(ShowDeadLetter),
+    /// Puts dead letters back into the queue as if they were new. Without --yes it only shows what it would do.
     Replay(Replay),
-    /// Throws dead letters away. Shows what it would do, and does it with --yes.
+    /// Deletes dead letters. Without --yes it only shows what it would do.
     Discard(Discard),
 }
 
 /// Lists dead letters, oldest first.
 #[derive(Args, Debug)]
-pub(crate) struct List {
+pub(crate) struct ListDeadLetters {
     #[command(flatten)]
     filter: Filter,
-    /// At most so many.
+    /// The most to list.
     #[arg(long, default_value_t = 50)]
     limit: usize,
-    /// One JSON object a line.
+    /// Prints one line of JSON for each dead letter.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    queue: QueueAt,
+    queue: QueueAccess,
 }
 
 /// Explains one dead letter.
 #[derive(Args, Debug)]
-pub(crate) struct Show {
+pub(crate) struct ShowDeadLetter {
     /// Its event id, as the list shows it.
     id: String,
-    /// Shows the event itself and DSK's answer too, which may hold names, numbers and texts of people.
+    /// Also shows the event itself and DSK's answer, which may contain people's names, numbers and texts.
     #[arg(long)]
     reveal: bool,
     #[command(flatten)]
-    queue: QueueAt,
+    queue: QueueAccess,
 }
 
-/// Sends dead letters round again.
+/// Puts dead letters back into the queue.
 #[derive(Args, Debug)]
 pub(crate) struct Replay {
     #[command(flatten)]
     filter: Filter,
-    /// Events a second. DSK gets them on top of what else comes.
+    /// Events a second. DSK gets them on top of its usual traffic.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     rate: u32,
     #[command(flatten)]
-    act: Act,
+    options: BulkOptions,
 }
 
-/// Throws dead letters away.
+/// Deletes dead letters.
 #[derive(Args, Debug)]
 pub(crate) struct Discard {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
-    act: Act,
-}
-
-/// How far a command goes.
-#[derive(Args, Debug)]
-struct Act {
-    /// Does it, instead of showing what it would do.
-    #[arg(long)]
-    yes: bool,
-    /// At most so many, the oldest.
-    #[arg(long)]
-    limit: Option<usize>,
-    #[command(flatten)]
-    queue: QueueAt,
+    options: BulkOptions,
 }
 
 impl DeadLetters {
-    pub(crate) async fn run(self) -> Result<(), Failed> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::List(list) => list.run().await,
             Self::Show(show) => show.run().await,
@@ -100,96 +87,67 @@ impl DeadLetters {
     }
 }
 
-impl List {
-    async fn run(self) -> Result<(), Failed> {
-        let found = self.queue.with(async |queue, _| look(&queue, &self.filter, self.limit.saturating_add(1)).await);
-        let mut found = found.await?;
-        let has_more = found.len() > self.limit;
-        found.truncate(self.limit);
+impl ListDeadLetters {
+    async fn run(self) -> Result<(), Failure> {
+        let limit = self.limit.saturating_add(1);
+        let matches = async |queue: Queue, _| scan::first_matches(&queue, &self.filter, limit).await;
+        let mut letters = self.queue.with(matches).await?;
+        let has_more = letters.len() > self.limit;
+        letters.truncate(self.limit);
         if self.json {
-            found.iter().for_each(|letter| println!("{}", show::json(letter)));
-            return Ok(());
+            return letters.iter().try_for_each(|letter| outln!("{}", explain::json(letter)));
         }
-        println!("{}", show::HEADER);
-        found.iter().for_each(|letter| println!("{}", show::line(letter)));
-        match (found.len(), has_more) {
-            (0, _) => println!("None."),
-            (count, true) => println!("{count} shown; there are more: --limit, or a narrower choice."),
-            (count, false) => println!("{count} in all. `ops dead-letters show ID` explains one."),
+        outln!("{}", explain::HEADER)?;
+        for letter in &letters {
+            outln!("{}", explain::line(letter))?;
         }
-        Ok(())
+        match letters.len() {
+            0 => outln!("There are none."),
+            count if has_more => outln!("{count} shown, and there are more: give --limit, or a narrower filter."),
+            count => outln!("{count} in all. `ops dead-letters show ID` explains one."),
+        }
     }
 }
 
-impl Show {
-    async fn run(self) -> Result<(), Failed> {
+impl ShowDeadLetter {
+    async fn run(self) -> Result<(), Failure> {
         let filter = Filter::of_id(&self.id);
-        let scan = async |queue: Queue, _| {
-            let mut scan = queue.scan_dead_letters().await?;
-            let found = next(&mut scan, &filter).await;
-            scan.finish().await?;
-            found
-        };
-        let Some(letter) = self.queue.with(scan).await? else {
+        let letter = self.queue.with(async |queue, _| scan::first_match(&queue, &filter).await).await?;
+        let Some(letter) = letter else {
             let id = &self.id;
-            return Err(Failed::tried(format!("no dead letter has the id {id}: `ops dead-letters list` shows them")));
+            return Err(Failure::runtime(format!(
+                "no dead letter has the id {id}: `ops dead-letters list` shows them"
+            )));
         };
-        println!("{}", show::explain(&letter, self.reveal));
-        Ok(())
+        outln!("{}", explain::explain(&letter, self.reveal))
     }
 }
 
 impl Replay {
-    async fn run(self) -> Result<(), Failed> {
-        let replay =
-            Task { verb: "replay", done: "Replayed", filter: &self.filter, act: &self.act, rate: Some(self.rate) };
-        let count = replay.run().await?;
-        if self.act.yes && count > 0 {
-            println!("`ops status` shows them on their way; what fails again comes back to `ops dead-letters list`.");
+    async fn run(self) -> Result<(), Failure> {
+        let bulk = Bulk {
+            verb: "replay",
+            past: "Replayed",
+            filter: &self.filter,
+            options: &self.options,
+            rate: Some(self.rate),
+        };
+        let count = bulk.run().await?;
+        if self.options.yes && count > 0 {
+            outln!("`ops status` shows them on their way. Those that fail again return to `ops dead-letters list`.")?;
         }
         Ok(())
     }
 }
 
 impl Discard {
-    async fn run(self) -> Result<(), Failed> {
-        let task = Task { verb: "discard", done: "Discarded", filter: &self.filter, act: &self.act, rate: None };
-        let count = task.run().await?;
-        if self.act.yes && count > 0 {
-            println!("They are gone for good.");
+    async fn run(self) -> Result<(), Failure> {
+        let bulk =
+            Bulk { verb: "discard", past: "Discarded", filter: &self.filter, options: &self.options, rate: None };
+        let count = bulk.run().await?;
+        if self.options.yes && count > 0 {
+            outln!("They can't be brought back.")?;
         }
         Ok(())
     }
-}
-
-/// How many there are of each reason.
-pub(crate) async fn count_by_reason(queue: &Queue) -> Result<BTreeMap<String, usize>, Failed> {
-    let (mut scan, mut found) = (queue.scan_dead_letters().await?, Found::default());
-    while let Some(letter) = scan.next().await? {
-        found.count_one(&letter);
-    }
-    scan.finish().await?;
-    Ok(found.by_reason)
-}
-
-/// The first ones that a filter finds, without their bodies.
-async fn look(queue: &Queue, filter: &Filter, limit: usize) -> Result<Vec<DeadLetter>, Failed> {
-    let (mut scan, mut found) = (queue.scan_dead_letters().await?, Vec::new());
-    while found.len() < limit
-        && let Some(mut letter) = next(&mut scan, filter).await?
-    {
-        letter.envelope.body.clear();
-        found.push(letter);
-    }
-    scan.finish().await?;
-    Ok(found)
-}
-
-async fn next(scan: &mut DeadScan, filter: &Filter) -> Result<Option<DeadLetter>, Failed> {
-    while let Some(letter) = scan.next().await? {
-        if filter.finds(&letter, now()) {
-            return Ok(Some(letter));
-        }
-    }
-    Ok(None)
 }

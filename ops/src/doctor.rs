@@ -1,9 +1,9 @@
-//! `ops doctor`: tries everything that the service stands on, and ends each finding with the next step.
+//! `ops doctor`: checks everything that the service depends on, and ends each complaint with the next step.
 
 use std::time::Duration;
 
 use ::channels::{AppendOnlyFile, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, StoreError};
-use chassis::{Shutdown, TelemetrySettings, now, start_telemetry};
+use chassis::{Shutdown, now};
 use clap::Args;
 use dispatcher::{Allowed, Destination};
 use event::Class;
@@ -11,17 +11,19 @@ use jiff::Timestamp;
 use prometheus::Registry;
 use queue::{Broker, OpenError, Place, Queue, QueueSettings};
 
-use crate::cli::Failed;
+use crate::failure::Failure;
+use crate::logging::CommandLogging;
 use crate::open;
+use crate::output::{counted, outln};
 
-/// A signature's time may be five minutes off at DSK; half a minute is a clock that nobody keeps.
+/// DSK accepts a signature whose time is five minutes off. A clock that is off by half a minute is not synchronised.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(30);
 
-/// Tries settings, keys, queue, channels, DSK and clock with the settings that the dispatcher has. Nothing is changed,
-/// nothing is sent. Exit code 1 if something is wrong.
+/// Checks settings, keys, queue, channels, DSK and clock with the dispatcher's settings. It changes nothing and sends no
+/// events. The exit code is 1 if something is wrong.
 #[derive(Args, Debug)]
 pub(crate) struct Doctor {
-    /// Where DSK takes events: it is asked whether anybody is there, without a token.
+    /// Where DSK takes events. The check sends a HEAD request without a token.
     #[arg(long, env)]
     dsk_url: Option<String>,
     /// Allows http to other machines.
@@ -34,69 +36,85 @@ pub(crate) struct Doctor {
     #[command(flatten)]
     channels: ChannelsSettings,
     #[command(flatten)]
-    telemetry: TelemetrySettings,
+    logging: CommandLogging,
 }
 
-/// What was found about one thing.
+/// The result of one check.
 struct Finding {
     what: &'static str,
     text: String,
-    /// What is wrong ends with what to do.
+    /// What to do about it, if something is wrong.
     next_step: Option<String>,
 }
 
-fn well(what: &'static str, text: impl Into<String>) {
-    Finding { what, text: text.into(), next_step: None }.show();
-}
-
-/// What was wrong so far; each finding is shown at once.
+/// The complaints so far. Each finding is shown at once.
 #[derive(Default)]
 struct Findings {
     wrong: usize,
+    /// Why the findings could not be shown, if so.
+    output_failure: Option<Failure>,
 }
 
 impl Findings {
+    fn ok(&mut self, what: &'static str, text: impl Into<String>) {
+        self.show(&Finding { what, text: text.into(), next_step: None });
+    }
+
     fn wrong(&mut self, what: &'static str, text: impl Into<String>, next_step: impl Into<String>) {
         self.wrong += 1;
-        Finding { what, text: text.into(), next_step: Some(next_step.into()) }.show();
+        self.show(&Finding { what, text: text.into(), next_step: Some(next_step.into()) });
+    }
+
+    fn show(&mut self, finding: &Finding) {
+        if self.output_failure.is_none() {
+            self.output_failure = finding.show().err();
+        }
+    }
+
+    fn result(self) -> Result<(), Failure> {
+        match (self.output_failure, self.wrong) {
+            (Some(failure), _) => Err(failure),
+            (None, 0) => Ok(()),
+            (None, 1) => Err(Failure::runtime("one thing is wrong, see above")),
+            (None, wrong) => Err(Failure::runtime(format!("{wrong} things are wrong, see above"))),
+        }
     }
 }
 
 impl Finding {
-    fn show(&self) {
+    fn show(&self) -> Result<(), Failure> {
         let mark = if self.next_step.is_some() { "WRONG" } else { "ok" };
-        println!("{mark:<6} {:<9} {}", self.what, self.text);
-        if let Some(next_step) = &self.next_step {
-            println!("{:<16} next: {next_step}", "");
+        outln!("{mark:<6} {:<9} {}", self.what, self.text)?;
+        match &self.next_step {
+            Some(next_step) => outln!("{:<16} next: {next_step}", ""),
+            None => Ok(()),
         }
     }
 }
 
 impl Doctor {
-    pub(crate) async fn run(self) -> Result<(), Failed> {
-        start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
-        let (shutdown, mut findings) = (Shutdown::default(), Findings::default());
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        self.logging.start()?;
+        let shutdown = Shutdown::default();
+        let mut findings = Findings::default();
         let key_ring = self.keys(&mut findings);
         self.broker(&mut findings).await;
         self.queue(&mut findings, &shutdown).await?;
-        let store_time = self.channels(&mut findings, (key_ring.as_ref(), &shutdown)).await?;
+        let store_time = self.channels(&mut findings, key_ring.as_ref(), &shutdown).await?;
         let dsk_time = self.dsk(&mut findings).await;
-        clock(&mut findings, [("DSK", dsk_time), ("Redis", store_time)]);
+        clock(&mut findings, "DSK", dsk_time);
+        clock(&mut findings, "Redis", store_time);
         open::finish(&shutdown).await;
-        match findings.wrong {
-            0 => Ok(()),
-            1 => Err(Failed::tried("one thing is wrong, see above")),
-            wrong => Err(Failed::tried(format!("{wrong} things are wrong, see above"))),
-        }
+        findings.result()
     }
 
     fn keys(&self, findings: &mut Findings) -> Option<KeyRing> {
         let metrics = ::channels::Metrics::register(&Registry::new()).ok()?;
         match KeyRing::load(&self.key_ring, &metrics) {
             Ok(key_ring) => {
-                well("keys", format!("{} in the key ring", key_ring.len()));
+                findings.ok("keys", format!("{} in the key ring", counted(key_ring.len(), "key")));
                 if let Some(mode) = self.key_ring.readable_by_others() {
-                    let next_step = "chmod 600, and let only the processes' user own it";
+                    let next_step = "chmod 600 it, and let the processes' user own it";
                     findings.wrong("keys", format!("the file is readable by others (mode {mode:o})"), next_step);
                 }
                 Some(key_ring)
@@ -112,13 +130,13 @@ impl Doctor {
         }
     }
 
-    /// Asked first: one that is too old may refuse the queues, and then that is why.
+    /// Runs before the check of the queues, because a broker that is too old may refuse them.
     async fn broker(&self, findings: &mut Findings) {
-        // In files; or it can't be asked, which is said by whoever asks next.
+        // The queue is in files, or the broker can't be reached. The next check reports the latter.
         let Ok(Some(broker)) = Broker::ask(&self.queue).await else { return };
         let name = format!("{} {}", broker.product, broker.version);
         match broker.trouble() {
-            None => well("queue", format!("{name} is reached")),
+            None => findings.ok("queue", format!("{name} is reached")),
             Some(trouble) => {
                 let next_step = "upgrade it (runbook, \"Upgrading RabbitMQ\"), or give QUEUE_URL a newer one";
                 findings.wrong("queue", format!("{name}: {trouble}"), next_step);
@@ -126,13 +144,13 @@ impl Doctor {
         }
     }
 
-    async fn queue(&self, findings: &mut Findings, shutdown: &Shutdown) -> Result<(), Failed> {
+    async fn queue(&self, findings: &mut Findings, shutdown: &Shutdown) -> Result<(), Failure> {
         let metrics = queue::Metrics::register(&Registry::new())?;
         let queue = match Queue::open(&self.queue, metrics, shutdown).await {
             Ok(queue) => queue,
             Err(error) => {
                 let is_mismatch = matches!(error, OpenError::Mismatch { .. });
-                let next_step = if is_mismatch { "do that, in that order" } else { "correct QUEUE_URL" };
+                let next_step = if is_mismatch { "do that in this order" } else { "correct QUEUE_URL" };
                 findings.wrong("queue", error.to_string(), next_step);
                 return Ok(());
             }
@@ -142,29 +160,30 @@ impl Doctor {
             return Ok(());
         }
         let depths = queue.depths().await?;
-        well("queue", format!("reached, all {} queues are as this version declares them", depths.len()));
+        findings.ok("queue", format!("reached, all {} queues are as this version declares them", depths.len()));
         for (class, takers) in queue.takers().await? {
             let waiting = depth(&depths, Place::Class(class));
             if takers == 0 {
-                let text = format!("no dispatcher takes {} ({waiting} wait)", class.as_str());
-                findings.wrong("queue", text, "start a dispatcher; `ops status` shows those at work");
+                let text = format!("no dispatcher takes {} ({waiting} waiting)", class.as_str());
+                findings.wrong("queue", text, "start a dispatcher; `ops status` shows those that run");
             }
         }
         let dead = depth(&depths, Place::Dead);
         if dead > 0 {
             let next_step = "`ops dead-letters list` shows them, `ops dead-letters show ID` explains one";
-            findings.wrong("queue", format!("{dead} dead letters wait for a person"), next_step);
+            findings.wrong("queue", format!("{} for a person to look at", counted(dead, "dead letter")), next_step);
         }
         let waiting: u64 = Class::ALL.map(|class| depth(&depths, Place::Class(class))).iter().sum();
-        well("queue", format!("{waiting} envelopes wait"));
+        findings.ok("queue", format!("{} waiting", counted(waiting, "envelope")));
         Ok(())
     }
 
     async fn channels(
         &self,
         findings: &mut Findings,
-        (key_ring, shutdown): (Option<&KeyRing>, &Shutdown),
-    ) -> Result<Option<Timestamp>, Failed> {
+        key_ring: Option<&KeyRing>,
+        shutdown: &Shutdown,
+    ) -> Result<Option<Timestamp>, Failure> {
         let metrics = ::channels::Metrics::register(&Registry::new())?;
         let store = match ChannelStore::open(&self.channels, metrics, shutdown) {
             Ok(store) => store,
@@ -178,7 +197,7 @@ impl Doctor {
             Ok(true) => {}
             Ok(false) => {
                 let next_step = "restore its backup, or add the first channel with `ops channels add`";
-                findings.wrong("channels", "the store holds no channel and never did", next_step);
+                findings.wrong("channels", "the store holds no channel, and never held one", next_step);
                 return Ok(time);
             }
             Err(error) => {
@@ -187,19 +206,19 @@ impl Doctor {
             }
         }
         let Some(key_ring) = key_ring else { return Ok(time) };
-        let found = store.key_use(key_ring).await?;
-        let tokens: usize = found.by_key.iter().sum();
-        well("channels", format!("{} records, {tokens} sealed tokens open", found.records));
-        for address in &found.unopenable {
-            let next_step = "add the key that sealed it to KEY_RING, or store it anew with `ops channels add`";
-            findings.wrong("channels", format!("a token of {address} opens with no key"), next_step);
+        let key_use = store.key_use(key_ring).await?;
+        let tokens = counted(key_use.by_key.iter().sum::<usize>(), "sealed token");
+        findings.ok("channels", format!("{}; the key ring opens {tokens}", counted(key_use.records, "record")));
+        for address in &key_use.unopenable {
+            let next_step = "add the key that sealed it to KEY_RING, or store a new one with `ops channels add`";
+            findings.wrong("channels", format!("no key opens a token of {address}"), next_step);
         }
         Ok(time)
     }
 
     async fn dsk(&self, findings: &mut Findings) -> Option<Timestamp> {
         let Some(url) = &self.dsk_url else {
-            well("dsk", "DSK_URL is not set: every channel needs a dsk_url of its own");
+            findings.ok("dsk", "DSK_URL is not set: every channel needs its own dsk_url");
             return None;
         };
         let allowed = Allowed { http: self.dsk_allow_http, private: true };
@@ -212,14 +231,14 @@ impl Doctor {
         };
         match dispatcher::reach(&destination).await {
             Ok(reached) => {
-                well("dsk", format!("somebody is there (HEAD was answered {})", reached.status));
+                findings.ok("dsk", format!("reached (HEAD was answered {})", reached.status));
                 reached.date
             }
             Err(error) => {
                 findings.wrong(
                     "dsk",
                     error.to_string(),
-                    "see whether DSK runs, and whether name, route and TLS lead there",
+                    "see whether DSK runs, and whether name, route and certificate are right",
                 );
                 None
             }
@@ -231,38 +250,38 @@ async fn redis(findings: &mut Findings, store: &ChannelStore) -> Option<Timestam
     let server = match store.server().await {
         Ok(Some(server)) => server,
         Ok(None) => {
-            well("channels", "in files on this machine");
+            findings.ok("channels", "in files on this machine");
             return None;
         }
         Err(StoreError::Refused(code)) => {
-            well("channels", format!("Redis does not let us ask how it is kept ({code}): allow INFO and TIME"));
+            let text = format!("Redis does not let us read its configuration ({code}): allow INFO and TIME");
+            findings.ok("channels", text);
             return None;
         }
-        // Said by whoever asks next.
+        // The next check reports it.
         Err(_) => return None,
     };
-    well("channels", format!("Redis {} is reached", server.version));
+    findings.ok("channels", format!("Redis {} is reached", server.version));
     if server.maxmemory_policy != "noeviction" {
-        let text = format!("Redis forgets tokens when memory is short (maxmemory-policy {})", server.maxmemory_policy);
+        let text = format!("Redis drops tokens when memory is short (maxmemory-policy {})", server.maxmemory_policy);
         findings.wrong("channels", text, "set maxmemory-policy noeviction in redis.conf");
     }
     append_only_file(findings, &server.append_only_file);
     Some(server.now)
 }
 
-/// Redis is the only copy of the tokens, so what it is given has to survive its restart.
+/// Redis has the only copy of the tokens, so its content has to survive a restart.
 fn append_only_file(findings: &mut Findings, file: &AppendOnlyFile) {
     match file {
         AppendOnlyFile::Loadable => {}
         AppendOnlyFile::Off => {
-            let next_step = "set appendonly yes in redis.conf: it is the only copy of the tokens";
-            findings.wrong("channels", "Redis forgets everything when it restarts", next_step);
+            let next_step = "set appendonly yes in redis.conf: Redis has the only copy of the tokens";
+            findings.wrong("channels", "Redis loses everything when it restarts", next_step);
         }
         AppendOnlyFile::Refused => {
             let next_step =
                 "make its user list again (runbook, \"A Redis that forgets its channels\") before it restarts";
-            let text =
-                "Redis forgets every channel when it restarts: its default user may not load the append-only file";
+            let text = "Redis loses every channel when it restarts: its default user may not load the append-only file";
             findings.wrong("channels", text, next_step);
         }
         AppendOnlyFile::Unknown(code) if code == "NOPERM" => {
@@ -270,22 +289,19 @@ fn append_only_file(findings: &mut Findings, file: &AppendOnlyFile) {
             findings.wrong("channels", "the user list of Redis is older than this version", next_step);
         }
         AppendOnlyFile::Unknown(code) => {
-            well("channels", format!("Redis does not say whether it could load its append-only file ({code})"));
+            findings.ok("channels", format!("Redis does not say whether it could load its append-only file ({code})"));
         }
     }
 }
 
-fn clock(findings: &mut Findings, others: [(&str, Option<Timestamp>); 2]) {
-    let now = now();
-    for (whose, time) in others {
-        let Some(time) = time else { continue };
-        let off = now.duration_since(time).unsigned_abs();
-        if off > CLOCK_OFF_MAX {
-            let next_step = "keep both clocks by NTP: DSK refuses signatures whose time is off";
-            findings.wrong("clock", format!("{} s off the clock of {whose}", off.as_secs()), next_step);
-        } else {
-            well("clock", format!("agrees with the clock of {whose}"));
-        }
+fn clock(findings: &mut Findings, other: &str, time: Option<Timestamp>) {
+    let Some(time) = time else { return };
+    let difference = now().duration_since(time).unsigned_abs();
+    if difference > CLOCK_OFF_MAX {
+        let next_step = "synchronise both clocks by NTP: DSK refuses signatures whose time is off";
+        findings.wrong("clock", format!("{} s off the clock of {other}", difference.as_secs()), next_step);
+    } else {
+        findings.ok("clock", format!("agrees with the clock of {other}"));
     }
 }
 

@@ -1,19 +1,21 @@
-//! `ops erase`: removes what is still here of a contact, a channel or a tenant, and leaves a record without their data.
+//! `ops erase`: removes what this service still stores about a contact, a channel or a tenant, and keeps a record of the
+//! erasure without their data.
 
 use ::channels::{ChannelStore, ErasureOrigin, new_erasure_code};
 use chassis::now;
 use clap::Args;
 use event::Address;
 
-use crate::channels::parse_address;
-use crate::cli::Failed;
-use crate::open::StoreAt;
+use crate::address::{parse_address, parse_contact};
+use crate::failure::Failure;
+use crate::open::StoreAccess;
+use crate::output::{counted, outln};
 
-/// Removes what is still here of contacts, channels or tenants: what waits, is retried, or is put aside, and the records of
-/// channels with their tokens. What DSK has stays there.
+/// Removes what this service still stores about contacts, channels or tenants: events that wait, are retried or are
+/// parked, and the records of channels with their tokens. DSK keeps what it has.
 #[derive(Args, Debug)]
 pub(crate) struct Erase {
-    /// A person's conversation with a channel, as the channel's address, a slash, and the person's id there: such as
+    /// A person's conversation with a channel: the channel's address, a slash, and the person's id there, such as
     /// `whatsapp:106540352242922/4915550000001`.
     #[arg(long, value_parser = parse_contact)]
     contact: Vec<String>,
@@ -23,46 +25,47 @@ pub(crate) struct Erase {
     /// Every channel of a DSK customer.
     #[arg(long)]
     tenant: Option<String>,
-    /// Shows how far the erasure with this code is, and erases nothing.
+    /// Shows how far the erasure with this code has come, and erases nothing.
     #[arg(long, conflicts_with_all = ["contact", "channel", "tenant", "yes"])]
     show: Option<String>,
-    /// Does it; without it the command only says what it would do.
+    /// Erases; without it the command only says what it would erase.
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    store: StoreAt,
+    store: StoreAccess,
 }
 
 impl Erase {
-    pub(crate) async fn run(self) -> Result<(), Failed> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         if let Some(code) = &self.show {
             return self.store.with(async |store| show(&store, code).await).await;
         }
         if self.contact.is_empty() && self.channel.is_empty() && self.tenant.is_none() {
-            return Err(Failed::wrong("say what to erase: --contact, --channel or --tenant"));
+            return Err(Failure::usage("say what to erase: --contact, --channel or --tenant"));
         }
         self.store.with(async |store| self.erase(&store).await).await
     }
 
-    async fn erase(&self, store: &ChannelStore) -> Result<(), Failed> {
+    async fn erase(&self, store: &ChannelStore) -> Result<(), Failure> {
         let channels = self.channels(store).await?;
-        let (contacts, count) = (self.contact.len(), channels.len());
-        channels.iter().for_each(|address| println!("{address}"));
+        let contact_count = counted(self.contact.len(), "contact");
+        let channel_count = counted(channels.len(), "channel");
+        for address in &channels {
+            outln!("{address}")?;
+        }
         if !self.yes {
-            println!("Would erase {contacts} contacts and {count} channels. Nothing is done yet: add --yes.");
-            return Ok(());
+            return outln!("Would erase {contact_count} and {channel_count}. Nothing is done yet: add --yes.");
         }
         let code = new_erasure_code();
         store.erase((&code, ErasureOrigin::Operator), (&channels, &self.contact), now()).await?;
-        println!("Erased {contacts} contacts and {count} channels: nothing of them is delivered any more.");
-        println!(
-            "Dispatchers throw away what is among the dead letters within a minute; `ops erase --show {code}` says when."
-        );
-        println!("Copies in retry queues and in the backlog go when they are next taken.");
-        Ok(())
+        outln!("Erased {contact_count} and {channel_count}: none of their events is delivered from now on.")?;
+        outln!(
+            "Dispatchers discard their dead letters within a minute; `ops erase --show {code}` says when it is done."
+        )?;
+        outln!("Copies in the retry queues and in the backlog are discarded when they are next taken.")
     }
 
-    async fn channels(&self, store: &ChannelStore) -> Result<Vec<Address>, Failed> {
+    async fn channels(&self, store: &ChannelStore) -> Result<Vec<Address>, Failure> {
         let mut channels = self.channel.clone();
         if let Some(tenant) = &self.tenant {
             let records = store.list().await?.into_iter();
@@ -74,21 +77,13 @@ impl Erase {
     }
 }
 
-async fn show(store: &ChannelStore, code: &str) -> Result<(), Failed> {
+async fn show(store: &ChannelStore, code: &str) -> Result<(), Failure> {
     let erasure = store.erasure(code).await?;
-    let erasure = erasure.ok_or_else(|| Failed::tried("there is no erasure with this code, or it was a year ago"))?;
-    println!("asked for by {} at {}", erasure.origin, erasure.requested_at);
+    let unknown = || Failure::runtime("no erasure has this code, or it was more than a year ago");
+    let erasure = erasure.ok_or_else(unknown)?;
+    outln!("requested by {} at {}", erasure.origin, erasure.requested_at)?;
     match erasure.done_at {
-        Some(done_at) => println!("done at {done_at}"),
-        None => println!("pending: does a dispatcher run? `ops status` shows"),
+        Some(done_at) => outln!("done at {done_at}"),
+        None => outln!("pending: `ops status` shows whether a dispatcher runs"),
     }
-    Ok(())
-}
-
-/// A lane, as a person writes it.
-fn parse_contact(text: &str) -> Result<String, String> {
-    let wrong = || "write a channel's address, a slash, and the person's id there".to_owned();
-    let (address, id) = text.split_once('/').ok_or_else(wrong)?;
-    parse_address(address)?;
-    if id.is_empty() { Err(wrong()) } else { Ok(text.to_owned()) }
 }

@@ -1,4 +1,4 @@
-//! `ops webhook explain`: what ingest would make of a body, without sending anything anywhere.
+//! `ops webhook explain`: shows the events that ingest would make of a body, without sending anything anywhere.
 
 use std::path::{Path, PathBuf};
 
@@ -9,76 +9,72 @@ use clap::Args;
 use event::{Event, UNRECOGNIZED, UnrecognizedReason, split};
 use serde_json::{Value, json};
 
-use crate::cli::Failed;
+use crate::failure::Failure;
 use crate::files;
+use crate::output::{counted, outln, remark};
 
 /// Shows the events in each body. A lane may hold a phone number.
 #[derive(Args, Debug)]
 pub(crate) struct Explain {
-    /// Bodies as Meta posts them, or the body of a `meta.unrecognized` dead letter; `-` is standard input.
+    /// Files with a body each, as Meta posts it, or with the body of a `meta.unrecognized` dead letter; `-` is standard
+    /// input.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// One JSON object a line and event: file, type, id, address, lane, class, timestamp.
+    /// Prints one line of JSON for each event: file, type, id, address, lane, class, timestamp.
     #[arg(long)]
     json: bool,
 }
 
 impl Explain {
-    pub(crate) fn run(self) -> Result<(), Failed> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let mut unrecognized = 0;
         for file in &self.files {
             let body = signed(files::read(file)?);
             let events = split(&body, now());
             if !self.json {
-                println!("{}: {}", file.display(), counted(events.len(), "event"));
+                outln!("{}: {}", file.display(), counted(events.len(), "event"))?;
             }
-            events.iter().for_each(|event| self.show(file, event));
+            for event in &events {
+                self.show(file, event)?;
+            }
             if let Some(reason) = UnrecognizedReason::of(&body) {
-                eprintln!("{}: {UNRECOGNIZED}: {reason}", file.display());
+                remark(format_args!("{}: {UNRECOGNIZED}: {reason}", file.display()));
                 unrecognized += 1;
             }
         }
         match unrecognized {
             0 => Ok(()),
-            _ => Err(Failed::tried(format!(
-                "{} of {} would be parked as unrecognized",
-                unrecognized,
+            _ => Err(Failure::runtime(format!(
+                "{unrecognized} of {} would be parked as unrecognized",
                 counted(self.files.len(), "body")
             ))),
         }
     }
 
-    fn show(&self, file: &Path, event: &Event) {
+    fn show(&self, file: &Path, event: &Event) -> Result<(), Failure> {
         let Event { event_type, id, address, lane, timestamp, .. } = event;
         let class = event.class.as_str();
         if self.json {
-            let shown = json!({
-                "file": file.display().to_string(), "type": event_type.as_str(), "id": id.as_str(),
-                "address": address.as_str(), "lane": lane.as_str(), "class": class, "timestamp": timestamp.to_string(),
-            });
-            println!("{shown}");
-            return;
+            return outln!(
+                "{}",
+                json!({
+                    "file": file.display().to_string(), "type": event_type.as_str(), "id": id.as_str(),
+                    "address": address.as_str(), "lane": lane.as_str(), "class": class,
+                    "timestamp": timestamp.to_string(),
+                })
+            );
         }
-        println!(
-            "  {event_type}  {class}  {timestamp}{}",
-            if event.timestamp_replaced { " (now: Meta's time is none)" } else { "" }
-        );
-        println!("    id       {id}\n    address  {address}\n    lane     {lane}");
-        if let Some(effect) = event.effect {
-            println!("    effect   {}", effect.as_str());
+        let note = if event.timestamp_replaced { " (now: Meta gives no valid time)" } else { "" };
+        outln!("  {event_type}  {class}  {timestamp}{note}")?;
+        outln!("    id       {id}\n    address  {address}\n    lane     {lane}")?;
+        match event.effect {
+            Some(effect) => outln!("    effect   {}", effect.as_str()),
+            None => Ok(()),
         }
     }
 }
 
-fn counted(count: usize, what: &str) -> String {
-    match (count, what) {
-        (1, _) => format!("1 {what}"),
-        (_, "body") => format!("{count} bodies"),
-        _ => format!("{count} {what}s"),
-    }
-}
-
-/// The bytes that Meta signed: of an unrecognized event, those that it carries.
+/// The bytes that Meta signed. An unrecognized event carries them in its payload.
 fn signed(body: Vec<u8>) -> Vec<u8> {
     let carried = || {
         let event: Value = serde_json::from_slice(&body).ok()?;

@@ -1,29 +1,29 @@
-//! Reading what a person names: a file, or `-` for standard input. Secrets come this way, never as an argument.
+//! Reads what a person names: a file, or `-` for standard input. Secrets come this way, never as an argument.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use chassis::Secret;
 
-use crate::cli::Failed;
+use crate::failure::Failure;
 
-/// The file's bytes; `-` is standard input.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failed> {
-    let failed = |error: std::io::Error| Failed::wrong(format!("can't read {}: {error}", path.display()));
+/// Reads a file; `-` is standard input.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |error: std::io::Error| Failure::usage(format!("can't read {}: {error}", path.display()));
     if path == Path::new("-") {
         let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map_err(failed)?;
+        std::io::stdin().read_to_end(&mut bytes).map_err(unreadable)?;
         return Ok(bytes);
     }
-    std::fs::read(path).map_err(failed)
+    std::fs::read(path).map_err(unreadable)
 }
 
-/// A secret in a file, without the newline that editors add.
-pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failed> {
+/// Reads a secret from a file, without the newline that editors add.
+pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
     let bytes = read(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| Failed::wrong(format!("{} is no text", path.display())))?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{} is not text", path.display())))?;
     match text.trim() {
-        "" => Err(Failed::wrong(format!("{} is empty: write the secret into it", path.display()))),
+        "" => Err(Failure::usage(format!("{} is empty: write the secret into it", path.display()))),
         secret => Ok(Secret::new(secret)),
     }
 }

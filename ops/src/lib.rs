@@ -1,5 +1,9 @@
 //! The operator's command: keys, channels, queues, stand-ins and the demonstration.
 
+// Both panic when the reader of a pipe has gone. `output` says what to use instead.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+mod address;
 mod channels;
 mod cli;
 mod connect_link;
@@ -9,10 +13,15 @@ mod doctor;
 pub mod dsk;
 mod erase;
 mod explain;
+mod failure;
 mod files;
 pub mod graph;
+mod install;
 mod keys;
+mod logging;
 mod open;
+mod output;
+mod play_dsk;
 pub mod samples;
 mod standalone;
 mod status;

@@ -1,67 +1,72 @@
-//! What a command works on: opened for it, and closed in good order behind it.
+//! Opens the queue or the channel store for one command, and closes it when the command is done.
 
 use std::time::Duration;
 
 use ::channels::{ChannelStore, ChannelsSettings, Metrics};
-use chassis::{Shutdown, TelemetrySettings, start_telemetry};
+use chassis::Shutdown;
 use clap::Args;
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
 
-use crate::cli::Failed;
+use crate::failure::Failure;
+use crate::logging::CommandLogging;
 
-/// How long queue and store may take to finish what they were asked.
+/// How long queue and store may take to finish what they were asked to do.
 const FINISH_TIME: Duration = Duration::from_secs(5);
 
 /// The queue that a command works on.
 #[derive(Args, Debug)]
-pub(crate) struct QueueAt {
+pub(crate) struct QueueAccess {
     #[command(flatten)]
     queue: QueueSettings,
     #[command(flatten)]
-    telemetry: TelemetrySettings,
+    logging: CommandLogging,
 }
 
 /// The channel store that a command works on.
 #[derive(Args, Debug)]
-pub(crate) struct StoreAt {
+pub(crate) struct StoreAccess {
     #[command(flatten)]
     channels: ChannelsSettings,
     #[command(flatten)]
-    telemetry: TelemetrySettings,
+    logging: CommandLogging,
 }
 
-impl QueueAt {
-    /// Opens the queue, uses it, and lets it finish. A signal asks the command to stop.
+impl QueueAccess {
+    /// Opens the queue, runs `work`, and lets the queue finish. A signal requests the stop that `work` is given.
     pub(crate) async fn with<T>(
         &self,
-        work: impl AsyncFnOnce(Queue, Shutdown) -> Result<T, Failed>,
-    ) -> Result<T, Failed> {
-        start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
-        self.queue.check().map_err(Failed::wrong)?;
+        work: impl AsyncFnOnce(Queue, Shutdown) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.logging.start()?;
+        self.queue.check().map_err(Failure::usage)?;
         let shutdown = Shutdown::on_signals()?;
         let metrics = queue::Metrics::register(&Registry::new())?;
         let queue = Queue::open(&self.queue, metrics, &shutdown).await?;
-        let done = work(queue, shutdown.clone()).await;
+        let result = work(queue, shutdown.clone()).await;
         finish(&shutdown).await;
-        done
+        result
     }
 }
 
-impl StoreAt {
-    /// Opens the store, uses it, and lets it finish.
-    pub(crate) async fn with<T>(&self, work: impl AsyncFnOnce(ChannelStore) -> Result<T, Failed>) -> Result<T, Failed> {
-        start_telemetry(&self.telemetry).map_err(Failed::wrong)?;
+impl StoreAccess {
+    /// Opens the store, runs `work`, and lets the store finish.
+    pub(crate) async fn with<T>(
+        &self,
+        work: impl AsyncFnOnce(ChannelStore) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.logging.start()?;
         let shutdown = Shutdown::default();
         let metrics = Metrics::register(&Registry::new())?;
-        let store = ChannelStore::open(&self.channels, metrics, &shutdown).map_err(Failed::wrong)?;
-        let done = work(store).await;
+        let store = ChannelStore::open(&self.channels, metrics, &shutdown).map_err(Failure::usage)?;
+        let result = work(store).await;
         finish(&shutdown).await;
-        done
+        result
     }
 }
 
-/// Ends what was opened, once it has written what it was asked to.
+/// Closes what was opened, once it has written everything that it was given. A queue or store in files stays open while
+/// anything holds it, so nothing may hold it here.
 pub(crate) async fn finish(shutdown: &Shutdown) {
     shutdown.request();
     shutdown.drain(FINISH_TIME).await;

@@ -1,10 +1,10 @@
-//! Sample notifications: every common kind, each with ids of its own, so that any number of them can be sent.
+//! Sample notifications of every common kind. Each has its own ids, so that any number of them can be sent.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// The channels that the samples are about.
+/// The channels that the samples belong to.
 pub const ADDRESSES: [&str; 3] =
     ["whatsapp:100000000000001", "instagram:17840000000000001", "messenger:100000000000301"];
 
@@ -12,10 +12,10 @@ const NUMBER: &str = "100000000000001";
 const ACCOUNT: &str = "200000000000001";
 const INSTAGRAM: &str = "17840000000000001";
 const PAGE: &str = "100000000000301";
-/// Conversations that the samples are spread over.
+/// How many people write: each one is a conversation.
 const PEOPLE: u64 = 40;
 
-/// Sample number `serial`: the same number gives the same notification.
+/// The sample with number `serial`. The same number gives the same notification.
 pub fn notification(serial: u64, at: Timestamp) -> Bytes {
     let body = match serial % 8 {
         0 | 1 => whatsapp(&json!({ "contacts": [contact(serial)], "messages": [text(serial, at)] })),
@@ -115,7 +115,7 @@ fn postback(serial: u64, at: Timestamp) -> Value {
     item(serial, at, "postback", content)
 }
 
-/// Its watermark is what tells it from the person's other reads.
+/// Only the watermark tells a read from the person's other reads.
 fn read(serial: u64, at: Timestamp) -> Value {
     item(serial, at, "read", json!({ "watermark": at.as_millisecond().unsigned_abs() + serial }))
 }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_sample_is_understood_and_has_ids_of_its_own() {
+    fn every_sample_is_understood_and_has_its_own_ids() {
         let at: Timestamp = "2026-11-23T18:00:00Z".parse().unwrap();
         let bodies: Vec<Bytes> = (0..400).map(|serial| notification(serial, at)).collect();
 

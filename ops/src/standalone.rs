@@ -1,4 +1,4 @@
-//! `ops standalone`: ingest, dispatcher and connect in one process, on a queue and a channel store in files: for one
+//! `ops standalone`: ingest, dispatcher and connect in one process, on a queue and a channel store in files, for one
 //! business on one machine.
 
 use std::net::SocketAddr;
@@ -14,9 +14,9 @@ use ingest::{Ingest, IngestSettings};
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
 
-/// Runs ingest and dispatcher in one process, and connect once its settings are given, on a queue and a channel store in
-/// files (`QUEUE_URL` and `CHANNELS_URL` are both `embedded:DIR`): for one business on one machine. Settings, metrics and
-/// the other commands are the same as with servers.
+/// Runs ingest and dispatcher, and connect if its settings are given, in one process for one business on one machine.
+/// Queue and channel store are files: `QUEUE_URL` and `CHANNELS_URL` are both `embedded:DIR`. Settings, metrics and the
+/// other commands are the same as with servers.
 #[derive(Args, Clone, Debug)]
 pub struct Standalone {
     /// How notifications are taken.
@@ -41,8 +41,8 @@ pub struct Standalone {
     pub(crate) telemetry: TelemetrySettings,
 }
 
-/// What runs, for whoever started it in the same process.
-pub(crate) struct Running {
+/// Addresses and handles of the running service. Queue and store stay open as long as it exists.
+pub(crate) struct StandaloneHandle {
     pub(crate) ingest: SocketAddr,
     pub(crate) admin: SocketAddr,
     pub(crate) queue: Queue,
@@ -50,7 +50,7 @@ pub(crate) struct Running {
 }
 
 impl Standalone {
-    /// Runs until a signal asks for a stop. Exit codes as those of the processes.
+    /// Runs until a signal requests a stop. The exit codes are those of the processes.
     pub(crate) async fn run(self) -> ExitCode {
         chassis::run(&self.telemetry, dispatcher::Settings::GRACE, async |shutdown| {
             self.start(&shutdown).await.map(drop)
@@ -58,8 +58,8 @@ impl Standalone {
         .await
     }
 
-    /// Starts everything; it ends with the shutdown.
-    pub(crate) async fn start(&self, shutdown: &Shutdown) -> Result<Running, Problems> {
+    /// Starts everything. It runs until the stop.
+    pub(crate) async fn start(&self, shutdown: &Shutdown) -> Result<StandaloneHandle, Problems> {
         let registry = Registry::new();
         let channel_metrics = ::channels::Metrics::register(&registry).map_err(Problem::from)?;
         let mut problems = Problems::default();
@@ -70,25 +70,25 @@ impl Standalone {
         problems.collect(self.channels.check_embedded());
         let key_ring = problems.collect(KeyRing::load(&self.key_ring, &channel_metrics));
         problems.finish()?;
-        let key_ring = key_ring.expect("a key ring that can't be loaded is a problem, and there was none");
+        let key_ring = key_ring.expect("a key ring that can't be loaded is a problem, and `finish` returned none");
 
         let store = ChannelStore::open(&self.channels, channel_metrics, shutdown)?;
         let metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
         let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(Problem::from)?;
-        // The dispatcher first: it takes the folder's lock, and is told if another process has it.
+        // The dispatcher comes first, because it takes the folder's lock and fails if another process has it.
         let metrics = dispatcher::Metrics::register(&registry).map_err(Problem::from)?;
         Dispatcher::start(&self.dispatcher, (&queue, store.clone()), (key_ring.clone(), metrics), shutdown)?;
         let metrics = ingest::Metrics::register(&registry).map_err(Problem::from)?;
         let ingest = Ingest::start(&self.ingest, queue.publisher(), metrics, shutdown).await?.address;
-        // Registered in any case, so that what watches the service finds the same metrics.
+        // Registered even if connect does not run, so that dashboards and alerts always find the same metrics.
         let metrics = connect::Metrics::register(&registry).map_err(Problem::from)?;
         if let Some(connect) = connect {
             let proxies = &self.ingest.trusted_proxies;
             Connect::start(connect, proxies, store.clone(), key_ring, metrics, shutdown).await?;
         }
-        // Files are there or the process is not: nothing can be away.
+        // The process is always ready: unlike servers, its files can't become unreachable.
         let readiness = Arc::new(Vec::new);
         let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;
-        Ok(Running { ingest, admin, queue, store })
+        Ok(StandaloneHandle { ingest, admin, queue, store })
     }
 }

@@ -3,30 +3,30 @@
 use clap::Args;
 use queue::Queue;
 
-use crate::cli::Failed;
-use crate::open::QueueAt;
+use crate::failure::Failure;
+use crate::open::QueueAccess;
+use crate::output::outln;
 
-/// Declares every queue that is missing, checks those that are there, and shows how many envelopes wait in each.
+/// Declares every queue that is missing, checks those that exist, and shows how many envelopes wait in each.
 #[derive(Args, Debug)]
 pub(crate) struct Topology {
     #[command(flatten)]
-    queue: QueueAt,
+    queue: QueueAccess,
 }
 
 impl Topology {
-    pub(crate) async fn run(self) -> Result<(), Failed> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         self.queue.with(async |queue, _| show(&queue).await).await
     }
 }
 
-async fn show(queue: &Queue) -> Result<(), Failed> {
+async fn show(queue: &Queue) -> Result<(), Failure> {
     if let Some(trouble) = queue.trouble() {
-        return Err(Failed::tried(format!("{trouble}: start it, or correct QUEUE_URL")));
+        return Err(Failure::runtime(format!("{trouble}: start it, or correct QUEUE_URL")));
     }
-    println!("{:<28} {:>10}", "queue", "waiting");
+    outln!("{:<28} {:>10}", "queue", "waiting")?;
     for (place, envelopes) in queue.depths().await? {
-        println!("{:<28} {envelopes:>10}", place.queue());
+        outln!("{:<28} {envelopes:>10}", place.queue())?;
     }
-    println!("All queues are there, with the arguments that this version declares.");
-    Ok(())
+    outln!("All queues exist, with the arguments that this version declares.")
 }

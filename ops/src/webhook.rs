@@ -1,4 +1,4 @@
-//! `ops webhook`: plays Meta, signing bodies and posting them to ingest, and explains them.
+//! `ops webhook`: plays Meta, which signs notifications and posts them to ingest, and explains notifications.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,35 +12,37 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-use crate::cli::Failed;
 use crate::explain::Explain;
+use crate::failure::Failure;
 use crate::files;
+use crate::output::{counted, outln};
 
-/// Plays Meta, and explains what it sends.
+/// Plays Meta: signs and posts notifications, and explains them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Webhook {
-    /// Signs each file and posts it, one after the other; shows status and time of each answer.
-    Send(Send),
-    /// Shows what ingest would make of each file; exit code 1 if any is no notification that we know.
+    /// Signs and posts each file, one after the other, and shows the status and the time of each answer.
+    Send(SendFiles),
+    /// Shows the events that ingest would make of each file. The exit code is 1 if a file is not a notification that we
+    /// know.
     Explain(Explain),
 }
 
-/// What is sent where.
+/// Signs and posts notifications.
 #[derive(Args, Debug)]
-pub(crate) struct Send {
-    /// Bodies, as Meta would post them; `-` is standard input.
+pub(crate) struct SendFiles {
+    /// Files with a body each, as Meta would post it; `-` is standard input.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Where ingest takes notifications.
+    /// The URL at which ingest takes notifications.
     #[arg(long, env = "WEBHOOK_URL", default_value = "http://127.0.0.1:8080/webhook")]
     to: Uri,
-    /// Waits so long for it to listen.
+    /// How long to wait until ingest listens.
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     wait: Duration,
-    /// The secrets that ingest knows; the first one signs.
+    /// The app secrets that ingest was started with; the first one signs.
     #[arg(long, env, hide = true, hide_env_values = true)]
     meta_app_secrets: Option<Secret>,
-    /// A file that holds `META_APP_SECRETS`.
+    /// A file with the value of `META_APP_SECRETS`.
     #[arg(long, env)]
     meta_app_secrets_file: Option<PathBuf>,
 }
@@ -53,29 +55,29 @@ pub struct Meta {
     app_secret: Secret,
 }
 
-/// Meta's own patience: an answer that takes longer does not count.
+/// How long Meta waits for an answer. A later one does not count.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two looks whether it listens.
+/// How often to try whether ingest listens.
 const LISTEN_PERIOD: Duration = Duration::from_millis(100);
 
 impl Meta {
-    /// Signs with this secret, posts to this address.
+    /// Signs with `app_secret` and posts to `to`.
     pub fn new(to: Uri, app_secret: Secret) -> Self {
         Self { client: Client::builder(TokioExecutor::new()).build_http(), to, app_secret }
     }
 
-    /// What Meta puts into `X-Hub-Signature-256`.
+    /// The value that Meta puts into `X-Hub-Signature-256`.
     pub fn signature(body: &[u8], app_secret: &Secret) -> String {
         ingest::sign(body, app_secret)
     }
 
-    /// Signs and posts one body. An answer that does not come in Meta's time is an error.
+    /// Signs and posts one body. An answer that takes longer than Meta would wait is an error.
     pub async fn post(&self, body: Bytes) -> Result<StatusCode, String> {
         let signature = Self::signature(&body, &self.app_secret);
         self.post_with(body, Some(&signature)).await
     }
 
-    /// Posts one body with that value of `X-Hub-Signature-256`, or none.
+    /// Posts one body with this value of `X-Hub-Signature-256`, or without the header.
     pub async fn post_with(&self, body: Bytes, signature: Option<&str>) -> Result<StatusCode, String> {
         let mut request = Request::builder()
             .method(Method::POST)
@@ -86,17 +88,17 @@ impl Meta {
             request = request.header("x-hub-signature-256", signature);
         }
         let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
-        let answered = async {
+        let exchange = async {
             let answer = self.client.request(request).await.map_err(|error| format!("no answer: {}", cause(&error)))?;
             let status = answer.status();
             answer.into_body().collect().await.map_err(|error| format!("the answer broke off: {error}"))?;
             Ok(status)
         };
-        tokio::time::timeout(PATIENCE, answered).await.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
+        tokio::time::timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}")))
     }
 }
 
-/// The innermost error says what happened ("connection refused").
+/// The text of the innermost error, which says what happened ("connection refused").
 fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -105,9 +107,10 @@ fn cause(error: &dyn std::error::Error) -> String {
     innermost.to_string()
 }
 
-/// A process that was started a moment ago may not listen yet. Whether it does in the end, the posts will tell.
+/// Gives a process that was started a moment ago the time to listen. If it never does, the posts fail and say so.
 async fn await_listener(to: &Uri, longest: Duration) {
-    let (host, port) = (to.host().unwrap_or_default(), to.port_u16().unwrap_or(80));
+    let host = to.host().unwrap_or_default();
+    let port = to.port_u16().unwrap_or(80);
     let listens = async {
         while tokio::net::TcpStream::connect((host, port)).await.is_err() {
             tokio::time::interval_at(tokio::time::Instant::now() + LISTEN_PERIOD, LISTEN_PERIOD).tick().await;
@@ -117,7 +120,7 @@ async fn await_listener(to: &Uri, longest: Duration) {
 }
 
 impl Webhook {
-    pub(crate) async fn run(self) -> Result<(), Failed> {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Send(send) => send.run().await,
             Self::Explain(explain) => explain.run(),
@@ -125,13 +128,13 @@ impl Webhook {
     }
 }
 
-impl Send {
-    async fn run(self) -> Result<(), Failed> {
+impl SendFiles {
+    async fn run(self) -> Result<(), Failure> {
         let given =
             read_secret("META_APP_SECRETS", self.meta_app_secrets.as_ref(), self.meta_app_secrets_file.as_deref())
-                .map_err(Failed::wrong)?;
+                .map_err(Failure::usage)?;
         let secrets = given.ok_or_else(|| {
-            Failed::wrong("META_APP_SECRETS is missing: give the app secret that ingest was started with")
+            Failure::usage("META_APP_SECRETS is missing: give the app secret that ingest was started with")
         })?;
         let first = secrets.list().into_iter().next().unwrap_or_else(|| Secret::new(""));
         let meta = Meta::new(self.to.clone(), first);
@@ -146,14 +149,16 @@ impl Send {
                 Ok(status) => status.as_u16().to_string(),
                 Err(error) => error.clone(),
             };
-            println!("{shown} {elapsed_ms} ms {}", file.display());
+            outln!("{shown} {elapsed_ms} ms {}", file.display())?;
             refused += usize::from(answer != Ok(StatusCode::OK));
         }
         let sent = self.files.len();
         if refused > 0 {
-            return Err(Failed::tried(format!("{refused} of {sent} were not answered 200; ingest's log says why")));
+            return Err(Failure::runtime(format!(
+                "{refused} of {} not answered 200: ingest's log says why",
+                counted(sent, "notification")
+            )));
         }
-        println!("{sent} sent, each answered 200");
-        Ok(())
+        outln!("{} sent, each answered 200", counted(sent, "notification"))
     }
 }

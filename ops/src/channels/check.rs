@@ -1,4 +1,4 @@
-//! `ops channels check`: asks Meta whether the channels' tokens work, and whether it posts their events to us.
+//! `ops channels check`: asks Meta whether the channels' tokens work and whether it posts their events to us.
 
 use channels::{ChannelState, ChannelStore, KeyRing, KeyRingSettings, Metrics};
 use chassis::now;
@@ -7,18 +7,20 @@ use connect::{ChannelHealth, CheckMode, Maintenance, MetaSettings};
 use event::{Address, Family};
 use prometheus::Registry;
 
-use super::{find, parse_address};
-use crate::cli::Failed;
-use crate::open::StoreAt;
+use super::record;
+use crate::address::parse_address;
+use crate::failure::Failure;
+use crate::open::StoreAccess;
+use crate::output::{counted, outln};
 
-/// Asks Meta about tokens and subscriptions, as `connect` does once a day. Exit code 1 if anything is wrong.
+/// Asks Meta about tokens and subscriptions, as `connect` does once a day. The exit code is 1 if anything is wrong.
 #[derive(Args, Debug)]
-pub(crate) struct Check {
-    /// Only this channel.
+pub(crate) struct CheckChannels {
+    /// Checks only this channel.
     #[arg(value_parser = parse_address)]
     address: Option<Address>,
-    /// Makes subscriptions again that Meta has ended, and writes down which tokens work; without it the command only
-    /// looks.
+    /// Subscribes again where Meta has ended a subscription, and stores which tokens work. Without it the command changes
+    /// nothing.
     #[arg(long)]
     repair: bool,
     #[command(flatten)]
@@ -26,66 +28,67 @@ pub(crate) struct Check {
     #[command(flatten)]
     key_ring: KeyRingSettings,
     #[command(flatten)]
-    store: StoreAt,
+    store: StoreAccess,
 }
 
-impl Check {
-    pub(super) async fn run(self) -> Result<(), Failed> {
+impl CheckChannels {
+    pub(super) async fn run(self) -> Result<(), Failure> {
         let registry = Registry::new();
-        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&registry)?).map_err(Failed::wrong)?;
+        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&registry)?).map_err(Failure::usage)?;
         let metrics = connect::Metrics::register(&registry)?;
         self.store
             .with(async |store| {
                 let maintenance =
-                    Maintenance::new(&self.meta, store.clone(), key_ring, metrics).map_err(Failed::wrong)?;
+                    Maintenance::new(&self.meta, store.clone(), key_ring, metrics).map_err(Failure::usage)?;
                 self.check(&maintenance, &store).await
             })
             .await
     }
 
-    async fn check(&self, maintenance: &Maintenance, store: &ChannelStore) -> Result<(), Failed> {
+    async fn check(&self, maintenance: &Maintenance, store: &ChannelStore) -> Result<(), Failure> {
         let records = match &self.address {
-            Some(address) => vec![find(store, address).await?],
+            Some(address) => vec![record::find(store, address).await?],
             None => store.list().await?,
         };
-        let (mut well, mut wrong) = (0, 0);
+        let mut healthy = 0_usize;
+        let mut unhealthy = 0_usize;
         for record in records.iter().filter(|record| record.state != ChannelState::Disconnected) {
-            // An account is asked about with its numbers.
+            // An account is checked with its numbers.
             if record.address.family() == Family::WhatsAppAccount && self.address.is_none() {
                 continue;
             }
             let mode = if self.repair { CheckMode::Repair } else { CheckMode::ReadOnly };
-            let finding = maintenance.check(record, mode, now()).await;
-            println!("{:<36} {:<20} {}", record.address, record.tenant, text(finding));
-            *if is_well(finding) { &mut well } else { &mut wrong } += 1;
+            let health = maintenance.check(record, mode, now()).await;
+            outln!("{:<36} {:<20} {}", record.address, record.tenant, text(health))?;
+            *if is_healthy(health) { &mut healthy } else { &mut unhealthy } += 1;
         }
-        println!("{} channels: {well} well, {wrong} not", well + wrong);
-        if wrong == 0 { Ok(()) } else { Err(Failed::tried(self.next_step())) }
+        outln!("{}: {healthy} healthy, {unhealthy} not", counted(healthy + unhealthy, "channel"))?;
+        if unhealthy == 0 { Ok(()) } else { Err(Failure::runtime(self.next_step())) }
     }
 
     fn next_step(&self) -> &'static str {
         if self.repair {
-            "not every channel is well: the log above says why; `ops connect-link` makes a link for reconnecting"
+            "not every channel is healthy: `--log warn` shows why; `ops connect-link` makes a link for reconnecting"
         } else {
-            "not every channel is well: `ops channels check --repair` subscribes again"
+            "not every channel is healthy: `ops channels check --repair` subscribes again, and `--log warn` shows more"
         }
     }
 }
 
-const fn is_well(finding: ChannelHealth) -> bool {
-    match finding {
+const fn is_healthy(health: ChannelHealth) -> bool {
+    match health {
         ChannelHealth::Healthy | ChannelHealth::Repaired | ChannelHealth::NotChecked => true,
         ChannelHealth::Unsubscribed | ChannelHealth::ReconnectNeeded | ChannelHealth::Unknown => false,
     }
 }
 
-const fn text(finding: ChannelHealth) -> &'static str {
-    match finding {
-        ChannelHealth::Healthy => "well",
-        ChannelHealth::Repaired => "subscribed again: Meta had ended it",
+const fn text(health: ChannelHealth) -> &'static str {
+    match health {
+        ChannelHealth::Healthy => "healthy",
+        ChannelHealth::Repaired => "subscribed again: Meta had ended the subscription",
         ChannelHealth::Unsubscribed => "NOT SUBSCRIBED: Meta does not post its events",
         ChannelHealth::ReconnectNeeded => "RECONNECT: its token at Meta no longer works",
-        ChannelHealth::Unknown => "UNKNOWN: no answer about it",
-        ChannelHealth::NotChecked => "not asked: it has no token at Meta, or its app is not given",
+        ChannelHealth::Unknown => "UNKNOWN: there was no answer about it",
+        ChannelHealth::NotChecked => "not checked: it has no token at Meta, or the settings of its app are missing",
     }
 }

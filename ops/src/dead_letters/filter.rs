@@ -1,4 +1,4 @@
-//! Which dead letters a command is about.
+//! Selects the dead letters that a command works on.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use dispatcher::Reason;
 use jiff::Timestamp;
 use queue::{DeadLetter, QUEUE_REASONS};
 
-use crate::cli::Failed;
+use crate::failure::Failure;
 
-/// Which dead letters: those that fit everything that is given.
+/// Selects the dead letters that match everything that is given.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Filter {
-    /// Event ids; several, with a space between them.
+    /// Event ids, separated by spaces.
     ids: Vec<String>,
-    /// Why they were parked; may be given several times.
+    /// The reason for which they were parked. It may be given several times.
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(reasons()))]
     reason: Vec<String>,
     /// The type of event, such as `whatsapp.message`.
@@ -23,13 +23,13 @@ pub(crate) struct Filter {
     /// The channel, such as `whatsapp:106540352242922`.
     #[arg(long)]
     address: Option<String>,
-    /// Parked longer ago than this, such as `2h` or `3days`.
+    /// Those that were parked longer ago than this, such as `2h` or `3days`.
     #[arg(long, value_parser = humantime::parse_duration)]
     older_than: Option<Duration>,
-    /// Parked within this time.
+    /// Those that were parked within this time.
     #[arg(long, value_parser = humantime::parse_duration)]
     newer_than: Option<Duration>,
-    /// All of them.
+    /// All dead letters.
     #[arg(long, conflicts_with_all = ["ids", "reason", "event_type", "address", "older_than", "newer_than"])]
     all: bool,
 }
@@ -43,18 +43,19 @@ impl Filter {
         Self { ids: vec![id.to_owned()], ..Self::default() }
     }
 
-    /// A command that acts has to be told on what.
-    pub(crate) fn must_choose(&self, verb: &str) -> Result<(), Failed> {
+    /// Refuses an empty filter: a command that changes something must be given a selection.
+    pub(crate) fn must_choose(&self, verb: &str) -> Result<(), Failure> {
         if *self == Self::default() {
-            return Err(Failed::wrong(format!(
-                "say which dead letters to {verb}: ids, --reason, --type, --address, --older-than, --newer-than, or --all"
+            return Err(Failure::usage(format!(
+                "say which dead letters to {verb}: give ids, --reason, --type, --address, --older-than, --newer-than, or --all"
             )));
         }
         Ok(())
     }
 
-    pub(crate) fn finds(&self, dead: &DeadLetter, now: Timestamp) -> bool {
-        let (envelope, letter) = (&dead.envelope, &dead.letter);
+    pub(crate) fn matches(&self, dead: &DeadLetter, now: Timestamp) -> bool {
+        let envelope = &dead.envelope;
+        let letter = &dead.letter;
         let age = Duration::try_from(now.duration_since(letter.parked_at)).unwrap_or_default();
         let fits = |wanted: &[String], value: &str| wanted.is_empty() || wanted.iter().any(|one| one == value);
         fits(&self.ids, envelope.id.as_str())

@@ -1,4 +1,4 @@
-//! How the demonstration is shown: moving bars on a terminal, plain lines elsewhere.
+//! Shows the demonstration: moving bars on a terminal, plain lines elsewhere.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -6,23 +6,28 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
-/// Between two lines where there is no terminal, and between two looks at the dead letters.
+use crate::failure::Failure;
+use crate::output::{self, counted, outln};
+
+/// How often to print a line where there is no terminal, and to count the dead letters.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// What there is to show at a moment.
+/// The counts at one moment.
 pub(super) struct Counts {
     pub(super) notifications: u64,
-    /// Events.
+    /// Events that ingest accepted.
     pub(super) accepted: usize,
+    /// Events that DSK has.
     pub(super) delivered: usize,
-    /// Requests that DSK did not answer 200.
+    /// Requests that DSK did not answer with 200.
     pub(super) failed: usize,
     /// Dead letters, if they were counted this time.
     pub(super) parked: Option<usize>,
-    pub(super) dsk_mends_in: Option<Duration>,
+    /// How much longer DSK fails, while it does.
+    pub(super) outage_left: Option<Duration>,
 }
 
-/// Where it is shown.
+/// The display.
 pub(super) struct Progress {
     bars: Option<Bars>,
     shown: Instant,
@@ -45,20 +50,20 @@ impl Progress {
         Self { bars, shown: Instant::now(), parked: 0 }
     }
 
-    /// Whether the dead letters are to be counted this time.
+    /// Whether it is time to count the dead letters.
     pub(super) fn is_due(&self) -> bool {
         self.shown.elapsed() >= PERIOD
     }
 
-    /// Says something beside the counts.
-    pub(super) fn say(&self, text: &str) {
+    /// Shows a sentence beside the counts.
+    pub(super) fn remark(&self, text: &str) -> Result<(), Failure> {
         match &self.bars {
-            Some(bars) => drop(bars.all.println(text)),
-            None => println!("{text}"),
+            Some(bars) => bars.all.println(text).map_err(output::failure),
+            None => outln!("{text}"),
         }
     }
 
-    pub(super) fn show(&mut self, counts: &Counts) {
+    pub(super) fn show(&mut self, counts: &Counts) -> Result<(), Failure> {
         let is_due = self.is_due();
         if is_due {
             self.shown = Instant::now();
@@ -68,23 +73,26 @@ impl Progress {
         let parked = self.parked;
         match &self.bars {
             Some(bars) => bars.show(counts, parked),
-            None if is_due => println!(
-                "sent {notifications} notifications; accepted {accepted} events, delivered {delivered}, \
-                 failed attempts {failed}, parked {parked}"
-            ),
+            None if is_due => outln!(
+                "sent {}; accepted {}, delivered {delivered}, failed attempts {failed}, parked {parked}",
+                counted(*notifications, "notification"),
+                counted(*accepted, "event")
+            )?,
             None => {}
         }
+        Ok(())
     }
 
-    /// Leaves the last picture where it is.
-    pub(super) fn finish(&self) {
+    /// Leaves the last counts on the screen.
+    pub(super) fn finish(&self) -> Result<(), Failure> {
         if let Some(bars) = &self.bars {
             for bar in [&bars.accepted, &bars.delivered, &bars.failed, &bars.parked] {
                 bar.abandon();
             }
             bars.dsk.finish_and_clear();
-            println!("\n");
+            outln!("\n")?;
         }
+        Ok(())
     }
 }
 
@@ -110,15 +118,15 @@ impl Bars {
 
     fn show(&self, counts: &Counts, parked: usize) {
         self.accepted.set_position(counts.notifications);
-        self.accepted.set_message(format!("{} events", counts.accepted));
+        self.accepted.set_message(counted(counts.accepted, "event"));
         self.delivered.set_length(counts.accepted as u64);
         self.delivered.set_position(counts.delivered as u64);
-        self.delivered.set_message(format!("{} of {} events", counts.delivered, counts.accepted));
+        self.delivered.set_message(format!("{} of {}", counts.delivered, counted(counts.accepted, "event")));
         self.failed.set_message(counts.failed.to_string());
         self.parked.set_message(parked.to_string());
-        self.dsk.set_message(match counts.dsk_mends_in {
-            Some(left) => format!("is down for {:.1} s more: events wait", left.as_secs_f64()),
-            None => "is well".to_owned(),
+        self.dsk.set_message(match counts.outage_left {
+            Some(left) => format!("fails for another {:.1} s: events wait", left.as_secs_f64()),
+            None => "works".to_owned(),
         });
     }
 }

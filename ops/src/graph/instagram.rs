@@ -1,4 +1,4 @@
-//! Instagram's login and Graph API, played.
+//! Plays Instagram's login and Graph API.
 
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -6,14 +6,12 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::{Form, Json};
 use serde_json::{Value, json};
 
-use super::{
-    INSTAGRAM_APP, INSTAGRAM_APP_USER, INSTAGRAM_USER, Parameters, Shared, borne, error, is, is_fresh, lock, new_code,
-    step,
-};
+use super::accounts::{INSTAGRAM_APP, INSTAGRAM_APP_USER, INSTAGRAM_USER};
+use super::state::{Parameters, SharedState, bearer, error, is, is_fresh, lock, new_code, step};
 
-/// The login page: it leads back with a code, or without one.
+/// The login page, whose links lead back with a code and without one.
 pub(super) async fn authorize(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Query(given): Query<Parameters>,
 ) -> Result<Html<String>, Response> {
     let checks = [
@@ -22,7 +20,8 @@ pub(super) async fn authorize(
         ("state", given.get("state").is_some_and(|state| state.len() >= 32)),
     ];
     step(&state, "authorize", &checks).await?;
-    let (back, sent) = (given.get("redirect_uri").cloned().unwrap_or_default(), given["state"].clone());
+    let back = given.get("redirect_uri").cloned().unwrap_or_default();
+    let sent = given["state"].clone();
     let code = new_code(&state);
     Ok(Html(format!(
         "<!doctype html><html lang=en><title>Instagram, played</title>\
@@ -33,7 +32,7 @@ pub(super) async fn authorize(
 }
 
 pub(super) async fn instagram_exchange(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Form(given): Form<Parameters>,
 ) -> Result<Json<Value>, Response> {
     let checks = [
@@ -53,7 +52,7 @@ pub(super) async fn instagram_exchange(
 }
 
 pub(super) async fn lengthen(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Query(given): Query<Parameters>,
 ) -> Result<Json<Value>, Response> {
     let checks = [
@@ -65,22 +64,22 @@ pub(super) async fn lengthen(
     Ok(Json(json!({ "access_token": "long-token", "token_type": "bearer", "expires_in": 5_183_944 })))
 }
 
-pub(super) async fn me(State(state): State<Shared>, headers: HeaderMap) -> Result<Response, Response> {
+pub(super) async fn me(State(state): State<SharedState>, headers: HeaderMap) -> Result<Response, Response> {
     step(&state, "me", &[("token", bears_long(&headers))]).await?;
-    // A number, as Meta writes it: larger than what a float holds.
+    // Meta writes the id as a number, larger than a float can hold.
     let body = format!(
         r#"{{"user_id":{INSTAGRAM_USER},"id":"{INSTAGRAM_APP_USER}","username":"cafe.sample","account_type":"BUSINESS"}}"#
     );
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Any token that lives 60 days: the first, or one that it was refreshed to.
+/// Whether the request has a token that lives 60 days: the first one, or one that came from a refresh.
 pub(super) fn bears_long(headers: &HeaderMap) -> bool {
-    borne(headers).is_some_and(|token| token.starts_with("long-token"))
+    bearer(headers).is_some_and(|token| token.starts_with("long-token"))
 }
 
 pub(super) async fn refresh(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Query(given): Query<Parameters>,
 ) -> Result<Json<Value>, Response> {
     let old = given.get("access_token").cloned().unwrap_or_default();

@@ -1,9 +1,9 @@
-//! Files at Meta, played: an id becomes an address, the address a file of any size, made as it is sent.
+//! Plays Meta's media API: an id resolves to an address, and the address to a file of any size.
 
 use std::net::SocketAddr;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -11,56 +11,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
-use super::{NUMBER, Parameters, Shared, bears, error, is, lock, step};
-
-/// After so many bytes a file's bytes begin anew.
-const PERIOD: usize = 251;
-/// What is sent at once: whole periods, so that every piece but the last is the same.
-const PIECE: usize = PERIOD << 8;
-
-/// A file that Meta has.
-#[derive(Clone, Debug)]
-pub struct Played {
-    /// How long it is.
-    pub bytes: usize,
-    /// How long Meta says it is, if not that.
-    pub announced: Option<usize>,
-    /// Whether its hash is another one than Meta says.
-    pub is_altered: bool,
-    /// Whether Meta writes the hash in base64.
-    pub in_base64: bool,
-    /// Where Meta says that it is, if not here.
-    pub url: Option<String>,
-    /// Where its address leads on to.
-    pub redirect: Option<String>,
-}
-
-impl Default for Played {
-    fn default() -> Self {
-        Self { bytes: 100_000, announced: None, is_altered: false, in_base64: false, url: None, redirect: None }
-    }
-}
-
-/// The file's bytes from one place to another.
-pub fn content(from: usize, to: usize) -> Vec<u8> {
-    (from..to).map(|place| u8::try_from(place % PERIOD).unwrap_or_default()).collect()
-}
-
-fn sha256(bytes: usize) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    pieces(0, bytes).for_each(|piece| hash.update(piece));
-    hash.finalize().into()
-}
-
-fn pieces(from: usize, to: usize) -> impl Iterator<Item = Bytes> + Send {
-    let piece = Bytes::from(content(from, from + PIECE));
-    (from..to).step_by(PIECE).map(move |start| piece.slice(..PIECE.min(to - start)))
-}
+use super::accounts::NUMBER;
+pub use super::media_file::{MediaFile, content};
+use super::media_file::{pieces, sha256};
+use super::state::{Parameters, SharedState, bears, error, is, lock, step};
 
 pub(super) async fn resolve(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Path(id): Path<String>,
     Query(given): Query<Parameters>,
     headers: HeaderMap,
@@ -81,7 +39,7 @@ pub(super) async fn resolve(
 }
 
 pub(super) async fn download(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Path(id): Path<String>,
     method: Method,
     headers: HeaderMap,

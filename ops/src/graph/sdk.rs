@@ -1,13 +1,14 @@
-//! Meta's JavaScript SDK and the window of Embedded Signup, played: the window tells the page that opened it which number
-//! was chosen, and the SDK hands over a code.
+//! Plays Meta's JavaScript SDK and the window of Embedded Signup. The window sends the chosen number to the page that
+//! opened it, and the SDK hands over a code.
 
 use axum::extract::State;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
 use axum::response::{Html, IntoResponse};
 
-use super::{ACCOUNT, NUMBER, Shared, new_code};
+use super::accounts::{ACCOUNT, NUMBER};
+use super::state::{SharedState, new_code};
 
-/// As far as Embedded Signup needs it.
+/// The parts of the SDK that Embedded Signup needs.
 const SDK: &str = r#"(() => {
   const { origin } = new URL(document.currentScript.src);
   let done = null;
@@ -23,30 +24,30 @@ const SDK: &str = r#"(() => {
   };
   window.addEventListener("message", (message) => {
     if (message.origin !== origin) return;
-    const said = JSON.parse(message.data);
-    if (said.type === "played_login") done({ authResponse: said.code ? { code: said.code } : null });
+    const data = JSON.parse(message.data);
+    if (data.type === "played_login") done({ authResponse: data.code ? { code: data.code } : null });
   });
   window.fbAsyncInit?.();
 })();
 "#;
 
-/// Pages ask for it with `crossorigin`, so it says that any may have it, as Meta's does.
+/// Pages request it with `crossorigin`, so it allows every origin, as Meta's does.
 pub(super) async fn sdk() -> impl IntoResponse {
     ([(CONTENT_TYPE, "text/javascript"), (ACCESS_CONTROL_ALLOW_ORIGIN, "*")], SDK)
 }
 
-/// The window: somebody finishes or cancels.
-pub(super) async fn dialog(State(state): State<Shared>) -> Html<String> {
+/// The window, in which the test finishes or cancels.
+pub(super) async fn dialog(State(state): State<SharedState>) -> Html<String> {
     let code = new_code(&state);
     Html(format!(
         "<!doctype html><html lang=en><title>Facebook, played</title>\
          <link rel=icon href=data:,>\
          <button id=finish>Finish</button> <button id=cancel>Cancel</button>\
          <script>\n\
-         const tell = (said) => opener.postMessage(JSON.stringify(said), '*');\n\
+         const post = (message) => opener.postMessage(JSON.stringify(message), '*');\n\
          const end = (event, data, code) => {{\n\
-           tell({{ type: 'WA_EMBEDDED_SIGNUP', event, data }});\n\
-           tell({{ type: 'played_login', code }});\n\
+           post({{ type: 'WA_EMBEDDED_SIGNUP', event, data }});\n\
+           post({{ type: 'played_login', code }});\n\
            close();\n\
          }};\n\
          finish.onclick = () => end('FINISH', {{ phone_number_id: '{NUMBER}', waba_id: '{ACCOUNT}' }}, '{code}');\n\

@@ -1,4 +1,4 @@
-//! Who posts what to the app: subscriptions of WhatsApp and Instagram accounts, played.
+//! Plays the subscriptions of WhatsApp and Instagram accounts, for which Meta posts events to the app.
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -6,10 +6,12 @@ use axum::response::Response;
 use axum::{Form, Json};
 use serde_json::{Value, json};
 
-use super::{APP, Parameters, Shared, error, instagram, lock, step};
+use super::accounts::APP;
+use super::instagram;
+use super::state::{Parameters, SharedState, bears, error, lock, step};
 
 pub(super) async fn subscribe(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Path((host, id)): Path<(String, String)>,
     headers: HeaderMap,
     Form(given): Form<Parameters>,
@@ -24,7 +26,7 @@ pub(super) async fn subscribe(
 }
 
 pub(super) async fn unsubscribe(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Path((host, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Response> {
@@ -34,7 +36,7 @@ pub(super) async fn unsubscribe(
 }
 
 pub(super) async fn show(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Path((host, id)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Response> {
@@ -51,5 +53,5 @@ pub(super) async fn show(
 }
 
 fn is_token(host: &str, headers: &HeaderMap) -> bool {
-    if host == "instagram" { instagram::bears_long(headers) } else { super::bears(headers, "business-token") }
+    if host == "instagram" { instagram::bears_long(headers) } else { bears(headers, "business-token") }
 }

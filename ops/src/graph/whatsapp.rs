@@ -1,4 +1,4 @@
-//! The Graph API for WhatsApp, played.
+//! Plays the Graph API for WhatsApp.
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -6,10 +6,11 @@ use axum::response::Response;
 use axum::{Form, Json};
 use serde_json::{Value, json};
 
-use super::{APP, APP_USER, NUMBER, Parameters, Shared, bears, error, is, is_fresh, lock, step};
+use super::accounts::{APP, APP_USER, NUMBER};
+use super::state::{Parameters, SharedState, bears, error, is, is_fresh, lock, step};
 
 pub(super) async fn exchange(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Query(given): Query<Parameters>,
 ) -> Result<Json<Value>, Response> {
     let checks = [
@@ -25,7 +26,7 @@ pub(super) async fn exchange(
 }
 
 pub(super) async fn debug_token(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Query(given): Query<Parameters>,
 ) -> Result<Json<Value>, Response> {
     let own = format!("{}|{}", APP.0, APP.1);
@@ -42,7 +43,7 @@ pub(super) async fn debug_token(
     } })))
 }
 
-pub(super) async fn numbers(State(state): State<Shared>, headers: HeaderMap) -> Result<Json<Value>, Response> {
+pub(super) async fn numbers(State(state): State<SharedState>, headers: HeaderMap) -> Result<Json<Value>, Response> {
     let behaviour = step(&state, "numbers", &[("token", bears(&headers, "business-token"))]).await?;
     let is_registered = behaviour.is_registered || lock(&state).registered.contains(NUMBER);
     let platform = if is_registered { "CLOUD_API" } else { "NOT_APPLICABLE" };
@@ -51,7 +52,7 @@ pub(super) async fn numbers(State(state): State<Shared>, headers: HeaderMap) -> 
 }
 
 pub(super) async fn register(
-    State(state): State<Shared>,
+    State(state): State<SharedState>,
     Path(id): Path<String>,
     headers: HeaderMap,
     Form(given): Form<Parameters>,

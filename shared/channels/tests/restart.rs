@@ -42,9 +42,9 @@ async fn channels_tokens_and_removals_are_there_after_a_restart_of_redis() {
     add(&store, REMOVED, &key_ring, "gone").await;
 
     // What was written before a rewrite is loaded from another part of the file than what was written after it.
-    redis.command_as(("admin", testkit::PASSWORD), &["BGREWRITEAOF"]).await;
+    redis.command_as("admin", testkit::PASSWORD, &["BGREWRITEAOF"]).await;
     eventually("the append-only file is rewritten", async || {
-        let info = redis.command_as(("admin", testkit::PASSWORD), &["INFO", "persistence"]).await;
+        let info = redis.command_as("admin", testkit::PASSWORD, &["INFO", "persistence"]).await;
         (info.contains("aof_rewrite_in_progress:0") && info.contains("aof_last_bgrewrite_status:ok")).then_some(())
     })
     .await;

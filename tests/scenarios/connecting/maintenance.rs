@@ -191,7 +191,7 @@ async fn an_operator_checks_and_repairs_channels_by_command() {
     assert!(is_repaired && output.contains("subscribed again"), "{output}");
     let (is_healthy, output) = connect.ops(&["channels", "check"]).await;
 
-    assert!(is_healthy && output.contains("1 channels: 1 well"), "{output}");
+    assert!(is_healthy && output.contains("1 channel: 1 healthy"), "{output}");
     assert!(connect.graph.subscribed().contains(ACCOUNT));
 }
 

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-pub(crate) use ops::graph::media::{Played, content};
+pub(crate) use ops::graph::media::{MediaFile, content};
 use ops::graph::{Fault, NUMBER};
 use sha2::{Digest as _, Sha256};
 
@@ -14,7 +14,7 @@ use crate::support::connect_stack::ConnectStack;
 use crate::support::dsk::DSK_TOKEN;
 
 /// Starts connect with a connected number, and a Meta that has these files.
-pub(crate) async fn with_files(files: &[(&str, Played)]) -> ConnectStack {
+pub(crate) async fn with_files(files: &[(&str, MediaFile)]) -> ConnectStack {
     let connect = ConnectStack::start().await;
     let mut browser = connect.begin("acme").await;
     connect.sign_up(&mut browser).await;
@@ -59,7 +59,7 @@ async fn word(answer: Response<hyper::body::Incoming>) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dsk_gets_a_file_or_a_range_of_it_with_its_own_token_and_never_sees_metas_token() {
-    let files = [("9001", Played::default()), ("9002", Played { in_base64: true, ..Played::default() })];
+    let files = [("9001", MediaFile::default()), ("9002", MediaFile { in_base64: true, ..MediaFile::default() })];
     let connect = with_files(&files).await;
 
     let whole = fetch(&connect, &path("9001"), &[]).await;
@@ -90,7 +90,7 @@ async fn dsk_gets_a_file_or_a_range_of_it_with_its_own_token_and_never_sees_meta
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_the_channels_token_gets_nothing_and_is_counted() {
-    let connect = with_files(&[("9001", Played::default())]).await;
+    let connect = with_files(&[("9001", MediaFile::default())]).await;
     let steps = connect.graph.steps().len();
 
     let mut words = Vec::new();
@@ -108,7 +108,7 @@ async fn a_request_without_the_channels_token_gets_nothing_and_is_counted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_a_file_names_the_reason_in_one_word() {
     let long = "9".repeat(65);
-    let connect = with_files(&[("9001", Played::default())]).await;
+    let connect = with_files(&[("9001", MediaFile::default())]).await;
     let cases = [
         (None, "9777", (404, "unknown")),
         (None, "..%2F..%2Fme", (404, "unknown")),
@@ -145,10 +145,13 @@ async fn files_are_fetched_from_metas_hosts_only() {
     let stranger = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/file", stranger.local_addr().unwrap());
     let files = [
-        ("9001", Played { url: Some(url.clone()), ..Played::default() }),
-        ("9002", Played { redirect: Some(url), ..Played::default() }),
-        ("9003", Played { url: Some("https://lookaside.fbsbx.com.evil.example/f".to_owned()), ..Played::default() }),
-        ("9004", Played { url: Some("http://lookaside.fbsbx.com/f".to_owned()), ..Played::default() }),
+        ("9001", MediaFile { url: Some(url.clone()), ..MediaFile::default() }),
+        ("9002", MediaFile { redirect: Some(url), ..MediaFile::default() }),
+        (
+            "9003",
+            MediaFile { url: Some("https://lookaside.fbsbx.com.evil.example/f".to_owned()), ..MediaFile::default() },
+        ),
+        ("9004", MediaFile { url: Some("http://lookaside.fbsbx.com/f".to_owned()), ..MediaFile::default() }),
     ];
     let connect = with_files(&files).await;
 
@@ -164,8 +167,8 @@ async fn files_are_fetched_from_metas_hosts_only() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_differs_from_what_meta_announced_never_arrives_complete() {
     let files = [
-        ("9001", Played { is_altered: true, ..Played::default() }),
-        ("9002", Played { announced: Some(100_001), ..Played::default() }),
+        ("9001", MediaFile { is_altered: true, ..MediaFile::default() }),
+        ("9002", MediaFile { announced: Some(100_001), ..MediaFile::default() }),
     ];
     let connect = with_files(&files).await;
 
@@ -181,7 +184,7 @@ async fn a_file_that_differs_from_what_meta_announced_never_arrives_complete() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_of_100_mb_passes_through_in_constant_memory() {
     const BYTES: usize = 100_000_000;
-    let connect = with_files(&[("9001", Played { bytes: BYTES, ..Played::default() })]).await;
+    let connect = with_files(&[("9001", MediaFile { bytes: BYTES, ..MediaFile::default() })]).await;
     let before = connect.peak_memory();
 
     let mut body = fetch(&connect, &path("9001"), &[]).await.into_body();

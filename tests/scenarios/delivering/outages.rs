@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use channels::new_key;
 use chassis::{Secret, Shutdown, now};
 use event::{Address, Class};
-use ops::dsk::Seen;
+use ops::dsk::DskRequest;
 use testkit::eventually;
 
 use crate::support::bodies::{self, ADDRESS, NUMBER};
@@ -15,8 +15,8 @@ use crate::support::stack::{Stack, key_ring};
 use crate::support::two_tenants::{OTHER_NUMBER, PEOPLE, other_channel, post, second_dsk};
 
 /// The serials of the delivered messages, in the order of delivery.
-fn delivered(seen: &[Seen]) -> Vec<usize> {
-    let serial = |seen: &Seen| {
+fn delivered(seen: &[DskRequest]) -> Vec<usize> {
+    let serial = |seen: &DskRequest| {
         let body = String::from_utf8_lossy(&seen.body).into_owned();
         let id = body.split("hello ").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
         id.rsplit('.').next().and_then(|serial| serial.parse().ok()).expect("the body is ours")

@@ -72,7 +72,7 @@ async fn the_restore_drill_in_the_runbook_works_and_restores_a_lost_redis() {
     let drill = runnable("ops/runbook.md", "Backup and restore");
     let mut walk = shell(&drill, folder.path(), &settings);
     assert!(walk.ends().await.success(), "{}", walk.said());
-    assert!(walk.said().contains("Stored 1 records"), "{}", walk.said());
+    assert!(walk.said().contains("Stored 1 record;"), "{}", walk.said());
 
     stack.forget_everything().await;
     assert_eq!(stack.processes.post(text(1)).await, 200);

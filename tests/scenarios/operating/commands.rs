@@ -12,10 +12,10 @@ use crate::support::stack::program;
 const TOKEN: &str = "a-token-that-is-never-printed";
 
 /// A folder with a key ring and a token in files, in which `ops` works.
-struct OperatorFolder(TempDir);
+pub(super) struct OperatorFolder(TempDir);
 
 impl OperatorFolder {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = Command::new(program("ops")).args(["keys", "new"]).output().unwrap().stdout;
         std::fs::write(folder.path().join("key-ring"), key).unwrap();
@@ -23,20 +23,24 @@ impl OperatorFolder {
         Self(folder)
     }
 
-    fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn ops(&self, arguments: &[&str]) -> Output {
+    fn command(&self, arguments: &[&str]) -> Command {
         let url = format!("embedded:{}", self.path().display());
         let mut command = Command::new(program("ops"));
         command.env_clear().current_dir(self.path()).args(arguments);
         command.env("QUEUE_URL", &url).env("CHANNELS_URL", &url).env("KEY_RING_FILE", "key-ring");
-        command.output().unwrap()
+        command
+    }
+
+    fn ops(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// Runs a command that must succeed, and returns its output.
-    fn runs(&self, arguments: &[&str]) -> String {
+    pub(super) fn runs(&self, arguments: &[&str]) -> String {
         let output = self.ops(arguments);
         let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(output.status.success(), "{arguments:?}: {text}");
@@ -169,4 +173,19 @@ fn the_demonstration_loses_nothing() {
     let output = folder.runs(&["demo", "--count", "60", "--rate", "200"]);
 
     assert!(output.contains("lost 0"), "{output}");
+}
+
+#[test]
+fn the_demonstration_takes_no_settings_of_a_real_service_from_the_environment() {
+    let folder = OperatorFolder::new();
+    let mut demonstration = folder.command(&["demo", "--count", "30", "--rate", "200", "--outage", "0s"]);
+
+    let output = demonstration
+        .env("CONNECT_URL", "https://connect.example")
+        .env("META_APP_SECRETS_FILE", "/nowhere")
+        .env("MESSAGES_WINDOW", "not a number")
+        .output()
+        .unwrap();
+
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -31,7 +31,7 @@ async fn the_doctor_has_no_complaint_about_a_healthy_service() {
 
     let report = text(&output);
     assert_eq!(output.status.code(), Some(0), "{report}");
-    for part in ["keys", "queue", "Redis", "1 sealed tokens open", "dsk", "clock"] {
+    for part in ["keys", "queue", "Redis", "opens 1 sealed token", "dsk", "clock"] {
         assert!(report.contains(part), "no {part} in\n{report}");
     }
     let names_broker = |line: &str| line.contains(" RabbitMQ ") && line.ends_with(" is reached");
@@ -55,14 +55,14 @@ async fn each_complaint_ends_with_the_next_step() {
 
     for (changed, complaint, next_step) in [
         (vec![], "no dispatcher takes messages", "start a dispatcher"),
-        (vec![("KEY_RING", other_key.expose())], "opens with no key", "add the key that sealed it"),
+        (vec![("KEY_RING", other_key.expose())], "no key opens a token", "add the key that sealed it"),
         (vec![("KEY_RING", "")], "KEY_RING is missing", "ops keys new"),
         (vec![("DSK_URL", "http://127.0.0.1:9/events")], "DSK can't be reached", "see whether DSK runs"),
         (vec![("DSK_URL", "http://dsk.example/")], "in clear", "DSK_ALLOW_HTTP"),
-        (vec![("CHANNELS_URL", &*forgetful.url())], "forgets tokens when memory is short", "noeviction"),
-        (vec![("CHANNELS_URL", &*forgetful.url())], "forgets everything when it restarts", "appendonly yes"),
+        (vec![("CHANNELS_URL", &*forgetful.url())], "drops tokens when memory is short", "noeviction"),
+        (vec![("CHANNELS_URL", &*forgetful.url())], "loses everything when it restarts", "appendonly yes"),
         (vec![("CHANNELS_URL", &*forgetful.url())], "holds no channel", "restore its backup"),
-        (vec![("CHANNELS_URL", &*unloadable.url_for("meta"))], "forgets every channel", "make its user list again"),
+        (vec![("CHANNELS_URL", &*unloadable.url_for("meta"))], "loses every channel", "make its user list again"),
         (vec![("CHANNELS_URL", &*outdated.url_for("meta"))], "is older than this version", "make it again"),
         (vec![("CHANNELS_URL", "redis://127.0.0.1:9")], "can't be reached", "start Redis"),
         (vec![("QUEUE_URL", "amqp://guest:guest@127.0.0.1:9/v0")], "the broker can't be reached", "start RabbitMQ"),

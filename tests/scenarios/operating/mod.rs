@@ -5,6 +5,8 @@ mod commands;
 mod composition;
 mod dead_letters;
 mod doctor;
+mod endings;
+mod installing;
 mod logs;
 #[cfg(feature = "long")]
 mod reverse_proxy;

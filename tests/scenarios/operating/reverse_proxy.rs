@@ -239,7 +239,7 @@ async fn with_mtls_only_meta_can_post() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_and_files_of_connect_pass_and_a_link_is_logged_nowhere() {
     const BYTES: usize = 10_000_000;
-    let file = media::Played { bytes: BYTES, ..media::Played::default() };
+    let file = media::MediaFile { bytes: BYTES, ..media::MediaFile::default() };
     let connect = media::with_files(&[("9001", file)]).await;
     let mut proxy = Proxy::start(NOWHERE, &connect.address, &[]).await;
     let at = |name: &str| proxy.folder.path().join(name).display().to_string();

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use chassis::{Secret, Shutdown, SigningSecret};
 use jsonschema::Validator;
-use ops::dsk::{Behaviour, Dsk, Seen};
+use ops::dsk::{Behaviour, Dsk, DskRequest};
 use serde_json::Value;
 
 use crate::support::workspace::{read, root};
@@ -33,7 +33,7 @@ pub(crate) async fn start_dsk(token: &str, signing_secret: &str, shutdown: &Shut
 }
 
 /// Checks that the bodies of the first requests match the schema of the contract.
-pub(crate) fn check_contract(requests: &[Seen]) {
+pub(crate) fn check_contract(requests: &[DskRequest]) {
     for request in requests.iter().take(CHECKED_MAX) {
         let body: Value = serde_json::from_slice(&request.body).expect("the body is JSON");
         let errors: Vec<String> = SCHEMA.iter_errors(&body).map(|error| error.to_string()).collect();

@@ -1,7 +1,7 @@
 //! Recorded requests for DSK's engineers: the notifications that lead to them, and the form in which they are recorded.
 
 use chassis::{Secret, SignedContent, SigningSecret};
-use ops::dsk::Seen;
+use ops::dsk::DskRequest;
 
 /// The WhatsApp account of the samples.
 pub(crate) const ACCOUNT: &str = "200000000000001";
@@ -44,7 +44,7 @@ const TIMESTAMP: i64 = 1_790_000_001;
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 /// A request as text. Values that differ from run to run are replaced by fixed ones, and the request is signed again.
-pub(crate) fn recording(seen: &Seen, signing_secret: &str) -> String {
+pub(crate) fn recording(seen: &DskRequest, signing_secret: &str) -> String {
     let body = with_received_at(std::str::from_utf8(&seen.body).expect("the body is text"));
     let secret = SigningSecret::parse(&Secret::new(signing_secret)).expect("a signing secret");
     let mut headers: Vec<(&str, String)> = Vec::new();

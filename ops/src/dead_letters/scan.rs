@@ -1,0 +1,52 @@
+//! Reads dead letters without removing any.
+
+use std::collections::BTreeMap;
+
+use chassis::now;
+use queue::{DeadLetter, DeadScan, Queue};
+
+use super::filter::Filter;
+use crate::failure::Failure;
+
+/// How many dead letters there are of each reason.
+pub(crate) async fn count_by_reason(queue: &Queue) -> Result<BTreeMap<String, usize>, Failure> {
+    let mut scan = queue.scan_dead_letters().await?;
+    let mut counts = BTreeMap::new();
+    while let Some(letter) = scan.next().await? {
+        *counts.entry(letter.letter.reason).or_default() += 1;
+    }
+    scan.finish().await?;
+    Ok(counts)
+}
+
+/// The first dead letters that match a filter, without their bodies.
+pub(super) async fn first_matches(queue: &Queue, filter: &Filter, limit: usize) -> Result<Vec<DeadLetter>, Failure> {
+    let mut scan = queue.scan_dead_letters().await?;
+    let mut matches = Vec::new();
+    while matches.len() < limit
+        && let Some(mut letter) = next_match(&mut scan, filter).await?
+    {
+        letter.envelope.body.clear();
+        matches.push(letter);
+    }
+    scan.finish().await?;
+    Ok(matches)
+}
+
+/// The first dead letter that matches a filter, with its body.
+pub(super) async fn first_match(queue: &Queue, filter: &Filter) -> Result<Option<DeadLetter>, Failure> {
+    let mut scan = queue.scan_dead_letters().await?;
+    let letter = next_match(&mut scan, filter).await;
+    scan.finish().await?;
+    letter
+}
+
+/// The next dead letter of a scan that matches a filter.
+pub(super) async fn next_match(scan: &mut DeadScan, filter: &Filter) -> Result<Option<DeadLetter>, Failure> {
+    while let Some(letter) = scan.next().await? {
+        if filter.matches(&letter, now()) {
+            return Ok(Some(letter));
+        }
+    }
+    Ok(None)
+}
