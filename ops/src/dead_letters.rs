@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use chassis::now;
 use clap::{Args, Subcommand};
-use queue::{DeadLetter, DeadScan, Queue};
+use queue::{DeadLetter, DeadLetterScan, Queue};
 
 use crate::cli::Failed;
 use crate::open::QueueAt;
@@ -185,7 +185,7 @@ async fn look(queue: &Queue, filter: &Filter, limit: usize) -> Result<Vec<DeadLe
     Ok(found)
 }
 
-async fn next(scan: &mut DeadScan, filter: &Filter) -> Result<Option<DeadLetter>, Failed> {
+async fn next(scan: &mut DeadLetterScan, filter: &Filter) -> Result<Option<DeadLetter>, Failed> {
     while let Some(letter) = scan.next().await? {
         if filter.finds(&letter, now()) {
             return Ok(Some(letter));

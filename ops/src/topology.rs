@@ -25,7 +25,7 @@ async fn show(queue: &Queue) -> Result<(), Failed> {
     }
     println!("{:<28} {:>10}", "queue", "waiting");
     for (place, envelopes) in queue.depths().await? {
-        println!("{:<28} {envelopes:>10}", place.queue());
+        println!("{:<28} {envelopes:>10}", place.as_str());
     }
     println!("All queues are there, with the arguments that this version declares.");
     Ok(())

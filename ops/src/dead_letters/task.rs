@@ -6,7 +6,7 @@ use std::time::Duration;
 use chassis::{Shutdown, now};
 use event::{Envelope, UNRECOGNIZED};
 use jiff::Timestamp;
-use queue::{DeadLetter, DeadScan, Publisher, UNDECODABLE};
+use queue::{DeadLetter, DeadLetterScan, Publisher, UNDECODABLE};
 use tokio::time::Instant;
 
 use super::filter::Filter;
@@ -61,7 +61,7 @@ impl Task<'_> {
     /// Copy before forgetting: who is stopped half way has replayed some twice at worst, and lost none.
     async fn work(
         &self,
-        (scan, again): (&mut DeadScan, Option<Timestamp>),
+        (scan, again): (&mut DeadLetterScan, Option<Timestamp>),
         found: &mut Found,
         (publisher, shutdown): (&Publisher, &Shutdown),
     ) -> Result<Ended, Failed> {
@@ -90,7 +90,7 @@ impl Task<'_> {
                 batch.iter().for_each(|letter| found.count_one(letter));
                 let done = std::mem::take(&mut batch);
                 if self.act.yes {
-                    scan.forget(done).await?;
+                    scan.remove(done).await?;
                 }
             }
             if is_last {

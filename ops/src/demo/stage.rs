@@ -9,7 +9,7 @@ use clap::Parser;
 use event::Address;
 use hyper::Uri;
 use prometheus::Registry;
-use queue::{Place, Queue, QueueSettings};
+use queue::{Queue, QueueName, QueueSettings};
 
 use crate::cli::Failed;
 use crate::dsk::{Behaviour, Dsk};
@@ -78,7 +78,7 @@ impl Stage {
     /// Dead letters so far.
     pub(super) async fn parked(&self) -> usize {
         let depths = self.queue.depths().await.unwrap_or_default();
-        let parked = depths.into_iter().find(|(place, _)| *place == Place::Dead).map(|(_, count)| count);
+        let parked = depths.into_iter().find(|(place, _)| *place == QueueName::Dead).map(|(_, count)| count);
         parked.and_then(|count| usize::try_from(count).ok()).unwrap_or_default().saturating_sub(self.parked_before)
     }
 

@@ -12,7 +12,7 @@ use crate::Problem;
 
 /// Our crates: only these obey the filter. Dependencies are capped at `error`, because some of them log what they
 /// carry (lapin logs returned messages whole).
-const OURS: [&str; 8] = ["channels", "chassis", "connect", "dispatcher", "event", "ingest", "ops", "queue"];
+const OURS: [&str; 9] = ["channels", "chassis", "connect", "dispatcher", "event", "ingest", "ops", "queue", "sqlite"];
 
 /// What is logged, and how.
 #[derive(Args, Clone, Debug)]

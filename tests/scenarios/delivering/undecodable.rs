@@ -5,7 +5,7 @@ use event::Class;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use queue::Place;
+use queue::QueueName;
 use testkit::eventually;
 
 use crate::support::bodies::text;
@@ -43,7 +43,7 @@ async fn channel(stack: &Stack) -> (Connection, Channel) {
 }
 
 async fn put(channel: &Channel, (body, properties): (&[u8], BasicProperties)) {
-    let queue = Place::Class(Class::Messages).queue();
+    let queue = QueueName::Class(Class::Messages).as_str();
     channel
         .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), body, properties)
         .await
@@ -55,7 +55,7 @@ async fn parked(channel: &Channel, count: usize) -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
     eventually("the dead letters are read", async || {
         while let Some(got) =
-            channel.basic_get(Place::Dead.queue().into(), BasicGetOptions::default()).await.expect("it can be read")
+            channel.basic_get(QueueName::Dead.as_str().into(), BasicGetOptions::default()).await.expect("it can be read")
         {
             bodies.push(got.delivery.data);
         }

@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Whom each crate of the service may use, beside itself. Tests may use everything.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("event", &[]),
     ("chassis", &[]),
-    ("queue", &["event", "chassis"]),
-    ("channels", &["event", "chassis"]),
+    ("sqlite", &["chassis"]),
+    ("queue", &["event", "chassis", "sqlite"]),
+    ("channels", &["event", "chassis", "sqlite"]),
     ("ingest", &["event", "chassis", "queue"]),
     ("dispatcher", &["event", "chassis", "queue", "channels"]),
     ("connect", &["event", "chassis", "channels"]),
     ("ops", &["event", "chassis", "queue", "channels", "ingest", "dispatcher", "connect"]),
 ];
 /// Only one crate may name each of these.
-const OWNERS: [(&str, &str); 4] =
-    [("lapin", "queue"), ("redis", "channels"), ("fernet", "channels"), ("backoff", "chassis")];
+const OWNERS: [(&str, &str); 5] =
+    [("lapin", "queue"), ("redis", "channels"), ("fernet", "channels"), ("backoff", "chassis"), ("rusqlite", "sqlite")];
 /// Measures against the bare libraries.
 const MEASURES: &str = "bench";
 /// A file longer than this is two files.

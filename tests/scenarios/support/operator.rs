@@ -42,7 +42,7 @@ impl Stack {
         let publisher = queue.publisher();
         let parked = (0..count).map(|serial| {
             let (publisher, envelope) = (publisher.clone(), envelope(serial));
-            async move { publisher.publish(queue::Place::Dead, &envelope).await.map(drop) }
+            async move { publisher.publish(queue::QueueName::Dead, &envelope).await.map(drop) }
         });
         let parked: Vec<_> = futures_util::stream::iter(parked).buffered(PARKED_AT_ONCE).collect().await;
         assert!(parked.iter().all(Result::is_ok), "all are parked");
