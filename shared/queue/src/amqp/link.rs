@@ -106,6 +106,7 @@ impl BrokerLink {
     }
 }
 
+/// Makes the connection, watches it, and makes it again.
 struct Supervisor {
     url: Secret,
     side: Side,
@@ -113,6 +114,19 @@ struct Supervisor {
     shutdown: Shutdown,
     redeclare: watch::Receiver<u64>,
     suspected: watch::Receiver<Weak<Connection>>,
+}
+
+/// What wakes the supervisor of a connection.
+enum LinkEvent {
+    /// lapin reports something; nothing more after the connection's end.
+    Lapin(Option<Event>),
+    /// The queues have to be declared again.
+    Redeclare,
+    /// A link has given up the connection.
+    GiveUp,
+    WatchdogDue,
+    /// The process stops.
+    Stop,
 }
 
 impl Supervisor {
@@ -175,57 +189,69 @@ impl Supervisor {
     /// Returns when the connection is lost or the process stops.
     async fn watch(&mut self, connection: &Arc<Connection>) {
         let mut events = Box::pin(connection.events_listener());
-        let mut suspected = self.suspected.clone();
-        let is_this = |suspect: &Weak<Connection>| std::ptr::eq(suspect.as_ptr(), Arc::as_ptr(connection));
-        let mut given_up = Box::pin(async move {
-            if suspected.wait_for(is_this).await.is_err() {
-                // Every link to this connection is gone, so none can give it up.
-                std::future::pending::<()>().await;
-            }
-        });
         loop {
             let event = tokio::select! {
-                event = events.next() => event,
-                Ok(()) = self.redeclare.changed() => {
-                    match timeout(CONNECT_TIME, declare::declare(connection)).await {
-                        Ok(Ok(())) => continue,
-                        Ok(Err(error)) => {
-                            warn!("Could not declare the queues again: {error}");
-                            continue;
-                        }
-                        Err(_) => None,
-                    }
-                }
-                () = &mut given_up => None,
+                event = events.next() => LinkEvent::Lapin(event),
+                Ok(()) = self.redeclare.changed() => LinkEvent::Redeclare,
+                () = given_up(self.suspected.clone(), connection) => LinkEvent::GiveUp,
                 goes_on = self.shutdown.pause(WATCHDOG_PERIOD) => {
-                    if !goes_on {
-                        return;
-                    }
-                    if connection.status().connected() {
-                        continue;
-                    }
-                    None
-                },
+                    if goes_on { LinkEvent::WatchdogDue } else { LinkEvent::Stop }
+                }
             };
-            match event {
-                Some(Event::ConnectionBlocked(reason)) => {
-                    self.metrics.blocked.set(self.side, true);
-                    warn!(queue.side = self.side.as_str(), "RabbitMQ accepts no publishes: {reason}");
-                }
-                Some(Event::ConnectionUnblocked) => {
-                    self.metrics.blocked.set(self.side, false);
-                    info!(queue.side = self.side.as_str(), "RabbitMQ accepts publishes again");
-                }
-                Some(Event::Connected | Event::SendFlow(_)) => {}
-                // An AMQP channel's error arrives here, too. The channel's user deals with it.
-                Some(Event::Error(_)) if connection.status().connected() => {}
-                Some(_) | None => {
-                    self.metrics.blocked.set(self.side, false);
-                    warn!(queue.side = self.side.as_str(), "Lost the connection to RabbitMQ");
-                    return;
-                }
+            let is_kept = match event {
+                LinkEvent::Lapin(Some(event)) => self.apply(event, connection),
+                LinkEvent::Redeclare => declare_again(connection).await,
+                LinkEvent::WatchdogDue => connection.status().connected(),
+                LinkEvent::Lapin(None) | LinkEvent::GiveUp => false,
+                LinkEvent::Stop => return,
+            };
+            if !is_kept {
+                self.metrics.blocked.set(self.side, false);
+                warn!(queue.side = self.side.as_str(), "Lost the connection to RabbitMQ");
+                return;
             }
         }
+    }
+
+    /// Applies what lapin reports. Returns whether the connection can be kept.
+    fn apply(&self, event: Event, connection: &Connection) -> bool {
+        match event {
+            Event::ConnectionBlocked(reason) => {
+                self.metrics.blocked.set(self.side, true);
+                warn!(queue.side = self.side.as_str(), "RabbitMQ accepts no publishes: {reason}");
+                true
+            }
+            Event::ConnectionUnblocked => {
+                self.metrics.blocked.set(self.side, false);
+                info!(queue.side = self.side.as_str(), "RabbitMQ accepts publishes again");
+                true
+            }
+            Event::Connected | Event::SendFlow(_) => true,
+            // An AMQP channel's error arrives here, too. The channel's user deals with it.
+            Event::Error(_) => connection.status().connected(),
+            _ => false,
+        }
+    }
+}
+
+/// Returns once a link has given up this connection.
+async fn given_up(mut suspected: watch::Receiver<Weak<Connection>>, connection: &Arc<Connection>) {
+    let is_this = |suspect: &Weak<Connection>| std::ptr::eq(suspect.as_ptr(), Arc::as_ptr(connection));
+    if suspected.wait_for(is_this).await.is_err() {
+        // There is no link any more that could give it up.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Returns `false` when the broker did not answer in time.
+async fn declare_again(connection: &Connection) -> bool {
+    match timeout(CONNECT_TIME, declare::declare(connection)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            warn!("Could not declare the queues again: {error}");
+            true
+        }
+        Err(_) => false,
     }
 }
 

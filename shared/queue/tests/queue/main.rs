@@ -3,5 +3,6 @@
 mod contract;
 mod dead_letters;
 mod faults;
+mod files;
 mod rig;
 mod traps;
