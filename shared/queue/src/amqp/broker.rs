@@ -1,4 +1,4 @@
-//! Which broker a server is, as it announces itself before a login. lapin does not expose that.
+//! Asks a server which broker it is. A server announces that before a login, and lapin does not expose it.
 
 use std::time::Duration;
 
