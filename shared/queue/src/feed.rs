@@ -150,3 +150,60 @@ impl Feed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use event::EventId;
+    use prometheus::Registry;
+
+    use super::*;
+    use crate::stand_in::stand_in;
+
+    fn feed(window: u16) -> (Feed, Taker) {
+        Feed::new(Class::Messages, window, Metrics::register(&Registry::new()).unwrap())
+    }
+
+    fn incoming(tag: u64, id: &str) -> Incoming {
+        let envelope = stand_in(EventId::new(id), Class::Messages, "{}".into());
+        Incoming { tag, envelope, fault: None, was_redelivered: false }
+    }
+
+    #[tokio::test]
+    async fn an_acknowledgement_settles_the_tags_of_every_copy() {
+        let (mut feed, mut taker) = feed(10);
+        assert_eq!(feed.hand_out(incoming(1, "evt_a")).await, Arrival::New);
+        assert_eq!(feed.hand_out(incoming(2, "evt_a")).await, Arrival::Joined);
+        assert_eq!(feed.room(), 9, "copies of one event need one place");
+
+        taker.take().await.unwrap().acknowledge();
+
+        assert_eq!(feed.next_disposition(), Some(TagDisposition::Acknowledge(vec![1, 2])));
+        assert_eq!(feed.next_disposition(), None);
+        assert_eq!(feed.room(), 10);
+    }
+
+    #[tokio::test]
+    async fn an_envelope_that_is_dropped_is_given_back() {
+        let (mut feed, mut taker) = feed(10);
+        feed.hand_out(incoming(1, "evt_a")).await;
+
+        drop(taker.take().await);
+
+        assert_eq!(feed.next_disposition(), Some(TagDisposition::GiveBack(vec![1])));
+    }
+
+    #[tokio::test]
+    async fn an_acknowledgement_of_an_earlier_round_is_ignored() {
+        let (mut feed, mut taker) = feed(10);
+        feed.hand_out(incoming(1, "evt_a")).await;
+        let old = taker.take().await.unwrap();
+
+        assert_eq!(feed.release_all(), [1]);
+        feed.begin_round();
+        feed.hand_out(incoming(2, "evt_a")).await;
+        old.acknowledge();
+
+        assert_eq!(feed.next_disposition(), Some(TagDisposition::Acknowledge(Vec::new())));
+        assert_eq!(feed.room(), 9, "its event is in flight again");
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event::Class;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 use tokio::time::{Instant, timeout};
@@ -17,7 +17,7 @@ use crate::queue_name::QueueName;
 /// Longest wait for an AMQP channel to open, to answer, or to give back and close.
 pub(super) const CHANNEL_TIME: Duration = Duration::from_secs(2);
 /// The name of the one consumer of an AMQP channel.
-pub(super) const CONSUMER_TAG: &str = "dispatcher";
+const CONSUMER_TAG: &str = "dispatcher";
 /// RabbitMQ 3.10 shuffles messages if more than 32 of them come back together (measured: an Erlang map with more keys has
 /// no order).
 pub(super) const GIVE_BACK_CHUNK: usize = 32;
@@ -65,6 +65,18 @@ pub(super) async fn consume(
         Err(_) => {
             link.give_up(connection);
             None
+        }
+    }
+}
+
+/// Cancels the consumer; its stream ends soon after. Returns `false` when the AMQP channel cannot be used any more.
+pub(super) async fn cancel(connection: &Arc<Connection>, channel: &Channel, link: &BrokerLink) -> bool {
+    let cancel = channel.basic_cancel(CONSUMER_TAG.into(), BasicCancelOptions::default());
+    match timeout(CHANNEL_TIME, cancel).await {
+        Ok(result) => result.is_ok(),
+        Err(_) => {
+            link.give_up(connection);
+            false
         }
     }
 }

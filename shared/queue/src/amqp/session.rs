@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
-use lapin::options::{BasicCancelOptions, BasicNackOptions};
+use lapin::options::BasicNackOptions;
 use lapin::{Channel, Connection, Consumer};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::{debug, warn};
 
-use super::consumer::{self, CHANNEL_TIME, CONSUMER_TAG, GIVE_BACK_CHUNK, Watchdog};
+use super::consumer::{self, CHANNEL_TIME, GIVE_BACK_CHUNK, Watchdog};
 use super::link::BrokerLink;
 use super::{declare, wire};
 use crate::feed::{Feed, FeedEvent, TagDisposition};
@@ -26,7 +26,7 @@ const ACK_DELAY: Duration = Duration::from_millis(20);
 const ACKS_AT_ONCE: usize = 64;
 
 /// One AMQP channel and its consumer.
-pub(super) struct Session<'t> {
+pub(super) struct ConsumerSession<'t> {
     link: &'t BrokerLink,
     feed: &'t mut Feed,
     connection: Arc<Connection>,
@@ -64,7 +64,7 @@ enum SessionEvent {
     Declaration,
 }
 
-impl<'t> Session<'t> {
+impl<'t> ConsumerSession<'t> {
     /// Opens the AMQP channel and, unless the feed is held, starts the consumer. `None` when that fails.
     pub(super) async fn open(connection: Arc<Connection>, link: &'t BrokerLink, feed: &'t mut Feed) -> Option<Self> {
         let declarations = link.declarations();
@@ -165,7 +165,7 @@ impl<'t> Session<'t> {
         match command {
             TakerCommand::Hold => {
                 self.feed.is_held = true;
-                if self.consumer.is_some() { self.cancel().await } else { Ok(()) }
+                if self.consumer.is_none() || self.cancel().await { Ok(()) } else { Err(SessionEnd::Lost) }
             }
             TakerCommand::Resume => {
                 let was_held = std::mem::take(&mut self.feed.is_held);
@@ -186,16 +186,9 @@ impl<'t> Session<'t> {
         if self.consumer.is_some() { Ok(()) } else { Err(SessionEnd::Lost) }
     }
 
-    async fn cancel(&self) -> Result<(), SessionEnd> {
-        let cancelled = self.channel.basic_cancel(CONSUMER_TAG.into(), BasicCancelOptions::default());
-        match timeout(CHANNEL_TIME, cancelled).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(SessionEnd::Lost),
-            Err(_) => {
-                self.link.give_up(&self.connection);
-                Err(SessionEnd::Lost)
-            }
-        }
+    /// Returns whether the consumer is cancelled.
+    async fn cancel(&self) -> bool {
+        consumer::cancel(&self.connection, &self.channel, self.link).await
     }
 
     async fn hand_out(&mut self, delivery: Delivery) {
@@ -287,7 +280,7 @@ impl<'t> Session<'t> {
     /// Errors are ignored: an AMQP channel that is gone has given back everything.
     async fn give_back_all(&mut self) {
         if !self.feed.is_held {
-            self.cancel().await.ok();
+            self.cancel().await;
         }
         if let Some(mut consumer) = self.consumer.take() {
             while let Some(Ok(unread)) = consumer.next().await {

@@ -6,7 +6,7 @@ use chassis::Shutdown;
 use event::Class;
 
 use super::link::BrokerLink;
-use super::session::{Session, SessionEnd};
+use super::session::{ConsumerSession, SessionEnd};
 use crate::feed::{Feed, FeedEvent};
 use crate::metrics::Metrics;
 use crate::taker::{Taker, TakerCommand};
@@ -30,7 +30,7 @@ impl AmqpTaker {
     pub(super) async fn run(mut self, shutdown: Shutdown) {
         loop {
             let end = match self.link.current() {
-                Some(connection) => match Session::open(connection, &self.link, &mut self.feed).await {
+                Some(connection) => match ConsumerSession::open(connection, &self.link, &mut self.feed).await {
                     Some(session) => session.run().await,
                     None => SessionEnd::Lost,
                 },
