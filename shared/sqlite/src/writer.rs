@@ -54,8 +54,8 @@ impl Writer {
         Self { jobs }
     }
 
-    /// Runs `work` in the next transaction. Returns its result once the transaction is on disk. A caller that stops
-    /// waiting does not stop the work.
+    /// Runs `work` in the next transaction. Returns its result once the transaction is on disk. Work that the writer has
+    /// is done even if the caller stops waiting.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, i64) -> Result<T> + Send + 'static,
@@ -67,8 +67,8 @@ impl Writer {
         answer.await.map_err(|_| WriteError::Failed)
     }
 
-    /// Runs `work` in the next transaction and, if that fails, in every later one until one succeeds. Returns as soon as
-    /// the writer has the work.
+    /// Runs `work` in the next transaction and, if that fails, in every later one until one succeeds: it must fail only
+    /// where the disk does, or it fails every later transaction, too. Returns as soon as the writer has the work.
     pub async fn write_with_retry(&self, work: impl FnMut(&Connection, i64) -> Result<()> + Send + 'static) {
         // The task ends only after the last writer, so it is there to take this.
         self.jobs.send(Box::new(Retried { work })).await.ok();
