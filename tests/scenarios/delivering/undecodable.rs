@@ -54,8 +54,10 @@ async fn put(channel: &Channel, (body, properties): (&[u8], BasicProperties)) {
 async fn parked(channel: &Channel, count: usize) -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
     eventually("the dead letters are read", async || {
-        while let Some(got) =
-            channel.basic_get(QueueName::Dead.as_str().into(), BasicGetOptions::default()).await.expect("it can be read")
+        while let Some(got) = channel
+            .basic_get(QueueName::Dead.as_str().into(), BasicGetOptions::default())
+            .await
+            .expect("it can be read")
         {
             bodies.push(got.delivery.data);
         }
