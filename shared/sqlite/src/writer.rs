@@ -6,7 +6,7 @@ use chassis::{Shutdown, now};
 use rusqlite::{Connection, Result, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
-use tracing::error;
+use tracing::{debug, error, info};
 
 /// Jobs that share one commit: enough to hide the fsync, few enough to bound the wait.
 const GROUP_MAX: usize = 256;
@@ -49,7 +49,8 @@ impl Writer {
     /// Spawns the task that writes to `database`.
     pub fn spawn(database: Connection, upkeep: Upkeep, shutdown: &Shutdown) -> Self {
         let (jobs, receiver) = mpsc::channel(JOBS_MAX);
-        let task = WriterTask { database: Some(database), upkeep, jobs: receiver, group: Vec::new() };
+        let task =
+            WriterTask { database: Some(database), upkeep, jobs: receiver, group: Vec::new(), is_failing: false };
         shutdown.spawn(task.run());
         Self { jobs }
     }
@@ -147,6 +148,8 @@ struct WriterTask {
     jobs: mpsc::Receiver<Box<dyn Job>>,
     /// The jobs of the next transaction. After a failed one they begin with those that must run again.
     group: Vec<Box<dyn Job>>,
+    /// Whether the last transaction failed.
+    is_failing: bool,
 }
 
 impl WriterTask {
@@ -180,15 +183,24 @@ impl WriterTask {
             Ok(done) => done,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
+        self.log(&database, &result);
         match result {
             Ok(()) => group.into_iter().for_each(Job::committed),
-            Err(error) => {
-                let path = database.path().unwrap_or_default();
-                error!(path, "Could not write to the database {path}: {error}");
-                self.group = group.into_iter().filter(|job| job.is_retried()).collect();
-            }
+            Err(_) => self.group = group.into_iter().filter(|job| job.is_retried()).collect(),
         }
         self.database = Some(database);
+    }
+
+    /// Logs the first of several failures as an error and the others at debug: a full disk fails every transaction.
+    fn log(&mut self, database: &Connection, result: &Result<()>) {
+        let path = database.path().unwrap_or_default();
+        let was_failing = std::mem::replace(&mut self.is_failing, result.is_err());
+        match result {
+            Err(error) if was_failing => debug!(path, "Could not write to the database {path}: {error}"),
+            Err(error) => error!(path, "Could not write to the database {path}: {error}"),
+            Ok(()) if was_failing => info!(path, "Writing to the database {path} works again"),
+            Ok(()) => {}
+        }
     }
 }
 
