@@ -4,6 +4,7 @@
 //! [`open`] opens a database so that a commit which returned is on disk. [`Writer`] is the one task that writes to it:
 //! what waits together is committed together, and so shares one fsync.
 
+mod job;
 mod open;
 mod writer;
 

@@ -8,6 +8,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
+use crate::job::{Job, Once, Retried};
+
 /// Jobs that share one commit: enough to hide the fsync, few enough to bound the wait.
 const GROUP_MAX: usize = 256;
 /// Jobs that wait for the writer; beyond it, callers wait.
@@ -62,8 +64,7 @@ impl Writer {
         work: impl FnOnce(&Connection, i64) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, WriteError> {
         let (reply, answer) = oneshot::channel();
-        let job = Once { work: Some(work), result: None, reply };
-        self.jobs.send(Box::new(job)).await.map_err(|_| WriteError::Stopping)?;
+        self.jobs.send(Box::new(Once::new(work, reply))).await.map_err(|_| WriteError::Stopping)?;
         // The task drops the replies of a transaction that failed.
         answer.await.map_err(|_| WriteError::Failed)
     }
@@ -72,7 +73,7 @@ impl Writer {
     /// where the disk does, or it fails every later transaction, too. Returns as soon as the writer has the work.
     pub async fn write_with_retry(&self, work: impl FnMut(&Connection, i64) -> Result<()> + Send + 'static) {
         // The task ends only after the last writer, so it is there to take this.
-        self.jobs.send(Box::new(Retried { work })).await.ok();
+        self.jobs.send(Box::new(Retried(work))).await.ok();
     }
 
     /// A writer that does not keep the database open.
@@ -85,59 +86,6 @@ impl WeakWriter {
     /// The writer, unless the last of them is gone.
     pub fn upgrade(&self) -> Option<Writer> {
         self.jobs.upgrade().map(|jobs| Writer { jobs })
-    }
-}
-
-/// Work that waits for a transaction.
-trait Job: Send {
-    fn run(&mut self, database: &Connection, now: i64) -> Result<()>;
-
-    /// Its transaction is on disk.
-    fn committed(self: Box<Self>);
-
-    /// Whether it has to run again after its transaction failed.
-    fn is_retried(&self) -> bool;
-}
-
-struct Once<W, T> {
-    work: Option<W>,
-    result: Option<T>,
-    reply: oneshot::Sender<T>,
-}
-
-impl<T: Send, W: FnOnce(&Connection, i64) -> Result<T> + Send> Job for Once<W, T> {
-    fn run(&mut self, database: &Connection, now: i64) -> Result<()> {
-        if let Some(work) = self.work.take() {
-            self.result = Some(work(database, now)?);
-        }
-        Ok(())
-    }
-
-    fn committed(self: Box<Self>) {
-        if let Some(result) = self.result {
-            // A caller that has gone away needs no answer.
-            self.reply.send(result).ok();
-        }
-    }
-
-    fn is_retried(&self) -> bool {
-        false
-    }
-}
-
-struct Retried<W> {
-    work: W,
-}
-
-impl<W: FnMut(&Connection, i64) -> Result<()> + Send> Job for Retried<W> {
-    fn run(&mut self, database: &Connection, now: i64) -> Result<()> {
-        (self.work)(database, now)
-    }
-
-    fn committed(self: Box<Self>) {}
-
-    fn is_retried(&self) -> bool {
-        true
     }
 }
 
