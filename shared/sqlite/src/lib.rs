@@ -1,7 +1,7 @@
 //! SQLite files that are opened in one way, and a writer that shares one commit among many. The only crate that names
 //! rusqlite.
 //!
-//! [`open`] opens a database so that a commit which returned is on disk. [`Writer`] is the one task that writes to it:
+//! [`open()`] opens a database so that a commit which returned is on disk. [`Writer`] is the one task that writes to it:
 //! what waits together is committed together, and so shares one fsync.
 
 mod job;

@@ -39,7 +39,7 @@ const CHANNEL_WINDOW: u16 = 512;
 const QUIET_TIME: Duration = Duration::from_secs(1);
 /// Longest wait until a chunk that was given back is in the queue again.
 const GIVE_BACK_TIME: Duration = Duration::from_secs(5);
-/// The pause between two looks whether it is.
+/// How often to look whether it is.
 const GIVE_BACK_LOOK_PERIOD: Duration = Duration::from_millis(1);
 
 /// A scan of the dead letters.
