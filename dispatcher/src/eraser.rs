@@ -7,7 +7,7 @@ use std::time::Duration;
 use channels::Found;
 use chassis::now;
 use jiff::{SignedDuration, Timestamp};
-use queue::{DeadLetter, OpenError, Queue};
+use queue::{DeadLetter, Queue, QueueError};
 use tracing::{info, warn};
 
 use crate::app::App;
@@ -28,7 +28,7 @@ enum Trouble {
     #[error("{0}")]
     Store(#[from] channels::StoreError),
     #[error("{0}")]
-    Queue(#[from] OpenError),
+    Queue(#[from] QueueError),
 }
 
 /// Works until a stop is asked for. Each dispatcher does; who comes second finds the dead letters locked.
@@ -76,7 +76,7 @@ async fn sweep(app: &App, queue: &Queue) -> Result<usize, Trouble> {
         let found = among(app, batch).await?;
         erased += found.len();
         found.iter().for_each(|_| app.metrics.forgotten(Forgotten::Erased));
-        scan.forget(found).await?;
+        scan.remove(found).await?;
     }
     scan.finish().await?;
     Ok(erased)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chassis::{Backoff, dice, now};
 use event::{Envelope, Letter};
-use queue::{Confirmed, Place, Taken, Tier};
+use queue::{Confirmed, QueueName, Taken, Tier};
 use tracing::{debug, error, warn};
 
 use crate::app::App;
@@ -51,7 +51,7 @@ pub(crate) async fn settle(app: Arc<App>, held: Held<Taken>, remainder: Remainde
 
 async fn retry(app: &App, copy: Envelope, tier: Tier, cause: &Cause) -> Option<Confirmed> {
     let delay_ms = tier.delay().as_millis();
-    let confirmed = publish(app, Place::Retry(copy.class, tier), &copy).await?;
+    let confirmed = publish(app, QueueName::Retry(copy.class, tier), &copy).await?;
     app.metrics.retried(tier);
     warn!(
         event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address, attempts = copy.attempts, delay_ms,
@@ -62,7 +62,7 @@ async fn retry(app: &App, copy: Envelope, tier: Tier, cause: &Cause) -> Option<C
 
 async fn make_room(app: &App, copy: Envelope, tier: Tier) -> Option<Confirmed> {
     let delay_ms = tier.delay().as_millis();
-    let confirmed = publish(app, Place::Retry(copy.class, tier), &copy).await?;
+    let confirmed = publish(app, QueueName::Retry(copy.class, tier), &copy).await?;
     app.metrics.made_room(tier);
     debug!(event.id = %copy.id, trace_id = copy.trace_id(), channel = %copy.address, delay_ms, "Event {} makes room for others", copy.id);
     Some(confirmed)
@@ -73,7 +73,7 @@ async fn park(app: &App, copy: Envelope, reason: Reason, cause: Option<&Cause>) 
     let (status, answer) = cause.map(Cause::answer).unwrap_or_default();
     let letter = Letter { reason: reason.as_str().to_owned(), status, answer: answer.to_owned(), parked_at: now() };
     let copy = Envelope { letter: Some(letter), ..copy };
-    let confirmed = publish(app, Place::Dead, &copy).await?;
+    let confirmed = publish(app, QueueName::Dead, &copy).await?;
     app.metrics.dead_letter(reason);
     error!(
         event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address, attempts = copy.attempts, status,
@@ -83,7 +83,7 @@ async fn park(app: &App, copy: Envelope, reason: Reason, cause: Option<&Cause>) 
 }
 
 /// Goes on until the copy is confirmed; `None` when the process stops first.
-async fn publish(app: &App, place: Place, copy: &Envelope) -> Option<Confirmed> {
+async fn publish(app: &App, place: QueueName, copy: &Envelope) -> Option<Confirmed> {
     let mut failures = 0;
     loop {
         match app.publisher.publish(place, copy).await {

@@ -9,7 +9,7 @@ use dispatcher::{Allowed, Destination};
 use event::Class;
 use jiff::Timestamp;
 use prometheus::Registry;
-use queue::{Broker, OpenError, Place, Queue, QueueSettings};
+use queue::{Broker, Queue, QueueError, QueueName, QueueSettings};
 
 use crate::failure::Failure;
 use crate::logging::CommandLogging;
@@ -149,7 +149,7 @@ impl Doctor {
         let queue = match Queue::open(&self.queue, metrics, shutdown).await {
             Ok(queue) => queue,
             Err(error) => {
-                let is_mismatch = matches!(error, OpenError::Mismatch { .. });
+                let is_mismatch = matches!(error, QueueError::Mismatch { .. });
                 let next_step = if is_mismatch { "do that in this order" } else { "correct QUEUE_URL" };
                 findings.wrong("queue", error.to_string(), next_step);
                 return Ok(());
@@ -162,18 +162,18 @@ impl Doctor {
         let depths = queue.depths().await?;
         findings.ok("queue", format!("reached, all {} queues are as this version declares them", depths.len()));
         for (class, takers) in queue.takers().await? {
-            let waiting = depth(&depths, Place::Class(class));
+            let waiting = depth(&depths, QueueName::Class(class));
             if takers == 0 {
                 let text = format!("no dispatcher takes {} ({waiting} waiting)", class.as_str());
                 findings.wrong("queue", text, "start a dispatcher; `ops status` shows those that run");
             }
         }
-        let dead = depth(&depths, Place::Dead);
+        let dead = depth(&depths, QueueName::Dead);
         if dead > 0 {
             let next_step = "`ops dead-letters list` shows them, `ops dead-letters show ID` explains one";
             findings.wrong("queue", format!("{} for a person to look at", counted(dead, "dead letter")), next_step);
         }
-        let waiting: u64 = Class::ALL.map(|class| depth(&depths, Place::Class(class))).iter().sum();
+        let waiting: u64 = Class::ALL.map(|class| depth(&depths, QueueName::Class(class))).iter().sum();
         findings.ok("queue", format!("{} waiting", counted(waiting, "envelope")));
         Ok(())
     }
@@ -305,6 +305,6 @@ fn clock(findings: &mut Findings, other: &str, time: Option<Timestamp>) {
     }
 }
 
-fn depth(depths: &[(Place, u64)], place: Place) -> u64 {
+fn depth(depths: &[(QueueName, u64)], place: QueueName) -> u64 {
     depths.iter().find(|(one, _)| *one == place).map_or(0, |(_, waiting)| *waiting)
 }

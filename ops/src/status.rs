@@ -7,7 +7,7 @@ use ::channels::{ChannelStore, ChannelsSettings};
 use chassis::Shutdown;
 use clap::Args;
 use prometheus::Registry;
-use queue::{Place, Queue, QueueSettings};
+use queue::{Queue, QueueName, QueueSettings};
 use serde_json::{Value, json};
 
 use crate::dead_letters::count_by_reason;
@@ -68,8 +68,8 @@ impl Status {
     async fn read(&self, queue: &Queue, store: &ChannelStore) -> Result<Value, Failure> {
         let takers: BTreeMap<_, _> = queue.takers().await?.into_iter().collect();
         let queues = queue.depths().await?.into_iter().map(|(place, waiting)| {
-            let takers = if let Place::Class(class) = place { takers.get(&class).copied() } else { None };
-            json!({ "queue": place.queue(), "waiting": waiting, "consumers": takers })
+            let takers = if let QueueName::Class(class) = place { takers.get(&class).copied() } else { None };
+            json!({ "queue": place.as_str(), "waiting": waiting, "consumers": takers })
         });
         let reports = store.reports().await?;
         let reports = reports.iter().filter_map(|report| serde_json::from_str(report).ok());

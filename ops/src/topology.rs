@@ -26,7 +26,7 @@ async fn show(queue: &Queue) -> Result<(), Failure> {
     }
     outln!("{:<28} {:>10}", "queue", "waiting")?;
     for (place, envelopes) in queue.depths().await? {
-        outln!("{:<28} {envelopes:>10}", place.queue())?;
+        outln!("{:<28} {envelopes:>10}", place.as_str())?;
     }
     outln!("All queues exist, with the arguments that this version declares.")
 }

@@ -7,7 +7,7 @@ use chassis::{Shutdown, now};
 use clap::Args;
 use event::{Envelope, UNRECOGNIZED};
 use jiff::Timestamp;
-use queue::{DeadLetter, DeadScan, Publisher, Queue, UNDECODABLE};
+use queue::{DeadLetter, DeadLetterScan, Publisher, Queue, UNDECODABLE};
 use tokio::time::Instant;
 
 use super::filter::Filter;
@@ -94,7 +94,7 @@ impl Bulk<'_> {
     /// and loses none.
     async fn scan_once(
         &self,
-        scan: &mut DeadScan,
+        scan: &mut DeadLetterScan,
         parked_before: Option<Timestamp>,
         tally: &mut Tally,
         publisher: &Publisher,
@@ -125,7 +125,7 @@ impl Bulk<'_> {
                 batch.iter().for_each(|letter| tally.add(letter));
                 let finished = std::mem::take(&mut batch);
                 if self.options.yes {
-                    scan.forget(finished).await?;
+                    scan.remove(finished).await?;
                 }
             }
             if is_last {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chassis::now;
-use queue::{DeadLetter, DeadScan, Queue};
+use queue::{DeadLetter, DeadLetterScan, Queue};
 
 use super::filter::Filter;
 use crate::failure::Failure;
@@ -42,7 +42,7 @@ pub(super) async fn first_match(queue: &Queue, filter: &Filter) -> Result<Option
 }
 
 /// The next dead letter of a scan that matches a filter.
-pub(super) async fn next_match(scan: &mut DeadScan, filter: &Filter) -> Result<Option<DeadLetter>, Failure> {
+pub(super) async fn next_match(scan: &mut DeadLetterScan, filter: &Filter) -> Result<Option<DeadLetter>, Failure> {
     while let Some(letter) = scan.next().await? {
         if filter.matches(&letter, now()) {
             return Ok(Some(letter));

@@ -10,7 +10,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use event::Address;
 use hyper::Uri;
 use prometheus::Registry;
-use queue::{Place, Queue, QueueSettings};
+use queue::{Queue, QueueName, QueueSettings};
 
 use crate::dsk::{Behaviour, Dsk};
 use crate::failure::Failure;
@@ -87,7 +87,7 @@ impl Stage {
     /// How many events were parked so far.
     pub(super) async fn parked(&self) -> usize {
         let depths = self.queue.depths().await.unwrap_or_default();
-        let parked = depths.into_iter().find(|(place, _)| *place == Place::Dead).map(|(_, count)| count);
+        let parked = depths.into_iter().find(|(place, _)| *place == QueueName::Dead).map(|(_, count)| count);
         parked.and_then(|count| usize::try_from(count).ok()).unwrap_or_default().saturating_sub(self.parked_before)
     }
 

@@ -1,50 +1,56 @@
-//! The queue on RabbitMQ: two connections (a broker in alarm stops reading the one that publishes), each with its own
-//! supervisor, because lapin's recovery leaves consumers silent where it gives up.
+//! The queue on RabbitMQ. It has two connections, because a broker in alarm stops reading from one that publishes. Each
+//! has a supervisor of our own, because lapin's recovery leaves consumers silent when it gives up.
 
 mod broker;
 mod consumer;
-mod dead;
 mod declare;
 mod link;
 mod rounds;
+mod scan;
+mod session;
 mod take;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::{Secret, Shutdown};
 use event::Class;
+use lapin::Connection;
 use tokio::sync::mpsc;
 
-use crate::metrics::{DEPTHS_PERIOD, Side};
-use crate::{Metrics, OpenError, Place, Publisher, Taker};
+use crate::error::QueueError;
+use crate::metrics::{DEPTHS_PERIOD, Metrics, Side};
+use crate::publisher::Publisher;
+use crate::queue_name::QueueName;
+use crate::taker::Taker;
 pub use broker::Broker;
-pub(crate) use dead::DeadScan;
-use link::{Declarations, Link};
+use link::{BrokerLink, Declarations};
+pub(crate) use scan::AmqpScan;
 
-/// Publishing tasks, each with an AMQP channel of its own. Under 256 connections two are as fast as four and spend a tenth
-/// less on each event, because their rounds are larger; one is slower (`bench accept`).
+/// Publishing tasks, each with an AMQP channel of its own. Under 256 connections two tasks are as fast as four and spend a
+/// tenth less on each event, because their rounds are larger. One task is slower (`bench accept`).
 const PUBLISHING_TASKS: usize = 2;
-/// Requests that wait for a publishing task; beyond it callers wait. One request is one notification's share.
+/// Requests that wait for a publishing task; beyond it, callers wait. A request is one notification's share.
 const REQUESTS_MAX: usize = 256;
-/// How long a start waits for the broker: long enough to meet a mismatched queue, short enough for an orchestrator.
+/// How long a start waits for the broker: long enough to find a mismatched queue, short enough for an orchestrator.
 const START_WAIT: Duration = Duration::from_secs(5);
 
-/// RabbitMQ.
+/// The queue on RabbitMQ.
 #[derive(Debug)]
-pub(crate) struct Amqp {
-    publishing: Link,
-    taking: Link,
+pub(crate) struct AmqpQueue {
+    publishing: BrokerLink,
+    taking: BrokerLink,
     publisher: Publisher,
     metrics: Metrics,
     shutdown: Shutdown,
 }
 
-impl Amqp {
-    pub(crate) async fn open(url: Secret, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, OpenError> {
+impl AmqpQueue {
+    pub(crate) async fn open(url: Secret, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, QueueError> {
         let declarations = Declarations::default();
-        let publishing = Link::start((url.clone(), Side::Publish), declarations.clone(), metrics.clone(), shutdown);
-        let taking = Link::start((url, Side::Take), declarations, metrics.clone(), shutdown);
+        let publishing = BrokerLink::start(url.clone(), Side::Publish, declarations.clone(), metrics.clone(), shutdown);
+        let taking = BrokerLink::start(url, Side::Take, declarations, metrics.clone(), shutdown);
         tokio::try_join!(publishing.first_outcome(START_WAIT), taking.first_outcome(START_WAIT))?;
         let tasks = (0..PUBLISHING_TASKS).map(|_| {
             let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
@@ -53,9 +59,9 @@ impl Amqp {
             requests
         });
         let publisher = Publisher::new(tasks.collect());
-        let amqp = Self { publishing, taking, publisher, metrics, shutdown: shutdown.clone() };
-        amqp.watch_depths();
-        Ok(amqp)
+        let queue = Self { publishing, taking, publisher, metrics, shutdown: shutdown.clone() };
+        queue.watch_depths();
+        Ok(queue)
     }
 
     pub(crate) fn publisher(&self) -> Publisher {
@@ -63,7 +69,7 @@ impl Amqp {
     }
 
     pub(crate) fn taker(&self, class: Class, window: u16) -> Taker {
-        let (task, taker) = take::Take::new(self.taking.clone(), (class, window), self.metrics.clone());
+        let (task, taker) = take::AmqpTaker::new(self.taking.clone(), class, window, self.metrics.clone());
         self.shutdown.spawn(task.run(self.shutdown.clone()));
         taker
     }
@@ -76,29 +82,30 @@ impl Amqp {
         }
     }
 
-    pub(crate) async fn depths(&self) -> Result<Vec<(Place, u64)>, OpenError> {
-        let connection = self.publishing.current().ok_or_else(|| OpenError::Away("no connection".to_owned()))?;
+    pub(crate) async fn depths(&self) -> Result<Vec<(QueueName, u64)>, QueueError> {
+        let connection = connection(&self.publishing)?;
         declare::depths(&connection).await
     }
 
-    pub(crate) async fn takers(&self) -> Result<Vec<(Class, u32)>, OpenError> {
-        let connection = self.publishing.current().ok_or_else(|| OpenError::Away("no connection".to_owned()))?;
+    pub(crate) async fn takers(&self) -> Result<Vec<(Class, u32)>, QueueError> {
+        let connection = connection(&self.publishing)?;
         declare::takers(&connection).await
     }
 
-    pub(crate) async fn scan_dead_letters(&self) -> Result<DeadScan, OpenError> {
-        let connection = self.taking.current().ok_or_else(|| OpenError::Away("no connection".to_owned()))?;
-        DeadScan::start(connection).await
+    pub(crate) async fn scan_dead_letters(&self) -> Result<AmqpScan, QueueError> {
+        AmqpScan::start(connection(&self.taking)?).await
     }
 
     fn watch_depths(&self) {
-        let (publishing, metrics, shutdown) = (self.publishing.clone(), self.metrics.clone(), self.shutdown.clone());
+        let publishing = self.publishing.clone();
+        let metrics = self.metrics.clone();
+        let shutdown = self.shutdown.clone();
         self.shutdown.spawn(async move {
             loop {
                 if let Some(connection) = publishing.current()
                     && let Ok(depths) = declare::depths(&connection).await
                 {
-                    depths.into_iter().for_each(|(place, envelopes)| metrics.depth(place, envelopes));
+                    depths.into_iter().for_each(|(queue, envelopes)| metrics.depth.set(queue, envelopes));
                 }
                 if !shutdown.pause(DEPTHS_PERIOD).await {
                     return;
@@ -106,4 +113,8 @@ impl Amqp {
             }
         });
     }
+}
+
+fn connection(link: &BrokerLink) -> Result<Arc<Connection>, QueueError> {
+    link.current().ok_or_else(|| QueueError::Away("no connection".to_owned()))
 }

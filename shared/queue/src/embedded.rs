@@ -1,119 +1,112 @@
 //! The queue in files: the same promise on one machine. `Confirmed` means on disk.
 
-mod dead;
-mod files;
+mod locks;
+mod publish;
 mod rows;
+mod scan;
 mod take;
-mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chassis::Shutdown;
 use event::Class;
-use tokio::sync::{Notify, mpsc, oneshot};
+use sqlite::Writer;
+use tokio::sync::{Notify, OnceCell, mpsc};
 
-use crate::metrics::{DEPTHS_PERIOD, Side};
-use crate::publisher::Request;
-use crate::{Metrics, OpenError, Place, Publisher, Taker};
-pub(crate) use dead::DeadScan;
-use writer::Job;
+use crate::error::QueueError;
+use crate::metrics::{DEPTHS_PERIOD, Metrics, Side};
+use crate::publisher::{PublishRequest, Publisher};
+use crate::queue_name::QueueName;
+use crate::taker::Taker;
+pub(crate) use scan::EmbeddedScan;
 
-/// Requests that wait for the writer; beyond it callers wait.
+/// Requests that wait for the publishing task; beyond it, callers wait.
 const REQUESTS_MAX: usize = 1_024;
 
 /// A queue in a folder.
 #[derive(Debug)]
-pub(crate) struct Embedded {
+pub(crate) struct EmbeddedQueue {
     folder: PathBuf,
-    requests: mpsc::Sender<Request>,
-    jobs: mpsc::UnboundedSender<Job>,
-    /// Rung when something was written, so that takers look at once.
-    written: Arc<Notify>,
+    writer: Writer,
+    requests: mpsc::Sender<PublishRequest>,
+    /// Notified after each publish, so that takers look at once.
+    published: Arc<Notify>,
+    /// Set once the envelopes that an earlier process left in flight wait again.
+    released: Arc<OnceCell<()>>,
     lock: Mutex<Option<File>>,
     metrics: Metrics,
     shutdown: Shutdown,
 }
 
-impl Embedded {
-    pub(crate) fn open(folder: &Path, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, OpenError> {
-        let database = files::open(folder).map_err(|error| files_error(folder, &error))?;
+impl EmbeddedQueue {
+    pub(crate) fn open(folder: &Path, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, QueueError> {
+        let database = sqlite::open(folder, "queue.db", rows::SCHEMA)
+            .map_err(|error| QueueError::Files(format!("{}: {error}", folder.display())))?;
+        let writer = Writer::spawn(database, rows::tidy, shutdown);
+        let published = Arc::new(Notify::new());
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
-        // Unbounded in name only: a taker has one question open, and one settlement for each envelope in hand.
-        let (jobs, job_receiver) = mpsc::unbounded_channel();
-        let written = Arc::new(Notify::new());
-        let writer = writer::Writer::new(database, Arc::clone(&written), metrics.clone());
-        shutdown.spawn(writer.run(receiver, job_receiver));
+        let task = publish::PublishTask::new(writer.clone(), Arc::clone(&published), metrics.clone());
+        shutdown.spawn(task.run(receiver));
         for side in [Side::Publish, Side::Take] {
-            metrics.connected(side, true);
-            metrics.blocked(side, false);
+            metrics.connected.set(side, true);
         }
-        let (folder, lock, shutdown) = (folder.to_owned(), Mutex::new(None), shutdown.clone());
-        let embedded = Self { folder, requests, jobs, written, lock, metrics, shutdown };
-        embedded.watch_depths();
-        Ok(embedded)
+        let queue = Self {
+            folder: folder.to_owned(),
+            writer,
+            requests,
+            published,
+            released: Arc::default(),
+            lock: Mutex::default(),
+            metrics,
+            shutdown: shutdown.clone(),
+        };
+        queue.watch_depths();
+        Ok(queue)
     }
 
     pub(crate) fn publisher(&self) -> Publisher {
         Publisher::new(vec![self.requests.clone()])
     }
 
-    /// The first taker takes the folder's lock; a process holds it for all its classes, until it ends.
-    pub(crate) fn taker(&self, class: Class, window: u16) -> Result<Taker, OpenError> {
+    /// The first taker takes the folder's lock. The process holds it for all its takers until it ends.
+    pub(crate) fn taker(&self, class: Class, window: u16) -> Result<Taker, QueueError> {
         {
-            let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             if lock.is_none() {
-                *lock = Some(files::lock_taking(&self.folder)?);
-                self.jobs.send(Job::ReleaseAll).ok();
+                *lock = Some(locks::lock_taking(&self.folder)?);
             }
         }
-        let written = Arc::clone(&self.written);
-        let (task, taker) = take::Take::new(self.jobs.clone(), written, (class, window), self.metrics.clone());
-        self.shutdown.spawn(task.run());
+        let (task, taker) = take::EmbeddedTaker::new(class, window, self.writer.clone(), self.metrics.clone());
+        self.shutdown.spawn(task.run(Arc::clone(&self.released), Arc::clone(&self.published)));
         Ok(taker)
     }
 
-    pub(crate) async fn depths(&self) -> Result<Vec<(Place, u64)>, OpenError> {
-        self.ask(Job::Depths).await
+    pub(crate) async fn depths(&self) -> Result<Vec<(QueueName, u64)>, QueueError> {
+        Ok(self.writer.write(|database, _| rows::depths(database)).await?)
     }
 
-    pub(crate) async fn scan_dead_letters(&self) -> Result<DeadScan, OpenError> {
-        DeadScan::start(&self.folder, self.jobs.clone()).await
+    pub(crate) async fn scan_dead_letters(&self) -> Result<EmbeddedScan, QueueError> {
+        EmbeddedScan::start(&self.folder, self.writer.clone()).await
     }
 
-    /// Holds nothing of the queue meanwhile: it is closed when the last publisher and taker has gone.
+    /// Keeps nothing open between two looks: the database is closed when the last publisher and taker are gone.
     fn watch_depths(&self) {
-        let (jobs, metrics, shutdown) = (self.jobs.downgrade(), self.metrics.clone(), self.shutdown.clone());
+        let writer = self.writer.downgrade();
+        let metrics = self.metrics.clone();
+        let shutdown = self.shutdown.clone();
         self.shutdown.spawn(async move {
             loop {
-                let (reply, answer) = oneshot::channel();
-                let Some(Ok(())) = jobs.upgrade().map(|jobs| jobs.send(Job::Depths(reply))) else { return };
-                if let Ok(depths) = answer.await {
-                    depths.into_iter().for_each(|(place, envelopes)| metrics.depth(place, envelopes));
+                let Some(writer) = writer.upgrade() else { return };
+                if let Ok(depths) = writer.write(|database, _| rows::depths(database)).await {
+                    depths.into_iter().for_each(|(queue, envelopes)| metrics.depth.set(queue, envelopes));
                 }
+                drop(writer);
                 if !shutdown.pause(DEPTHS_PERIOD).await {
                     return;
                 }
             }
         });
     }
-
-    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, OpenError> {
-        ask(&self.jobs, job).await
-    }
-}
-
-/// Asks the writer.
-async fn ask<T>(
-    jobs: &mpsc::UnboundedSender<Job>,
-    job: impl FnOnce(oneshot::Sender<T>) -> Job,
-) -> Result<T, OpenError> {
-    let (reply, answer) = oneshot::channel();
-    jobs.send(job(reply)).ok();
-    answer.await.map_err(|_| OpenError::Files("the question could not be answered; see the log".to_owned()))
-}
-
-fn files_error(folder: &Path, error: &rusqlite::Error) -> OpenError {
-    OpenError::Files(format!("{}: {error}", folder.display()))
 }

@@ -6,72 +6,75 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ack {
     pub(crate) tag: u64,
-    /// Also acknowledges every outstanding tag below.
+    /// Whether it acknowledges every outstanding tag below, too.
     pub(crate) multiple: bool,
 }
 
 /// The tags of one AMQP channel that are not acknowledged yet.
 ///
 /// Acknowledging a tag twice closes the AMQP channel and hands its whole window out again, so a tag leaves the
-/// ledger in the moment its acknowledgement is made.
+/// ledger at the moment when its acknowledgement is made.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    tags: BTreeMap<u64, State>,
+    tags: BTreeMap<u64, TagState>,
     settled: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Open,
+enum TagState {
+    Unsettled,
     Settled,
 }
 
 impl Ledger {
-    /// A tag was handed out.
+    /// The broker handed out a tag.
     pub(crate) fn arrive(&mut self, tag: u64) {
-        self.tags.insert(tag, State::Open);
+        self.tags.insert(tag, TagState::Unsettled);
     }
 
-    /// A tag may be acknowledged.
+    /// Notes that a tag may be acknowledged.
     pub(crate) fn settle(&mut self, tag: u64) {
-        if let Some(state @ State::Open) = self.tags.get_mut(&tag) {
-            *state = State::Settled;
+        if let Some(state @ TagState::Unsettled) = self.tags.get_mut(&tag) {
+            *state = TagState::Settled;
             self.settled += 1;
         }
     }
 
-    /// A tag was given back by itself.
-    pub(crate) fn forget(&mut self, tag: u64) {
-        if self.tags.remove(&tag) == Some(State::Settled) {
+    /// Removes a tag that is given back on its own.
+    pub(crate) fn remove(&mut self, tag: u64) {
+        if self.tags.remove(&tag) == Some(TagState::Settled) {
             self.settled -= 1;
         }
     }
 
-    /// Not acknowledged: what the broker counts against our window.
+    /// How many tags are not acknowledged. The broker counts them against our window.
     pub(crate) fn len(&self) -> usize {
         self.tags.len()
     }
 
-    /// Settled and not acknowledged.
+    /// How many tags are settled and not acknowledged.
     pub(crate) fn settled(&self) -> usize {
         self.settled
     }
 
-    /// Which tags to give back with `multiple`, one after the other, so that each takes at most `chunk` along.
+    /// The tags to give back with `multiple`, one after the other, so that each gives back at most `chunk` tags.
     pub(crate) fn chunks(&self, chunk: usize) -> Vec<u64> {
         let tags: Vec<u64> = self.tags.keys().copied().collect();
         tags.chunks(chunk).filter_map(|chunk| chunk.last().copied()).collect()
     }
 
-    /// What to send now: one frame for all below the lowest open tag, one frame each past a gap.
+    /// What to send now: one frame for all tags below the lowest unsettled one, and one frame for each settled tag above.
     pub(crate) fn acknowledge(&mut self) -> Vec<Ack> {
-        let lowest_open = self.tags.iter().find(|(_, state)| **state == State::Open).map_or(u64::MAX, |(tag, _)| *tag);
-        let past_the_gap = self.tags.split_off(&lowest_open);
+        let lowest_unsettled =
+            self.tags.iter().find(|(_, state)| **state == TagState::Unsettled).map_or(u64::MAX, |(tag, _)| *tag);
+        let above = self.tags.split_off(&lowest_unsettled);
         let mut acks: Vec<Ack> =
             self.tags.last_key_value().map(|(tag, _)| Ack { tag: *tag, multiple: true }).into_iter().collect();
-        self.tags = past_the_gap;
+        self.tags = above;
         acks.extend(
-            self.tags.extract_if(.., |_, state| *state == State::Settled).map(|(tag, _)| Ack { tag, multiple: false }),
+            self.tags
+                .extract_if(.., |_, state| *state == TagState::Settled)
+                .map(|(tag, _)| Ack { tag, multiple: false }),
         );
         self.settled = 0;
         acks
@@ -87,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_settled_prefix_takes_one_frame_and_a_gap_is_stepped_over() {
+    fn a_settled_prefix_takes_one_frame_and_tags_above_a_gap_take_one_each() {
         let mut ledger = Ledger::default();
         (1..=6).for_each(|tag| ledger.arrive(tag));
         [1, 2, 4, 6].into_iter().for_each(|tag| ledger.settle(tag));
@@ -101,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_goes_in_chunks_that_leave_none_out() {
+    fn chunks_that_are_given_back_leave_no_tag_out() {
         let mut ledger = Ledger::default();
         (1..=70).filter(|tag| tag % 10 != 0).for_each(|tag| ledger.arrive(tag));
 

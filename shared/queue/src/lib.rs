@@ -1,27 +1,34 @@
 //! The queue between ingest and dispatcher: RabbitMQ, or SQLite on one machine. The only crate that names lapin.
 //!
 //! [`Queue::open`] gives a [`Publisher`], whose [`Confirmed`] is the proof that an event is safe, and for each class a
-//! [`Taker`], whose [`Taken`] envelopes stay the queue's until they are acknowledged.
+//! [`Taker`], whose [`Taken`] envelopes belong to the queue until they are acknowledged.
 
 mod amqp;
-mod dead;
+mod dead_letter;
 mod embedded;
-mod in_hand;
+mod error;
+mod feed;
+mod in_flight;
 mod ledger;
 mod metrics;
-mod open;
-mod place;
 mod publisher;
+mod queue;
+mod queue_name;
+mod scan;
 mod settings;
+mod stand_in;
 mod taker;
 mod topology;
 
 pub use amqp::Broker;
-pub use dead::{DeadLetter, DeadScan, QUEUE_REASONS, UNDECODABLE};
+pub use dead_letter::{DeadLetter, QUEUE_REASONS};
+pub use error::QueueError;
 pub use metrics::Metrics;
-pub use open::{OpenError, Queue};
-pub use place::{Place, Tier};
 pub use publisher::{Confirmed, PublishError, Publisher};
+pub use queue::Queue;
+pub use queue_name::{QueueName, Tier};
+pub use scan::DeadLetterScan;
 pub use settings::QueueSettings;
+pub use stand_in::UNDECODABLE;
 pub use taker::{Taken, Taker};
 pub use topology::{Argument, CLASS_TTL, DEAD_TTL, QueueSpec, topology};

@@ -1,38 +1,53 @@
-//! What the queue counts.
+//! What the queue counts, whichever back end it has.
 
 use std::time::Duration;
 
-use chassis::Registrar;
+use chassis::{Counter, Counters, Gauges, Histogram, Label};
 use event::Class;
-use prometheus::{Histogram, IntCounter, IntCounterVec, IntGaugeVec, Registry, exponential_buckets};
 
-use crate::{Place, PublishError};
+use crate::publisher::PublishError;
+use crate::queue_name::QueueName;
 
-/// How often queue depths are asked for.
+/// How often the queues' depths are read.
 pub(crate) const DEPTHS_PERIOD: Duration = Duration::from_secs(15);
 
-/// What the queue counts, whichever back end it has.
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    connected: IntGaugeVec,
-    blocked: IntGaugeVec,
-    published: IntCounterVec,
-    round_seconds: Histogram,
-    taken: IntCounterVec,
-    redelivered: IntCounter,
-    joined: IntCounter,
-    depth: IntGaugeVec,
+chassis::metrics! {
+    /// What the queue counts, whichever back end it has.
+    pub struct Metrics("queue") {
+        /// 1 while there is a connection to the queue.
+        connected: Gauges<Side>,
+        /// 1 while an alarm of the broker stops our publishing.
+        blocked: Gauges<Side>,
+        /// Envelopes published, by outcome.
+        published_total: Counters<PublishOutcome>,
+        /// Time from a round's first publish to its last confirm.
+        // 0.5 ms to 8 s: a confirmed write takes about 5 ms on one machine, and a round is given up after seconds.
+        round_seconds: Histogram = [
+            0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192,
+        ],
+        /// Envelopes taken from the queue.
+        taken_total: Counters<ClassLabel>,
+        /// Envelopes that the broker handed out again.
+        redelivered_total: Counter,
+        /// Envelopes that joined the same event, which was already in flight.
+        joined_total: Counter,
+        /// Envelopes that wait in a queue and are not in flight.
+        depth: Gauges<QueueName>,
+    }
 }
 
-/// Which of our connections: they are separate, so that a broker in alarm cannot stop our acknowledgements.
+/// One of our two connections. They are separate, so that a broker in alarm cannot stop our acknowledgements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Publish,
     Take,
 }
 
-impl Side {
-    pub(crate) const fn as_str(self) -> &'static str {
+impl Label for Side {
+    const NAME: &'static str = "side";
+    const ALL: &'static [Self] = &[Self::Publish, Self::Take];
+
+    fn as_str(self) -> &'static str {
         match self {
             Self::Publish => "publish",
             Self::Take => "take",
@@ -40,66 +55,45 @@ impl Side {
     }
 }
 
-impl Metrics {
-    /// Registers all of them, each label value at 0.
-    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let new = Registrar(registry);
-        // 0.5 ms to 8 s: a confirmed write is about 5 ms on one machine, and a round is given up after seconds.
-        let buckets = exponential_buckets(0.000_5, 2.0, 15)?;
-        let rounds = "Time from a round's first publish to its last confirm.";
-        let metrics = Self {
-            connected: new.gauges("queue_connected", "1 while there is a connection to the queue.", "side")?,
-            blocked: new.gauges("queue_blocked", "1 while the broker's alarm stops our publishing.", "side")?,
-            published: new.counters("queue_published_total", "Envelopes published, by outcome.", "outcome")?,
-            round_seconds: new.histogram("queue_round_seconds", rounds, buckets)?,
-            taken: new.counters("queue_taken_total", "Envelopes taken from the queue.", "class")?,
-            redelivered: new.counter("queue_redelivered_total", "Envelopes the broker handed out again.")?,
-            joined: new.counter("queue_joined_total", "Envelopes that joined the same event already in hand.")?,
-            depth: new.gauges("queue_depth", "Envelopes that wait in a queue and are in nobody's hand.", "queue")?,
-        };
-        metrics.start_at_zero();
-        Ok(metrics)
-    }
+/// How a publish ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PublishOutcome(pub(crate) Result<(), PublishError>);
 
-    /// A series that has nothing to say yet reads 0 instead of missing.
-    fn start_at_zero(&self) {
-        for side in [Side::Publish, Side::Take] {
-            self.connected(side, false);
-            self.blocked(side, false);
-        }
-        Place::all().for_each(|place| self.depth(place, 0));
-        PublishError::ALL.into_iter().for_each(|error| self.published(Err(error), 0));
-        self.published(Ok(()), 0);
-        Class::ALL.into_iter().for_each(|class| self.taken.with_label_values(&[class.as_str()]).inc_by(0));
-    }
+impl Label for PublishOutcome {
+    const NAME: &'static str = "outcome";
+    const ALL: &'static [Self] = &[
+        Self(Ok(())),
+        Self(Err(PublishError::Away)),
+        Self(Err(PublishError::Blocked)),
+        Self(Err(PublishError::Refused)),
+        Self(Err(PublishError::Unroutable)),
+        Self(Err(PublishError::TimedOut)),
+        Self(Err(PublishError::Stopping)),
+    ];
 
-    pub(crate) fn connected(&self, side: Side, is_connected: bool) {
-        self.connected.with_label_values(&[side.as_str()]).set(is_connected.into());
+    fn as_str(self) -> &'static str {
+        self.0.map_or_else(PublishError::as_str, |()| "confirmed")
     }
+}
 
-    pub(crate) fn blocked(&self, side: Side, is_blocked: bool) {
-        self.blocked.with_label_values(&[side.as_str()]).set(is_blocked.into());
+/// The class of an envelope.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClassLabel(pub(crate) Class);
+
+impl Label for ClassLabel {
+    const NAME: &'static str = "class";
+    const ALL: &'static [Self] = &[Self(Class::Messages), Self(Class::Updates)];
+
+    fn as_str(self) -> &'static str {
+        self.0.as_str()
     }
+}
 
-    pub(crate) fn published(&self, outcome: Result<(), PublishError>, envelopes: usize) {
-        let label = outcome.map_or_else(PublishError::as_str, |()| "confirmed");
-        self.published.with_label_values(&[label]).inc_by(envelopes as u64);
-    }
+impl Label for QueueName {
+    const NAME: &'static str = "queue";
+    const ALL: &'static [Self] = &QueueName::ALL;
 
-    pub(crate) fn round(&self, took: Duration) {
-        self.round_seconds.observe(took.as_secs_f64());
-    }
-
-    pub(crate) fn taken(&self, class: Class, was_redelivered: bool) {
-        self.taken.with_label_values(&[class.as_str()]).inc();
-        self.redelivered.inc_by(was_redelivered.into());
-    }
-
-    pub(crate) fn joined(&self) {
-        self.joined.inc();
-    }
-
-    pub(crate) fn depth(&self, place: Place, envelopes: u64) {
-        self.depth.with_label_values(&[place.queue()]).set(i64::try_from(envelopes).unwrap_or(i64::MAX));
+    fn as_str(self) -> &'static str {
+        QueueName::as_str(self)
     }
 }

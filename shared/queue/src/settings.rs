@@ -1,6 +1,6 @@
 //! Where the queue is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chassis::{Problem, Secret, read_secret};
 use clap::Args;
@@ -17,54 +17,54 @@ pub struct QueueSettings {
     pub queue_url_file: Option<PathBuf>,
 }
 
-/// What is used when nothing is set: the broker that a package installs.
+/// The broker that a package installs on this machine.
 const DEFAULT: &str = "amqp://guest:guest@127.0.0.1:5672/%2f";
 
 /// A queue's address, parsed.
 #[derive(Clone, Debug)]
-pub(crate) enum Location {
+pub(crate) enum QueueLocation {
     Amqp(Secret),
     Embedded(PathBuf),
 }
 
 impl QueueSettings {
-    /// A queue in files.
-    pub fn embedded(directory: &std::path::Path) -> Self {
+    /// The embedded queue in `directory`.
+    pub fn embedded(directory: &Path) -> Self {
         Self { queue_url: Some(Secret::new(format!("embedded:{}", directory.display()))), queue_url_file: None }
     }
 
-    /// A queue at that address.
+    /// The queue at `url`.
     pub fn at(url: impl Into<String>) -> Self {
         Self { queue_url: Some(Secret::new(url)), queue_url_file: None }
     }
 
-    /// Says what is wrong with them, if anything.
+    /// Checks that the settings name a queue.
     pub fn check(&self) -> Result<(), Problem> {
         self.location().map(|_| ())
     }
 
-    /// A queue in files is needed: says what is wrong if it is none.
+    /// Checks that the settings name an embedded queue.
     pub fn check_embedded(&self) -> Result<(), Problem> {
         match self.location()? {
-            Location::Embedded(_) => Ok(()),
-            Location::Amqp(_) => Err(Problem::new("QUEUE_URL", "is no queue in files", "write embedded:DIR")),
+            QueueLocation::Embedded(_) => Ok(()),
+            QueueLocation::Amqp(_) => Err(Problem::new("QUEUE_URL", "is not an embedded queue", "write embedded:DIR")),
         }
     }
 
-    pub(crate) fn location(&self) -> Result<Location, Problem> {
+    pub(crate) fn location(&self) -> Result<QueueLocation, Problem> {
         const RIGHT: &str = "write amqp://user:password@host:5672/vhost or embedded:DIR";
         let given = read_secret("QUEUE_URL", self.queue_url.as_ref(), self.queue_url_file.as_deref())?;
         let url = given.unwrap_or_else(|| Secret::new(DEFAULT));
         if let Some(directory) = url.expose().strip_prefix("embedded:") {
             return match directory {
                 "" => Err(Problem::new("QUEUE_URL", "names no folder", RIGHT)),
-                _ => Ok(Location::Embedded(PathBuf::from(directory))),
+                _ => Ok(QueueLocation::Embedded(PathBuf::from(directory))),
             };
         }
         url.expose()
             .parse::<lapin::uri::AMQPUri>()
-            .map_err(|error| Problem::new("QUEUE_URL", format!("is no queue's address ({error})"), RIGHT))?;
-        Ok(Location::Amqp(url))
+            .map_err(|error| Problem::new("QUEUE_URL", format!("is not the address of a queue ({error})"), RIGHT))?;
+        Ok(QueueLocation::Amqp(url))
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_is_none_is_refused_without_repeating_it() {
+    fn an_invalid_address_is_refused_and_not_repeated_because_it_holds_a_password() {
         let problem = QueueSettings::at("http://guest:pa55word@host").check().unwrap_err().to_string();
 
         assert!(problem.contains("QUEUE_URL") && problem.contains("amqp://"), "{problem}");

@@ -1,41 +1,37 @@
-//! Taking: what comes out of the queue stays the queue's until it is acknowledged.
+//! Taking: an envelope that was taken belongs to the queue until it is acknowledged.
 
-use bytes::Bytes;
-use chassis::now;
-use event::{Address, Class, DecodeError, Envelope, EventId, EventType, Lane};
+use event::{DecodeError, Envelope, EventId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::UNDECODABLE;
-
-/// Takes the envelopes of one class, at most a window of them at once.
+/// Takes the envelopes of one class, with at most a window of them in flight.
 #[derive(Debug)]
 pub struct Taker {
-    pub(crate) taken: mpsc::Receiver<Taken>,
-    pub(crate) orders: mpsc::Sender<Order>,
-    /// Counts the times that everything was given back.
-    pub(crate) round: u64,
+    taken: mpsc::Receiver<Taken>,
+    commands: mpsc::Sender<TakerCommand>,
+    /// Counts how often everything was given back.
+    round: u64,
 }
 
-/// What a taker can be told.
+/// What a [`Taker`] asks of its back end.
 #[derive(Debug)]
-pub(crate) enum Order {
-    /// Take nothing until told to resume; what is in hand stays in hand.
+pub(crate) enum TakerCommand {
+    /// Take nothing until `Resume`. What is in flight stays in flight.
     Hold,
     /// Take again.
     Resume,
-    /// Acknowledge what is settled, give back the rest in its order, and take again in a new round, whose number is
-    /// the answer.
+    /// Acknowledge what is settled, give back the rest in its order, and take again in a new round. The answer is the
+    /// round's number.
     GiveBack(oneshot::Sender<u64>),
-    /// Take nothing any more; acknowledge what is settled, give back the rest, then answer.
+    /// Acknowledge what is settled, give back the rest in its order, take nothing more, and answer.
     Finish(oneshot::Sender<()>),
 }
 
 impl Taker {
-    pub(crate) fn new(taken: mpsc::Receiver<Taken>, orders: mpsc::Sender<Order>) -> Self {
-        Self { taken, orders, round: 0 }
+    pub(crate) fn new(taken: mpsc::Receiver<Taken>, commands: mpsc::Sender<TakerCommand>) -> Self {
+        Self { taken, commands, round: 0 }
     }
 
-    /// The next envelope; `None` once the process stops.
+    /// Waits for the next envelope; `None` once the process stops.
     pub async fn take(&mut self) -> Option<Taken> {
         loop {
             let taken = self.taken.recv().await?;
@@ -45,7 +41,7 @@ impl Taker {
         }
     }
 
-    /// At least one envelope, and all that wait beside it, up to `limit`. 0 once the process stops.
+    /// Waits for an envelope and takes all that wait beside it, up to `limit`. Returns 0 once the process stops.
     pub async fn take_many(&mut self, into: &mut Vec<Taken>, limit: usize) -> usize {
         loop {
             let count = self.taken.recv_many(into, limit).await;
@@ -56,21 +52,21 @@ impl Taker {
         }
     }
 
-    /// Takes nothing until told to resume; what is in hand stays in hand.
+    /// Takes nothing until [`Self::resume`]. What is in flight stays in flight.
     pub async fn hold(&self) {
-        self.orders.send(Order::Hold).await.ok();
+        self.commands.send(TakerCommand::Hold).await.ok();
     }
 
     /// Takes again.
     pub async fn resume(&self) {
-        self.orders.send(Order::Resume).await.ok();
+        self.commands.send(TakerCommand::Resume).await.ok();
     }
 
-    /// Acknowledges what is settled, gives back the rest in its order, and takes again. What was in hand before has no
-    /// say any more: it may be dropped, its acknowledgement would be ignored.
+    /// Acknowledges what is settled, gives back the rest in its order, and takes again. What was taken before can be
+    /// dropped: an acknowledgement of it is ignored from now on.
     pub async fn give_back(&mut self) {
         let (reply, answer) = oneshot::channel();
-        if self.orders.send(Order::GiveBack(reply)).await.is_ok()
+        if self.commands.send(TakerCommand::GiveBack(reply)).await.is_ok()
             && let Ok(round) = answer.await
         {
             self.round = round;
@@ -81,69 +77,64 @@ impl Taker {
     pub async fn finish(self) {
         let (reply, answer) = oneshot::channel();
         drop(self.taken);
-        if self.orders.send(Order::Finish(reply)).await.is_ok() {
+        if self.commands.send(TakerCommand::Finish(reply)).await.is_ok() {
             answer.await.ok();
         }
     }
 }
 
-/// How a taken envelope leaves our hand. One of an earlier round is ignored: its event is the queue's again.
+/// How an envelope stops being in flight. One of an earlier round is ignored, because the queue has its event again.
 #[derive(Debug)]
-pub(crate) struct Settlement {
+pub(crate) struct Disposition {
     pub(crate) id: EventId,
     pub(crate) round: u64,
-    pub(crate) is_done: bool,
+    pub(crate) kind: DispositionKind,
 }
 
-/// An envelope in hand. Dropped without an acknowledgement it goes back to the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DispositionKind {
+    Acknowledge,
+    GiveBack,
+}
+
+/// An envelope in flight. If it is dropped without an acknowledgement, it goes back to the queue.
 #[derive(Debug)]
 #[must_use = "what is taken has to be settled"]
 pub struct Taken {
-    /// The envelope; where the message was none, one made up to carry its body to the dead letters.
+    /// The envelope. For a message that could not be decoded it is made up to carry the body to the dead letters.
     pub envelope: Envelope,
-    /// Why the message was no envelope.
+    /// Why the message could not be decoded.
     pub fault: Option<DecodeError>,
-    pub(crate) settlements: Option<mpsc::UnboundedSender<Settlement>>,
-    pub(crate) round: u64,
+    /// `None` once it is settled.
+    dispositions: Option<mpsc::UnboundedSender<Disposition>>,
+    round: u64,
 }
 
 impl Taken {
-    /// Done: the queue may forget it. Only after DSK has the event, or a copy of it is confirmed.
-    pub fn acknowledge(mut self) {
-        self.settle(true);
+    pub(crate) fn new(
+        envelope: Envelope,
+        fault: Option<DecodeError>,
+        dispositions: mpsc::UnboundedSender<Disposition>,
+        round: u64,
+    ) -> Self {
+        Self { envelope, fault, dispositions: Some(dispositions), round }
     }
 
-    fn settle(&mut self, is_done: bool) {
-        if let Some(settlements) = self.settlements.take() {
-            let (id, round) = (self.envelope.id.clone(), self.round);
-            settlements.send(Settlement { id, round, is_done }).ok();
+    /// Lets the queue remove the envelope: only after DSK has the event, or a copy of it is confirmed.
+    pub fn acknowledge(mut self) {
+        self.settle(DispositionKind::Acknowledge);
+    }
+
+    fn settle(&mut self, kind: DispositionKind) {
+        if let Some(dispositions) = self.dispositions.take() {
+            let id = self.envelope.id.clone();
+            dispositions.send(Disposition { id, round: self.round, kind }).ok();
         }
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.settle(false);
-    }
-}
-
-/// Carries what is no envelope to the dead letters.
-pub(crate) fn stand_in(id: EventId, class: Class, body: Bytes) -> Envelope {
-    let now = now();
-    Envelope {
-        id,
-        event_type: EventType::new(UNDECODABLE),
-        address: Address::new("meta:undecodable"),
-        lane: Lane::new("meta:undecodable"),
-        class,
-        effect: None,
-        received_at: now,
-        queued_at: now,
-        attempts: 0,
-        visits: 0,
-        copies: 0,
-        traceparent: None,
-        letter: None,
-        body,
+        self.settle(DispositionKind::GiveBack);
     }
 }

@@ -3,22 +3,22 @@
 
 use std::time::Duration;
 
-use crate::Place;
+use crate::queue_name::QueueName;
 
-/// Meta sends an event again for 7 days; what nobody took for as long is parked as `expired_unread`.
+/// Meta repeats an event for 7 days. An envelope that was not taken for that long is parked as `expired_unread`.
 pub const CLASS_TTL: Duration = Duration::from_hours(7 * 24);
 /// Dead letters hold personal data, so they are not kept for ever.
 pub const DEAD_TTL: Duration = Duration::from_hours(14 * 24);
-/// The net for a message that kills workers; a restart loop during an outage must not reach it.
+/// Parks a message that kills workers. A restart loop during an outage must not reach this limit.
 pub(crate) const DELIVERY_LIMIT: i64 = 200;
-/// Looking at a dead letter counts as a delivery; RabbitMQ 4 would drop it after 20.
+/// Reading a dead letter counts as a delivery, and by default RabbitMQ 4 would drop it after 20.
 const DEAD_DELIVERY_LIMIT: i64 = 1_000_000_000;
 
-/// One queue and the arguments it is declared with.
+/// One queue and the arguments that it is declared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSpec {
-    /// Which queue.
-    pub place: Place,
+    /// Its name.
+    pub name: QueueName,
     /// Its `x-` arguments.
     pub arguments: Vec<(&'static str, Argument)>,
 }
@@ -32,42 +32,42 @@ pub enum Argument {
     Number(i64),
 }
 
-/// Every queue, with dead-letter targets before those that need them.
+/// Every queue. A queue comes after the one to which it dead-letters.
 pub fn topology() -> Vec<QueueSpec> {
-    Place::all().map(|place| QueueSpec { place, arguments: arguments(place) }).collect()
+    QueueName::ALL.into_iter().map(|name| QueueSpec { name, arguments: arguments(name) }).collect()
 }
 
-fn arguments(place: Place) -> Vec<(&'static str, Argument)> {
+fn arguments(name: QueueName) -> Vec<(&'static str, Argument)> {
     let mut arguments = vec![
         ("x-queue-type", Argument::Text("quorum")),
         ("x-overflow", Argument::Text("reject-publish")),
-        ("x-message-ttl", ttl(place)),
+        ("x-message-ttl", ttl(name)),
     ];
-    match place {
-        Place::Class(_) => {
+    match name {
+        QueueName::Class(_) => {
             arguments.push(("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)));
-            arguments.extend(dead_lettering(Place::Dead));
+            arguments.extend(dead_lettering(QueueName::Dead));
         }
-        Place::Retry(class, _) => arguments.extend(dead_lettering(Place::Class(class))),
-        Place::Dead => arguments.push(("x-delivery-limit", Argument::Number(DEAD_DELIVERY_LIMIT))),
+        QueueName::Retry(class, _) => arguments.extend(dead_lettering(QueueName::Class(class))),
+        QueueName::Dead => arguments.push(("x-delivery-limit", Argument::Number(DEAD_DELIVERY_LIMIT))),
     }
     arguments
 }
 
-fn ttl(place: Place) -> Argument {
-    let kept = match place {
-        Place::Class(_) => CLASS_TTL,
-        Place::Retry(_, tier) => tier.delay(),
-        Place::Dead => DEAD_TTL,
+fn ttl(name: QueueName) -> Argument {
+    let kept = match name {
+        QueueName::Class(_) => CLASS_TTL,
+        QueueName::Retry(_, tier) => tier.delay(),
+        QueueName::Dead => DEAD_TTL,
     };
     Argument::Number(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// At-least-once needs a quorum source, `reject-publish` and a target that is there: all three are.
-fn dead_lettering(target: Place) -> [(&'static str, Argument); 3] {
+/// At-least-once needs a quorum queue, `reject-publish` and a target that exists. All three hold.
+fn dead_lettering(target: QueueName) -> [(&'static str, Argument); 3] {
     [
         ("x-dead-letter-exchange", Argument::Text("")),
-        ("x-dead-letter-routing-key", Argument::Text(target.queue())),
+        ("x-dead-letter-routing-key", Argument::Text(target.as_str())),
         ("x-dead-letter-strategy", Argument::Text("at-least-once")),
     ]
 }
@@ -77,18 +77,18 @@ mod tests {
     use event::Class;
 
     use super::*;
-    use crate::Tier;
+    use crate::queue_name::Tier;
 
     #[test]
-    fn every_queue_that_rests_personal_data_has_a_time_limit() {
+    fn every_queue_has_a_time_limit_because_it_holds_personal_data() {
         for spec in topology() {
-            assert!(spec.arguments.iter().any(|(name, _)| *name == "x-message-ttl"), "{}", spec.place.queue());
+            assert!(spec.arguments.iter().any(|(name, _)| *name == "x-message-ttl"), "{}", spec.name.as_str());
         }
     }
 
     #[test]
-    fn a_retry_queue_hands_back_to_its_own_class_and_drops_nothing() {
-        let retry = topology().into_iter().find(|spec| spec.place == Place::Retry(Class::Updates, Tier::TenSeconds));
+    fn a_retry_queue_returns_envelopes_to_their_class_and_drops_none() {
+        let retry = topology().into_iter().find(|spec| spec.name == QueueName::Retry(Class::Updates, Tier::TenSeconds));
         let arguments = retry.unwrap().arguments;
 
         for expected in [

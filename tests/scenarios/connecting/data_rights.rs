@@ -8,7 +8,7 @@ use channels::ChannelState;
 use event::Address;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ops::graph::{APP, APP_USER, INSTAGRAM_APP, NUMBER};
-use queue::Place;
+use queue::QueueName;
 use sha2::Sha256;
 use testkit::{Redis, eventually, eventually_within};
 
@@ -78,7 +78,7 @@ async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_its_pa
     for (number, serial) in [(NUMBER, "mine"), (bodies::NUMBER, "others")] {
         stack.processes.post_until_accepted(bodies::from(number, "4915550000001", serial)).await;
     }
-    let parked = async || (stack.depth(Place::Dead).await == Some(2)).then_some(());
+    let parked = async || (stack.depth(QueueName::Dead).await == Some(2)).then_some(());
     eventually("both are parked", parked).await;
     stack.processes.dsk.behave(|dsk| dsk.answer = None);
     // This one is still unused, and a session is still open.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use channels::{Found, Lookup};
 use event::{Address, Class, EventId, Lane};
-use queue::{Place, Tier};
+use queue::{QueueName, Tier};
 use testkit::eventually;
 
 use crate::support::bodies::{ADDRESS, text};
@@ -71,7 +71,7 @@ async fn kill_and_start_again(stack: &mut Stack) {
 /// Stops the dispatcher, which gives back what it has not settled, and checks that there is nothing.
 async fn nothing_is_unsettled(stack: &mut Stack) {
     assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0));
-    for place in [Place::Class(Class::Messages), Place::Retry(Class::Messages, Tier::TenSeconds)] {
+    for place in [QueueName::Class(Class::Messages), QueueName::Retry(Class::Messages, Tier::TenSeconds)] {
         let depth = eventually("the broker answers", async || stack.depth(place).await).await;
         assert_eq!(depth, 0, "{place:?}");
     }
@@ -199,7 +199,7 @@ async fn killed_before_the_retry_is_safe_the_event_is_delivered_once() {
     stack.broker_link.stall_sending_of(PUBLISHING);
     stack.redis_link.mend();
     logs(&stack, "Could not publish a copy").await;
-    assert_eq!(stack.depth(Place::Retry(Class::Messages, Tier::TenSeconds)).await, Some(0));
+    assert_eq!(stack.depth(QueueName::Retry(Class::Messages, Tier::TenSeconds)).await, Some(0));
 
     other_channel(&stack, DSK_TOKEN, None).await;
     kill_and_start_again(&mut stack).await;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use event::Class;
-use queue::{Place, Tier};
+use queue::{QueueName, Tier};
 use testkit::eventually;
 
 use crate::support::bodies::text;
@@ -45,7 +45,7 @@ async fn an_event_whose_channel_stays_unknown_waits_longer_the_second_time() {
         })
         .await;
     }
-    let place = Place::Retry(Class::Messages, Tier::OneMinute);
+    let place = QueueName::Retry(Class::Messages, Tier::OneMinute);
     eventually("it waits in the 1 minute retry queue", async || (stack.depth(place).await == Some(1)).then_some(()))
         .await;
     assert_eq!(stack.processes.dsk.requests(), 0);

@@ -4,7 +4,7 @@ use event::Class;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use queue::Place;
+use queue::QueueName;
 use testkit::eventually;
 
 use crate::support::bodies::text;
@@ -42,7 +42,7 @@ async fn channel(stack: &Stack) -> (Connection, Channel) {
 }
 
 async fn put(channel: &Channel, body: &[u8], properties: BasicProperties) {
-    let queue = Place::Class(Class::Messages).queue();
+    let queue = QueueName::Class(Class::Messages).as_str();
     channel
         .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), body, properties)
         .await
@@ -53,8 +53,10 @@ async fn put(channel: &Channel, body: &[u8], properties: BasicProperties) {
 async fn parked(channel: &Channel, count: usize) -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
     eventually("the dead letters are read", async || {
-        while let Some(letter) =
-            channel.basic_get(Place::Dead.queue().into(), BasicGetOptions::default()).await.expect("it can be read")
+        while let Some(letter) = channel
+            .basic_get(QueueName::Dead.as_str().into(), BasicGetOptions::default())
+            .await
+            .expect("it can be read")
         {
             bodies.push(letter.delivery.data);
         }

@@ -5,19 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::support::workspace::{files, read, root};
 
 /// The crates that each crate of the service may use. Tests may use all of them.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("event", &[]),
     ("chassis", &[]),
-    ("queue", &["event", "chassis"]),
-    ("channels", &["event", "chassis"]),
+    ("sqlite", &["chassis"]),
+    ("queue", &["event", "chassis", "sqlite"]),
+    ("channels", &["event", "chassis", "sqlite"]),
     ("ingest", &["event", "chassis", "queue"]),
     ("dispatcher", &["event", "chassis", "queue", "channels"]),
     ("connect", &["event", "chassis", "channels"]),
     ("ops", &["event", "chassis", "queue", "channels", "ingest", "dispatcher", "connect"]),
 ];
 /// Packages that only one crate may name.
-const OWNERS: [(&str, &str); 4] =
-    [("lapin", "queue"), ("redis", "channels"), ("fernet", "channels"), ("backoff", "chassis")];
+const OWNERS: [(&str, &str); 5] =
+    [("lapin", "queue"), ("redis", "channels"), ("fernet", "channels"), ("backoff", "chassis"), ("rusqlite", "sqlite")];
 /// The load harness measures the bare libraries, too, so it may name all of them.
 const HARNESS: &str = "bench";
 /// A longer file holds two things and becomes two files.

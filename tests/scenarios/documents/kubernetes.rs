@@ -146,7 +146,7 @@ fn the_dispatcher_is_scaled_on_the_queues_that_it_takes_from() {
     let triggers = named(&scaled, "dispatcher")["spec"]["triggers"].as_array().cloned().unwrap_or_default();
     let queues: Vec<&str> = triggers.iter().filter_map(|trigger| trigger["metadata"]["queueName"].as_str()).collect();
 
-    let taken_from = event::Class::ALL.map(|class| queue::Place::Class(class).queue());
+    let taken_from = event::Class::ALL.map(|class| queue::QueueName::Class(class).as_str());
     assert_eq!(queues, taken_from);
     for trigger in &triggers {
         let numbers = object(trigger, "/metadata").into_values().all(|value| value.is_string());

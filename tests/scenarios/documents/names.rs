@@ -79,7 +79,7 @@ fn every_command_in_the_documents_exists() {
 
 #[test]
 fn every_file_and_queue_in_the_documents_exists() {
-    let topology = read(&root().join("shared/queue/src/place.rs"));
+    let topology = read(&root().join("shared/queue/src/queue_name.rs"));
 
     for (document, text) in documents() {
         for name in words(&text, |letter| letter.is_ascii_alphanumeric() || "/._-".contains(letter)) {

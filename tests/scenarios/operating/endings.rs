@@ -12,7 +12,7 @@ use chassis::Shutdown;
 use clap::CommandFactory as _;
 use event::{Envelope, Letter};
 use prometheus::Registry;
-use queue::{Place, Queue, QueueSettings};
+use queue::{Queue, QueueName, QueueSettings};
 use testkit::Process;
 
 use super::commands::OperatorFolder;
@@ -62,7 +62,7 @@ async fn folder_with_a_dead_letter() -> (OperatorFolder, String) {
     let letter = Letter { reason: "rejected".to_owned(), status: Some(400), answer: String::new(), parked_at: now };
     let event = event::split(&text(1), now).remove(0);
     let envelope = Envelope { letter: Some(letter), ..Envelope::first(event, now, None) };
-    let _confirmed = queue.publisher().publish(Place::Dead, &envelope).await.unwrap();
+    let _confirmed = queue.publisher().publish(QueueName::Dead, &envelope).await.unwrap();
     (folder, envelope.id.to_string())
 }
 

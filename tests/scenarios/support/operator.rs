@@ -44,7 +44,7 @@ impl Stack {
         let parked = (0..count).map(|serial| {
             let publisher = publisher.clone();
             let envelope = envelope(serial);
-            async move { publisher.publish(queue::Place::Dead, &envelope).await.map(drop) }
+            async move { publisher.publish(queue::QueueName::Dead, &envelope).await.map(drop) }
         });
         let parked: Vec<_> = futures_util::stream::iter(parked).buffered(PARKED_AT_ONCE).collect().await;
         assert!(parked.iter().all(Result::is_ok), "a message could not be parked");

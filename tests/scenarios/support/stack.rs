@@ -84,11 +84,11 @@ impl Stack {
 
     /// How many envelopes wait in the queue of a class.
     pub(crate) async fn waiting(&self, class: Class) -> Option<u64> {
-        self.depth(queue::Place::Class(class)).await
+        self.depth(queue::QueueName::Class(class)).await
     }
 
     /// How many envelopes wait in a queue and are not in flight.
-    pub(crate) async fn depth(&self, place: queue::Place) -> Option<u64> {
+    pub(crate) async fn depth(&self, place: queue::QueueName) -> Option<u64> {
         let shutdown = Shutdown::default();
         let depths = self.queue(&shutdown).await.depths().await.ok()?;
         shutdown.request();

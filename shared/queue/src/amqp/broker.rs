@@ -1,4 +1,4 @@
-//! Which broker it is: what a server says of itself before anybody logs in. lapin keeps that to itself.
+//! Asks a server which broker it is. A server announces that before a login, and lapin does not expose it.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use tokio::time::timeout;
 
-use crate::settings::Location;
-use crate::{OpenError, QueueSettings};
+use crate::error::QueueError;
+use crate::settings::{QueueLocation, QueueSettings};
 
 /// Longest wait for TCP, TLS and the server's first frame together.
 const ASK_TIME: Duration = Duration::from_secs(5);
-/// How a client of AMQP 0-9-1 begins.
+/// What a client of AMQP 0-9-1 sends first.
 const HEADER: &[u8] = b"AMQP\x00\x00\x09\x01";
-/// Of a frame: type, AMQP channel, size.
+/// A frame begins with its type, its AMQP channel and its size.
 const FRAME_HEAD_BYTES: usize = 7;
-/// `connection.start` in a frame of a method: class 10, method 10.
+/// A method frame's payload begins so when it is `connection.start`: class 10, method 10.
 const START: [u8; 4] = [0, 10, 0, 10];
-/// RabbitMQ's is less than 1 KiB.
+/// The longest first frame that is read. RabbitMQ's has less than 1 KiB.
 const FRAME_BYTES_MAX: usize = 64 << 10;
-/// The oldest whose queues keep our promises: dead-lettering at least once, from quorum queues with time limits.
+/// The oldest version whose queues keep our promises: at-least-once dead-lettering from quorum queues with time limits.
 const OLDEST: (u16, u16) = (3, 10);
-/// What we ask of a server beyond AMQP 0-9-1, and would otherwise miss in silence.
+/// The extensions of AMQP 0-9-1 that we use. Without them a server would silently do something else.
 const NEEDED: [&str; 4] = ["publisher_confirms", "basic.nack", "consumer_cancel_notify", "connection.blocked"];
 
-/// What a broker says of itself.
+/// A broker, as it announces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broker {
     /// Such as `RabbitMQ`.
@@ -39,13 +39,13 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Asks the broker of these settings on a connection of its own, which ends before a login; `None` for a queue in
-    /// files. RabbitMQ's log will say that a client went away early.
-    pub async fn ask(settings: &QueueSettings) -> Result<Option<Self>, OpenError> {
-        let Location::Amqp(url) = settings.location()? else { return Ok(None) };
-        let uri = url.expose().parse().map_err(OpenError::Away)?;
+    /// Asks the broker of these settings over a connection of its own, which ends before a login. `None` for an embedded
+    /// queue. RabbitMQ logs that a client went away early.
+    pub async fn ask(settings: &QueueSettings) -> Result<Option<Self>, QueueError> {
+        let QueueLocation::Amqp(url) = settings.location()? else { return Ok(None) };
+        let uri = url.expose().parse().map_err(QueueError::Away)?;
         let start = timeout(ASK_TIME, start(&uri)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-        start.map(|start| Some(Self::of(&start.server_properties))).map_err(|error| OpenError::Away(error.to_string()))
+        start.map(|start| Some(Self::of(&start.server_properties))).map_err(|error| QueueError::Away(error.to_string()))
     }
 
     fn of(properties: &FieldTable) -> Self {
@@ -59,23 +59,23 @@ impl Broker {
         Self { product: text("product"), version: text("version"), missing }
     }
 
-    /// Why it can't keep our promises; `None` if nothing speaks against it.
+    /// Why it can't keep our promises; `None` if it can.
     pub fn trouble(&self) -> Option<String> {
         let release = self.version.split_once('.').and_then(|(major, rest)| {
             let minor = rest.split(|letter: char| !letter.is_ascii_digit()).next()?;
             Some((major.parse::<u16>().ok()?, minor.parse::<u16>().ok()?))
         });
         if self.product != "RabbitMQ" {
-            return Some("it is no RabbitMQ".to_owned());
+            return Some("it is not RabbitMQ".to_owned());
         }
         if release.is_none_or(|release| release < OLDEST) {
             return Some(format!("it is older than {}.{}", OLDEST.0, OLDEST.1));
         }
-        (!self.missing.is_empty()).then(|| format!("it does not know {}", self.missing.join(", ")))
+        (!self.missing.is_empty()).then(|| format!("it does not support {}", self.missing.join(", ")))
     }
 }
 
-/// The first frame of a server.
+/// Connects, and reads the server's first frame.
 async fn start(uri: &AMQPUri) -> std::io::Result<Start> {
     let unexpected = || std::io::Error::other("it does not speak AMQP 0-9-1");
     let runtime = default_runtime().map_err(std::io::Error::other)?;
@@ -107,7 +107,7 @@ fn text(value: &AMQPValue) -> String {
 mod tests {
     use super::*;
 
-    /// What RabbitMQ sends, with fewer properties.
+    /// RabbitMQ's first frame, with fewer properties.
     const GOLDEN: &[u8] = b"\x00\x0a\x00\x0a\x00\x09\x00\x00\x00\x9c\
         \x0ccapabilitiesF\x00\x00\x00\x62\
         \x12publisher_confirmst\x01\
@@ -124,17 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_first_frame_says_what_it_is() {
-        let start = read(GOLDEN).expect("it is one");
+    fn a_broker_is_known_by_its_first_frame() {
+        let start = read(GOLDEN).expect("it can be read");
 
         assert_eq!(Broker::of(&start.server_properties), broker("RabbitMQ", "3.10.8"));
         for end in 0..GOLDEN.len() {
-            assert!(read(&GOLDEN[..end]).is_none(), "{end} bytes of it are none");
+            assert!(read(&GOLDEN[..end]).is_none(), "{end} bytes are not enough");
         }
     }
 
     #[test]
-    fn what_is_too_old_or_another_or_lacks_something_is_told() {
+    fn a_broker_that_is_too_old_or_another_or_lacks_an_extension_is_in_trouble() {
         let lacking = Broker { missing: vec!["basic.nack"], ..broker("RabbitMQ", "4.3.1") };
 
         for good in ["3.10.0", "3.13.7", "4.0.5", "4.2.0-rc.1", "10.0.0"] {
@@ -143,7 +143,7 @@ mod tests {
         for old in ["3.9.29", "2.8", "unknown"] {
             assert_eq!(broker("RabbitMQ", old).trouble().as_deref(), Some("it is older than 3.10"), "{old}");
         }
-        assert_eq!(broker("Another", "9.9.9").trouble().as_deref(), Some("it is no RabbitMQ"));
-        assert_eq!(lacking.trouble().as_deref(), Some("it does not know basic.nack"));
+        assert_eq!(broker("Another", "9.9.9").trouble().as_deref(), Some("it is not RabbitMQ"));
+        assert_eq!(lacking.trouble().as_deref(), Some("it does not support basic.nack"));
     }
 }

@@ -1,4 +1,4 @@
-//! Declaring the queues, and asking how full they are.
+//! Declaring the queues, and reading how many envelopes and consumers they have.
 
 use event::Class;
 use lapin::options::QueueDeclareOptions;
@@ -6,62 +6,52 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Error, ErrorKind, Queue};
 
-use crate::topology::{Argument, QueueSpec};
-use crate::{OpenError, Place, topology};
+use crate::error::QueueError;
+use crate::queue_name::QueueName;
+use crate::topology::{Argument, QueueSpec, topology};
 
-/// Declares every queue. Those that are there with the same arguments stay as they are.
-pub(super) async fn declare(connection: &Connection) -> Result<(), OpenError> {
-    let channel = connection.create_channel().await.map_err(|error| away(&error))?;
+/// Declares every queue. A queue that exists with the same arguments stays as it is.
+pub(super) async fn declare(connection: &Connection) -> Result<(), QueueError> {
+    let channel = connection.create_channel().await?;
     for spec in topology() {
         let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        let name = spec.place.queue();
-        channel.queue_declare(name.into(), options, table(&spec)).await.map_err(|error| refused(&error, name))?;
+        let queue = channel.queue_declare(spec.name.as_str().into(), options, table(&spec)).await;
+        queue.map_err(|error| refusal(error, spec.name))?;
     }
     close(channel).await;
     Ok(())
 }
 
-/// How many envelopes of a class wait, and how many take from it. An error ends the AMQP channel, as when the queue is
-/// not there.
-pub(super) async fn waiting_and_takers(channel: &Channel, class: Class) -> lapin::Result<(u32, u32)> {
-    let queue = ask(channel, Place::Class(class)).await?;
-    Ok((queue.message_count(), queue.consumer_count()))
-}
-
-/// How many take from each class.
-pub(super) async fn takers(connection: &Connection) -> Result<Vec<(Class, u32)>, OpenError> {
-    let channel = connection.create_channel().await.map_err(|error| away(&error))?;
+/// How many consumers each class has.
+pub(super) async fn takers(connection: &Connection) -> Result<Vec<(Class, u32)>, QueueError> {
+    let channel = connection.create_channel().await?;
     let mut takers = Vec::new();
     for class in Class::ALL {
-        takers.push((class, waiting_and_takers(&channel, class).await.map_err(|error| away(&error))?.1));
+        takers.push((class, state(&channel, QueueName::Class(class)).await?.consumer_count()));
     }
     close(channel).await;
     Ok(takers)
 }
 
-/// How many envelopes wait in each queue, in nobody's hand.
-pub(super) async fn depths(connection: &Connection) -> Result<Vec<(Place, u64)>, OpenError> {
-    let channel = connection.create_channel().await.map_err(|error| away(&error))?;
+/// How many envelopes wait in each queue. Those in flight do not count.
+pub(super) async fn depths(connection: &Connection) -> Result<Vec<(QueueName, u64)>, QueueError> {
+    let channel = connection.create_channel().await?;
     let mut depths = Vec::new();
-    for place in Place::all() {
-        let asked = waiting(&channel, place).await;
-        depths.push((place, asked.map_err(|error| refused(&error, place.queue()))?.into()));
+    for name in QueueName::ALL {
+        let queue = state(&channel, name).await.map_err(|error| refusal(error, name))?;
+        depths.push((name, queue.message_count().into()));
     }
     close(channel).await;
     Ok(depths)
 }
 
-/// How many envelopes wait in a queue, in nobody's hand. An error ends the AMQP channel.
-pub(super) async fn waiting(channel: &Channel, place: Place) -> lapin::Result<u32> {
-    ask(channel, place).await.map(|queue| queue.message_count())
-}
-
-async fn ask(channel: &Channel, place: Place) -> lapin::Result<Queue> {
+/// How many envelopes wait in a queue, and how many consumers it has. An error ends the AMQP channel.
+pub(super) async fn state(channel: &Channel, name: QueueName) -> lapin::Result<Queue> {
     let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(place.queue().into(), options, FieldTable::default()).await
+    channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await
 }
 
-/// Ends an AMQP channel that nobody else uses; if that fails, its connection is failing too and says so.
+/// Closes an AMQP channel that nothing else uses. If that fails, its connection fails, too, and is logged there.
 pub(super) async fn close(channel: Channel) {
     channel.close(200, "done".into()).await.ok();
 }
@@ -78,16 +68,12 @@ fn table(spec: &QueueSpec) -> FieldTable {
     table
 }
 
-pub(super) fn away(error: &Error) -> OpenError {
-    OpenError::Away(error.to_string())
-}
-
-fn refused(error: &Error, queue: &'static str) -> OpenError {
+fn refusal(error: Error, name: QueueName) -> QueueError {
     let mismatch = AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED);
     if let ErrorKind::ProtocolError(refusal) = error.kind()
         && *refusal.kind() == mismatch
     {
-        return OpenError::Mismatch { queue, answer: refusal.get_message().to_string() };
+        return QueueError::Mismatch { queue: name.as_str(), answer: refusal.get_message().to_string() };
     }
-    away(error)
+    error.into()
 }

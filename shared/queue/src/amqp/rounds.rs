@@ -1,7 +1,7 @@
-//! Publishing in rounds: send what waits, await every confirm, collect every return, only then answer anyone.
+//! Publishing in rounds: send what waits, await every confirm, collect every return, and only then answer.
 //!
-//! lapin hands a returned message to whichever confirm completes next, so within a round nobody may be answered until
-//! all have been heard; and a late confirm must not reach another round, so a round that fails ends its AMQP channel.
+//! lapin attaches a returned message to whichever confirm completes next. So within a round nothing is answered before
+//! every confirm has come. A late confirm must not reach another round, so a round that fails ends its AMQP channel.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -16,43 +16,56 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tracing::warn;
 
-use super::link::Link;
+use super::link::BrokerLink;
 use super::{declare, wire};
-use crate::publisher::{Outgoing, Request};
-use crate::{Metrics, PublishError};
+use crate::metrics::{Metrics, PublishOutcome};
+use crate::publisher::{Outgoing, PublishError, PublishRequest};
 
-/// Confirms awaited at once; 256 was as fast as any more (measured).
+/// Confirms awaited at once. More than 256 were not faster (measured).
 const ROUND_ENVELOPES_MAX: usize = 256;
-/// Bytes sent before confirms are awaited; one body may be larger by itself.
+/// Bytes sent before confirms are awaited. A single body may be larger.
 const ROUND_BYTES_MAX: usize = 4 << 20;
 /// Shorter than the 4 s in which ingest answers Meta, longer than a quorum write under load (p99 15 ms measured).
 const ROUND_TIME: Duration = Duration::from_secs(3);
 /// Longest wait for an AMQP channel to open or close.
 const CHANNEL_TIME: Duration = Duration::from_secs(1);
-/// Wait after an AMQP channel failed on a good connection, so that a broker in trouble is not hammered.
+/// The pause after an AMQP channel failed on a good connection, so that a broker in trouble is not hammered.
 const CHANNEL_PAUSE: Duration = Duration::from_millis(100);
 
 /// One publishing task.
 pub(super) struct Rounds {
-    link: Link,
-    requests: mpsc::Receiver<Request>,
-    open: VecDeque<Open>,
+    link: BrokerLink,
+    requests: mpsc::Receiver<PublishRequest>,
+    open: VecDeque<OpenRequest>,
     metrics: Metrics,
     shutdown: Shutdown,
 }
 
-/// A request of which not all is answered.
-struct Open {
+/// A request that is not answered yet.
+struct OpenRequest {
+    /// What is not sent yet.
     waiting: VecDeque<Outgoing>,
     reply: oneshot::Sender<Result<(), PublishError>>,
 }
 
+/// An envelope of a round.
+struct RoundEnvelope {
+    /// The index of its request in `open`.
+    request: usize,
+    outgoing: Outgoing,
+}
+
 impl Rounds {
-    pub(super) fn new(link: Link, requests: mpsc::Receiver<Request>, metrics: Metrics, shutdown: Shutdown) -> Self {
+    pub(super) fn new(
+        link: BrokerLink,
+        requests: mpsc::Receiver<PublishRequest>,
+        metrics: Metrics,
+        shutdown: Shutdown,
+    ) -> Self {
         Self { link, requests, open: VecDeque::new(), metrics, shutdown }
     }
 
-    /// Runs until every publisher is gone: what is taken has to be settled after a stop was asked for, too.
+    /// Runs until every publisher is gone, also after a stop was requested: retries and dead letters are still published.
     pub(super) async fn run(mut self) {
         loop {
             let Some(connection) = self.link.current() else {
@@ -66,16 +79,16 @@ impl Rounds {
                 self.shutdown.pause(CHANNEL_PAUSE).await;
                 continue;
             };
-            let ended = self.publish_on(&connection, &channel).await;
+            let is_finished = self.publish_on(&connection, &channel).await;
             timeout(CHANNEL_TIME, declare::close(channel)).await.ok();
-            if ended {
+            if is_finished {
                 return;
             }
             self.shutdown.pause(CHANNEL_PAUSE).await;
         }
     }
 
-    /// `false` once there is nobody left to answer.
+    /// Returns `false` once every publisher is gone.
     async fn refuse_until_connected(&mut self) -> bool {
         self.fail_all(PublishError::Away);
         tokio::select! {
@@ -88,7 +101,7 @@ impl Rounds {
         true
     }
 
-    /// Publishes until the AMQP channel fails (`false`) or nobody is left to ask (`true`).
+    /// Publishes until the AMQP channel fails (`false`) or every publisher is gone (`true`).
     async fn publish_on(&mut self, connection: &Connection, channel: &Channel) -> bool {
         loop {
             if self.open.is_empty() {
@@ -102,7 +115,7 @@ impl Rounds {
             {
                 self.admit(request);
             }
-            // It broke while nobody published: what has come just now goes over the next one.
+            // It may have broken while nothing was published. Then the next one carries what has just come.
             if !channel.status().connected() {
                 return false;
             }
@@ -112,9 +125,9 @@ impl Rounds {
             }
             let batch = self.next_batch();
             let started = Instant::now();
-            let heard = timeout(ROUND_TIME, round(channel, &batch)).await;
-            self.metrics.round(started.elapsed());
-            match heard {
+            let answers = timeout(ROUND_TIME, round(channel, &batch)).await;
+            self.metrics.round_seconds.observe_duration(started.elapsed());
+            match answers {
                 Ok(Ok(answers)) => self.answer(batch, answers),
                 failed => {
                     let error = match failed {
@@ -123,7 +136,7 @@ impl Rounds {
                         Ok(_) => PublishError::Away,
                     };
                     warn!(envelopes = batch.len(), "A round of publishes failed: {error}");
-                    self.metrics.published(Err(error), batch.len());
+                    self.count(Err(error), batch.len());
                     self.fail_all(error);
                     return false;
                 }
@@ -131,33 +144,34 @@ impl Rounds {
         }
     }
 
-    fn admit(&mut self, request: Request) {
-        self.open.push_back(Open { waiting: request.outgoing.into(), reply: request.reply });
+    fn admit(&mut self, request: PublishRequest) {
+        self.open.push_back(OpenRequest { waiting: request.outgoing.into(), reply: request.reply });
     }
 
-    /// The oldest requests' envelopes, in order, each with the place of its request in `open`.
-    fn next_batch(&mut self) -> Vec<(usize, Outgoing)> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        for (index, open) in self.open.iter_mut().enumerate() {
+    /// Takes the oldest requests' envelopes, in order.
+    fn next_batch(&mut self) -> Vec<RoundEnvelope> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for (request, open) in self.open.iter_mut().enumerate() {
             while let Some(next) = open.waiting.front() {
                 let size = next.wire.body.len();
                 if batch.len() == ROUND_ENVELOPES_MAX || (!batch.is_empty() && bytes + size > ROUND_BYTES_MAX) {
                     return batch;
                 }
                 bytes += size;
-                batch.extend(open.waiting.pop_front().map(|outgoing| (index, outgoing)));
+                batch.extend(open.waiting.pop_front().map(|outgoing| RoundEnvelope { request, outgoing }));
             }
         }
         batch
     }
 
-    /// Answers every request that is through, or has failed. A request whose rest still waits is answered later.
-    fn answer(&mut self, batch: Vec<(usize, Outgoing)>, answers: Vec<Result<(), PublishError>>) {
+    /// Answers every request that is published or has failed. A request of which a part still waits is answered later.
+    fn answer(&mut self, batch: Vec<RoundEnvelope>, answers: Vec<Result<(), PublishError>>) {
         let mut failures: Vec<Option<PublishError>> = vec![None; self.open.len()];
-        for ((index, _), answer) in batch.into_iter().zip(answers) {
-            self.metrics.published(answer, 1);
+        for (envelope, answer) in batch.into_iter().zip(answers) {
+            self.count(answer, 1);
             if let Err(error) = answer {
-                failures[index] = Some(error);
+                failures[envelope.request] = Some(error);
             }
         }
         if failures.contains(&Some(PublishError::Unroutable)) {
@@ -172,29 +186,33 @@ impl Rounds {
         }
     }
 
-    fn refuse(&self, request: Request, error: PublishError) {
-        self.metrics.published(Err(error), request.outgoing.len());
+    fn refuse(&self, request: PublishRequest, error: PublishError) {
+        self.count(Err(error), request.outgoing.len());
         request.reply.send(Err(error)).ok();
     }
 
     fn fail_all(&mut self, error: PublishError) {
         for open in std::mem::take(&mut self.open) {
-            self.metrics.published(Err(error), open.waiting.len());
+            self.count(Err(error), open.waiting.len());
             open.reply.send(Err(error)).ok();
         }
+    }
+
+    fn count(&self, result: Result<(), PublishError>, envelopes: usize) {
+        self.metrics.published_total.add(PublishOutcome(result), envelopes);
     }
 }
 
 async fn open_channel(connection: &Arc<Connection>) -> Option<Channel> {
-    let opened = async {
+    let opening = async {
         let channel = connection.create_channel().await?;
         channel.confirm_select(ConfirmSelectOptions::default()).await?;
         Ok::<_, lapin::Error>(channel)
     };
-    match timeout(CHANNEL_TIME, opened).await {
+    match timeout(CHANNEL_TIME, opening).await {
         Ok(Ok(channel)) => Some(channel),
         Ok(Err(error)) => {
-            warn!(%error, "Could not open an AMQP channel for publishing: {error}");
+            warn!("Could not open an AMQP channel for publishing: {error}");
             None
         }
         Err(_) => {
@@ -204,10 +222,10 @@ async fn open_channel(connection: &Arc<Connection>) -> Option<Channel> {
     }
 }
 
-/// One round: an answer for each envelope, in their order, or the failure of all.
-async fn round(channel: &Channel, batch: &[(usize, Outgoing)]) -> lapin::Result<Vec<Result<(), PublishError>>> {
-    // Polled in order by this one task, so lapin's numbering and the frames' order agree.
-    let sent: FuturesOrdered<_> = batch.iter().map(|(_, outgoing)| send(channel, outgoing)).collect();
+/// Publishes one round. Returns an answer for each envelope, in their order, or the failure of all.
+async fn round(channel: &Channel, batch: &[RoundEnvelope]) -> lapin::Result<Vec<Result<(), PublishError>>> {
+    // This one task polls them in order, so that lapin's numbers and the order of the frames agree.
+    let sent: FuturesOrdered<_> = batch.iter().map(|envelope| send(channel, &envelope.outgoing)).collect();
     let confirms: FuturesOrdered<_> = sent.try_collect::<Vec<_>>().await?.into_iter().collect();
     let confirmations: Vec<Confirmation> = confirms.try_collect().await?;
     Ok(answers(batch, confirmations))
@@ -215,12 +233,12 @@ async fn round(channel: &Channel, batch: &[(usize, Outgoing)]) -> lapin::Result<
 
 async fn send(channel: &Channel, outgoing: &Outgoing) -> lapin::Result<lapin::PublisherConfirm> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let queue = outgoing.place.queue().into();
+    let queue = outgoing.queue.as_str().into();
     channel.basic_publish("".into(), queue, options, &outgoing.wire.body, wire::properties(&outgoing.wire)).await
 }
 
-/// A return may have come with any confirm of the round: who was returned is known by message id alone.
-fn answers(batch: &[(usize, Outgoing)], confirmations: Vec<Confirmation>) -> Vec<Result<(), PublishError>> {
+/// A returned message may come with any confirm of the round, so only its message id says which envelope was returned.
+fn answers(batch: &[RoundEnvelope], confirmations: Vec<Confirmation>) -> Vec<Result<(), PublishError>> {
     let mut returned: HashSet<String> = HashSet::new();
     let mut is_nameless = false;
     let verdicts: Vec<Result<(), PublishError>> = confirmations
@@ -240,9 +258,10 @@ fn answers(batch: &[(usize, Outgoing)], confirmations: Vec<Confirmation>) -> Vec
             verdict
         })
         .collect();
-    let unroutable = |id: &str| is_nameless || returned.contains(id);
-    let answer = |((_, outgoing), verdict): (&(usize, Outgoing), _)| {
-        if unroutable(outgoing.wire.message_id.as_str()) { Err(PublishError::Unroutable) } else { verdict }
-    };
-    batch.iter().zip(verdicts).map(answer).collect()
+    let mut answers = Vec::with_capacity(batch.len());
+    for (envelope, verdict) in batch.iter().zip(verdicts) {
+        let is_returned = is_nameless || returned.contains(envelope.outgoing.wire.message_id.as_str());
+        answers.push(if is_returned { Err(PublishError::Unroutable) } else { verdict });
+    }
+    answers
 }

@@ -1,4 +1,4 @@
-//! Envelopes as AMQP messages: our own properties and our own list of headers, nothing copied from what the broker
+//! Envelopes as AMQP messages: our own properties and our own list of headers. Nothing is copied that the broker has
 //! added. (On RabbitMQ 3.10 a copied `x-death` makes the broker drop an event on its way back from a retry queue.)
 
 use bytes::Bytes;
@@ -6,15 +6,18 @@ use chassis::now;
 use event::{Class, DecodeError, Envelope, EventId, Field, Wire};
 use jiff::Timestamp;
 use lapin::BasicProperties;
+use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use crate::taker::stand_in;
+use crate::dead_letter::QueueParking;
+use crate::feed::Incoming;
+use crate::stand_in::stand_in;
 
 /// Written to disk by the broker before it confirms.
 const PERSISTENT: u8 = 2;
-/// How a message without an id is called.
+/// The name of a message without an id.
 const NAMELESS: &str = "evt_undecodable";
-/// A message id has at most 255 bytes, and two numbers are put behind the name.
+/// A message id has at most 255 bytes, and two numbers follow the name.
 const MADE_UP_NAME_BYTES: usize = 200;
 
 /// The properties of an envelope.
@@ -40,11 +43,12 @@ pub(super) fn message_id(properties: &BasicProperties) -> Option<&str> {
     properties.message_id().as_ref().map(ShortString::as_str)
 }
 
-/// Reads an envelope back; what is none is carried by one made up for it, beside the fault.
+/// Reads an envelope. If the message is none, returns an envelope made up to carry its body, and the fault.
 pub(super) fn envelope_or_stand_in(
     properties: &BasicProperties,
     body: Bytes,
-    (class, tag): (Class, u64),
+    class: Class,
+    tag: u64,
 ) -> (Envelope, Option<DecodeError>) {
     match envelope(properties, body.clone()) {
         Ok(envelope) => (envelope, None),
@@ -57,40 +61,38 @@ fn envelope(properties: &BasicProperties, body: Bytes) -> Result<Envelope, Decod
     Envelope::decode(id, body, |name| field(properties, name))
 }
 
-/// The same for what is taken. Somebody else's ids need not be unique, and what bears an id in hand shares its outcome:
-/// so what is no envelope gets an id that nothing else has.
-pub(super) fn taken(
-    properties: &BasicProperties,
-    body: Bytes,
-    (class, tag): (Class, u64),
-) -> (Envelope, Option<DecodeError>) {
-    let (mut envelope, fault) = envelope_or_stand_in(properties, body, (class, tag));
+/// Reads what was taken. A message that is no envelope gets an id that nothing else has: other senders' ids need not be
+/// unique, and an envelope with an id that is in flight shares its outcome.
+pub(super) fn incoming(delivery: Delivery, class: Class) -> Incoming {
+    let tag = delivery.delivery_tag;
+    let properties = &delivery.properties;
+    let (mut envelope, fault) = envelope_or_stand_in(properties, delivery.data.into(), class, tag);
     if fault.is_some() {
         envelope.id = made_up(message_id(properties).unwrap_or(NAMELESS), tag);
     }
-    (envelope, fault)
+    Incoming { tag, envelope, fault, was_redelivered: delivery.redelivered }
 }
 
 fn id_or_made_up(properties: &BasicProperties, tag: u64) -> EventId {
     message_id(properties).map_or_else(|| made_up(NAMELESS, tag), EventId::new)
 }
 
-/// An id that no other message has: nothing that was ever queued is dropped.
+/// An id that no other message has, so that nothing which was ever queued is dropped.
 fn made_up(name: &str, tag: u64) -> EventId {
     let name = &name[..name.floor_char_boundary(MADE_UP_NAME_BYTES)];
     EventId::new(format!("{name}.{tag}.{}", now().as_nanosecond()))
 }
 
-/// Why the broker itself dead-lettered a message, and when: the newest entry of `x-death`.
-pub(super) fn broker_parked(properties: &BasicProperties) -> Option<(String, Option<Timestamp>)> {
+/// Why and when the broker itself dead-lettered a message: the newest entry of `x-death`.
+pub(super) fn broker_parking(properties: &BasicProperties) -> Option<QueueParking> {
     let Some(AMQPValue::FieldArray(deaths)) = value(properties, "x-death") else { return None };
     let Some(AMQPValue::FieldTable(newest)) = deaths.as_slice().first() else { return None };
-    let time = match newest.inner().get("time") {
+    let seconds = match newest.inner().get("time") {
         Some(AMQPValue::Timestamp(seconds)) => i64::try_from(*seconds).ok(),
         Some(_) | None => None,
     };
     let reason = newest.inner().get("reason").and_then(text)?;
-    Some((reason, time.and_then(|seconds| Timestamp::from_second(seconds).ok())))
+    Some(QueueParking { reason, parked_at: seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()) })
 }
 
 fn field(properties: &BasicProperties, name: &str) -> Option<Field> {

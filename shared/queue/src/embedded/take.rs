@@ -1,160 +1,130 @@
-//! Taking from the embedded queue: the same hand as with a broker, fed by looking.
+//! Taking from files: the same feed as with a broker, filled by looking.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use event::Class;
-use tokio::sync::{Notify, mpsc, oneshot};
+use sqlite::Writer;
+use tokio::sync::{Notify, OnceCell};
 use tokio::time::{Instant, sleep_until};
 
-use super::rows::TakenRow;
-use super::writer::Job;
-use crate::in_hand::{Arrival, CopyKey, InHand};
-use crate::taker::{Order, Settlement};
-use crate::{Metrics, Taken, Taker};
+use super::rows;
+use crate::feed::{Feed, FeedEvent, TagDisposition};
+use crate::in_flight::Arrival;
+use crate::metrics::Metrics;
+use crate::taker::{Taker, TakerCommand};
 
 /// How often to look for what another process wrote, or what became due by the clock.
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
 
-/// The task that takes one class.
-pub(super) struct Take {
-    jobs: mpsc::UnboundedSender<Job>,
-    written: Arc<Notify>,
-    class: Class,
-    window: usize,
-    metrics: Metrics,
-    hand: InHand,
-    taken: mpsc::Sender<Taken>,
-    settlements: mpsc::UnboundedReceiver<Settlement>,
-    settler: mpsc::UnboundedSender<Settlement>,
-    orders: mpsc::Receiver<Order>,
-    round: u64,
-    is_held: bool,
+/// The task that takes one class. Its tags are rows.
+pub(super) struct EmbeddedTaker {
+    feed: Feed,
+    writer: Writer,
 }
 
-/// What woke the task.
-enum Wake {
-    Settled(Settlement),
-    Told(Option<Order>),
-    Look,
+/// What wakes the task.
+enum TakerEvent {
+    Feed(FeedEvent),
+    LookDue,
 }
 
-impl Take {
-    pub(super) fn new(
-        jobs: mpsc::UnboundedSender<Job>,
-        written: Arc<Notify>,
-        (class, window): (Class, u16),
-        metrics: Metrics,
-    ) -> (Self, Taker) {
-        // Unbounded in name only: it holds at most one settlement for each envelope in hand.
-        let (settler, settlements) = mpsc::unbounded_channel();
-        let window = usize::from(window).max(1);
-        let (taken, receiver) = mpsc::channel(window);
-        let (order, orders) = mpsc::channel(8);
-        let hand = InHand::default();
-        let (round, is_held) = (0, false);
-        let task =
-            Self { jobs, written, class, window, metrics, hand, taken, settlements, settler, orders, round, is_held };
-        (task, Taker::new(receiver, order))
+impl EmbeddedTaker {
+    pub(super) fn new(class: Class, window: u16, writer: Writer, metrics: Metrics) -> (Self, Taker) {
+        let (feed, taker) = Feed::new(class, window, metrics);
+        (Self { feed, writer }, taker)
     }
 
-    pub(super) async fn run(mut self) {
-        let written = Arc::clone(&self.written);
+    /// Runs until the taker finishes. `released` is set by the first taker of this process, once what an earlier process
+    /// left in flight waits again. `published` is notified after each publish of this process.
+    pub(super) async fn run(mut self, released: Arc<OnceCell<()>>, published: Arc<Notify>) {
+        released.get_or_init(|| self.writer.write_with_retry(|database, _| rows::release_all(database))).await;
         loop {
-            // Registered before looking: what is written meanwhile is not missed.
-            let rung = written.notified();
-            let look_again = self.look().await;
-            let wake = if look_again { Wake::Look } else { self.wake(rung).await };
-            match wake {
-                Wake::Settled(settlement) => self.settle(settlement),
-                Wake::Told(Some(Order::Hold)) => self.is_held = true,
-                Wake::Told(Some(Order::Resume)) => self.is_held = false,
-                Wake::Told(Some(Order::GiveBack(reply))) => {
-                    self.give_back();
-                    reply.send(self.round).ok();
+            // Made before looking, so that what is published meanwhile is not missed.
+            let notified = published.notified();
+            let event = if self.look().await { TakerEvent::LookDue } else { self.next_event(notified).await };
+            match event {
+                TakerEvent::Feed(FeedEvent::Disposition(disposition)) => self.settle(disposition).await,
+                TakerEvent::Feed(FeedEvent::Command(TakerCommand::Hold)) => self.feed.is_held = true,
+                TakerEvent::Feed(FeedEvent::Command(TakerCommand::Resume)) => self.feed.is_held = false,
+                TakerEvent::Feed(FeedEvent::Command(TakerCommand::GiveBack(reply))) => {
+                    self.give_back().await;
+                    reply.send(self.feed.begin_round()).ok();
                 }
-                Wake::Told(Some(Order::Finish(reply))) => {
+                TakerEvent::Feed(FeedEvent::Command(TakerCommand::Finish(reply))) => {
                     self.finish().await;
                     reply.send(()).ok();
                     return;
                 }
-                Wake::Told(None) => return,
-                Wake::Look => {}
+                TakerEvent::Feed(FeedEvent::TakerGone) => return,
+                TakerEvent::LookDue => {}
             }
         }
     }
 
-    async fn wake(&mut self, rung: impl Future<Output = ()>) -> Wake {
+    async fn next_event(&mut self, published: impl Future<Output = ()>) -> TakerEvent {
         tokio::select! {
             biased;
-            order = self.orders.recv() => Wake::Told(order),
-            Some(settlement) = self.settlements.recv() => Wake::Settled(settlement),
-            () = rung => Wake::Look,
-            () = sleep_until(Instant::now() + LOOK_PERIOD) => Wake::Look,
+            event = self.feed.next_event() => TakerEvent::Feed(event),
+            () = published => TakerEvent::LookDue,
+            () = sleep_until(Instant::now() + LOOK_PERIOD) => TakerEvent::LookDue,
         }
     }
 
-    /// Takes as many as fit; `true` when there may be more.
+    /// Takes as many envelopes as fit. Returns whether more may wait and fit.
     async fn look(&mut self) -> bool {
-        while let Ok(settlement) = self.settlements.try_recv() {
-            self.settle(settlement);
-        }
-        let room = self.window.saturating_sub(self.hand.len());
-        if self.is_held || room == 0 {
+        self.settle_all().await;
+        let room = self.feed.room();
+        if self.feed.is_held || room == 0 {
             return false;
         }
-        let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Take(self.class, room, reply)).ok();
-        let rows = answer.await.unwrap_or_default();
+        let class = self.feed.class;
+        let rows = self.writer.write(move |database, now| rows::take(database, class, room, now)).await;
+        // After a failed commit the envelopes wait as before; the writer has logged why.
+        let rows = rows.unwrap_or_default();
         let is_full = rows.len() == room;
         for row in rows {
-            self.hand_out(row).await;
-        }
-        is_full && self.hand.len() < self.window && self.orders.is_empty()
-    }
-
-    async fn hand_out(&mut self, row: TakenRow) {
-        self.metrics.taken(self.class, row.was_redelivered);
-        match self.hand.arrive(row.seq, CopyKey::of(&row.envelope), row.was_redelivered) {
-            Arrival::New => {
-                let settlements = Some(self.settler.clone());
-                let taken = Taken { envelope: row.envelope, fault: row.fault, settlements, round: self.round };
-                self.taken.send(taken).await.ok();
+            let tag = row.tag;
+            if self.feed.hand_out(row).await == Arrival::AlreadySettled {
+                self.settle(TagDisposition::Acknowledge(vec![tag])).await;
             }
-            Arrival::Joined => self.metrics.joined(),
-            // Only a connection that broke makes the hand remember, and there is none here.
-            Arrival::AlreadySettled => drop(self.jobs.send(Job::Delete(row.seq))),
+        }
+        is_full && self.feed.room() > 0 && !self.feed.has_command()
+    }
+
+    async fn settle_all(&mut self) {
+        while let Some(disposition) = self.feed.next_disposition() {
+            self.settle(disposition).await;
         }
     }
 
-    fn settle(&mut self, settlement: Settlement) {
-        if settlement.round != self.round {
-            return;
-        }
-        if settlement.is_done {
-            self.hand.settle(&settlement.id).into_iter().for_each(|seq| drop(self.jobs.send(Job::Delete(seq))));
-        } else {
-            self.hand.release(&settlement.id).into_iter().for_each(|seq| drop(self.jobs.send(Job::Release(seq))));
+    /// With retry: an event that was delivered must not come back because one commit failed.
+    async fn settle(&mut self, disposition: TagDisposition) {
+        match disposition {
+            TagDisposition::Acknowledge(tags) if tags.is_empty() => {}
+            TagDisposition::Acknowledge(tags) => {
+                let delete = move |database: &sqlite::Connection, _| rows::delete(database, &tags);
+                self.writer.write_with_retry(delete).await;
+            }
+            TagDisposition::GiveBack(tags) => {
+                let release = move |database: &sqlite::Connection, _| rows::release(database, &tags);
+                self.writer.write_with_retry(release).await;
+            }
         }
     }
 
-    /// What is in hand lies where it lay before; the next look takes it in its order.
-    fn give_back(&mut self) {
-        while let Ok(settlement) = self.settlements.try_recv() {
-            self.settle(settlement);
-        }
-        self.hand.release_all().into_iter().for_each(|seq| drop(self.jobs.send(Job::Release(seq))));
-        self.round += 1;
+    /// What was in flight waits in its old place; the next look takes it in its order.
+    async fn give_back(&mut self) {
+        self.settle_all().await;
+        let tags = self.feed.release_all();
+        self.settle(TagDisposition::GiveBack(tags)).await;
     }
 
-    /// Returns once everything settled is written; what is not settled waits for the next taker.
+    /// Returns once everything settled is written. What is not settled waits for the next process.
     async fn finish(&mut self) {
-        while let Ok(settlement) = self.settlements.try_recv() {
-            self.settle(settlement);
-        }
-        self.hand.release_all();
-        let (reply, answer) = oneshot::channel();
-        self.jobs.send(Job::Depths(reply)).ok();
-        answer.await.ok();
+        self.settle_all().await;
+        self.feed.release_all();
+        // The writer keeps the order, so this is written after what was settled before.
+        self.writer.write(|_, _| Ok(())).await.ok();
     }
 }

@@ -1,10 +1,10 @@
-//! One contract, both back ends.
+//! The contract of publishing and taking, which both back ends fulfil.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
 use bytes::Bytes;
 use event::{Class, Envelope};
-use queue::{Place, QueueSettings, Tier};
+use queue::{QueueName, QueueSettings, Tier};
 use testkit::eventually;
 
 use crate::rig::{Rig, contract, dead_letters, envelope, envelopes, nothing_comes, take, waiting};
@@ -12,17 +12,17 @@ use crate::rig::{Rig, contract, dead_letters, envelope, envelopes, nothing_comes
 contract![
     what_is_published_is_taken_whole_and_in_order,
     what_is_not_acknowledged_is_taken_again_in_order,
-    what_is_dropped_unsettled_comes_back,
+    what_is_dropped_without_an_acknowledgement_is_taken_again,
     a_whole_window_that_is_given_back_keeps_its_order,
     what_is_given_back_is_taken_again_in_order_and_its_old_outcome_is_ignored,
-    no_more_than_a_window_is_in_hand,
+    no_more_than_a_window_is_in_flight,
     nothing_is_taken_while_held,
     a_body_of_three_megabytes_passes_unchanged,
     copies_of_one_event_share_one_outcome,
-    a_retry_comes_back_to_its_class_as_often_as_it_is_made,
+    a_retry_comes_back_to_its_class_however_often_it_is_repeated,
     an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_replayed_and_retried,
-    a_caller_that_goes_away_does_not_stop_its_publish,
-    how_many_wait_is_shown_to_those_who_watch,
+    a_caller_that_stops_waiting_does_not_stop_its_publish,
+    the_number_of_waiting_envelopes_is_a_metric,
 ];
 
 async fn what_is_published_is_taken_whole_and_in_order(settings: QueueSettings) {
@@ -33,7 +33,7 @@ async fn what_is_published_is_taken_whole_and_in_order(settings: QueueSettings) 
     let mut taker = rig.taker(1_000);
     let taken = take(&mut taker, 600).await;
 
-    assert!(taken.iter().map(|taken| &taken.envelope).eq(&sent), "an envelope changed or changed places");
+    assert!(taken.iter().map(|taken| &taken.envelope).eq(&sent), "an envelope was changed, or came out of order");
     taken.into_iter().for_each(queue::Taken::acknowledge);
     taker.finish().await;
     assert_eq!(waiting(&rig.queue).await, Some(0));
@@ -61,7 +61,7 @@ async fn what_is_not_acknowledged_is_taken_again_in_order(settings: QueueSetting
     next.stop().await;
 }
 
-async fn what_is_dropped_unsettled_comes_back(settings: QueueSettings) {
+async fn what_is_dropped_without_an_acknowledgement_is_taken_again(settings: QueueSettings) {
     let rig = Rig::open(&settings).await;
     let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..1)).await.unwrap();
     let mut taker = rig.taker(10);
@@ -122,13 +122,13 @@ async fn a_whole_window_that_is_given_back_keeps_its_order(settings: QueueSettin
     next.stop().await;
 }
 
-async fn no_more_than_a_window_is_in_hand(settings: QueueSettings) {
+async fn no_more_than_a_window_is_in_flight(settings: QueueSettings) {
     let rig = Rig::open(&settings).await;
     let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..12)).await.unwrap();
     let mut taker = rig.taker(5);
 
     let mut taken = take(&mut taker, 5).await;
-    assert!(nothing_comes(&mut taker).await, "a sixth came");
+    assert!(nothing_comes(&mut taker).await, "a sixth envelope came");
 
     taken.remove(0).acknowledge();
     assert_eq!(take(&mut taker, 1).await[0].envelope.id, envelope(5).id);
@@ -141,7 +141,7 @@ async fn nothing_is_taken_while_held(settings: QueueSettings) {
     let rig = Rig::open(&settings).await;
     let mut taker = rig.taker(5);
     let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..1)).await.unwrap();
-    let in_hand = take(&mut taker, 1).await;
+    let in_flight = take(&mut taker, 1).await;
 
     taker.hold().await;
     let _confirmed = rig.queue.publisher().publish_all(&envelopes(1..3)).await.unwrap();
@@ -150,7 +150,7 @@ async fn nothing_is_taken_while_held(settings: QueueSettings) {
     taker.resume().await;
     let rest = take(&mut taker, 2).await;
     assert_eq!(rest[0].envelope.id, envelope(1).id);
-    in_hand.into_iter().chain(rest).for_each(queue::Taken::acknowledge);
+    in_flight.into_iter().chain(rest).for_each(queue::Taken::acknowledge);
     taker.finish().await;
     assert_eq!(waiting(&rig.queue).await, Some(0));
     rig.stop().await;
@@ -186,7 +186,7 @@ async fn copies_of_one_event_share_one_outcome(settings: QueueSettings) {
 }
 
 /// Twice, because RabbitMQ 3.10 drops a message that comes back with the `x-death` of its first visit.
-async fn a_retry_comes_back_to_its_class_as_often_as_it_is_made(settings: QueueSettings) {
+async fn a_retry_comes_back_to_its_class_however_often_it_is_repeated(settings: QueueSettings) {
     let rig = Rig::open(&settings).await;
     let publisher = rig.queue.publisher();
     let _confirmed = publisher.publish_all(&envelopes(0..1)).await.unwrap();
@@ -195,7 +195,7 @@ async fn a_retry_comes_back_to_its_class_as_often_as_it_is_made(settings: QueueS
     for visits in 1..=2 {
         let taken = take(&mut taker, 1).await.remove(0);
         let copy = Envelope { visits, copies: visits, attempts: 3 * visits, ..taken.envelope.clone() };
-        let _confirmed = publisher.publish(Place::Retry(Class::Messages, Tier::TenSeconds), &copy).await.unwrap();
+        let _confirmed = publisher.publish(QueueName::Retry(Class::Messages, Tier::TenSeconds), &copy).await.unwrap();
         taken.acknowledge();
     }
 
@@ -207,8 +207,8 @@ async fn a_retry_comes_back_to_its_class_as_often_as_it_is_made(settings: QueueS
     rig.stop().await;
 }
 
-/// On RabbitMQ 3.10 a message that was dead-lettered by the broker and carries the proof of it (`x-death`) vanishes on
-/// its way back from a retry queue: nothing of the old message may travel with its replay.
+/// On RabbitMQ 3.10 a message that the broker dead-lettered, and that carries the record of it (`x-death`), vanishes on
+/// its way back from a retry queue. So a replay must carry nothing that the broker added.
 async fn an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_replayed_and_retried(
     settings: QueueSettings,
 ) {
@@ -216,18 +216,18 @@ async fn an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_rep
     let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..1)).await.unwrap();
     let mut taker = rig.taker(5);
 
-    let parked = async {
+    let dropping = async {
         loop {
             drop(taker.take().await);
         }
     };
-    let read = eventually("the envelope becomes a dead letter", async || {
+    let parking = eventually("the envelope becomes a dead letter", async || {
         let letters = dead_letters(&rig.queue).await.ok()?;
         letters.first().map(|dead| dead.letter.reason.clone())
     });
     let reason = tokio::select! {
-        reason = read => reason,
-        () = parked => unreachable!("the taker takes for ever"),
+        reason = parking => reason,
+        () = dropping => unreachable!("this loop has no end"),
     };
 
     assert_eq!(reason, "delivery_limit");
@@ -235,7 +235,7 @@ async fn an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_rep
     let _replayed = publisher.publish_all(&envelopes(0..1)).await.unwrap();
     let taken = take(&mut taker, 1).await.remove(0);
     let retry = Envelope { visits: 1, copies: 1, ..taken.envelope.clone() };
-    let _copied = publisher.publish(Place::Retry(Class::Messages, Tier::TenSeconds), &retry).await.unwrap();
+    let _copied = publisher.publish(QueueName::Retry(Class::Messages, Tier::TenSeconds), &retry).await.unwrap();
     taken.acknowledge();
     let back = take(&mut taker, 1).await.remove(0);
     assert_eq!(back.envelope, retry);
@@ -245,7 +245,7 @@ async fn an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_rep
     rig.stop().await;
 }
 
-async fn a_caller_that_goes_away_does_not_stop_its_publish(settings: QueueSettings) {
+async fn a_caller_that_stops_waiting_does_not_stop_its_publish(settings: QueueSettings) {
     let rig = Rig::open(&settings).await;
     let publisher = rig.queue.publisher();
 
@@ -253,7 +253,7 @@ async fn a_caller_that_goes_away_does_not_stop_its_publish(settings: QueueSettin
         let sent = envelopes(serial..serial + 1);
         let publish = publisher.publish_all(&sent);
         tokio::pin!(publish);
-        // Polled once, then dropped: the request is with the publishing task, its answer is wanted by nobody.
+        // Polled once and then dropped: the publishing task has the request, and nothing waits for its answer.
         assert!(futures_util::poll!(&mut publish).is_pending());
     }
 
@@ -266,7 +266,7 @@ async fn a_caller_that_goes_away_does_not_stop_its_publish(settings: QueueSettin
     rig.stop().await;
 }
 
-async fn how_many_wait_is_shown_to_those_who_watch(settings: QueueSettings) {
+async fn the_number_of_waiting_envelopes_is_a_metric(settings: QueueSettings) {
     let publishing = Rig::open(&settings).await;
     assert!(publishing.shows(r#"queue_depth{queue="meta.messages.v1"} 0"#));
     let _confirmed = publishing.queue.publisher().publish_all(&envelopes(0..3)).await.unwrap();

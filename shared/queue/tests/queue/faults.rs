@@ -1,4 +1,4 @@
-//! Faults: cut cables and killed brokers. An event is late then, never lost, and never under way twice.
+//! Faults: cut cables and killed brokers. They make an event late, but never lose it or hand it out twice at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use testkit::{Link, RabbitMq, eventually};
 use crate::rig::{Rig, envelope, envelopes, nothing_comes, publishing_works_again, take, take_until, waiting};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reconnect_does_not_hand_out_again_what_is_in_hand() {
+async fn a_reconnect_does_not_hand_out_again_what_is_in_flight() {
     let broker = RabbitMq::shared().await;
     let vhost = broker.vhost();
     let link = Link::to(broker.address()).await;
@@ -28,8 +28,8 @@ async fn a_reconnect_does_not_hand_out_again_what_is_in_hand() {
 
     publishing_works_again(&publisher, 20).await;
     let new = take(&mut taker, 1).await.remove(0);
-    assert_eq!(new.envelope.id, envelope(20).id, "something in hand was handed out again");
-    assert!(nothing_comes(&mut taker).await, "something in hand was handed out again");
+    assert_eq!(new.envelope.id, envelope(20).id, "something in flight was handed out again");
+    assert!(nothing_comes(&mut taker).await, "something in flight was handed out again");
 
     taken.into_iter().chain([new]).for_each(queue::Taken::acknowledge);
     taker.finish().await;
@@ -59,7 +59,7 @@ async fn publishing_fails_at_once_while_the_broker_is_away_and_works_again_after
     rig.stop().await;
 }
 
-/// Meta sends again what was refused, but ever less often.
+/// Meta repeats what was refused, but less and less often.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_refused_once_the_connection_is_back() {
     let broker = RabbitMq::shared().await;
@@ -67,7 +67,7 @@ async fn nothing_is_refused_once_the_connection_is_back() {
     let link = Link::to(broker.address()).await;
     let rig = Rig::open(&QueueSettings::at(vhost.url_through(&link))).await;
     let publisher = rig.queue.publisher();
-    // Of many lanes, so that no publishing task is left out.
+    // Of many lanes, so that every publishing task has some.
     let sent: Vec<_> =
         (0..64).map(|serial| Envelope { lane: Lane::new(format!("lane {serial}")), ..envelope(serial) }).collect();
     let _confirmed = publisher.publish_all(&sent).await.unwrap();
@@ -92,8 +92,8 @@ async fn a_silent_cable_is_noticed_and_no_confirm_is_made_up() {
     let publisher = rig.queue.publisher();
 
     link.stall();
-    let unheard = publisher.publish_all(&envelopes(0..1)).await.map(drop);
-    assert!(matches!(unheard, Err(PublishError::TimedOut | PublishError::Away)), "{unheard:?}");
+    let answer = publisher.publish_all(&envelopes(0..1)).await.map(drop);
+    assert!(matches!(answer, Err(PublishError::TimedOut | PublishError::Away)), "{answer:?}");
 
     link.mend();
     publishing_works_again(&publisher, 1).await;
@@ -102,13 +102,14 @@ async fn a_silent_cable_is_noticed_and_no_confirm_is_made_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_killed_broker_had_confirmed_is_there_when_it_is_back() {
+async fn what_a_broker_confirmed_before_it_was_killed_is_there_when_it_is_back() {
     let broker = RabbitMq::start().await;
     let vhost = broker.vhost();
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let is_over = Arc::new(AtomicBool::new(false));
     let tasks = (0..8_u32).map(|task| {
-        let (publisher, is_over) = (rig.queue.publisher(), Arc::clone(&is_over));
+        let publisher = rig.queue.publisher();
+        let is_over = Arc::clone(&is_over);
         async move {
             let mut confirmed = BTreeSet::<EventId>::new();
             for serial in task * 100_000.. {
@@ -141,7 +142,7 @@ async fn what_a_killed_broker_had_confirmed_is_there_when_it_is_back() {
     rig.stop().await;
 }
 
-/// What was asked on a silent cable is done later, behind our back: a consumer that nobody reads must not keep anything.
+/// The broker does later what it was asked over a silent cable. A consumer that nobody reads from must keep nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cable_that_falls_silent_at_any_moment_of_a_start_strands_no_envelope() {
     let broker = RabbitMq::shared().await;
@@ -159,7 +160,7 @@ async fn a_cable_that_falls_silent_at_any_moment_of_a_start_strands_no_envelope(
         link.mend();
 
         match at_once.or(silent) {
-            Ok(taken) => taken.expect("the taker is at work").acknowledge(),
+            Ok(taken) => taken.expect("the process does not stop").acknowledge(),
             Err(_) => take(&mut taker, 1).await.remove(0).acknowledge(),
         }
         taker.finish().await;

@@ -1,7 +1,8 @@
-//! The queue's promise, checked on a real RabbitMQ and on files, and against the traps that lapin and RabbitMQ hold.
+//! The queue's promise, tested on a real RabbitMQ and on files, and against the traps in lapin and RabbitMQ.
 
 mod contract;
-mod dead;
+mod dead_letters;
 mod faults;
+mod files;
 mod rig;
 mod traps;

@@ -8,10 +8,10 @@ use chassis::{Drained, Shutdown};
 use event::{Address, Class, Envelope, EventId, EventType, Lane, Letter};
 use jiff::Timestamp;
 use prometheus::{Registry, TextEncoder};
-use queue::{Confirmed, DeadLetter, Metrics, OpenError, Place, Publisher, Queue, QueueSettings, Taken, Taker};
+use queue::{Confirmed, DeadLetter, Metrics, Publisher, Queue, QueueError, QueueName, QueueSettings, Taken, Taker};
 use testkit::eventually;
 
-/// Each claim becomes one test on RabbitMQ and one on files.
+/// Makes of each claim one test on RabbitMQ and one on files.
 macro_rules! contract {
     ($($claim:ident),* $(,)?) => {
         mod rabbitmq {
@@ -45,8 +45,9 @@ impl Rig {
         Self::try_open(settings).await.expect("the queue opens")
     }
 
-    pub(crate) async fn try_open(settings: &QueueSettings) -> Result<Self, OpenError> {
-        let (shutdown, registry) = (Shutdown::default(), Registry::new());
+    pub(crate) async fn try_open(settings: &QueueSettings) -> Result<Self, QueueError> {
+        let shutdown = Shutdown::default();
+        let registry = Registry::new();
         let metrics = Metrics::register(&registry).expect("metrics register once");
         let queue = Queue::open(settings, metrics, &shutdown).await?;
         Ok(Self { queue, registry, shutdown })
@@ -56,13 +57,13 @@ impl Rig {
         self.queue.taker(Class::Messages, window).expect("nobody else takes")
     }
 
-    /// Whether its metrics have that line.
+    /// Whether its metrics have this line.
     pub(crate) fn shows(&self, line: &str) -> bool {
         let text = TextEncoder::new().encode_to_string(&self.registry.gather()).expect("metrics are text");
         text.lines().any(|shown| shown == line)
     }
 
-    /// Ends like a process that was told to stop.
+    /// Ends like a process that is asked to stop.
     pub(crate) async fn stop(self) {
         let Self { queue, shutdown, .. } = self;
         shutdown.request();
@@ -96,32 +97,34 @@ pub(crate) fn envelopes(serials: std::ops::Range<u32>) -> Vec<Envelope> {
     serials.map(envelope).collect()
 }
 
-/// Waits until publishing succeeds; envelope number `serial` goes through.
+/// Waits until envelope number `serial` can be published.
 pub(crate) async fn publishing_works_again(publisher: &Publisher, serial: u32) {
     let sent = [envelope(serial)];
     let again = eventually("publishing works again", async || publisher.publish_all(&sent).await.ok());
     let _confirmed: Confirmed = again.await;
 }
 
-/// Takes so many, one after the other.
+/// Takes `count` envelopes, one after the other.
 pub(crate) async fn take(taker: &mut Taker, count: usize) -> Vec<Taken> {
     let mut taken = Vec::new();
     while taken.len() < count {
         let next = tokio::time::timeout(Duration::from_secs(40), taker.take()).await;
         let had = taken.len();
-        taken.push(next.unwrap_or_else(|_| panic!("{had} of {count} envelopes came")).expect("the taker is at work"));
+        taken.push(
+            next.unwrap_or_else(|_| panic!("{had} of {count} envelopes came")).expect("the process does not stop"),
+        );
     }
     taken
 }
 
-/// Takes and acknowledges everything that comes, until all of these ids came.
+/// Takes and acknowledges everything that comes, until all of these ids have come.
 pub(crate) async fn take_until(taker: &mut Taker, ids: &BTreeSet<EventId>) -> Vec<EventId> {
     let mut came = Vec::new();
     let mut missing = ids.clone();
     while !missing.is_empty() {
         let next = tokio::time::timeout(Duration::from_secs(40), taker.take()).await;
         let taken = next.unwrap_or_else(|_| panic!("{} of {} never came", missing.len(), ids.len()));
-        let taken = taken.expect("the taker is at work");
+        let taken = taken.expect("the process does not stop");
         missing.remove(&taken.envelope.id);
         came.push(taken.envelope.id.clone());
         taken.acknowledge();
@@ -129,18 +132,18 @@ pub(crate) async fn take_until(taker: &mut Taker, ids: &BTreeSet<EventId>) -> Ve
     came
 }
 
-/// Whether another envelope comes within a short time.
+/// Whether no other envelope comes within a short time.
 pub(crate) async fn nothing_comes(taker: &mut Taker) -> bool {
     tokio::time::timeout(Duration::from_millis(700), taker.take()).await.is_err()
 }
 
-/// How many wait in the queue of class `messages`, in nobody's hand.
+/// How many envelopes wait in the queue of class `messages`.
 pub(crate) async fn waiting(queue: &Queue) -> Option<u64> {
     let depths = queue.depths().await.ok()?;
-    depths.into_iter().find(|(place, _)| *place == Place::Class(Class::Messages)).map(|(_, depth)| depth)
+    depths.into_iter().find(|(name, _)| *name == QueueName::Class(Class::Messages)).map(|(_, depth)| depth)
 }
 
-/// Puts envelopes among the dead letters.
+/// Publishes envelopes as dead letters.
 pub(crate) async fn park(queue: &Queue, serials: std::ops::Range<u32>) {
     for serial in serials {
         let letter = Letter {
@@ -150,13 +153,14 @@ pub(crate) async fn park(queue: &Queue, serials: std::ops::Range<u32>) {
             parked_at: Timestamp::UNIX_EPOCH,
         };
         let parked = Envelope { letter: Some(letter), ..envelope(serial) };
-        let _confirmed = queue.publisher().publish(Place::Dead, &parked).await.expect("the queue takes it");
+        let _confirmed = queue.publisher().publish(QueueName::Dead, &parked).await.expect("the queue takes it");
     }
 }
 
 /// All dead letters, which stay where they are.
-pub(crate) async fn dead_letters(queue: &Queue) -> Result<Vec<DeadLetter>, OpenError> {
-    let (mut scan, mut letters) = (queue.scan_dead_letters().await?, Vec::new());
+pub(crate) async fn dead_letters(queue: &Queue) -> Result<Vec<DeadLetter>, QueueError> {
+    let mut scan = queue.scan_dead_letters().await?;
+    let mut letters = Vec::new();
     while let Some(letter) = scan.next().await? {
         letters.push(letter);
     }

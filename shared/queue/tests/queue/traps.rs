@@ -1,19 +1,19 @@
-//! Traps of lapin and RabbitMQ, each provoked: what would lose an event elsewhere must not lose one here.
+//! Traps in lapin and RabbitMQ, each provoked: none of them may lose an event.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use event::{Class, Envelope, EventId, Lane};
-use lapin::options::QueueDeclareOptions;
+use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
-use lapin::{Connection, ConnectionProperties};
-use queue::{OpenError, Place, PublishError, QueueSettings};
+use lapin::{BasicProperties, Connection, ConnectionProperties};
+use queue::{PublishError, QueueError, QueueName, QueueSettings};
 use testkit::{RabbitMq, eventually};
 
 use crate::rig::{Rig, envelope, envelopes, publishing_works_again, take, take_until, waiting};
 
-/// lapin hands a returned message to whichever confirm completes next.
+/// lapin attaches a returned message to whichever confirm completes next.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_return_fails_the_envelope_that_was_returned_and_no_neighbour() {
     let broker = RabbitMq::shared().await;
@@ -28,7 +28,7 @@ async fn a_return_fails_the_envelope_that_was_returned_and_no_neighbour() {
             let class = if serial % 2 == 0 { Class::Messages } else { Class::Updates };
             let lane = Lane::new(format!("lane {}", serial % 8));
             let sent = Envelope { class, lane, ..envelope(serial) };
-            (sent.id.clone(), class, publisher.publish(Place::Class(class), &sent).await.map(drop))
+            (sent.id.clone(), class, publisher.publish(QueueName::Class(class), &sent).await.map(drop))
         }
     });
     let answers: Vec<(EventId, Class, Result<(), PublishError>)> = futures_util::future::join_all(publishes).await;
@@ -52,7 +52,7 @@ async fn a_return_fails_the_envelope_that_was_returned_and_no_neighbour() {
     rig.stop().await;
 }
 
-/// Clones of one lapin channel can swap confirms: a refused publish would then be taken for a confirmed one.
+/// Clones of one lapin channel can swap confirms. A refused publish would then look confirmed.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_confirmed_under_many_parallel_publishers_is_in_the_queue() {
     let vhost = RabbitMq::shared().await.vhost();
@@ -83,7 +83,7 @@ async fn what_is_confirmed_under_many_parallel_publishers_is_in_the_queue() {
     rig.stop().await;
 }
 
-/// The broker cancels the consumer of a deleted queue, and lapin's stream then just ends; 3.10 may even say nothing.
+/// The broker cancels the consumer of a deleted queue, and lapin's stream then simply ends. 3.10 may not even cancel it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_queue_is_declared_again_and_taken_from() {
     let vhost = RabbitMq::shared().await.vhost();
@@ -102,9 +102,9 @@ async fn a_deleted_queue_is_declared_again_and_taken_from() {
     rig.stop().await;
 }
 
-/// In alarm the broker reads nothing from a connection that publishes, acknowledgements included.
+/// In alarm the broker reads nothing from a connection that publishes, not even acknowledgements.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_blocked_broker_refuses_publishes_in_time_and_still_hears_acknowledgements() {
+async fn a_blocked_broker_fails_publishes_in_time_and_still_gets_acknowledgements() {
     let broker = RabbitMq::start().await;
     let vhost = broker.vhost();
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
@@ -123,14 +123,14 @@ async fn a_blocked_broker_refuses_publishes_in_time_and_still_hears_acknowledgem
     broker.clear_memory_alarm().await;
     publishing_works_again(&publisher, 4).await;
     taker.finish().await;
-    let came = eventually("the depth can be read", async || waiting(&rig.queue).await).await;
-    assert!(came <= 2, "{came} wait: the three acknowledged ones must be gone");
+    let depth = eventually("the depth can be read", async || waiting(&rig.queue).await).await;
+    assert!(depth <= 2, "{depth} wait, but the three acknowledged ones must be gone");
     drop(publisher);
     rig.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_with_other_arguments_is_named_and_nothing_starts() {
+async fn a_queue_with_other_arguments_is_named_in_the_error_and_nothing_starts() {
     let vhost = RabbitMq::shared().await.vhost();
     let connection = Connection::connect(&vhost.url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
@@ -139,19 +139,20 @@ async fn a_queue_with_other_arguments_is_named_and_nothing_starts() {
 
     let refused = Rig::try_open(&QueueSettings::at(vhost.url())).await.map(drop);
 
-    let Err(error @ OpenError::Mismatch { .. }) = refused else { panic!("{refused:?}") };
+    let Err(error @ QueueError::Mismatch { .. }) = refused else { panic!("{refused:?}") };
     let text = error.to_string();
     assert!(text.contains("meta.updates.v1") && text.contains("delete it"), "{text}");
 }
 
-/// What somebody else put there, or a newer version.
+/// Another program or a newer version may have published it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_no_envelope_is_handed_out_with_its_fault() {
     let vhost = RabbitMq::shared().await.vhost();
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let connection = Connection::connect(&vhost.url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
-    let (options, properties) = (lapin::options::BasicPublishOptions::default(), lapin::BasicProperties::default());
+    let options = BasicPublishOptions::default();
+    let properties = BasicProperties::default();
     channel.basic_publish("".into(), "meta.messages.v1".into(), options, b"hello", properties).await.unwrap();
 
     let mut taker = rig.taker(10);
@@ -164,17 +165,17 @@ async fn a_message_that_is_no_envelope_is_handed_out_with_its_fault() {
     rig.stop().await;
 }
 
-/// Somebody else's ids need not be unique: one must not share the other's outcome and be gone with it.
+/// Other programs' ids need not be unique. One message must not be acknowledged with the other.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_messages_that_are_no_envelopes_and_bear_one_id_are_both_handed_out() {
+async fn two_messages_that_are_no_envelopes_and_share_an_id_are_both_handed_out() {
     let vhost = RabbitMq::shared().await.vhost();
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let connection = Connection::connect(&vhost.url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
-    let named = lapin::BasicProperties::default().with_message_id("order-1".into());
+    let named = BasicProperties::default().with_message_id("order-1".into());
     for body in [b"first", b"other"] {
-        let (queue, options) = ("meta.messages.v1".into(), lapin::options::BasicPublishOptions::default());
-        channel.basic_publish("".into(), queue, options, body, named.clone()).await.unwrap();
+        let options = BasicPublishOptions::default();
+        channel.basic_publish("".into(), "meta.messages.v1".into(), options, body, named.clone()).await.unwrap();
     }
 
     let mut taker = rig.taker(10);

@@ -1,17 +1,17 @@
-//! Where an envelope can be: the names of the queues, written once.
+//! The names of the queues, written once.
 
 use std::time::Duration;
 
 use event::Class;
 
-/// A queue, by what it is for.
+/// A queue, by its purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
-    /// Waiting to be taken.
+pub enum QueueName {
+    /// Envelopes of a class that wait to be taken.
     Class(Class),
-    /// Waiting for its next attempt; comes back to its class by itself.
+    /// Envelopes that wait for their next attempt and return to their class by themselves.
     Retry(Class, Tier),
-    /// Parked for a person.
+    /// Dead letters, parked for a person.
     Dead,
 }
 
@@ -29,10 +29,10 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// All, shortest first.
+    /// All tiers, shortest first.
     pub const ALL: [Self; 4] = [Self::TenSeconds, Self::OneMinute, Self::TenMinutes, Self::OneHour];
 
-    /// The delay.
+    /// How long an envelope stays in it.
     pub const fn delay(self) -> Duration {
         match self {
             Self::TenSeconds => Duration::from_secs(10),
@@ -42,27 +42,35 @@ impl Tier {
         }
     }
 
-    /// The tier for visit number `visit` (counted from 0): each one once, then the longest for good.
+    /// The tier for visit number `visit`, counted from 0: each tier once, then the longest every time.
     pub fn for_visit(visit: u32) -> Self {
         usize::try_from(visit).ok().and_then(|index| Self::ALL.get(index)).copied().unwrap_or(Self::OneHour)
     }
 
-    /// The shortest that is not shorter than `wait`; the longest where none is.
+    /// The shortest tier that is not shorter than `wait`, or the longest tier.
     pub fn not_shorter_than(wait: Duration) -> Self {
         Self::ALL.into_iter().find(|tier| tier.delay() >= wait).unwrap_or(Self::OneHour)
     }
 }
 
-impl Place {
+impl QueueName {
     /// Every queue, in the order in which they are declared and shown.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let classes = Class::ALL.into_iter().map(Self::Class);
-        let retries = Class::ALL.into_iter().flat_map(|class| Tier::ALL.map(|tier| Self::Retry(class, tier)));
-        std::iter::once(Self::Dead).chain(classes).chain(retries)
-    }
+    pub const ALL: [Self; 11] = [
+        Self::Dead,
+        Self::Class(Class::Messages),
+        Self::Class(Class::Updates),
+        Self::Retry(Class::Messages, Tier::TenSeconds),
+        Self::Retry(Class::Messages, Tier::OneMinute),
+        Self::Retry(Class::Messages, Tier::TenMinutes),
+        Self::Retry(Class::Messages, Tier::OneHour),
+        Self::Retry(Class::Updates, Tier::TenSeconds),
+        Self::Retry(Class::Updates, Tier::OneMinute),
+        Self::Retry(Class::Updates, Tier::TenMinutes),
+        Self::Retry(Class::Updates, Tier::OneHour),
+    ];
 
-    /// The queue's name. It carries a version, because a queue's arguments cannot be changed in place.
-    pub const fn queue(self) -> &'static str {
+    /// The name at the broker. It carries a version, because a queue's arguments cannot be changed in place.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Class(Class::Messages) => "meta.messages.v1",
             Self::Class(Class::Updates) => "meta.updates.v1",
@@ -81,13 +89,19 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn each_place_has_a_queue_of_its_own() {
-        let names: std::collections::BTreeSet<_> = Place::all().map(Place::queue).collect();
+    fn each_class_and_tier_has_a_queue_of_its_own() {
+        let names: BTreeSet<&str> = QueueName::ALL.map(QueueName::as_str).into();
+        let retries = Class::ALL.into_iter().flat_map(|class| Tier::ALL.map(|tier| QueueName::Retry(class, tier)));
+        let expected: Vec<_> =
+            [QueueName::Dead].into_iter().chain(Class::ALL.map(QueueName::Class)).chain(retries).collect();
 
-        assert_eq!(names.len(), 11);
+        assert_eq!(names.len(), QueueName::ALL.len());
+        assert_eq!(QueueName::ALL.to_vec(), expected);
     }
 
     #[test]

@@ -1,18 +1,18 @@
-//! The contract of dead letters, on both back ends.
+//! The contract of dead letters, which both back ends fulfil.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
 use event::{Envelope, Letter};
 use jiff::Timestamp;
-use queue::{Place, QueueSettings};
+use queue::{QueueName, QueueSettings};
 use testkit::eventually;
 
 use crate::rig::{Rig, contract, dead_letters, envelope, ids, park};
 
 contract![
     a_dead_letter_keeps_its_reason_however_often_it_is_read,
-    who_looks_through_the_dead_letters_second_is_told_who_does,
-    what_a_scan_forgets_is_gone_and_the_rest_stays_in_its_order,
+    a_second_scan_is_refused_and_its_error_names_the_holder,
+    what_a_scan_removes_is_gone_and_the_rest_stays_in_its_order,
     a_scan_that_dies_leaves_everything_where_it_was,
 ];
 
@@ -25,7 +25,7 @@ async fn a_dead_letter_keeps_its_reason_however_often_it_is_read(settings: Queue
         parked_at: Timestamp::UNIX_EPOCH,
     };
     let parked = Envelope { letter: Some(letter.clone()), attempts: 1, ..envelope(0) };
-    let _confirmed = rig.queue.publisher().publish(Place::Dead, &parked).await.unwrap();
+    let _confirmed = rig.queue.publisher().publish(QueueName::Dead, &parked).await.unwrap();
 
     for _ in 0..30 {
         let letters = dead_letters(&rig.queue).await.unwrap();
@@ -35,39 +35,43 @@ async fn a_dead_letter_keeps_its_reason_however_often_it_is_read(settings: Queue
     rig.stop().await;
 }
 
-async fn who_looks_through_the_dead_letters_second_is_told_who_does(settings: QueueSettings) {
-    let (rig, other) = (Rig::open(&settings).await, Rig::open(&settings).await);
+async fn a_second_scan_is_refused_and_its_error_names_the_holder(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let other = Rig::open(&settings).await;
     let scan = rig.queue.scan_dead_letters().await.unwrap();
 
     let refused = other.queue.scan_dead_letters().await.unwrap_err().to_string();
 
-    let who = format!("process {} on ", std::process::id());
-    assert!(refused.contains(&who), "{refused}");
+    let holder = format!("process {} on ", std::process::id());
+    assert!(refused.contains(&holder), "{refused}");
     scan.finish().await.unwrap();
     eventually("the lock is free", async || other.queue.scan_dead_letters().await.ok()).await.finish().await.unwrap();
     rig.stop().await;
     other.stop().await;
 }
 
-async fn what_a_scan_forgets_is_gone_and_the_rest_stays_in_its_order(settings: QueueSettings) {
+async fn what_a_scan_removes_is_gone_and_the_rest_stays_in_its_order(settings: QueueSettings) {
     let rig = Rig::open(&settings).await;
     park(&rig.queue, 0..100).await;
     let mut scan = rig.queue.scan_dead_letters().await.unwrap();
-    let mut seen = Vec::new();
+    let mut letters = Vec::new();
     while let Some(letter) = scan.next().await.unwrap() {
-        seen.push(letter);
-        if seen.len() == 50 {
-            // What is parked meanwhile is not looked at: a replay must not meet its own failures.
+        letters.push(letter);
+        if letters.len() == 50 {
+            // What is parked meanwhile is not read: a replay must not meet its own failures.
             park(&rig.queue, 100..101).await;
         }
     }
 
-    assert_eq!(ids(&seen), (0..100).map(|serial| envelope(serial).id).collect::<Vec<_>>());
-    let (even, odd): (Vec<_>, Vec<_>) = (0..).zip(seen).partition(|(serial, _)| serial % 2 == 0);
-    scan.forget(even.into_iter().map(|(_, letter)| letter).collect()).await.unwrap();
+    assert_eq!(ids(&letters), (0..100).map(|serial| envelope(serial).id).collect::<Vec<_>>());
+    let mut removed = Vec::new();
+    let mut left = Vec::new();
+    for (serial, letter) in letters.into_iter().enumerate() {
+        if serial % 2 == 0 { removed.push(letter) } else { left.push(letter.envelope.id) }
+    }
+    scan.remove(removed).await.unwrap();
     scan.finish().await.unwrap();
 
-    let mut left: Vec<_> = odd.into_iter().map(|(_, letter)| letter.envelope.id).collect();
     left.push(envelope(100).id);
     assert_eq!(ids(&dead_letters(&rig.queue).await.unwrap()), left);
     rig.stop().await;

@@ -1,0 +1,67 @@
+//! Why the queue can't be used.
+
+use chassis::Problem;
+
+/// Why the queue can't be used. A broker that is away when a process starts is no error: the process waits for it.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// `QUEUE_URL` is wrong.
+    #[error("{0}")]
+    Settings(Problem),
+    /// A queue exists with other arguments than this version declares.
+    #[error(
+        "queue {queue} exists with other arguments ({answer}): stop every process, let the queue run empty, delete it \
+         and start again; or give QUEUE_URL another vhost"
+    )]
+    Mismatch {
+        /// The queue's name.
+        queue: &'static str,
+        /// The broker's answer.
+        answer: String,
+    },
+    /// The broker can't be reached, and the caller can't wait for it.
+    #[error("the broker can't be reached ({0}): start it, or correct QUEUE_URL")]
+    Away(String),
+    /// Another process takes from this embedded queue.
+    #[error("{holder} takes from the embedded queue {folder}: stop that process first")]
+    Locked {
+        /// The queue's folder.
+        folder: String,
+        /// The process that holds the lock.
+        holder: String,
+    },
+    /// Another process scans the dead letters.
+    #[error("{holder} scans the dead letters: wait until it is done, or stop it")]
+    ScanLocked {
+        /// The process that holds the lock.
+        holder: String,
+    },
+    /// The embedded queue's files can't be used.
+    #[error("the embedded queue can't be used: {0}")]
+    Files(String),
+}
+
+/// For a start that reports all problems with the settings together.
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        Self::new("QUEUE_URL", "can't be used", error.to_string())
+    }
+}
+
+impl From<Problem> for QueueError {
+    fn from(problem: Problem) -> Self {
+        Self::Settings(problem)
+    }
+}
+
+impl From<lapin::Error> for QueueError {
+    fn from(error: lapin::Error) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+impl From<sqlite::WriteError> for QueueError {
+    fn from(error: sqlite::WriteError) -> Self {
+        Self::Files(error.to_string())
+    }
+}

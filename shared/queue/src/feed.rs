@@ -1,0 +1,209 @@
+//! The back end's side of a [`Taker`]: hands out envelopes, and receives how they were settled and what is asked for.
+
+use event::{Class, DecodeError, Envelope};
+use tokio::sync::mpsc;
+use tracing::debug;
+
+use crate::in_flight::{Arrival, CopyKey, InFlight};
+use crate::metrics::{ClassLabel, Metrics};
+use crate::taker::{Disposition, DispositionKind, Taken, Taker, TakerCommand};
+
+/// Commands that wait for the back end; a taker that sends more waits.
+const COMMANDS_MAX: usize = 8;
+
+/// Feeds a [`Taker`]. Its back end knows each envelope by a tag: RabbitMQ's delivery tag, or the row.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) class: Class,
+    /// The most envelopes in flight at once.
+    pub(crate) window: u16,
+    /// Whether nothing may be taken until the taker resumes.
+    pub(crate) is_held: bool,
+    metrics: Metrics,
+    in_flight: InFlight,
+    round: u64,
+    taken: mpsc::Sender<Taken>,
+    commands: mpsc::Receiver<TakerCommand>,
+    dispositions: mpsc::UnboundedReceiver<Disposition>,
+    /// Goes along with every envelope, so that it can be settled.
+    disposition_sender: mpsc::UnboundedSender<Disposition>,
+}
+
+/// An envelope as it came from the queue.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) tag: u64,
+    pub(crate) envelope: Envelope,
+    /// Why the message could not be decoded.
+    pub(crate) fault: Option<DecodeError>,
+    pub(crate) was_redelivered: bool,
+}
+
+/// What the taker's side wants.
+#[derive(Debug)]
+pub(crate) enum FeedEvent {
+    Disposition(TagDisposition),
+    Command(TakerCommand),
+    /// The taker was dropped without being finished.
+    TakerGone,
+}
+
+/// What becomes of an event's tags on the present connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum TagDisposition {
+    Acknowledge(Vec<u64>),
+    GiveBack(Vec<u64>),
+}
+
+impl Feed {
+    pub(crate) fn new(class: Class, window: u16, metrics: Metrics) -> (Self, Taker) {
+        let window = window.max(1);
+        let (taken, receiver) = mpsc::channel(usize::from(window));
+        let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
+        // Unbounded in name only: it holds at most one disposition for each envelope in flight.
+        let (disposition_sender, dispositions) = mpsc::unbounded_channel();
+        let feed = Self {
+            class,
+            window,
+            is_held: false,
+            metrics,
+            in_flight: InFlight::default(),
+            round: 0,
+            taken,
+            commands,
+            dispositions,
+            disposition_sender,
+        };
+        (feed, Taker::new(receiver, command_sender))
+    }
+
+    /// Waits for what the taker's side wants. Commands go first.
+    pub(crate) async fn next_event(&mut self) -> FeedEvent {
+        tokio::select! {
+            biased;
+            command = self.commands.recv() => command.map_or(FeedEvent::TakerGone, FeedEvent::Command),
+            Some(disposition) = self.dispositions.recv() => FeedEvent::Disposition(self.settle(disposition)),
+        }
+    }
+
+    /// The next disposition that has already been made.
+    pub(crate) fn next_disposition(&mut self) -> Option<TagDisposition> {
+        let disposition = self.dispositions.try_recv().ok()?;
+        Some(self.settle(disposition))
+    }
+
+    pub(crate) fn has_command(&self) -> bool {
+        !self.commands.is_empty()
+    }
+
+    /// How many more events fit into the window.
+    pub(crate) fn room(&self) -> usize {
+        usize::from(self.window).saturating_sub(self.in_flight.len())
+    }
+
+    /// Hands an envelope to the taker, unless its event is in flight already or this very copy was settled before.
+    pub(crate) async fn hand_out(&mut self, incoming: Incoming) -> Arrival {
+        let Incoming { tag, envelope, fault, was_redelivered } = incoming;
+        self.metrics.taken_total.inc(ClassLabel(self.class));
+        if was_redelivered {
+            self.metrics.redelivered_total.inc();
+        }
+        let arrival = self.in_flight.arrive(tag, CopyKey::of(&envelope), was_redelivered);
+        match arrival {
+            Arrival::New => {
+                let taken = Taken::new(envelope, fault, self.disposition_sender.clone(), self.round);
+                // If the taker is gone, the envelope is dropped here, and so goes back to the queue.
+                self.taken.send(taken).await.ok();
+            }
+            Arrival::Joined => self.metrics.joined_total.inc(),
+            Arrival::AlreadySettled => {
+                debug!(event.id = %envelope.id, "Event {} was settled before the connection broke", envelope.id);
+            }
+        }
+        arrival
+    }
+
+    /// The connection is gone, and its tags with it. What is in flight stays in flight.
+    pub(crate) fn connection_lost(&mut self) {
+        self.in_flight.connection_lost();
+    }
+
+    /// Nothing is in flight any more. Returns the tags of what was.
+    pub(crate) fn release_all(&mut self) -> Vec<u64> {
+        self.in_flight.release_all()
+    }
+
+    /// Begins a new round: dispositions of envelopes that were handed out before are ignored. Returns its number.
+    pub(crate) fn begin_round(&mut self) -> u64 {
+        self.round += 1;
+        self.round
+    }
+
+    fn settle(&mut self, disposition: Disposition) -> TagDisposition {
+        let Disposition { id, round, kind } = disposition;
+        match kind {
+            DispositionKind::Acknowledge if round == self.round => {
+                TagDisposition::Acknowledge(self.in_flight.settle(&id))
+            }
+            DispositionKind::GiveBack if round == self.round => TagDisposition::GiveBack(self.in_flight.release(&id)),
+            DispositionKind::Acknowledge | DispositionKind::GiveBack => TagDisposition::Acknowledge(Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::EventId;
+    use prometheus::Registry;
+
+    use super::*;
+    use crate::stand_in::stand_in;
+
+    fn feed(window: u16) -> (Feed, Taker) {
+        Feed::new(Class::Messages, window, Metrics::register(&Registry::new()).unwrap())
+    }
+
+    fn incoming(tag: u64, id: &str) -> Incoming {
+        let envelope = stand_in(EventId::new(id), Class::Messages, "{}".into());
+        Incoming { tag, envelope, fault: None, was_redelivered: false }
+    }
+
+    #[tokio::test]
+    async fn an_acknowledgement_settles_the_tags_of_every_copy() {
+        let (mut feed, mut taker) = feed(10);
+        assert_eq!(feed.hand_out(incoming(1, "evt_a")).await, Arrival::New);
+        assert_eq!(feed.hand_out(incoming(2, "evt_a")).await, Arrival::Joined);
+        assert_eq!(feed.room(), 9, "copies of one event need one place");
+
+        taker.take().await.unwrap().acknowledge();
+
+        assert_eq!(feed.next_disposition(), Some(TagDisposition::Acknowledge(vec![1, 2])));
+        assert_eq!(feed.next_disposition(), None);
+        assert_eq!(feed.room(), 10);
+    }
+
+    #[tokio::test]
+    async fn an_envelope_that_is_dropped_is_given_back() {
+        let (mut feed, mut taker) = feed(10);
+        feed.hand_out(incoming(1, "evt_a")).await;
+
+        drop(taker.take().await);
+
+        assert_eq!(feed.next_disposition(), Some(TagDisposition::GiveBack(vec![1])));
+    }
+
+    #[tokio::test]
+    async fn an_acknowledgement_of_an_earlier_round_is_ignored() {
+        let (mut feed, mut taker) = feed(10);
+        feed.hand_out(incoming(1, "evt_a")).await;
+        let old = taker.take().await.unwrap();
+
+        assert_eq!(feed.release_all(), [1]);
+        feed.begin_round();
+        feed.hand_out(incoming(2, "evt_a")).await;
+        old.acknowledge();
+
+        assert_eq!(feed.next_disposition(), Some(TagDisposition::Acknowledge(Vec::new())));
+        assert_eq!(feed.room(), 9, "its event is in flight again");
+    }
+}

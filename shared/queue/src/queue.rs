@@ -1,0 +1,90 @@
+//! The queue as a whole: it is opened once, and gives a publisher and takers.
+
+use std::sync::Arc;
+
+use chassis::Shutdown;
+use event::Class;
+
+use crate::amqp::AmqpQueue;
+use crate::embedded::EmbeddedQueue;
+use crate::error::QueueError;
+use crate::metrics::Metrics;
+use crate::publisher::Publisher;
+use crate::queue_name::QueueName;
+use crate::scan::DeadLetterScan;
+use crate::settings::{QueueLocation, QueueSettings};
+use crate::taker::Taker;
+
+/// RabbitMQ, or files on this machine.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    back_end: BackEnd,
+}
+
+#[derive(Clone, Debug)]
+enum BackEnd {
+    Amqp(Arc<AmqpQueue>),
+    Embedded(Arc<EmbeddedQueue>),
+}
+
+impl Queue {
+    /// Opens the queue and declares what it consists of. Waits a short time for a broker that is away and then returns
+    /// without it; the connection is made as soon as it can be.
+    pub async fn open(settings: &QueueSettings, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, QueueError> {
+        let back_end = match settings.location()? {
+            QueueLocation::Amqp(url) => BackEnd::Amqp(Arc::new(AmqpQueue::open(url, metrics, shutdown).await?)),
+            QueueLocation::Embedded(folder) => {
+                BackEnd::Embedded(Arc::new(EmbeddedQueue::open(&folder, metrics, shutdown)?))
+            }
+        };
+        Ok(Self { back_end })
+    }
+
+    /// Publishes into the queue.
+    pub fn publisher(&self) -> Publisher {
+        match &self.back_end {
+            BackEnd::Amqp(amqp) => amqp.publisher(),
+            BackEnd::Embedded(embedded) => embedded.publisher(),
+        }
+    }
+
+    /// Takes envelopes of one class, with at most `window` in flight.
+    pub fn taker(&self, class: Class, window: u16) -> Result<Taker, QueueError> {
+        match &self.back_end {
+            BackEnd::Amqp(amqp) => Ok(amqp.taker(class, window)),
+            BackEnd::Embedded(embedded) => embedded.taker(class, window),
+        }
+    }
+
+    /// Why nothing can be published now; `None` when publishing works.
+    pub fn trouble(&self) -> Option<&'static str> {
+        match &self.back_end {
+            BackEnd::Amqp(amqp) => amqp.trouble(),
+            BackEnd::Embedded(_) => None,
+        }
+    }
+
+    /// How many envelopes wait in each queue. Those in flight do not count.
+    pub async fn depths(&self) -> Result<Vec<(QueueName, u64)>, QueueError> {
+        match &self.back_end {
+            BackEnd::Amqp(amqp) => amqp.depths().await,
+            BackEnd::Embedded(embedded) => embedded.depths().await,
+        }
+    }
+
+    /// How many consumers each class has on RabbitMQ; empty for an embedded queue, from which one process takes.
+    pub async fn takers(&self) -> Result<Vec<(Class, u32)>, QueueError> {
+        match &self.back_end {
+            BackEnd::Amqp(amqp) => amqp.takers().await,
+            BackEnd::Embedded(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// Begins a scan of the dead letters. There can be one scan at a time.
+    pub async fn scan_dead_letters(&self) -> Result<DeadLetterScan, QueueError> {
+        match &self.back_end {
+            BackEnd::Amqp(amqp) => amqp.scan_dead_letters().await.map(DeadLetterScan::from),
+            BackEnd::Embedded(embedded) => embedded.scan_dead_letters().await.map(DeadLetterScan::from),
+        }
+    }
+}
