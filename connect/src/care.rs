@@ -4,7 +4,7 @@
 mod due;
 mod rounds;
 
-use channels::{ChannelRecord, ChannelStore, KeyRing, Sealed, StoreError};
+use channels::{ChannelRecord, ChannelStore, KeyRing, Sealed, StoreError, StoredToken};
 use chassis::{Problems, Secret};
 use event::Family;
 use jiff::Timestamp;
@@ -115,7 +115,8 @@ impl Care {
                 (false, false) => return Ok(Finding::Unsubscribed),
             };
             if repair {
-                self.store.access_token_is_valid((&record.address, opened.sealed), expires_at, now).await?;
+                let stored = StoredToken { address: &record.address, sealed: opened.sealed };
+                self.store.mark_access_token_valid(stored, expires_at, now).await?;
             }
             Ok(finding)
         };
@@ -176,7 +177,8 @@ impl Care {
             let expires_at = new.expires_at(now);
             let sealed = self.key_ring.seal(&new.token);
             // Whoever put another token in its place meanwhile has the newer one.
-            self.store.replace_access_token((&record.address, opened.sealed), (&sealed, expires_at), now).await?;
+            let old = StoredToken { address: &record.address, sealed: opened.sealed };
+            self.store.replace_access_token(old, &sealed, expires_at, now).await?;
             Ok(expires_at)
         };
         match refreshed.await {
@@ -199,7 +201,8 @@ impl Care {
         };
         self.metrics.token_checked(TokenCheck::ReconnectNeeded);
         warn!(channel = %address, error = %trouble, "The channel {address} has to be connected again: {trouble}");
-        if write && let Err(error) = self.store.access_token_is_dead((address, token), now).await {
+        let stored = StoredToken { address, sealed: token };
+        if write && let Err(error) = self.store.mark_access_token_dead(stored, now).await {
             warn!(channel = %address, %error, "Could not write that down: {error}");
             return Finding::Unknown;
         }

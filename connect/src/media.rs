@@ -14,7 +14,7 @@ use axum::http::header::{
 };
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::{IntoResponse, Response};
-use channels::{ChannelRecord, StoreError};
+use channels::{ChannelRecord, StoreError, StoredToken};
 use chassis::{Secret, now};
 use event::{Address, Family};
 use hyper::body::Incoming;
@@ -145,7 +145,7 @@ async fn pass_on(
 
     let asked = ask(whatsapp, (media_id, address.id()), (&token, headers)).await;
     if let Err(GraphError::Token { .. }) = asked {
-        app.store.access_token_is_dead((address, sealed), now()).await?;
+        app.store.mark_access_token_dead(StoredToken { address, sealed }, now()).await?;
     }
     let (file, answer) = asked?;
     info!(channel = %address, bytes = file.bytes, "Passing on a file of {address}, {} bytes", file.bytes);

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Form, Json};
-use channels::{ErasureOrigin, StoreError, new_erasure_code};
+use channels::{ErasureOrigin, ErasureRequest, StoreError, new_erasure_code};
 use chassis::now;
 use maud::html;
 use serde::Deserialize;
@@ -65,7 +65,8 @@ pub(crate) async fn delete(State(app): State<Arc<App>>, Form(signed): Form<Signe
 async fn erase_all(app: &App, person: &str, fresh: &str) -> Result<String, StoreError> {
     let code = app.store.deletion_code(person, fresh).await?;
     let channels = app.store.addresses_of(person).await?;
-    app.store.erase((&code, ErasureOrigin::Callback), (&channels, &[]), now()).await?;
+    let request = ErasureRequest { code: &code, origin: ErasureOrigin::Callback, channels: &channels, lanes: &[] };
+    app.store.erase(&request, now()).await?;
     Ok(code)
 }
 

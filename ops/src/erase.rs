@@ -1,6 +1,6 @@
 //! `ops erase`: removes what is still here of a contact, a channel or a tenant, and leaves a record without their data.
 
-use ::channels::{ChannelStore, ErasureOrigin, new_erasure_code};
+use ::channels::{ChannelStore, ErasureOrigin, ErasureRequest, new_erasure_code};
 use chassis::now;
 use clap::Args;
 use event::Address;
@@ -53,7 +53,9 @@ impl Erase {
             return Ok(());
         }
         let code = new_erasure_code();
-        store.erase((&code, ErasureOrigin::Operator), (&channels, &self.contact), now()).await?;
+        let origin = ErasureOrigin::Operator;
+        let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &self.contact };
+        store.erase(&request, now()).await?;
         println!("Erased {contacts} contacts and {count} channels: nothing of them is delivered any more.");
         println!(
             "Dispatchers throw away what is among the dead letters within a minute; `ops erase --show {code}` says when."

@@ -69,7 +69,7 @@ fn show(found: &KeyUse) -> Result<(), Failed> {
             addresses.join(", ")
         )));
     }
-    match found.needless().as_slice() {
+    match found.unused_keys().as_slice() {
         [] if found.by_key.len() > 1 => {
             println!("Every key is needed: `ops keys rotate` moves the tokens to the first.");
         }

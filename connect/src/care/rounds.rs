@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels::{ChannelRecord, ChannelState, StoreError};
+use channels::{ChannelRecord, ChannelState, Lease, StoreError};
 use chassis::{Shutdown, dice, now};
 use event::Family;
 use jiff::Timestamp;
@@ -75,7 +75,7 @@ impl Care {
     }
 
     async fn holds_lease(&self, now: Timestamp) -> Result<bool, StoreError> {
-        self.store.lease(("care", &self.holder), LEASE_TIME, now).await
+        self.store.acquire_lease(Lease { name: "maintenance", holder: &self.holder, time: LEASE_TIME }, now).await
     }
 
     /// Does what is due for a channel, as it is now. Whether anything could be learned.

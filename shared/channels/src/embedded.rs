@@ -8,10 +8,11 @@ use chassis::{Problem, Shutdown, now};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::changes::Write;
-use crate::record::Fields;
-use crate::store::{Asked, Seen};
-use crate::{StoreError, keys};
+use crate::error::StoreError;
+use crate::fields::Fields;
+use crate::keys;
+use crate::lookup::{LookupBatch as Asked, LookupReply as Seen};
+use crate::transaction::Write;
 
 /// How long to wait for another process that writes (`ops` beside a running service).
 const BUSY_TIME: Duration = Duration::from_secs(5);

@@ -278,8 +278,8 @@ async fn whoever_asked_for_deletion_sees_how_far_it_is() {
     window.goto(&path).await;
     assert!(window.text().await.contains("are being deleted"), "{}", window.text().await);
     look(&window, "deletion-pending").await;
-    for (code, asked_at) in desk.store.pending_erasures().await.unwrap() {
-        desk.store.finish_erasure(&code, &asked_at, now()).await.unwrap();
+    for erasure in desk.store.pending_erasures().await.unwrap() {
+        desk.store.finish_erasure(&erasure, now()).await.unwrap();
     }
     window.goto(&path).await;
     assert!(window.text().await.contains("are deleted"), "{}", window.text().await);
