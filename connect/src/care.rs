@@ -4,7 +4,7 @@
 mod due;
 mod rounds;
 
-use channels::{ChannelRecord, ChannelStore, KeyRing, Sealed, StoreError, StoredToken};
+use channels::{ChannelRecord, ChannelStore, KeyRing, SealedSecret, StoreError, StoredToken};
 use chassis::{Problems, Secret};
 use event::Family;
 use jiff::Timestamp;
@@ -71,7 +71,7 @@ impl Trouble {
 
 /// The token that a channel is looked after with: as it is stored, and opened.
 struct Opened<'a> {
-    sealed: &'a Sealed,
+    sealed: &'a SealedSecret,
     token: Secret,
 }
 

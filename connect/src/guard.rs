@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use channels::{NewChannel, Sealed, Ticket};
+use channels::{NewChannel, SealedSecret, Ticket};
 use event::Address;
 use tokio::time::Instant;
 use tracing::warn;
@@ -108,7 +108,7 @@ pub(crate) struct Holder {
 
 impl Holder {
     /// A channel of the ticket's tenant, with its token at Meta.
-    pub(crate) fn channel(&self, address: Address, access_token: Sealed) -> NewChannel {
+    pub(crate) fn channel(&self, address: Address, access_token: SealedSecret) -> NewChannel {
         let ticket = &self.ticket;
         NewChannel {
             dsk_url: ticket.dsk_url.clone(),

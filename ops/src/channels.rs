@@ -6,7 +6,7 @@ mod check;
 
 use std::path::{Path, PathBuf};
 
-use channels::{ChannelRecord, ChannelStore, KeyRing, KeyRingSettings, Metrics, NewChannel, Sealed};
+use channels::{ChannelRecord, ChannelStore, KeyRing, KeyRingSettings, Metrics, NewChannel, SealedSecret};
 use chassis::{Secret, SigningSecret, now};
 use clap::{Args, Subcommand};
 use dispatcher::{Allowed, Destination};
@@ -234,7 +234,7 @@ async fn find(store: &ChannelStore, address: &Address) -> Result<ChannelRecord, 
     record.ok_or_else(|| Failed::tried(format!("{address} is not stored: `ops channels list` shows what is")))
 }
 
-fn sealed(file: &Path, key_ring: &KeyRing) -> Result<Sealed, Failed> {
+fn sealed(file: &Path, key_ring: &KeyRing) -> Result<SealedSecret, Failed> {
     Ok(key_ring.seal(&files::read_secret(file)?))
 }
 
@@ -249,7 +249,7 @@ fn prompt(question: &str) -> Result<Secret, Failed> {
 
 /// A record as shown: tokens only as being there.
 fn as_json(record: &ChannelRecord) -> serde_json::Value {
-    let sealed = |token: &Option<Sealed>| token.as_ref().map(|_| "sealed");
+    let sealed = |token: &Option<SealedSecret>| token.as_ref().map(|_| "sealed");
     let mut shown = json!({
         "address": record.address.as_str(),
         "tenant": record.tenant,

@@ -28,7 +28,7 @@ pub struct KeyRingSettings {
 
 /// A token or signing secret as the store holds it: encrypted with Fernet, so that it opens only with a key of the ring.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Sealed(String);
+pub struct SealedSecret(String);
 
 /// A sealed token opens with none of our keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,10 +100,10 @@ impl KeyRing {
     }
 
     /// Seals a token with the first key.
-    pub fn seal(&self, token: &Secret) -> Sealed {
+    pub fn seal(&self, token: &Secret) -> SealedSecret {
         let ring = self.0.current(Reread::IfChanged);
         let first = ring.keys.first().expect("a ring without keys is refused when it is read");
-        Sealed(first.encrypt(token.expose().as_bytes()))
+        SealedSecret(first.encrypt(token.expose().as_bytes()))
     }
 
     /// How many keys there are.
@@ -113,13 +113,13 @@ impl KeyRing {
     }
 
     /// Which key opens a token, counted from 0.
-    pub(crate) fn position(&self, sealed: &Sealed) -> Option<usize> {
+    pub(crate) fn position(&self, sealed: &SealedSecret) -> Option<usize> {
         self.0.current(Reread::IfChanged).keys.iter().position(|key| key.decrypt(&sealed.0).is_ok())
     }
 
     /// Opens a token with the key that fits. If no key fits, it reads the file again first: the missing key may just have
     /// been added.
-    pub fn open(&self, sealed: &Sealed) -> Result<Secret, OpenError> {
+    pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, OpenError> {
         let opened = open(&self.0.current(Reread::IfChanged).keys, sealed);
         let opened = opened.or_else(|| open(&self.0.current(Reread::Always).keys, sealed));
         opened.ok_or_else(|| {
@@ -160,7 +160,7 @@ impl Inner {
     }
 }
 
-fn open(keys: &[Fernet], sealed: &Sealed) -> Option<Secret> {
+fn open(keys: &[Fernet], sealed: &SealedSecret) -> Option<Secret> {
     let bytes = keys.iter().find_map(|key| key.decrypt(&sealed.0).ok())?;
     String::from_utf8(bytes).ok().map(Secret::new)
 }
@@ -185,7 +185,7 @@ fn parse(text: &Secret) -> Result<Vec<Fernet>, Problem> {
     Ok(keys)
 }
 
-impl Sealed {
+impl SealedSecret {
     /// Takes the text that the store holds.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -197,9 +197,9 @@ impl Sealed {
     }
 }
 
-impl fmt::Debug for Sealed {
+impl fmt::Debug for SealedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sealed(..)")
+        f.write_str("SealedSecret(..)")
     }
 }
 
@@ -246,6 +246,6 @@ mod tests {
     fn neither_a_ring_nor_a_sealed_token_shows_in_debug_output() {
         let ring = ring(&[&new_key()]);
 
-        assert_eq!(format!("{ring:?} {:?}", ring.seal(&Secret::new("t"))), "KeyRing(..) Sealed(..)");
+        assert_eq!(format!("{ring:?} {:?}", ring.seal(&Secret::new("t"))), "KeyRing(..) SealedSecret(..)");
     }
 }

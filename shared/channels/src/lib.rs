@@ -26,7 +26,7 @@ mod update;
 pub use backup::SavedRecord;
 pub use erasures::{Erasure, ErasureOrigin, ErasureRequest, PendingErasure, new_erasure_code};
 pub use error::StoreError;
-pub use key_ring::{KeyRing, KeyRingSettings, OpenError, Sealed, new_key};
+pub use key_ring::{KeyRing, KeyRingSettings, OpenError, SealedSecret, new_key};
 pub use keys::{DELIVERED_TIME, ERASURE_RECORD_TIME, TOMBSTONE_TIME};
 pub use lookup::{Lookup, LookupAnswer};
 pub use maintenance::{Lease, StoredToken};

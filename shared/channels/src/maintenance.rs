@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
-use crate::key_ring::Sealed;
+use crate::key_ring::SealedSecret;
 use crate::keys;
 use crate::record::ChannelState;
 use crate::store::ChannelStore;
@@ -21,7 +21,7 @@ pub struct StoredToken<'a> {
     /// The channel.
     pub address: &'a Address,
     /// Its access token.
-    pub sealed: &'a Sealed,
+    pub sealed: &'a SealedSecret,
 }
 
 /// The right to do something alone, for a time.
@@ -41,7 +41,7 @@ impl ChannelStore {
     pub async fn replace_access_token(
         &self,
         old: StoredToken<'_>,
-        new: &Sealed,
+        new: &SealedSecret,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {

@@ -4,7 +4,7 @@ use event::Address;
 use jiff::Timestamp;
 
 use crate::fields::{self, Fields, text};
-use crate::key_ring::Sealed;
+use crate::key_ring::SealedSecret;
 
 /// Whether a channel's events are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +44,9 @@ pub struct Route {
     /// Where the channel's events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
     /// Authorises us at DSK.
-    pub dsk_token: Sealed,
+    pub dsk_token: SealedSecret,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
-    pub signing_secret: Option<Sealed>,
+    pub signing_secret: Option<SealedSecret>,
 }
 
 /// All that is stored about a channel. The record of a removed channel holds little more than that it existed.
@@ -61,11 +61,11 @@ pub struct ChannelRecord {
     /// Where the channel's events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
     /// Authorises us at DSK.
-    pub dsk_token: Option<Sealed>,
+    pub dsk_token: Option<SealedSecret>,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
-    pub signing_secret: Option<Sealed>,
+    pub signing_secret: Option<SealedSecret>,
     /// Authorises us at Meta for this channel.
-    pub access_token: Option<Sealed>,
+    pub access_token: Option<SealedSecret>,
     /// When the access token ends, RFC 3339; absent means never.
     pub access_token_expires_at: Option<String>,
     /// The WhatsApp account, or the Page, that it belongs to.
@@ -94,13 +94,13 @@ pub struct NewChannel {
     /// The DSK customer.
     pub tenant: String,
     /// Authorises us at DSK.
-    pub dsk_token: Sealed,
+    pub dsk_token: SealedSecret,
     /// Where the channel's events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
-    pub signing_secret: Option<Sealed>,
+    pub signing_secret: Option<SealedSecret>,
     /// Authorises us at Meta for this channel.
-    pub access_token: Option<Sealed>,
+    pub access_token: Option<SealedSecret>,
     /// When the access token ends; absent means never.
     pub access_token_expires_at: Option<Timestamp>,
     /// The WhatsApp account, or the Page, that it belongs to.
@@ -115,7 +115,7 @@ pub struct NewChannel {
 
 impl NewChannel {
     /// A channel with only those fields that every channel must have.
-    pub fn new(address: Address, tenant: impl Into<String>, dsk_token: Sealed) -> Self {
+    pub fn new(address: Address, tenant: impl Into<String>, dsk_token: SealedSecret) -> Self {
         Self {
             address,
             tenant: tenant.into(),
@@ -133,7 +133,7 @@ impl NewChannel {
 
     /// The fields that are given.
     pub(crate) fn fields(&self) -> Fields {
-        let sealed = |sealed: &Option<Sealed>| sealed.as_ref().map(|sealed| sealed.as_str().to_owned());
+        let sealed = |sealed: &Option<SealedSecret>| sealed.as_ref().map(|sealed| sealed.as_str().to_owned());
         fields::collect([
             (fields::TENANT, Some(self.tenant.clone())),
             (fields::DSK_TOKEN, Some(self.dsk_token.as_str().to_owned())),
@@ -155,8 +155,8 @@ impl Route {
         Ok(Self {
             tenant: text(fields, fields::TENANT).ok_or("it has no tenant")?,
             dsk_url: text(fields, fields::DSK_URL),
-            dsk_token: text(fields, fields::DSK_TOKEN).map(Sealed::new).ok_or("it has no dsk_token")?,
-            signing_secret: text(fields, fields::SIGNING_SECRET).map(Sealed::new),
+            dsk_token: text(fields, fields::DSK_TOKEN).map(SealedSecret::new).ok_or("it has no dsk_token")?,
+            signing_secret: text(fields, fields::SIGNING_SECRET).map(SealedSecret::new),
         })
     }
 }
@@ -164,7 +164,7 @@ impl Route {
 impl ChannelRecord {
     /// The whole record, for a person to look at. A field that can't be read counts as missing.
     pub(crate) fn from_fields(address: Address, fields: &Fields) -> Self {
-        let sealed = |name: &str| text(fields, name).map(Sealed::new);
+        let sealed = |name: &str| text(fields, name).map(SealedSecret::new);
         Self {
             address,
             tenant: text(fields, fields::TENANT).unwrap_or_default(),

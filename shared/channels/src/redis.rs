@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::{Problem, Shutdown};
-use redis::{Client, ConnectionInfo, Pipeline, RedisError, Script};
+use redis::{Client, ConnectionInfo, FromRedisValue, Pipeline, RedisError, Script};
 
 use crate::error::StoreError;
 use crate::fields::Fields;
@@ -79,8 +79,7 @@ impl RedisStore {
         for channel in &batch.channels {
             pipeline.hgetall(self.key(channel));
         }
-        let ask = async |mut connection| pipeline.query_async::<Vec<redis::Value>>(&mut connection).await;
-        let mut values = self.0.connection.ask(ask).await?.into_iter();
+        let mut values = self.query::<Vec<redis::Value>>(&pipeline).await?.into_iter();
         if !next::<bool>(&mut values)? {
             return Err(StoreError::NotInitialised);
         }
@@ -92,8 +91,7 @@ impl RedisStore {
     pub(crate) async fn server(&self) -> Result<Server, StoreError> {
         let mut pipeline = Pipeline::with_capacity(2);
         pipeline.cmd("INFO").cmd("TIME");
-        let ask = async |mut connection| pipeline.query_async::<(String, (i64, i32))>(&mut connection).await;
-        let (info, (seconds, microseconds)) = self.0.connection.ask(ask).await?;
+        let (info, (seconds, microseconds)) = self.query::<(String, (i64, i32))>(&pipeline).await?;
         Ok(Server::read(&info, seconds, microseconds, self.loading().await?))
     }
 
@@ -119,7 +117,7 @@ impl RedisStore {
         for mark in &marks {
             pipeline.set_ex(self.key(mark), 1, time.as_secs()).ignore();
         }
-        self.0.connection.ask(async |mut connection| pipeline.query_async(&mut connection).await).await
+        self.query(&pipeline).await
     }
 
     pub(crate) async fn unmark(&self, marks: Vec<String>) -> Result<(), StoreError> {
@@ -127,7 +125,7 @@ impl RedisStore {
         for mark in &marks {
             pipeline.del(self.key(mark)).ignore();
         }
-        self.0.connection.ask(async |mut connection| pipeline.query_async(&mut connection).await).await
+        self.query(&pipeline).await
     }
 
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
@@ -138,7 +136,7 @@ impl RedisStore {
         for key in &keys {
             pipeline.hgetall(self.key(key));
         }
-        self.0.connection.ask(async |mut connection| pipeline.query_async(&mut connection).await).await
+        self.query(&pipeline).await
     }
 
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
@@ -171,13 +169,18 @@ impl RedisStore {
         Ok(found)
     }
 
+    /// Sends a pipeline, and returns its answers.
+    async fn query<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
+        self.0.connection.ask(async |mut connection| pipeline.query_async(&mut connection).await).await
+    }
+
     fn key(&self, key: &str) -> String {
         format!("{}{key}", self.0.prefix)
     }
 }
 
 /// The next answer of a pipeline.
-fn next<T: redis::FromRedisValue>(values: &mut impl Iterator<Item = redis::Value>) -> Result<T, StoreError> {
+fn next<T: FromRedisValue>(values: &mut impl Iterator<Item = redis::Value>) -> Result<T, StoreError> {
     let value = values.next().ok_or_else(|| StoreError::Refused("too few answers".to_owned()))?;
     redis::from_redis_value(value).map_err(|_| StoreError::Refused("an answer of another kind".to_owned()))
 }

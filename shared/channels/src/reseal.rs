@@ -4,7 +4,7 @@ use event::Address;
 
 use crate::error::StoreError;
 use crate::fields::{self, Fields, text};
-use crate::key_ring::{KeyRing, Sealed};
+use crate::key_ring::{KeyRing, SealedSecret};
 use crate::keys;
 use crate::store::ChannelStore;
 use crate::transaction::Lifetime;
@@ -40,7 +40,7 @@ impl ChannelStore {
         let mut key_use = KeyUse { by_key: vec![0; ring.len()], ..KeyUse::default() };
         for (key, fields) in self.read_all(keys::CHANNEL).await? {
             key_use.records += usize::from(!fields.is_empty());
-            for sealed in SEALED_FIELDS.iter().filter_map(|name| text(&fields, name)).map(Sealed::new) {
+            for sealed in SEALED_FIELDS.iter().filter_map(|name| text(&fields, name)).map(SealedSecret::new) {
                 match ring.position(&sealed).and_then(|index| key_use.by_key.get_mut(index)) {
                     Some(tokens) => *tokens += 1,
                     None => key_use.unopenable.push(Address::new(key.strip_prefix(keys::CHANNEL).unwrap_or(&key))),
@@ -72,7 +72,7 @@ impl ChannelStore {
 fn reseal_fields(fields: &mut Fields, ring: &KeyRing) -> usize {
     let mut resealed = 0;
     for name in SEALED_FIELDS {
-        let Some(old) = text(fields, name).map(Sealed::new) else { continue };
+        let Some(old) = text(fields, name).map(SealedSecret::new) else { continue };
         if ring.position(&old) == Some(0) {
             continue;
         }

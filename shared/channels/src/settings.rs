@@ -16,7 +16,7 @@ pub struct ChannelsSettings {
     /// A file that holds `CHANNELS_URL`.
     #[arg(long, env)]
     pub channels_url_file: Option<PathBuf>,
-    /// Put before every key in Redis, so that several services can share one.
+    /// The prefix of every key in Redis, so that several services can share one Redis.
     #[arg(long, env, default_value = "")]
     pub channels_key_prefix: String,
 }

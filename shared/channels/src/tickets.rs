@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
-use crate::key_ring::Sealed;
+use crate::key_ring::SealedSecret;
 use crate::keys;
 use crate::store::ChannelStore;
 use crate::transaction::{Lifetime, Transaction};
@@ -17,11 +17,11 @@ pub struct Ticket {
     /// The DSK customer for whom channels are connected.
     pub tenant: String,
     /// Authorises us at DSK for those channels.
-    pub dsk_token: Sealed,
+    pub dsk_token: SealedSecret,
     /// Where their events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
-    pub signing_secret: Option<Sealed>,
+    pub signing_secret: Option<SealedSecret>,
     /// The operator or system that asked for the link, never a person's name.
     pub issued_by: String,
 }
@@ -50,9 +50,9 @@ impl Ticket {
     fn from_fields(fields: &Fields) -> Option<Self> {
         Some(Self {
             tenant: fields.get(fields::TENANT)?.clone(),
-            dsk_token: Sealed::new(fields.get(fields::DSK_TOKEN)?.clone()),
+            dsk_token: SealedSecret::new(fields.get(fields::DSK_TOKEN)?.clone()),
             dsk_url: fields.get(fields::DSK_URL).cloned(),
-            signing_secret: fields.get(fields::SIGNING_SECRET).cloned().map(Sealed::new),
+            signing_secret: fields.get(fields::SIGNING_SECRET).cloned().map(SealedSecret::new),
             issued_by: fields.get(fields::ISSUED_BY).cloned().unwrap_or_default(),
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::key_ring::Sealed;
+use crate::key_ring::SealedSecret;
 use crate::transaction::Write;
 
 const NUMBER: &str = "whatsapp:1";
@@ -46,7 +46,7 @@ impl Hashes {
 }
 
 fn number(address: &str, tenant: &str) -> NewChannel {
-    let mut channel = NewChannel::new(Address::new(address), tenant, Sealed::new("sealed"));
+    let mut channel = NewChannel::new(Address::new(address), tenant, SealedSecret::new("sealed"));
     channel.account_id = Some("9".to_owned());
     channel.app_user_id = Some("7".to_owned());
     channel
@@ -111,11 +111,11 @@ fn removing_an_account_removes_all_of_its_channels() {
 fn a_new_token_does_not_inherit_the_expiry_of_the_old_one() {
     let mut hashes = Hashes::default();
     let mut channel = number(NUMBER, "t");
-    channel.access_token = Some(Sealed::new("ends"));
+    channel.access_token = Some(SealedSecret::new("ends"));
     channel.access_token_expires_at = Some(Timestamp::UNIX_EPOCH);
     hashes.add(&channel);
 
-    channel.access_token = Some(Sealed::new("never ends"));
+    channel.access_token = Some(SealedSecret::new("never ends"));
     channel.access_token_expires_at = None;
     hashes.add(&channel);
 
@@ -130,7 +130,7 @@ fn a_field_that_is_not_given_again_is_kept() {
     channel.dsk_url = Some("https://dsk.example/events".to_owned());
     hashes.add(&channel);
 
-    hashes.add(&NewChannel::new(Address::new(NUMBER), "t", Sealed::new("rotated")));
+    hashes.add(&NewChannel::new(Address::new(NUMBER), "t", SealedSecret::new("rotated")));
 
     assert_eq!(hashes.field(NUMBER, "dsk_token"), Some("rotated"));
     assert_eq!(hashes.field(NUMBER, "dsk_url"), Some("https://dsk.example/events"));

@@ -210,7 +210,8 @@ async fn maintenance_changes_nothing_once_another_token_is_stored(store: Channel
     let address = Address::new(NUMBER);
     let now = now();
     let [first, second, third] = ["first", "second", "third"].map(|token| ring.seal(&Secret::new(token)));
-    let with = |token: &channels::Sealed| NewChannel { access_token: Some(token.clone()), ..channel(NUMBER, &ring) };
+    let with =
+        |token: &channels::SealedSecret| NewChannel { access_token: Some(token.clone()), ..channel(NUMBER, &ring) };
     let stored = |sealed| StoredToken { address: &address, sealed };
     let token = async || store.get(&address).await.unwrap().unwrap().access_token.unwrap();
     store.add(&with(&first), now).await.unwrap();
