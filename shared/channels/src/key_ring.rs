@@ -171,14 +171,17 @@ fn stamp(file: &Path) -> Option<Stamp> {
 }
 
 fn parse(text: &Secret) -> Result<Vec<Fernet>, Problem> {
-    let lines = text.expose().split(['\n', ',']).map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
-    let keys = lines.map(|(index, line)| {
-        Fernet::new(line).ok_or_else(|| {
+    let mut keys = Vec::new();
+    for (index, line) in text.expose().split(['\n', ',']).map(str::trim).enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let Some(key) = Fernet::new(line) else {
             let wrong = format!("has no Fernet key on line {}", index + 1);
-            Problem::new("KEY_RING", wrong, "write one key a line, as `ops keys new` prints them")
-        })
-    });
-    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            return Err(Problem::new("KEY_RING", wrong, "write one key a line, as `ops keys new` prints them"));
+        };
+        keys.push(key);
+    }
     if keys.is_empty() {
         return Err(Problem::new("KEY_RING", "holds no key", "give it the line that `ops keys new` prints"));
     }

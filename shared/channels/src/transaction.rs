@@ -69,16 +69,19 @@ impl Transaction {
 
     /// What has to be written: hashes whose fields changed, and hashes with a lifetime to renew.
     pub(crate) fn into_writes(self) -> Vec<Write> {
-        let writes = self.0.into_iter().filter_map(|(key, hash)| {
-            let expires = match hash.lifetime {
-                Lifetime::Unlimited if hash.before == hash.fields => return None,
-                Lifetime::Unlimited => 0,
-                // Less than a second would become 0, which means never.
-                Lifetime::Limited(time) => time.as_secs().max(1),
-            };
-            Some(Write { key, before: hash.before, after: hash.fields, expires })
-        });
-        writes.collect()
+        self.0.into_iter().filter_map(|(key, hash)| hash.into_write(key)).collect()
+    }
+}
+
+impl Hash {
+    fn into_write(self, key: String) -> Option<Write> {
+        let expires = match self.lifetime {
+            Lifetime::Unlimited if self.before == self.fields => return None,
+            Lifetime::Unlimited => 0,
+            // Less than a second would become 0, which means never.
+            Lifetime::Limited(time) => time.as_secs().max(1),
+        };
+        Some(Write { key, before: self.before, after: self.fields, expires })
     }
 }
 
