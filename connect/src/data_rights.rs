@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Form, Json};
-use channels::{ErasureOrigin, StoreError, new_erasure_code};
+use channels::{ErasureOrigin, ErasureRequest, StoreError, new_erasure_code};
 use chassis::now;
 use maud::html;
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,8 @@ pub(crate) async fn delete(
     let person = form.person(&state)?;
     let code = state.store.deletion_code(&person, &new_erasure_code()).await?;
     let channels = state.store.addresses_of(&person).await?;
-    state.store.erase((&code, ErasureOrigin::Callback), (&channels, &[]), now()).await?;
+    let request = ErasureRequest { code: &code, origin: ErasureOrigin::Callback, channels: &channels, lanes: &[] };
+    state.store.erase(&request, now()).await?;
     state.metrics.deletions_total.inc();
     info!("Erased the channels of a person who asked for it");
     Ok(Json(DeletionAnswer { url: state.page_url(&format!("/deletion/{code}")), confirmation_code: code }))

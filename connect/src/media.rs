@@ -14,7 +14,7 @@ use axum::http::header::{
 };
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::Response;
-use channels::ChannelRecord;
+use channels::{ChannelRecord, StoredToken};
 use chassis::{Secret, now};
 use event::{Address, Family};
 use hyper::body::Incoming;
@@ -88,7 +88,7 @@ async fn pass_on(
 
     let download = download(graph, media_id, address, &token, headers).await;
     if let Err(GraphError::Token { .. }) = download {
-        state.store.access_token_is_dead((address, sealed), now()).await?;
+        state.store.mark_access_token_dead(StoredToken { address, sealed }, now()).await?;
     }
     let download = download?;
     info!(channel = %address, bytes = download.file.bytes, "Passing on a file of {address}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method};
-use channels::{NewChannel, Sealed, Ticket};
+use channels::{NewChannel, SealedSecret, Ticket};
 use event::Address;
 
 use crate::cookie;
@@ -23,7 +23,7 @@ pub(crate) struct PageSession {
 
 impl PageSession {
     /// A channel of the ticket's tenant, with its token at Meta.
-    pub(crate) fn new_channel(&self, address: Address, access_token: Sealed) -> NewChannel {
+    pub(crate) fn new_channel(&self, address: Address, access_token: SealedSecret) -> NewChannel {
         let ticket = &self.ticket;
         NewChannel {
             dsk_url: ticket.dsk_url.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use channels::{KeyRing, Route, Sealed};
+use channels::{KeyRing, Route, SealedSecret};
 use chassis::{Secret, SignedContent, SigningSecret, now};
 use event::{Address, Envelope};
 use http_body_util::Full;
@@ -73,7 +73,7 @@ impl Attempts {
     }
 
     fn credentials(&self, route: &Route) -> Result<Credentials, Cause> {
-        let open = |sealed: &Sealed| self.key_ring.open(sealed).map_err(|_| Cause::Unopenable);
+        let open = |sealed: &SealedSecret| self.key_ring.open(sealed).map_err(|_| Cause::Unopenable);
         let signing_secret = match &route.signing_secret {
             Some(sealed) => Some(
                 SigningSecret::parse(&open(sealed)?)

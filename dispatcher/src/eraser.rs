@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::Found;
+use channels::LookupAnswer;
 use chassis::now;
 use jiff::{SignedDuration, Timestamp};
 use queue::{DeadLetter, Queue, QueueError};
@@ -47,13 +47,13 @@ async fn carry_out(app: &App, queue: &Queue) -> Result<(), Trouble> {
         age.map_or(true, |age| age >= SETTLE_TIME)
     };
     let mut pending = app.store.pending_erasures().await?;
-    pending.retain(|(_, asked_at)| is_due(asked_at));
+    pending.retain(|erasure| is_due(&erasure.requested_at));
     if pending.is_empty() {
         return Ok(());
     }
     let erased = sweep(app, queue).await?;
-    for (code, asked_at) in &pending {
-        app.store.finish_erasure(code, asked_at, now()).await?;
+    for erasure in &pending {
+        app.store.finish_erasure(erasure, now()).await?;
     }
     info!(erasures = pending.len(), erased, "Carried out {} erasures, threw {erased} dead letters away", pending.len());
     Ok(())
@@ -85,6 +85,6 @@ async fn sweep(app: &App, queue: &Queue) -> Result<usize, Trouble> {
 /// Those that are to be erased.
 async fn among(app: &App, letters: Vec<DeadLetter>) -> Result<Vec<DeadLetter>, Trouble> {
     let found = app.store.look_up(&asked(letters.iter().map(|letter| &letter.envelope))).await?;
-    let erased = letters.into_iter().zip(found).filter(|(_, found)| matches!(found, Found::Erased));
+    let erased = letters.into_iter().zip(found).filter(|(_, found)| matches!(found, LookupAnswer::Erased));
     Ok(erased.map(|(letter, _)| letter).collect())
 }

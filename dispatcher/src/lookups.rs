@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels::{ChannelStore, Found, Lookup};
+use channels::{ChannelStore, Lookup, LookupAnswer};
 use chassis::{Backoff, Shutdown, dice};
 use event::Envelope;
 use tokio::sync::watch;
@@ -25,7 +25,7 @@ impl Lookups {
     }
 
     /// What the store knows now, in the order asked. Waits while it is away; `None` once the process stops.
-    pub(crate) async fn look_up<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> Option<Vec<Found>> {
+    pub(crate) async fn look_up<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> Option<Vec<LookupAnswer>> {
         let asked = asked(envelopes);
         let mut failures = 0;
         loop {

@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::Found;
+use channels::LookupAnswer;
 use event::Class;
 use futures_util::FutureExt as _;
 use queue::{Taken, Taker, Tier};
@@ -217,14 +217,14 @@ impl Worker {
         }
     }
 
-    fn looked_up(&mut self, held: Held<Taken>, found: Found) {
+    fn looked_up(&mut self, held: Held<Taken>, found: LookupAnswer) {
         let route = match found {
-            Found::Delivered => return self.forget(held, Forgotten::Duplicate),
-            Found::Erased => return self.forget(held, Forgotten::Erased),
-            Found::Disconnected => return self.forget(held, Forgotten::Disconnected),
-            Found::Unknown => return self.follow(held, Cause::UnknownChannel, false),
-            Found::Damaged(reason) => return self.follow(held, Cause::Damaged(reason), false),
-            Found::Channel(route) => route,
+            LookupAnswer::Delivered => return self.forget(held, Forgotten::Duplicate),
+            LookupAnswer::Erased => return self.forget(held, Forgotten::Erased),
+            LookupAnswer::Disconnected => return self.forget(held, Forgotten::Disconnected),
+            LookupAnswer::Unknown => return self.follow(held, Cause::UnknownChannel, false),
+            LookupAnswer::Damaged(reason) => return self.follow(held, Cause::Damaged(reason), false),
+            LookupAnswer::Channel(route) => route,
         };
         let target = match self.app.attempts.target(&held.item.envelope.address, route) {
             Ok(target) => target,

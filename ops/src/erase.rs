@@ -1,7 +1,7 @@
 //! `ops erase`: removes what this service still stores about a contact, a channel or a tenant, and keeps a record of the
 //! erasure without their data.
 
-use ::channels::{ChannelStore, ErasureOrigin, new_erasure_code};
+use ::channels::{ChannelStore, ErasureOrigin, ErasureRequest, new_erasure_code};
 use chassis::now;
 use clap::Args;
 use event::Address;
@@ -57,7 +57,9 @@ impl Erase {
             return outln!("Would erase {contact_count} and {channel_count}. Nothing is done yet: add --yes.");
         }
         let code = new_erasure_code();
-        store.erase((&code, ErasureOrigin::Operator), (&channels, &self.contact), now()).await?;
+        let origin = ErasureOrigin::Operator;
+        let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &self.contact };
+        store.erase(&request, now()).await?;
         outln!("Erased {contact_count} and {channel_count}: none of their events is delivered from now on.")?;
         outln!(
             "Dispatchers discard their dead letters within a minute; `ops erase --show {code}` says when it is done."

@@ -39,7 +39,7 @@ impl Keys {
             Self::Rotate(ring) => {
                 let key_ring = ring.load()?;
                 let key_use = ring.store.with(async |store| Ok(store.reseal(&key_ring).await?)).await?;
-                outln!("Sealed {} again, with the first key", counted(key_use.resealed, "token"))?;
+                outln!("SealedSecret {} again, with the first key", counted(key_use.resealed, "token"))?;
                 key_use
             }
             Self::Check(ring) => {
@@ -70,7 +70,7 @@ fn show(key_use: &KeyUse) -> Result<(), Failure> {
             addresses.join(", ")
         )));
     }
-    match key_use.needless().as_slice() {
+    match key_use.unused_keys().as_slice() {
         [] if key_use.by_key.len() > 1 => {
             outln!("Every key is needed: `ops keys rotate` moves the tokens to the first.")?;
         }

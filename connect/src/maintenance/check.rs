@@ -1,6 +1,6 @@
 //! What is done for one channel: asking Meta about its token and subscription, and refreshing or repairing them.
 
-use channels::{ChannelRecord, ChannelStore, KeyRing, Sealed, StoreError};
+use channels::{ChannelRecord, ChannelStore, KeyRing, SealedSecret, StoreError, StoredToken};
 use chassis::{Problems, Secret};
 use jiff::Timestamp;
 use tracing::{info, warn};
@@ -68,7 +68,7 @@ impl MaintenanceError {
 
 /// A channel's token as it is stored, and opened.
 struct ChannelToken<'a> {
-    sealed: &'a Sealed,
+    sealed: &'a SealedSecret,
     token: Secret,
 }
 
@@ -122,7 +122,9 @@ impl Maintenance {
             self.subscribe(record, graph, &token).await?
         };
         if mode == CheckMode::Repair {
-            self.store.access_token_is_valid((&record.address, sealed), expires_at, now).await?;
+            self.store
+                .mark_access_token_valid(StoredToken { address: &record.address, sealed }, expires_at, now)
+                .await?;
         }
         Ok(health)
     }
@@ -167,7 +169,8 @@ impl Maintenance {
         let expires_at = new.expires_at(now);
         let new = self.key_ring.seal(&new.token);
         // If another token was stored meanwhile, that one is newer and stays.
-        self.store.replace_access_token((&record.address, sealed), (&new, expires_at), now).await?;
+        let old = StoredToken { address: &record.address, sealed };
+        self.store.replace_access_token(old, &new, expires_at, now).await?;
         Ok(Some(expires_at))
     }
 
@@ -188,7 +191,7 @@ impl Maintenance {
         self.metrics.token_checks_total.inc(TokenCheck::ReconnectNeeded);
         warn!(channel = %address, %error, "The channel {address} has to be connected again");
         if mode == CheckMode::Repair
-            && let Err(error) = self.store.access_token_is_dead((address, token), now).await
+            && let Err(error) = self.store.mark_access_token_dead(StoredToken { address, sealed: token }, now).await
         {
             warn!(channel = %address, %error, "Could not store that {address} has to be connected again");
             return ChannelHealth::Unknown;

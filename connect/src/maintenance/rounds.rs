@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels::{ChannelRecord, ChannelState, StoreError};
+use channels::{ChannelRecord, ChannelState, Lease, StoreError};
 use chassis::{Shutdown, dice, now};
 use event::Family;
 use jiff::Timestamp;
@@ -80,7 +80,8 @@ impl Maintenance {
     }
 
     async fn holds_lease(&self, now: Timestamp) -> Result<bool, StoreError> {
-        self.store.lease((LEASE, &self.lease_holder), LEASE_TIME, now).await
+        let lease = Lease { name: LEASE, holder: &self.lease_holder, time: LEASE_TIME };
+        self.store.acquire_lease(lease, now).await
     }
 
     /// Does what is due for a channel, and says whether that gave any answer.

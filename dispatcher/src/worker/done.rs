@@ -1,6 +1,6 @@
 //! What comes back to a worker from the tasks that it started.
 
-use channels::Found;
+use channels::LookupAnswer;
 use queue::Taken;
 
 use crate::Cause;
@@ -9,7 +9,7 @@ use crate::pauses::Target;
 
 /// What came to its end.
 pub(super) enum Done {
-    LookedUp(Vec<Held<Taken>>, Option<Vec<Found>>),
+    LookedUp(Vec<Held<Taken>>, Option<Vec<LookupAnswer>>),
     Attempted(Box<Attempted>),
     Marked,
     /// What could not be copied before the process stops.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use channels::{KeyRing, KeyRingSettings, Metrics, NewChannel, Sealed};
+use channels::{KeyRing, KeyRingSettings, Metrics, NewChannel, SealedSecret};
 use chassis::{Secret, SigningSecret, now};
 use clap::Args;
 use dispatcher::{Allowed, Destination};
@@ -101,7 +101,7 @@ impl AddChannel {
     }
 }
 
-fn sealed(file: &Path, key_ring: &KeyRing) -> Result<Sealed, Failure> {
+fn sealed(file: &Path, key_ring: &KeyRing) -> Result<SealedSecret, Failure> {
     Ok(key_ring.seal(&files::read_secret(file)?))
 }
 

@@ -1,6 +1,6 @@
 //! Finds a channel's record, and shows it without its tokens.
 
-use channels::{ChannelRecord, ChannelStore, Sealed};
+use channels::{ChannelRecord, ChannelStore, SealedSecret};
 use event::Address;
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(super) async fn find(store: &ChannelStore, address: &Address) -> Result<Chan
 
 /// The record for people and programs alike. Of a token it says only that there is one.
 pub(super) fn json(record: &ChannelRecord) -> Value {
-    let sealed = |token: &Option<Sealed>| token.as_ref().map(|_| "sealed");
+    let sealed = |token: &Option<SealedSecret>| token.as_ref().map(|_| "sealed");
     let mut json = json!({
         "address": record.address.as_str(),
         "tenant": record.tenant,

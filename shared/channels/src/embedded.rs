@@ -6,10 +6,11 @@ use std::time::Duration;
 use chassis::{Problem, Shutdown};
 use sqlite::{Connection, OptionalExtension as _, Writer, params};
 
-use crate::changes::Write;
-use crate::record::Fields;
-use crate::store::{Asked, Seen};
-use crate::{StoreError, keys};
+use crate::error::StoreError;
+use crate::fields::Fields;
+use crate::keys;
+use crate::lookup::{LookupBatch, LookupReply};
+use crate::transaction::Write;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entry (
@@ -35,16 +36,16 @@ impl Embedded {
         Ok(Self { writer: Writer::spawn(database, remove_expired, shutdown) })
     }
 
-    pub(crate) async fn look_up(&self, asked: &Asked) -> Result<Seen, StoreError> {
-        let marks = asked.marks.clone();
-        let channels = asked.channels.clone();
+    pub(crate) async fn look_up(&self, batch: &LookupBatch) -> Result<LookupReply, StoreError> {
+        let marks = batch.marks.clone();
+        let channels = batch.channels.clone();
         let seen = self.ask(move |database, now| {
             if read(database, keys::INITIALISED, now)?.is_none() {
                 return Ok(None);
             }
             let marks = marks.iter().map(|key| read(database, key, now).map(|fields| fields.is_some()));
             let channels = channels.iter().map(|key| read(database, key, now).map(Option::unwrap_or_default));
-            Ok(Some(Seen {
+            Ok(Some(LookupReply {
                 marks: marks.collect::<sqlite::Result<_>>()?,
                 channels: channels.collect::<sqlite::Result<_>>()?,
             }))

@@ -1,35 +1,59 @@
-//! Erasures: what was asked to be forgotten, marked and removed here, and carried out in the queue by the dispatchers. The
-//! record of it holds no personal data.
+//! Erasures: what a person asked us to erase is marked and removed here, and the dispatchers carry it out in the queue.
+//! The record of an erasure holds no personal data.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use chassis::random;
 use event::{Address, Family};
 use jiff::Timestamp;
 
-use crate::changes::{self, Changes};
-use crate::record::Fields;
-use crate::{ChannelStore, StoreError, keys};
+use crate::error::StoreError;
+use crate::fields::{self, Fields};
+use crate::store::ChannelStore;
+use crate::transaction::Lifetime;
+use crate::update::Decision;
+use crate::{changes, keys};
 
-/// Who asked.
+/// How an erasure was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasureOrigin {
-    /// The person who connected a channel, by Meta's data-deletion callback.
+    /// By the person who connected a channel, through Meta's data-deletion callback.
     Callback,
-    /// An operator, with `ops erase`.
+    /// By an operator, with `ops erase`.
     Operator,
+}
+
+/// What is to be erased.
+#[derive(Clone, Copy, Debug)]
+pub struct ErasureRequest<'a> {
+    /// The code under which the erasure is recorded.
+    pub code: &'a str,
+    /// How it was asked for.
+    pub origin: ErasureOrigin,
+    /// Channels: with their tokens, an account with its last channel, and the open connect links of their tenants.
+    pub channels: &'a [Address],
+    /// Conversations.
+    pub lanes: &'a [String],
 }
 
 /// The record of an erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Erasure {
-    /// Who asked for it.
+    /// How it was asked for: `callback` or `operator`.
     pub origin: String,
-    /// When, RFC 3339.
+    /// When it was asked for, RFC 3339.
     pub requested_at: String,
-    /// When the dispatchers had gone through the dead letters; until then it is pending.
+    /// When the dispatchers had looked through the dead letters, RFC 3339; until then the erasure is pending.
     pub done_at: Option<String>,
+}
+
+/// An erasure that the dispatchers have not carried out yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingErasure {
+    /// The code under which the erasure is recorded.
+    pub code: String,
+    /// When it was last asked for, RFC 3339.
+    pub requested_at: String,
 }
 
 impl ErasureOrigin {
@@ -47,109 +71,112 @@ pub fn new_erasure_code() -> String {
 }
 
 impl ChannelStore {
-    /// The channels that a person connected, as Meta's callbacks name them.
+    /// The channels that a person connected; the person is named as Meta's callbacks do.
     pub async fn addresses_of(&self, app_user_id: &str) -> Result<Vec<Address>, StoreError> {
-        let fields = self.one(keys::user(app_user_id)).await?;
+        let fields = self.read_one(keys::user(app_user_id)).await?;
         Ok(fields.into_keys().map(Address::new).collect())
     }
 
-    /// The code under which a person's deletion is known: the same for as long as Meta may ask again.
+    /// The code of a person's deletion: `fresh` the first time, and then the same for as long as Meta may ask again.
     pub async fn deletion_code(&self, app_user_id: &str, fresh: &str) -> Result<String, StoreError> {
-        let key = keys::deletion(app_user_id);
-        let keep = |mut fields: Fields| {
-            fields.entry("code".to_owned()).or_insert_with(|| fresh.to_owned());
-            fields
+        let keep_or_set = |fields: &mut Fields| {
+            let code = fields.entry(fields::CODE.to_owned()).or_insert_with(|| fresh.to_owned());
+            Decision::Write(code.clone())
         };
-        self.replace(&key, keys::ERASED_TIME, keep).await?;
-        let fields = self.one(key).await?;
-        Ok(fields.get("code").cloned().unwrap_or_else(|| fresh.to_owned()))
+        self.update_hash(keys::deletion(app_user_id), Lifetime::Limited(keys::ERASED_TIME), keep_or_set).await
     }
 
-    /// Erases channels (with their tokens, an account with its last one, and the links of their tenants that are still
-    /// open) and conversations (lanes). Written down first, so that a stop half way is gone on with; may be asked again
-    /// with the same code.
-    pub async fn erase(
-        &self,
-        (code, origin): (&str, ErasureOrigin),
-        (channels, lanes): (&[Address], &[String]),
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.write_down(code, origin, now).await?;
-        for lane in lanes {
+    /// From now on, events of this channel (an address) or conversation (a lane) are discarded when they are taken.
+    pub async fn mark_erased(&self, address_or_lane: &str) -> Result<(), StoreError> {
+        self.mark(vec![keys::erased(address_or_lane)], keys::ERASED_TIME).await
+    }
+
+    /// Erases channels and conversations. The request is recorded first, so that it can be repeated with the same code
+    /// if it stops half way.
+    pub async fn erase(&self, request: &ErasureRequest<'_>, now: Timestamp) -> Result<(), StoreError> {
+        self.record_erasure(request, now).await?;
+        for lane in request.lanes {
             self.mark_erased(lane).await?;
         }
         let mut tenants = BTreeSet::new();
-        for address in channels {
+        for address in request.channels {
             tenants.extend(self.get(address).await?.map(|record| record.tenant));
             // Marked before it is removed: an event of an unknown channel would be kept for a person to look at.
-            for marked in self.along_with(address).await? {
+            for marked in self.erased_along_with(address).await? {
                 self.mark_erased(marked.as_str()).await?;
             }
-            let erase = |changes: &mut Changes| {
-                changes::erase(changes, address, now);
-                Ok(())
-            };
-            self.change(vec![keys::channel(address)], erase).await?;
+            self.change_channels(vec![keys::channel(address)], |transaction| {
+                changes::erase(transaction, address, now);
+                Ok(Decision::Write(()))
+            })
+            .await?;
         }
         self.end_tickets(&tenants).await?;
         // Only now may the dispatchers look: before, they would have found nothing marked.
-        let pend = |mut fields: Fields| {
-            fields.insert(code.to_owned(), now.to_string());
-            fields
+        let add = |fields: &mut Fields| {
+            fields::set(fields, request.code, now);
+            Decision::Write(())
         };
-        self.replace(keys::ERASURES_PENDING, Duration::ZERO, pend).await
+        self.update_hash(keys::ERASURES_PENDING.to_owned(), Lifetime::Unlimited, add).await
     }
 
-    async fn write_down(&self, code: &str, origin: ErasureOrigin, now: Timestamp) -> Result<(), StoreError> {
-        let fields = [("origin", origin.as_str().to_owned()), ("requested_at", now.to_string())];
-        let fields: Fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        self.replace(&keys::erasure(code), keys::ERASURE_RECORD_TIME, |_| fields.clone()).await
+    async fn record_erasure(&self, request: &ErasureRequest<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let record = |fields: &mut Fields| {
+            fields.clear();
+            fields::set(fields, fields::ORIGIN, request.origin.as_str());
+            fields::set(fields, fields::REQUESTED_AT, now);
+            Decision::Write(())
+        };
+        self.update_hash(keys::erasure(request.code), Lifetime::Limited(keys::ERASURE_RECORD_TIME), record).await
     }
 
-    /// The channel, what belongs to it, and its account if this is the account's last channel.
-    async fn along_with(&self, address: &Address) -> Result<Vec<Address>, StoreError> {
-        let Some(record) = self.get(address).await? else { return Ok(vec![address.clone()]) };
-        let mut all = [vec![address.clone()], record.channels].concat();
+    /// The channel, the channels that belong to it if it is an account, and its account if it is the last channel there.
+    async fn erased_along_with(&self, address: &Address) -> Result<Vec<Address>, StoreError> {
+        let mut addresses = vec![address.clone()];
+        let Some(record) = self.get(address).await? else { return Ok(addresses) };
+        addresses.extend(record.channels);
         if let Some(account) = record.account_id.map(|id| Address::of(Family::WhatsAppAccount, &id))
             && let Some(account_record) = self.get(&account).await?
-            && account_record.channels.iter().all(|member| all.contains(member))
+            && account_record.channels.iter().all(|channel| addresses.contains(channel))
         {
-            all.push(account);
+            addresses.push(account);
         }
-        Ok(all)
+        Ok(addresses)
     }
 
     /// The record of an erasure.
     pub async fn erasure(&self, code: &str) -> Result<Option<Erasure>, StoreError> {
-        let mut fields = self.one(keys::erasure(code)).await?;
-        Ok(fields.remove("requested_at").map(|requested_at| Erasure {
-            origin: fields.remove("origin").unwrap_or_default(),
+        let mut fields = self.read_one(keys::erasure(code)).await?;
+        Ok(fields.remove(fields::REQUESTED_AT).map(|requested_at| Erasure {
+            origin: fields.remove(fields::ORIGIN).unwrap_or_default(),
             requested_at,
-            done_at: fields.remove("done_at"),
+            done_at: fields.remove(fields::DONE_AT),
         }))
     }
 
-    /// The erasures that the dispatchers have not carried out yet: their codes, and when each was asked for.
-    pub async fn pending_erasures(&self) -> Result<Vec<(String, String)>, StoreError> {
-        let fields = self.one(keys::ERASURES_PENDING.to_owned()).await?;
-        Ok(fields.into_iter().collect())
+    /// The erasures that the dispatchers have not carried out yet.
+    pub async fn pending_erasures(&self) -> Result<Vec<PendingErasure>, StoreError> {
+        let fields = self.read_one(keys::ERASURES_PENDING.to_owned()).await?;
+        Ok(fields.into_iter().map(|(code, requested_at)| PendingErasure { code, requested_at }).collect())
     }
 
-    /// The dead letters were gone through. One that was asked for again meanwhile stays pending.
-    pub async fn finish_erasure(&self, code: &str, asked_at: &str, now: Timestamp) -> Result<(), StoreError> {
-        let done = |mut fields: Fields| {
-            if fields.get("requested_at").is_some_and(|at| at == asked_at) {
-                fields.insert("done_at".to_owned(), now.to_string());
+    /// Records that the dispatchers have looked through the dead letters. An erasure that was asked for again in the
+    /// meantime stays pending.
+    pub async fn finish_erasure(&self, pending: &PendingErasure, now: Timestamp) -> Result<(), StoreError> {
+        let finish = |fields: &mut Fields| {
+            if fields.get(fields::REQUESTED_AT) == Some(&pending.requested_at) {
+                fields::set(fields, fields::DONE_AT, now);
             }
-            fields
+            Decision::Write(())
         };
-        self.replace(&keys::erasure(code), keys::ERASURE_RECORD_TIME, done).await?;
-        let settle = |mut fields: Fields| {
-            if fields.get(code).is_some_and(|at| at == asked_at) {
-                fields.remove(code);
+        let lifetime = Lifetime::Limited(keys::ERASURE_RECORD_TIME);
+        self.update_hash(keys::erasure(&pending.code), lifetime, finish).await?;
+        let remove = |fields: &mut Fields| {
+            if fields.get(&pending.code) == Some(&pending.requested_at) {
+                fields.remove(&pending.code);
             }
-            fields
+            Decision::Write(())
         };
-        self.replace(keys::ERASURES_PENDING, Duration::ZERO, settle).await
+        self.update_hash(keys::ERASURES_PENDING.to_owned(), Lifetime::Unlimited, remove).await
     }
 }

@@ -10,12 +10,12 @@ use clap::Args;
 use fernet::Fernet;
 use tracing::{info, warn};
 
-use crate::Metrics;
+use crate::metrics::Metrics;
 
-/// How often the file is looked at, at most.
-const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// The file is checked for changes at most this often.
+const CHECK_PERIOD: Duration = Duration::from_secs(1);
 
-/// What opens the tokens.
+/// Where the keys that open the tokens are.
 #[derive(Args, Clone, Debug)]
 pub struct KeyRingSettings {
     /// Fernet keys, one a line: the first seals, every one opens. `ops keys new` makes one.
@@ -26,9 +26,9 @@ pub struct KeyRingSettings {
     pub key_ring_file: Option<PathBuf>,
 }
 
-/// A token as it stands in the store: Fernet, so it opens only with a key of the ring.
+/// A token or signing secret as the store holds it: encrypted with Fernet, so that it opens only with a key of the ring.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Sealed(String);
+pub struct SealedSecret(String);
 
 /// A sealed token opens with none of our keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +39,15 @@ pub struct OpenError;
 #[derive(Clone)]
 pub struct KeyRing(Arc<Inner>);
 
+/// When the file is read again, provided that the last check is long enough ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reread {
+    /// If it seems to have changed.
+    IfChanged,
+    /// Even if it does not seem to have changed: its time stamp may be too coarse to tell.
+    Always,
+}
+
 struct Inner {
     file: Option<PathBuf>,
     ring: Mutex<Ring>,
@@ -47,11 +56,18 @@ struct Inner {
 
 struct Ring {
     keys: Vec<Fernet>,
-    looked_at: Instant,
-    stamp: Option<(SystemTime, u64)>,
+    checked_at: Instant,
+    stamp: Option<Stamp>,
 }
 
-/// A new key, as it stands in `KEY_RING`.
+/// Modification time and size of the file: they differ when the file has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    modified: SystemTime,
+    size: u64,
+}
+
+/// Makes a new key in the form that `KEY_RING` takes.
 pub fn new_key() -> Secret {
     Secret::new(Fernet::generate_key())
 }
@@ -62,7 +78,7 @@ impl KeyRingSettings {
         Self { key_ring: None, key_ring_file: Some(path.to_owned()) }
     }
 
-    /// The mode of the ring's file, where others than its owner and group may read it.
+    /// The mode of the ring's file, if users other than its owner and group may read it.
     pub fn readable_by_others(&self) -> Option<u32> {
         use std::os::unix::fs::PermissionsExt as _;
         let mode = std::fs::metadata(self.key_ring_file.as_deref()?).ok()?.permissions().mode() & 0o777;
@@ -71,118 +87,122 @@ impl KeyRingSettings {
 }
 
 impl KeyRing {
-    /// Reads the ring; an empty one is a problem, and so is a line that is no key.
+    /// Reads the ring. An empty ring is a problem, and so is a line that is not a key.
     pub fn load(settings: &KeyRingSettings, metrics: &Metrics) -> Result<Self, Problem> {
         let stamp = settings.key_ring_file.as_deref().and_then(stamp);
         let given = read_secret("KEY_RING", settings.key_ring.as_ref(), settings.key_ring_file.as_deref())?;
         let given = given
             .ok_or_else(|| Problem::new("KEY_RING", "is missing", "give it the line that `ops keys new` prints"))?;
         let keys = parse(&given)?;
-        metrics.keys(keys.len());
-        let ring = Mutex::new(Ring { keys, looked_at: Instant::now(), stamp });
+        metrics.keys.set(keys.len());
+        let ring = Mutex::new(Ring { keys, checked_at: Instant::now(), stamp });
         Ok(Self(Arc::new(Inner { file: settings.key_ring_file.clone(), ring, metrics: metrics.clone() })))
     }
 
     /// Seals a token with the first key.
-    pub fn seal(&self, token: &Secret) -> Sealed {
-        let ring = self.0.current(false);
+    pub fn seal(&self, token: &Secret) -> SealedSecret {
+        let ring = self.0.current(Reread::IfChanged);
         let first = ring.keys.first().expect("a ring without keys is refused when it is read");
-        Sealed(first.encrypt(token.expose().as_bytes()))
+        SealedSecret(first.encrypt(token.expose().as_bytes()))
     }
 
     /// How many keys there are.
     #[expect(clippy::len_without_is_empty, reason = "a ring without keys is refused when it is read")]
     pub fn len(&self) -> usize {
-        self.0.current(false).keys.len()
+        self.0.current(Reread::IfChanged).keys.len()
     }
 
     /// Which key opens a token, counted from 0.
-    pub(crate) fn position(&self, sealed: &Sealed) -> Option<usize> {
-        self.0.current(false).keys.iter().position(|key| key.decrypt(&sealed.0).is_ok())
+    pub(crate) fn position(&self, sealed: &SealedSecret) -> Option<usize> {
+        self.0.current(Reread::IfChanged).keys.iter().position(|key| key.decrypt(&sealed.0).is_ok())
     }
 
-    /// Opens a token with whichever key opens it. Where none does, the file is read again first: the key that is
-    /// missing may just have been added.
-    pub fn open(&self, sealed: &Sealed) -> Result<Secret, OpenError> {
-        let opened = open(&self.0.current(false).keys, sealed);
-        let opened = opened.or_else(|| open(&self.0.current(true).keys, sealed));
+    /// Opens a token with the key that fits. If no key fits, it reads the file again first: the missing key may just have
+    /// been added.
+    pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, OpenError> {
+        let opened = open(&self.0.current(Reread::IfChanged).keys, sealed);
+        let opened = opened.or_else(|| open(&self.0.current(Reread::Always).keys, sealed));
         opened.ok_or_else(|| {
-            self.0.metrics.unopenable();
+            self.0.metrics.unopenable_total.inc();
             OpenError
         })
     }
 }
 
 impl Inner {
-    /// The keys, read again if the file has changed (or, when `anyway`, even if it seems not to have).
-    fn current(&self, anyway: bool) -> MutexGuard<'_, Ring> {
+    /// The keys, after the file was read again if need be.
+    fn current(&self, reread: Reread) -> MutexGuard<'_, Ring> {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = &self.file else { return ring };
-        if ring.looked_at.elapsed() < LOOK_PERIOD {
+        if ring.checked_at.elapsed() < CHECK_PERIOD {
             return ring;
         }
-        ring.looked_at = Instant::now();
+        ring.checked_at = Instant::now();
         let stamp = stamp(file);
-        if stamp == ring.stamp && !anyway {
+        if stamp == ring.stamp && reread == Reread::IfChanged {
             return ring;
         }
         let read = read_secret("KEY_RING", None, Some(file)).and_then(|text| parse(&text.unwrap_or(Secret::new(""))));
         match read {
             Ok(keys) => {
                 if stamp != ring.stamp {
-                    info!(keys = keys.len(), "Read the key ring again: {} keys", keys.len());
+                    info!(keys = keys.len(), "Read the key ring again");
                 }
-                self.metrics.keys(keys.len());
+                self.metrics.keys.set(keys.len());
                 ring.keys = keys;
             }
-            Err(problem) => warn!("Keeping the keys read before: {problem}"),
+            Err(problem) => {
+                warn!(error = %problem, "Could not read the key ring again; the keys read before stay in use");
+            }
         }
         ring.stamp = stamp;
         ring
     }
 }
 
-fn open(keys: &[Fernet], sealed: &Sealed) -> Option<Secret> {
+fn open(keys: &[Fernet], sealed: &SealedSecret) -> Option<Secret> {
     let bytes = keys.iter().find_map(|key| key.decrypt(&sealed.0).ok())?;
     String::from_utf8(bytes).ok().map(Secret::new)
 }
 
-/// Changes whenever the file does, as far as a file system can tell.
-fn stamp(file: &Path) -> Option<(SystemTime, u64)> {
-    let about = std::fs::metadata(file).ok()?;
-    Some((about.modified().ok()?, about.len()))
+fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some(Stamp { modified: metadata.modified().ok()?, size: metadata.len() })
 }
 
 fn parse(text: &Secret) -> Result<Vec<Fernet>, Problem> {
-    let lines = text.expose().split(['\n', ',']).map(str::trim).enumerate().filter(|(_, line)| !line.is_empty());
-    let keys = lines.map(|(index, line)| {
-        Fernet::new(line).ok_or_else(|| {
+    let mut keys = Vec::new();
+    for (index, line) in text.expose().split(['\n', ',']).map(str::trim).enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let Some(key) = Fernet::new(line) else {
             let wrong = format!("has no Fernet key on line {}", index + 1);
-            Problem::new("KEY_RING", wrong, "write one key a line, as `ops keys new` prints them")
-        })
-    });
-    let keys = keys.collect::<Result<Vec<_>, _>>()?;
+            return Err(Problem::new("KEY_RING", wrong, "write one key a line, as `ops keys new` prints them"));
+        };
+        keys.push(key);
+    }
     if keys.is_empty() {
         return Err(Problem::new("KEY_RING", "holds no key", "give it the line that `ops keys new` prints"));
     }
     Ok(keys)
 }
 
-impl Sealed {
-    /// Takes what stands in the store.
+impl SealedSecret {
+    /// Takes the text that the store holds.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// As it stands in the store.
+    /// The text that the store holds.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Sealed {
+impl fmt::Debug for SealedSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Sealed(..)")
+        f.write_str("SealedSecret(..)")
     }
 }
 
@@ -205,7 +225,8 @@ mod tests {
 
     #[test]
     fn the_first_key_seals_and_every_key_opens() {
-        let (old, new) = (new_key(), new_key());
+        let old = new_key();
+        let new = new_key();
         let token = Secret::new("dsk-token");
         let by_old = ring(&[&old]).seal(&token);
         let both = ring(&[&new, &old]);
@@ -216,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_key_is_named_by_its_number_only() {
+    fn a_line_that_is_not_a_key_is_named_only_by_its_number() {
         let text = format!("{}\nnot-a-key", new_key().expose());
 
         let problem = parse(&Secret::new(text)).err().unwrap().to_string();
@@ -228,6 +249,6 @@ mod tests {
     fn neither_a_ring_nor_a_sealed_token_shows_in_debug_output() {
         let ring = ring(&[&new_key()]);
 
-        assert_eq!(format!("{ring:?} {:?}", ring.seal(&Secret::new("t"))), "KeyRing(..) Sealed(..)");
+        assert_eq!(format!("{ring:?} {:?}", ring.seal(&Secret::new("t"))), "KeyRing(..) SealedSecret(..)");
     }
 }

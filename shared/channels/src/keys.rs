@@ -1,28 +1,28 @@
-//! The names under which things stand in the store, and how long each may stay.
+//! The keys of the store, and how long each entry may stay.
 
 use std::time::Duration;
 
 use event::{Address, EventId};
 use sha2::{Digest as _, Sha256};
 
-/// Written with the first channel. A store without it was emptied or is new: it counts as away.
+/// Written with the first channel. A store without it is new or was emptied, and counts as away.
 pub(crate) const INITIALISED: &str = "channels:initialised";
-/// What every channel's key begins with.
+/// The beginning of every channel's key.
 pub(crate) const CHANNEL: &str = "channel:";
-/// What every dispatcher's report begins with.
+/// The beginning of every dispatcher's key.
 pub(crate) const DISPATCHER: &str = "dispatcher:";
-/// How long a report counts; a dispatcher makes one every 5 s.
+/// How long a report is kept; a dispatcher writes one every 5 s.
 pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
 /// Meta sends an event again for 7 days.
 pub const DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);
 /// Longer than a copy can wait in any queue (dead letters: 14 days).
 pub(crate) const ERASED_TIME: Duration = Duration::from_hours(30 * 24);
-/// How long a removed channel's events are known to be unwanted, rather than of an unknown channel.
+/// How long a removed channel's events are discarded; afterwards they are those of an unknown channel.
 pub const TOMBSTONE_TIME: Duration = Duration::from_hours(30 * 24);
 
-/// Codes of erasures that are not carried out in the queue yet.
+/// The hash of the erasures that the dispatchers have not carried out yet.
 pub(crate) const ERASURES_PENDING: &str = "erasures:pending";
-/// How long it can be shown that an erasure was carried out.
+/// How long we can show that an erasure was carried out.
 pub const ERASURE_RECORD_TIME: Duration = Duration::from_hours(365 * 24);
 
 pub(crate) fn channel(address: &Address) -> String {
@@ -33,26 +33,27 @@ pub(crate) fn delivered(id: &EventId) -> String {
     format!("delivered:{id}")
 }
 
-/// Of an address or a lane. Hashed, because a lane may hold a phone number.
-pub(crate) fn erased(what: &str) -> String {
-    hashed("erased:", what)
+/// The key for an address or a lane. It is hashed, because a lane may hold a phone number.
+pub(crate) fn erased(address_or_lane: &str) -> String {
+    hashed("erased:", address_or_lane)
 }
 
-/// What every ticket's key begins with.
+/// The beginning of every ticket's key.
 pub(crate) const TICKET: &str = "ticket:";
-/// What every session's key begins with.
+/// The beginning of every session's key.
 pub(crate) const SESSION: &str = "session:";
 
-/// Hashed, because who has the id may connect channels: reading the store must not be enough.
+/// The key is hashed, because anyone with the id may connect channels, and reading the store must not be enough.
 pub(crate) fn ticket(id: &str) -> String {
     hashed(TICKET, id)
 }
 
+/// The key is hashed for the same reason as a ticket's.
 pub(crate) fn session(id: &str) -> String {
     hashed(SESSION, id)
 }
 
-/// Of who does what only one may do at a time.
+/// The key of the lease for something that one process at a time may do.
 pub(crate) fn lease(name: &str) -> String {
     format!("lease:{name}")
 }
@@ -61,19 +62,19 @@ pub(crate) fn erasure(code: &str) -> String {
     format!("erasure:{code}")
 }
 
-/// Of a person at Meta, hashed: what is left of a deletion names nobody.
+/// The key for a person at Meta. It is hashed, so that the record of a deletion names nobody.
 pub(crate) fn deletion(app_user_id: &str) -> String {
     hashed("deletion:", app_user_id)
 }
 
-/// The addresses of one person at Meta, for its deauthorize and deletion callbacks.
+/// The key of the addresses that one person at Meta connected, for Meta's deauthorize and deletion callbacks.
 pub(crate) fn user(app_user_id: &str) -> String {
     format!("user:{app_user_id}")
 }
 
-/// What must not be readable in the store is known by its hash.
-fn hashed(beginning: &str, what: &str) -> String {
-    format!("{beginning}{}", hex::encode(Sha256::digest(what.as_bytes())))
+/// A key that does not show the text that it is made of.
+fn hashed(beginning: &str, text: &str) -> String {
+    format!("{beginning}{}", hex::encode(Sha256::digest(text.as_bytes())))
 }
 
 #[cfg(test)]

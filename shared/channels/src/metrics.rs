@@ -1,50 +1,70 @@
-//! What the channel store counts.
+//! What the channel store and the key ring count.
 
-use chassis::Registrar;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry};
+use chassis::{Counter, Counters, Gauge, Label};
 
-use crate::StoreError;
+use crate::error::StoreError;
 
-/// What the channel store and the key ring count.
-#[derive(Clone, Debug)]
-pub struct Metrics {
-    connected: IntGauge,
-    errors: IntCounterVec,
-    unopenable: IntCounter,
-    keys: IntGauge,
+chassis::metrics! {
+    /// What the channel store and the key ring count.
+    pub struct Metrics("channels") {
+        /// 1 while the channel store can be reached.
+        connected: Gauge,
+        /// Requests to the channel store that failed, by reason.
+        errors_total: Counters<ErrorReason>,
+        /// Sealed tokens that opened with no key of the key ring, counted at each attempt.
+        unopenable_total: Counter,
+        /// Keys in the key ring.
+        keys: Gauge,
+    }
 }
 
-impl Metrics {
-    /// Registers all of them, each label value at 0.
-    pub fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let new = Registrar(registry);
-        let errors = "Requests to the channel store that failed, by reason.";
-        let errors = new.counters("channels_errors_total", errors, "reason")?;
-        StoreError::LABELS.into_iter().for_each(|label| errors.with_label_values(&[label]).inc_by(0));
-        Ok(Self {
-            connected: new.gauge("channels_connected", "1 while the channel store can be reached.")?,
-            errors,
-            unopenable: new.counter(
-                "channels_unopenable_total",
-                "Sealed tokens that opened with no key of the key ring, counted at each attempt.",
-            )?,
-            keys: new.gauge("channels_keys", "Keys in the key ring.")?,
-        })
-    }
+/// Why a request to the channel store failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum ErrorReason {
+    Away,
+    TimedOut,
+    NotInitialised,
+    Refused,
+    Files,
+    Conflict,
+    OtherTenant,
+}
 
-    pub(crate) fn connected(&self, is_connected: bool) {
-        self.connected.set(is_connected.into());
-    }
+impl Label for ErrorReason {
+    const NAME: &'static str = "reason";
+    const ALL: &'static [Self] = &[
+        Self::Away,
+        Self::TimedOut,
+        Self::NotInitialised,
+        Self::Refused,
+        Self::Files,
+        Self::Conflict,
+        Self::OtherTenant,
+    ];
 
-    pub(crate) fn failed(&self, error: &StoreError) {
-        self.errors.with_label_values(&[error.label()]).inc();
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Away => "away",
+            Self::TimedOut => "timed_out",
+            Self::NotInitialised => "not_initialised",
+            Self::Refused => "refused",
+            Self::Files => "files",
+            Self::Conflict => "conflict",
+            Self::OtherTenant => "other_tenant",
+        }
     }
+}
 
-    pub(crate) fn unopenable(&self) {
-        self.unopenable.inc();
-    }
-
-    pub(crate) fn keys(&self, count: usize) {
-        self.keys.set(i64::try_from(count).unwrap_or(i64::MAX));
+impl From<&StoreError> for ErrorReason {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Away => Self::Away,
+            StoreError::TimedOut => Self::TimedOut,
+            StoreError::NotInitialised => Self::NotInitialised,
+            StoreError::Refused(_) => Self::Refused,
+            StoreError::Files(_) => Self::Files,
+            StoreError::Conflict => Self::Conflict,
+            StoreError::OtherTenant { .. } => Self::OtherTenant,
+        }
     }
 }

@@ -1,28 +1,24 @@
-//! A channel's record: a hash of text fields in the store, types here.
-
-use std::collections::BTreeMap;
+//! A channel's record: a hash of text fields in the store, a struct with types here.
 
 use event::Address;
 use jiff::Timestamp;
 
-use crate::Sealed;
-
-/// A hash as it stands in the store.
-pub(crate) type Fields = BTreeMap<String, String>;
+use crate::fields::{self, Fields, text};
+use crate::key_ring::SealedSecret;
 
 /// Whether a channel's events are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelState {
-    /// All is well.
+    /// They are, and the channel's token works as far as we know.
     Connected,
-    /// Its token at Meta no longer works; events are delivered all the same.
+    /// They are, but the channel's token at Meta no longer works. Events are delivered all the same.
     ReconnectNeeded,
-    /// It was removed. Its events are discarded.
+    /// They are not: the channel was removed, and its events are discarded.
     Disconnected,
 }
 
 impl ChannelState {
-    /// As it stands in the record.
+    /// The state as the record holds it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Connected => "connected",
@@ -31,50 +27,54 @@ impl ChannelState {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Connected, Self::ReconnectNeeded, Self::Disconnected].into_iter().find(|state| state.as_str() == text)
+    /// Reads the state, or says what is wrong with the record. A record without a state belongs to a connected channel.
+    pub(crate) fn from_fields(fields: &Fields) -> Result<Self, String> {
+        let Some(text) = fields.get(fields::STATE) else { return Ok(Self::Connected) };
+        let known = [Self::Connected, Self::ReconnectNeeded, Self::Disconnected];
+        let state = known.into_iter().find(|state| state.as_str() == text);
+        state.ok_or_else(|| "this version does not know its state".to_owned())
     }
 }
 
-/// What delivery needs of a channel: whose it is, where to, and the sealed secrets.
+/// What delivery needs to know about a channel: its tenant, where its events go, and the sealed secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The DSK customer.
     pub tenant: String,
-    /// Where events go, if not to `DSK_URL`.
+    /// Where the channel's events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
     /// Authorises us at DSK.
-    pub dsk_token: Sealed,
-    /// Signs what DSK gets, if not `DSK_SIGNING_SECRET`.
-    pub signing_secret: Option<Sealed>,
+    pub dsk_token: SealedSecret,
+    /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
+    pub signing_secret: Option<SealedSecret>,
 }
 
-/// All that is stored about a channel. A removed one keeps little more than that it was there.
+/// All that is stored about a channel. The record of a removed channel holds little more than that it existed.
 #[derive(Clone, Debug)]
 pub struct ChannelRecord {
-    /// Which channel.
+    /// The channel.
     pub address: Address,
     /// The DSK customer.
     pub tenant: String,
     /// Whether its events are wanted.
     pub state: ChannelState,
-    /// Where events go, if not to `DSK_URL`.
+    /// Where the channel's events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
     /// Authorises us at DSK.
-    pub dsk_token: Option<Sealed>,
-    /// Signs what DSK gets, if not `DSK_SIGNING_SECRET`.
-    pub signing_secret: Option<Sealed>,
+    pub dsk_token: Option<SealedSecret>,
+    /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
+    pub signing_secret: Option<SealedSecret>,
     /// Authorises us at Meta for this channel.
-    pub access_token: Option<Sealed>,
-    /// When that ends; absent means never.
+    pub access_token: Option<SealedSecret>,
+    /// When the access token ends, RFC 3339; absent means never.
     pub access_token_expires_at: Option<String>,
     /// The WhatsApp account, or the Page, that it belongs to.
     pub account_id: Option<String>,
     /// The person at Meta who connected it, as Meta's callbacks name them.
     pub app_user_id: Option<String>,
-    /// Operator or ticket, never a person's name.
+    /// The operator or the ticket, never a person's name.
     pub connected_by: Option<String>,
-    /// What a business knows it by: its number, or the account's name at Instagram.
+    /// The name that its business knows it by: the phone number, or the account's name at Instagram.
     pub name: Option<String>,
     /// When it was connected, RFC 3339.
     pub connected_at: Option<String>,
@@ -82,40 +82,40 @@ pub struct ChannelRecord {
     pub updated_at: Option<String>,
     /// When Meta was last asked about the token and the subscription, RFC 3339.
     pub checked_at: Option<String>,
-    /// Of a whole WhatsApp account: its numbers.
+    /// The numbers of a WhatsApp account; empty for a channel.
     pub channels: Vec<Address>,
 }
 
-/// A channel to be stored. What is not given is kept as it is in a record that is already there.
+/// A channel to be stored. A record that exists already keeps those fields that are not given.
 #[derive(Clone, Debug)]
 pub struct NewChannel {
-    /// Which channel.
+    /// The channel.
     pub address: Address,
     /// The DSK customer.
     pub tenant: String,
     /// Authorises us at DSK.
-    pub dsk_token: Sealed,
-    /// Where events go, if not to `DSK_URL`.
+    pub dsk_token: SealedSecret,
+    /// Where the channel's events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
-    /// Signs what DSK gets, if not `DSK_SIGNING_SECRET`.
-    pub signing_secret: Option<Sealed>,
+    /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
+    pub signing_secret: Option<SealedSecret>,
     /// Authorises us at Meta for this channel.
-    pub access_token: Option<Sealed>,
-    /// When that ends.
+    pub access_token: Option<SealedSecret>,
+    /// When the access token ends; absent means never.
     pub access_token_expires_at: Option<Timestamp>,
     /// The WhatsApp account, or the Page, that it belongs to.
     pub account_id: Option<String>,
     /// The person at Meta who connects it, as Meta's callbacks name them.
     pub app_user_id: Option<String>,
-    /// Operator or ticket, never a person's name.
+    /// The operator or the ticket, never a person's name.
     pub connected_by: Option<String>,
-    /// What a business knows it by: its number, or the account's name at Instagram.
+    /// The name that its business knows it by: the phone number, or the account's name at Instagram.
     pub name: Option<String>,
 }
 
 impl NewChannel {
-    /// A channel with what every channel must have.
-    pub fn new(address: Address, tenant: impl Into<String>, dsk_token: Sealed) -> Self {
+    /// A channel with only those fields that every channel must have.
+    pub fn new(address: Address, tenant: impl Into<String>, dsk_token: SealedSecret) -> Self {
         Self {
             address,
             tenant: tenant.into(),
@@ -133,67 +133,67 @@ impl NewChannel {
 
     /// The fields that are given.
     pub(crate) fn fields(&self) -> Fields {
-        let sealed = |sealed: &Option<Sealed>| sealed.as_ref().map(|sealed| sealed.as_str().to_owned());
-        let fields = [
-            ("tenant", Some(self.tenant.clone())),
-            ("dsk_token", Some(self.dsk_token.as_str().to_owned())),
-            ("dsk_url", self.dsk_url.clone()),
-            ("signing_secret", sealed(&self.signing_secret)),
-            ("access_token", sealed(&self.access_token)),
-            ("access_token_expires_at", self.access_token_expires_at.map(|at| at.to_string())),
-            ("account_id", self.account_id.clone()),
-            ("app_user_id", self.app_user_id.clone()),
-            ("connected_by", self.connected_by.clone()),
-            ("name", self.name.clone()),
-        ];
-        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+        let sealed = |sealed: &Option<SealedSecret>| sealed.as_ref().map(|sealed| sealed.as_str().to_owned());
+        fields::collect([
+            (fields::TENANT, Some(self.tenant.clone())),
+            (fields::DSK_TOKEN, Some(self.dsk_token.as_str().to_owned())),
+            (fields::DSK_URL, self.dsk_url.clone()),
+            (fields::SIGNING_SECRET, sealed(&self.signing_secret)),
+            (fields::ACCESS_TOKEN, sealed(&self.access_token)),
+            (fields::ACCESS_TOKEN_EXPIRES_AT, self.access_token_expires_at.map(|at| at.to_string())),
+            (fields::ACCOUNT_ID, self.account_id.clone()),
+            (fields::APP_USER_ID, self.app_user_id.clone()),
+            (fields::CONNECTED_BY, self.connected_by.clone()),
+            (fields::NAME, self.name.clone()),
+        ])
     }
 }
 
-/// The state, or what is wrong with the record. A record without one is a connected channel's.
-pub(crate) fn state(fields: &Fields) -> Result<ChannelState, String> {
-    match fields.get("state") {
-        None => Ok(ChannelState::Connected),
-        Some(text) => ChannelState::parse(text).ok_or_else(|| "its state is none that this version knows".to_owned()),
+impl Route {
+    /// The route of a channel that is not disconnected, or what is wrong with the record.
+    pub(crate) fn from_fields(fields: &Fields) -> Result<Self, String> {
+        Ok(Self {
+            tenant: text(fields, fields::TENANT).ok_or("it has no tenant")?,
+            dsk_url: text(fields, fields::DSK_URL),
+            dsk_token: text(fields, fields::DSK_TOKEN).map(SealedSecret::new).ok_or("it has no dsk_token")?,
+            signing_secret: text(fields, fields::SIGNING_SECRET).map(SealedSecret::new),
+        })
     }
 }
 
-/// The route of a channel that is not disconnected, or what is wrong with the record.
-pub(crate) fn route(fields: &Fields) -> Result<Route, String> {
-    let text = |name: &str| fields.get(name).filter(|value| !value.is_empty()).cloned();
-    Ok(Route {
-        tenant: text("tenant").ok_or("it has no tenant")?,
-        dsk_url: text("dsk_url"),
-        dsk_token: text("dsk_token").map(Sealed::new).ok_or("it has no dsk_token")?,
-        signing_secret: text("signing_secret").map(Sealed::new),
-    })
-}
-
-/// The whole record, for a person. Fields that can't be read are as good as missing.
-pub(crate) fn record(address: Address, fields: &Fields) -> ChannelRecord {
-    let text = |name: &str| fields.get(name).filter(|value| !value.is_empty()).cloned();
-    ChannelRecord {
-        address,
-        tenant: text("tenant").unwrap_or_default(),
-        state: state(fields).unwrap_or(ChannelState::ReconnectNeeded),
-        dsk_url: text("dsk_url"),
-        dsk_token: text("dsk_token").map(Sealed::new),
-        signing_secret: text("signing_secret").map(Sealed::new),
-        access_token: text("access_token").map(Sealed::new),
-        access_token_expires_at: text("access_token_expires_at"),
-        account_id: text("account_id"),
-        app_user_id: text("app_user_id"),
-        connected_by: text("connected_by"),
-        name: text("name"),
-        connected_at: text("connected_at"),
-        updated_at: text("updated_at"),
-        checked_at: text("checked_at"),
-        channels: addresses(fields),
+impl ChannelRecord {
+    /// The whole record, for a person to look at. A field that can't be read counts as missing.
+    pub(crate) fn from_fields(address: Address, fields: &Fields) -> Self {
+        let sealed = |name: &str| text(fields, name).map(SealedSecret::new);
+        Self {
+            address,
+            tenant: text(fields, fields::TENANT).unwrap_or_default(),
+            state: ChannelState::from_fields(fields).unwrap_or(ChannelState::ReconnectNeeded),
+            dsk_url: text(fields, fields::DSK_URL),
+            dsk_token: sealed(fields::DSK_TOKEN),
+            signing_secret: sealed(fields::SIGNING_SECRET),
+            access_token: sealed(fields::ACCESS_TOKEN),
+            access_token_expires_at: text(fields, fields::ACCESS_TOKEN_EXPIRES_AT),
+            account_id: text(fields, fields::ACCOUNT_ID),
+            app_user_id: text(fields, fields::APP_USER_ID),
+            connected_by: text(fields, fields::CONNECTED_BY),
+            name: text(fields, fields::NAME),
+            connected_at: text(fields, fields::CONNECTED_AT),
+            updated_at: text(fields, fields::UPDATED_AT),
+            checked_at: text(fields, fields::CHECKED_AT),
+            channels: channels(fields),
+        }
     }
 }
 
-/// An account's channels.
-pub(crate) fn addresses(fields: &Fields) -> Vec<Address> {
-    let list = fields.get("channels").map(String::as_str).unwrap_or_default();
+/// The addresses of an account's channels.
+pub(crate) fn channels(fields: &Fields) -> Vec<Address> {
+    let list = fields.get(fields::CHANNELS).map(String::as_str).unwrap_or_default();
     list.split(',').filter(|address| !address.is_empty()).map(Address::new).collect()
+}
+
+/// Sets the addresses of an account's channels.
+pub(crate) fn set_channels(fields: &mut Fields, channels: &[Address]) {
+    let list = channels.iter().map(Address::as_str).collect::<Vec<_>>().join(",");
+    fields::set(fields, fields::CHANNELS, list);
 }

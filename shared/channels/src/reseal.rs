@@ -1,30 +1,34 @@
-//! Moving every sealed token under the first key of the ring, while workers run.
+//! Sealing every stored token with the first key of the ring, while the service runs.
 
 use event::Address;
 
-use crate::changes::Write;
-use crate::record::Fields;
-use crate::{ChannelStore, KeyRing, Sealed, StoreError, keys};
+use crate::error::StoreError;
+use crate::fields::{self, Fields, text};
+use crate::key_ring::{KeyRing, SealedSecret};
+use crate::keys;
+use crate::store::ChannelStore;
+use crate::transaction::Lifetime;
+use crate::update::Decision;
 
 /// The fields of a record that are sealed.
-const SEALED: [&str; 3] = ["dsk_token", "signing_secret", "access_token"];
+const SEALED_FIELDS: [&str; 3] = [fields::DSK_TOKEN, fields::SIGNING_SECRET, fields::ACCESS_TOKEN];
 
 /// Which keys the stored tokens need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyUse {
-    /// Tokens that open with the first key, with the second, and so on.
+    /// How many tokens open with the first key, with the second, and so on.
     pub by_key: Vec<usize>,
-    /// Records there are.
+    /// How many records there are.
     pub records: usize,
-    /// Tokens moved under the first key.
+    /// How many tokens were sealed again, with the first key.
     pub resealed: usize,
-    /// Records with a token that opens with none.
+    /// The records that have a token that opens with no key.
     pub unopenable: Vec<Address>,
 }
 
 impl KeyUse {
-    /// Keys, counted from 1, that no stored token needs; the first one is needed for what is sealed next.
-    pub fn needless(&self) -> Vec<usize> {
+    /// The keys, counted from 1, that no stored token needs. The first key is never among them, because it seals.
+    pub fn unused_keys(&self) -> Vec<usize> {
         let unused = self.by_key.iter().enumerate().skip(1).filter(|(_, tokens)| **tokens == 0);
         unused.map(|(index, _)| index + 1).collect()
     }
@@ -33,66 +37,49 @@ impl KeyUse {
 impl ChannelStore {
     /// Counts which keys the stored tokens need.
     pub async fn key_use(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
-        let mut found = KeyUse { by_key: vec![0; ring.len()], ..KeyUse::default() };
-        for (key, fields) in self.hashes(keys::CHANNEL).await? {
-            found.records += usize::from(!fields.is_empty());
-            for sealed in sealed(&fields) {
-                match ring.position(&sealed).and_then(|index| found.by_key.get_mut(index)) {
+        let mut key_use = KeyUse { by_key: vec![0; ring.len()], ..KeyUse::default() };
+        for (key, fields) in self.read_all(keys::CHANNEL).await? {
+            key_use.records += usize::from(!fields.is_empty());
+            for sealed in SEALED_FIELDS.iter().filter_map(|name| text(&fields, name)).map(SealedSecret::new) {
+                match ring.position(&sealed).and_then(|index| key_use.by_key.get_mut(index)) {
                     Some(tokens) => *tokens += 1,
-                    None => found.unopenable.push(address(&key)),
+                    None => key_use.unopenable.push(Address::new(key.strip_prefix(keys::CHANNEL).unwrap_or(&key))),
                 }
             }
         }
-        found.unopenable.dedup();
-        Ok(found)
+        key_use.unopenable.dedup();
+        Ok(key_use)
     }
 
-    /// Seals every token with the first key that was sealed with another one, record by record: whoever reads meanwhile
-    /// finds the old or the new, and each opens. A record that somebody else changes at the same time is done anew. May
-    /// be stopped and started again at any time. Gives what the tokens need afterwards.
+    /// Seals every token that another key sealed with the first key, record by record, and returns which keys the tokens
+    /// need afterwards. A process that reads in the meantime finds the old or the new sealed token, and each opens. It
+    /// may be stopped and started again at any time.
     pub async fn reseal(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut resealed = 0;
-        for key in self.channel_keys().await? {
-            resealed += self.reseal_record(&key, ring).await?;
+        for key in self.keys(keys::CHANNEL).await? {
+            let reseal = |fields: &mut Fields| match reseal_fields(fields, ring) {
+                0 => Decision::Abandon(0),
+                tokens => Decision::Write(tokens),
+            };
+            resealed += self.update_hash(key, Lifetime::Unlimited, reseal).await?;
         }
         Ok(KeyUse { resealed, ..self.key_use(ring).await? })
     }
-
-    async fn reseal_record(&self, key: &str, ring: &KeyRing) -> Result<usize, StoreError> {
-        for _ in 0..Self::TRIES_MAX {
-            let before = self.one(key.to_owned()).await?;
-            let (after, resealed) = under_first_key(&before, ring);
-            let write = Write { key: key.to_owned(), before, after, expires: 0 };
-            if resealed == 0 || self.commit(vec![write]).await? {
-                return Ok(resealed);
-            }
-        }
-        Err(StoreError::Conflict)
-    }
 }
 
-fn sealed(fields: &Fields) -> Vec<Sealed> {
-    let present = SEALED.iter().filter_map(|name| fields.get(*name)).filter(|value| !value.is_empty());
-    present.map(Sealed::new).collect()
-}
-
-/// What opens with no key stays as it is: the key may turn up.
-fn under_first_key(before: &Fields, ring: &KeyRing) -> (Fields, usize) {
-    let (mut after, mut resealed) = (before.clone(), 0);
-    for name in SEALED {
-        let Some(value) = after.get_mut(name).filter(|value| !value.is_empty()) else { continue };
-        let old = Sealed::new(value.clone());
+/// Seals the tokens of one record with the first key, and returns how many another key had sealed. A token that opens
+/// with no key stays as it is, because its key may be added later.
+fn reseal_fields(fields: &mut Fields, ring: &KeyRing) -> usize {
+    let mut resealed = 0;
+    for name in SEALED_FIELDS {
+        let Some(old) = text(fields, name).map(SealedSecret::new) else { continue };
         if ring.position(&old) == Some(0) {
             continue;
         }
         if let Ok(token) = ring.open(&old) {
-            ring.seal(&token).as_str().clone_into(value);
+            fields::set(fields, name, ring.seal(&token).as_str());
             resealed += 1;
         }
     }
-    (after, resealed)
-}
-
-fn address(key: &str) -> Address {
-    Address::new(key.strip_prefix(keys::CHANNEL).unwrap_or(key))
+    resealed
 }

@@ -1,4 +1,4 @@
-//! What `ops doctor` asks the Redis behind the store: whether it keeps what it is given, and what time it has.
+//! What `ops doctor` asks the Redis behind the store: whether it keeps what it stores, and what time it has.
 
 use jiff::Timestamp;
 
@@ -7,15 +7,15 @@ use jiff::Timestamp;
 pub struct Server {
     /// Its version.
     pub version: String,
-    /// What it does when memory is short: `noeviction` refuses, everything else forgets tokens.
+    /// What it does when memory is short: `noeviction` refuses to store more, every other policy may drop tokens.
     pub maxmemory_policy: String,
-    /// Whether what it is given survives its restart.
+    /// Whether what it stores survives its restart.
     pub append_only_file: AppendOnlyFile,
-    /// Its clock.
+    /// The time on its clock.
     pub now: Timestamp,
 }
 
-/// Whether what Redis is given survives its restart.
+/// Whether what Redis stores survives its restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendOnlyFile {
     /// There is none: a restart forgets everything.
@@ -25,12 +25,12 @@ pub enum AppendOnlyFile {
     /// It is written, but a restart would refuse to load what scripts wrote, which is every channel: Redis loads the
     /// file as its default user, and that user may not do it (redis/redis issue 14541).
     Refused,
-    /// It is written, and this Redis does not say whether a restart can load it; the code of its error.
+    /// It is written, and this Redis does not say whether a restart can load it, but answers with this error code.
     Unknown(String),
 }
 
 impl Server {
-    /// Reads the answers to `INFO` and `TIME`; `loading` says what is known of a file that is on.
+    /// Reads the answers to `INFO` and `TIME`. `loading` is what is known about the append-only file if it is on.
     pub(crate) fn read(info: &str, seconds: i64, microseconds: i32, loading: AppendOnlyFile) -> Self {
         let field = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));

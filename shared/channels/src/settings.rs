@@ -1,4 +1,4 @@
-//! Where the channels are.
+//! Where the channels are stored.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use chassis::{Problem, Secret, read_secret};
 use clap::Args;
 use redis::IntoConnectionInfo as _;
 
-/// Where the channels are.
+/// Where the channels are stored.
 #[derive(Args, Clone, Debug)]
 pub struct ChannelsSettings {
     /// Redis as `redis://user:password@host:6379/0` (rediss for TLS), or `embedded:DIR` for a store in files on this
@@ -16,16 +16,16 @@ pub struct ChannelsSettings {
     /// A file that holds `CHANNELS_URL`.
     #[arg(long, env)]
     pub channels_url_file: Option<PathBuf>,
-    /// Put before every key in Redis, so that several services can share one.
+    /// The prefix of every key in Redis, so that several services can share one Redis.
     #[arg(long, env, default_value = "")]
     pub channels_key_prefix: String,
 }
 
-/// What is used when nothing is set: the Redis that a package installs.
+/// The address if none is set: the Redis that a package installs.
 const DEFAULT: &str = "redis://127.0.0.1:6379";
 
-/// A store's address, parsed.
-pub(crate) enum Location {
+/// The parsed address of a store.
+pub(crate) enum StoreLocation {
     Redis(Box<redis::ConnectionInfo>),
     Embedded(PathBuf),
 }
@@ -36,35 +36,37 @@ impl ChannelsSettings {
         Self::at(format!("embedded:{}", folder.display()), "")
     }
 
-    /// A store at that address, under that prefix.
+    /// A store at this address, whose keys begin with this prefix.
     pub fn at(url: impl Into<String>, key_prefix: &str) -> Self {
         let channels_url = Some(Secret::new(url));
         Self { channels_url, channels_url_file: None, channels_key_prefix: key_prefix.to_owned() }
     }
 
-    /// A store in files is needed: says what is wrong if it is none.
+    /// Refuses any store but one in files.
     pub fn check_embedded(&self) -> Result<(), Problem> {
         match self.location()? {
-            Location::Embedded(_) => Ok(()),
-            Location::Redis(_) => Err(Problem::new("CHANNELS_URL", "is no store in files", "write embedded:DIR")),
+            StoreLocation::Embedded(_) => Ok(()),
+            StoreLocation::Redis(_) => {
+                Err(Problem::new("CHANNELS_URL", "must name a store in files", "write embedded:DIR"))
+            }
         }
     }
 
-    pub(crate) fn location(&self) -> Result<Location, Problem> {
+    pub(crate) fn location(&self) -> Result<StoreLocation, Problem> {
         const RIGHT: &str = "write redis://user:password@host:6379/0 or embedded:DIR";
         let given = read_secret("CHANNELS_URL", self.channels_url.as_ref(), self.channels_url_file.as_deref())?;
         let url = given.unwrap_or_else(|| Secret::new(DEFAULT));
         if let Some(folder) = url.expose().strip_prefix("embedded:") {
             return match folder {
                 "" => Err(Problem::new("CHANNELS_URL", "names no folder", RIGHT)),
-                _ => Ok(Location::Embedded(PathBuf::from(folder))),
+                _ => Ok(StoreLocation::Embedded(PathBuf::from(folder))),
             };
         }
         // The parser's own error is not shown: it might repeat the password.
         let parsed = url.expose().into_connection_info();
         parsed
-            .map(|address| Location::Redis(Box::new(address)))
-            .map_err(|_| Problem::new("CHANNELS_URL", "is no channel store's address", RIGHT))
+            .map(|address| StoreLocation::Redis(Box::new(address)))
+            .map_err(|_| Problem::new("CHANNELS_URL", "is not the address of a channel store", RIGHT))
     }
 }
 
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_is_none_is_refused_without_repeating_it() {
+    fn an_address_of_something_else_is_refused_without_repeating_it() {
         let refused = ChannelsSettings::at("amqp://guest:pa55word@host", "").location();
 
         let problem = refused.err().map(|problem| problem.to_string()).unwrap_or_default();

@@ -281,8 +281,8 @@ async fn a_person_who_asked_for_deletion_sees_its_progress() {
     window.goto(&path).await;
     assert!(window.text().await.contains("are being deleted"), "{}", window.text().await);
     look(&window, "deletion-pending").await;
-    for (code, asked_at) in connect.store.pending_erasures().await.unwrap() {
-        connect.store.finish_erasure(&code, &asked_at, now()).await.unwrap();
+    for erasure in connect.store.pending_erasures().await.unwrap() {
+        connect.store.finish_erasure(&erasure, now()).await.unwrap();
     }
     window.goto(&path).await;
     assert!(window.text().await.contains("are deleted"), "{}", window.text().await);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use channels::{Found, Lookup};
+use channels::{Lookup, LookupAnswer};
 use event::{Address, Class, EventId, Lane};
 use queue::{QueueName, Tier};
 use testkit::eventually;
@@ -84,7 +84,7 @@ async fn parked(stack: &Stack) -> Vec<EventId> {
 
 async fn is_marked(stack: &Stack, id: &EventId) -> bool {
     let lookup = Lookup { id, address: &Address::new(ADDRESS), lane: &Lane::new(ADDRESS) };
-    matches!(stack.store().look_up(&[lookup]).await.expect("the store answers")[..], [Found::Delivered])
+    matches!(stack.store().look_up(&[lookup]).await.expect("the store answers")[..], [LookupAnswer::Delivered])
 }
 
 /// The only event that DSK received.

@@ -243,7 +243,7 @@ async fn keys_rotated_under_load_cost_no_event_an_attempt() {
     };
     tokio::join!(post(&stack, NUMBER, 0..300), rotate);
     eventually("both keys are read", async || {
-        stack.processes.said().contains("Read the key ring again: 2 keys").then_some(())
+        stack.processes.said().contains("Read the key ring again keys=2").then_some(())
     })
     .await;
     stack.processes.write_keys(&[&new]);

@@ -96,8 +96,8 @@ fn tokens_move_to_a_new_key_and_the_old_key_may_be_removed() {
     std::fs::write(folder.path().join("key-ring"), format!("{new}{old}")).unwrap();
     assert!(folder.runs(&["keys", "check"]).contains("key 2: 2 tokens"));
     let output = folder.runs(&["keys", "rotate"]);
-    assert!(output.contains("Sealed 2 tokens") && output.contains("No stored token needs key 2"), "{output}");
-    assert!(folder.runs(&["keys", "rotate"]).contains("Sealed 0 tokens"), "a second rotation has nothing to do");
+    assert!(output.contains("SealedSecret 2 tokens") && output.contains("No stored token needs key 2"), "{output}");
+    assert!(folder.runs(&["keys", "rotate"]).contains("SealedSecret 0 tokens"), "a second rotation has nothing to do");
 
     std::fs::write(folder.path().join("key-ring"), &new).unwrap();
     assert!(folder.runs(&["keys", "check"]).contains("Every token opens"));

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use channels::{ChannelStore, ChannelsSettings, KeyRing, Sealed, new_key};
+use channels::{ChannelStore, ChannelsSettings, KeyRing, SealedSecret, new_key};
 use chassis::{Secret, Shutdown};
 use ops::graph::{ACCOUNT, Graph, NUMBER};
 use prometheus::Registry;
@@ -139,7 +139,7 @@ impl ConnectStack {
     }
 
     /// Opens a sealed token.
-    pub(crate) fn opened(&self, sealed: Option<Sealed>) -> String {
+    pub(crate) fn opened(&self, sealed: Option<SealedSecret>) -> String {
         self.ring.open(&sealed.expect("it is stored")).expect("it opens").expose().to_owned()
     }
 

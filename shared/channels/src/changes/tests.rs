@@ -1,0 +1,137 @@
+//! Adding and removing channels, without a store.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::key_ring::SealedSecret;
+use crate::transaction::Write;
+
+const NUMBER: &str = "whatsapp:1";
+const ACCOUNT: &str = "whatsapp-account:9";
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// The hashes of a store in memory.
+#[derive(Default)]
+struct Hashes(BTreeMap<String, Fields>);
+
+impl Hashes {
+    fn change(&mut self, keys: Vec<String>, decide: impl FnOnce(&mut Transaction)) -> Vec<Write> {
+        let mut transaction = Transaction::default();
+        let mut wanted = keys;
+        while !wanted.is_empty() {
+            for key in wanted {
+                let fields = self.0.get(&key).cloned().unwrap_or_default();
+                transaction.add(key, fields);
+            }
+            wanted = unread(&transaction);
+        }
+        decide(&mut transaction);
+        let writes = transaction.into_writes();
+        self.0.extend(writes.iter().map(|write| (write.key.clone(), write.after.clone())));
+        writes
+    }
+
+    fn add(&mut self, channel: &NewChannel) {
+        self.change(keys_to_add(channel), |transaction| add(transaction, channel, NOW).unwrap());
+    }
+
+    fn remove(&mut self, address: &str) -> Vec<Write> {
+        let address = Address::new(address);
+        self.change(vec![keys::channel(&address)], |transaction| remove(transaction, &address, NOW))
+    }
+
+    fn field(&self, address: &str, name: &str) -> Option<&str> {
+        self.0.get(&format!("channel:{address}"))?.get(name).map(String::as_str)
+    }
+}
+
+fn number(address: &str, tenant: &str) -> NewChannel {
+    let mut channel = NewChannel::new(Address::new(address), tenant, SealedSecret::new("sealed"));
+    channel.account_id = Some("9".to_owned());
+    channel.app_user_id = Some("7".to_owned());
+    channel
+}
+
+#[test]
+fn adding_a_number_stores_its_account_and_its_user() {
+    let mut hashes = Hashes::default();
+
+    hashes.add(&number(NUMBER, "t"));
+    hashes.add(&number("whatsapp:2", "t"));
+
+    assert_eq!(hashes.field(ACCOUNT, "channels"), Some("whatsapp:1,whatsapp:2"));
+    assert_eq!(hashes.field(ACCOUNT, "dsk_token"), Some("sealed"));
+    assert_eq!(hashes.0["user:7"].keys().collect::<Vec<_>>(), [NUMBER, "whatsapp:2"]);
+    assert!(hashes.0.contains_key(keys::INITIALISED));
+}
+
+#[test]
+fn a_second_tenant_is_refused_until_the_first_is_removed() {
+    let mut hashes = Hashes::default();
+    hashes.add(&number(NUMBER, "first"));
+    let second = number("whatsapp:2", "second");
+
+    let mut transaction = Transaction::default();
+    transaction.add("channel:whatsapp-account:9".to_owned(), hashes.0["channel:whatsapp-account:9"].clone());
+    let refused = add(&mut transaction, &second, NOW);
+    assert_eq!(refused, Err(StoreError::OtherTenant { address: ACCOUNT.to_owned() }));
+
+    hashes.remove(NUMBER);
+    hashes.add(&second);
+    assert_eq!(hashes.field(ACCOUNT, "tenant"), Some("second"));
+}
+
+#[test]
+fn a_removed_channel_keeps_no_token_and_expires() {
+    let mut hashes = Hashes::default();
+    hashes.add(&number(NUMBER, "t"));
+
+    let writes = hashes.remove(NUMBER);
+
+    assert_eq!((hashes.field(NUMBER, "state"), hashes.field(NUMBER, "dsk_token")), (Some("disconnected"), None));
+    assert_eq!(hashes.field(ACCOUNT, "state"), Some("disconnected"), "its last channel is gone");
+    assert!(hashes.0["user:7"].is_empty());
+    assert!(writes.iter().filter(|write| write.key.starts_with("channel:")).all(|write| write.expires > 0));
+}
+
+#[test]
+fn removing_an_account_removes_all_of_its_channels() {
+    let mut hashes = Hashes::default();
+    hashes.add(&number(NUMBER, "t"));
+    hashes.add(&number("whatsapp:2", "t"));
+
+    hashes.remove(ACCOUNT);
+
+    let states = [NUMBER, "whatsapp:2", ACCOUNT].map(|address| hashes.field(address, "state"));
+    assert_eq!(states, [Some("disconnected"); 3]);
+    assert!(hashes.0["user:7"].is_empty());
+}
+
+#[test]
+fn a_new_token_does_not_inherit_the_expiry_of_the_old_one() {
+    let mut hashes = Hashes::default();
+    let mut channel = number(NUMBER, "t");
+    channel.access_token = Some(SealedSecret::new("ends"));
+    channel.access_token_expires_at = Some(Timestamp::UNIX_EPOCH);
+    hashes.add(&channel);
+
+    channel.access_token = Some(SealedSecret::new("never ends"));
+    channel.access_token_expires_at = None;
+    hashes.add(&channel);
+
+    assert_eq!(hashes.field(NUMBER, "access_token"), Some("never ends"));
+    assert_eq!(hashes.field(NUMBER, "access_token_expires_at"), None);
+}
+
+#[test]
+fn a_field_that_is_not_given_again_is_kept() {
+    let mut hashes = Hashes::default();
+    let mut channel = number(NUMBER, "t");
+    channel.dsk_url = Some("https://dsk.example/events".to_owned());
+    hashes.add(&channel);
+
+    hashes.add(&NewChannel::new(Address::new(NUMBER), "t", SealedSecret::new("rotated")));
+
+    assert_eq!(hashes.field(NUMBER, "dsk_token"), Some("rotated"));
+    assert_eq!(hashes.field(NUMBER, "dsk_url"), Some("https://dsk.example/events"));
+}

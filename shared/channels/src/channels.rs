@@ -1,0 +1,66 @@
+//! Channels in the store: adding, removing, reading and listing them.
+
+use event::{Address, Family};
+use jiff::Timestamp;
+
+use crate::error::StoreError;
+use crate::record::{ChannelRecord, NewChannel};
+use crate::store::ChannelStore;
+use crate::transaction::Transaction;
+use crate::update::Decision;
+use crate::{changes, keys};
+
+impl ChannelStore {
+    /// Stores a channel, or replaces what is stored about it: a rotated token holds from the next attempt.
+    pub async fn add(&self, channel: &NewChannel, now: Timestamp) -> Result<(), StoreError> {
+        self.change_channels(changes::keys_to_add(channel), |transaction| {
+            changes::add(transaction, channel, now)?;
+            Ok(Decision::Write(()))
+        })
+        .await?;
+        // A customer who connects again after an erasure wants the events again.
+        let account = channel.account_id.as_ref().map(|id| Address::of(Family::WhatsAppAccount, id));
+        let wanted = account.iter().chain([&channel.address]);
+        self.unmark(wanted.map(|address| keys::erased(address.as_str())).collect()).await
+    }
+
+    /// Removes a channel (or a WhatsApp account with all of its channels), so that its events are discarded.
+    pub async fn remove(&self, address: &Address, now: Timestamp) -> Result<(), StoreError> {
+        self.change_channels(vec![keys::channel(address)], |transaction| {
+            changes::remove(transaction, address, now);
+            Ok(Decision::Write(()))
+        })
+        .await
+    }
+
+    /// One channel's record.
+    pub async fn get(&self, address: &Address) -> Result<Option<ChannelRecord>, StoreError> {
+        let fields = self.read_one(keys::channel(address)).await?;
+        Ok((!fields.is_empty()).then(|| ChannelRecord::from_fields(address.clone(), &fields)))
+    }
+
+    /// Every record, in the order of the addresses.
+    pub async fn list(&self) -> Result<Vec<ChannelRecord>, StoreError> {
+        let mut records = Vec::new();
+        for (key, fields) in self.read_all(keys::CHANNEL).await? {
+            // One that was removed between the two requests is empty.
+            if let Some(address) = key.strip_prefix(keys::CHANNEL).filter(|_| !fields.is_empty()) {
+                records.push(ChannelRecord::from_fields(Address::new(address), &fields));
+            }
+        }
+        Ok(records)
+    }
+
+    /// Updates channels together with the accounts and users that their records name.
+    pub(crate) async fn change_channels<T>(
+        &self,
+        keys: Vec<String>,
+        decide: impl Fn(&mut Transaction) -> Result<Decision<T>, StoreError>,
+    ) -> Result<T, StoreError> {
+        let decide_on_all = |transaction: &mut Transaction| {
+            let unread = changes::unread(transaction);
+            if unread.is_empty() { decide(transaction) } else { Ok(Decision::Read(unread)) }
+        };
+        self.update(keys, decide_on_all).await
+    }
+}

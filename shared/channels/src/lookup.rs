@@ -1,0 +1,111 @@
+//! What delivery asks about a batch of envelopes, and how the answers follow from markers and records.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use event::{Address, EventId, Lane};
+
+use crate::error::StoreError;
+use crate::fields::Fields;
+use crate::keys;
+use crate::record::{ChannelState, Route};
+
+/// What is asked about one envelope.
+#[derive(Clone, Copy, Debug)]
+pub struct Lookup<'a> {
+    /// Was this event delivered already?
+    pub id: &'a EventId,
+    /// Which channel does it belong to, and is that channel erased?
+    pub address: &'a Address,
+    /// Is this conversation erased?
+    pub lane: &'a Lane,
+}
+
+/// What the store knows about one envelope.
+#[derive(Clone, Debug)]
+pub enum LookupAnswer {
+    /// DSK has the event.
+    Delivered,
+    /// The person or the channel asked for erasure.
+    Erased,
+    /// There is no such channel.
+    Unknown,
+    /// The channel was removed.
+    Disconnected,
+    /// The channel's record can't be used, for this reason.
+    Damaged(String),
+    /// The channel's events go this way.
+    Channel(Arc<Route>),
+}
+
+/// The keys that a back end reads for a batch. A burst is mostly about a few channels, so each record is read once.
+#[derive(Debug)]
+pub(crate) struct LookupBatch {
+    /// Delivery markers of the events, then erasure markers of their lanes, then erasure markers of the channels.
+    pub(crate) marks: Vec<String>,
+    /// Records of the channels.
+    pub(crate) channels: Vec<String>,
+    /// For each event, the index of its channel.
+    channel_of: Vec<usize>,
+}
+
+/// A back end's reply: for each key, in the same order, whether the marker exists and what the record holds.
+#[derive(Debug)]
+pub(crate) struct LookupReply {
+    pub(crate) marks: Vec<bool>,
+    pub(crate) channels: Vec<Fields>,
+}
+
+impl LookupBatch {
+    pub(crate) fn new(lookups: &[Lookup<'_>]) -> Self {
+        let mut index = HashMap::new();
+        let mut addresses = Vec::new();
+        let mut channel_of = Vec::with_capacity(lookups.len());
+        for lookup in lookups {
+            channel_of.push(*index.entry(lookup.address).or_insert_with(|| {
+                addresses.push(lookup.address);
+                addresses.len() - 1
+            }));
+        }
+        let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
+        marks.extend(lookups.iter().map(|lookup| keys::erased(lookup.lane.as_str())));
+        marks.extend(addresses.iter().map(|address| keys::erased(address.as_str())));
+        Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), channel_of }
+    }
+
+    /// What is known about each event, in the order of the batch.
+    pub(crate) fn answers(&self, reply: &LookupReply) -> Result<Vec<LookupAnswer>, StoreError> {
+        if reply.marks.len() != self.marks.len() || reply.channels.len() != self.channels.len() {
+            return Err(StoreError::Refused("an answer of another length".to_owned()));
+        }
+        let events = self.channel_of.len();
+        let channels: Vec<LookupAnswer> = reply.channels.iter().map(answer_for_record).collect();
+        let (delivered, erased) = reply.marks.split_at(events);
+        let (erased_lanes, erased_channels) = erased.split_at(events);
+        let answer = |event: usize| {
+            let channel = self.channel_of[event];
+            if erased_lanes[event] || erased_channels[channel] {
+                LookupAnswer::Erased
+            } else if delivered[event] {
+                LookupAnswer::Delivered
+            } else {
+                channels[channel].clone()
+            }
+        };
+        Ok((0..events).map(answer).collect())
+    }
+}
+
+fn answer_for_record(fields: &Fields) -> LookupAnswer {
+    if fields.is_empty() {
+        return LookupAnswer::Unknown;
+    }
+    match ChannelState::from_fields(fields) {
+        Ok(ChannelState::Disconnected) => LookupAnswer::Disconnected,
+        Ok(ChannelState::Connected | ChannelState::ReconnectNeeded) => match Route::from_fields(fields) {
+            Ok(route) => LookupAnswer::Channel(Arc::new(route)),
+            Err(damage) => LookupAnswer::Damaged(damage),
+        },
+        Err(damage) => LookupAnswer::Damaged(damage),
+    }
+}

@@ -1,0 +1,201 @@
+//! The store in Redis: each question of the store as one pipeline or one script.
+
+mod connection;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chassis::{Problem, Shutdown};
+use redis::{Client, ConnectionInfo, FromRedisValue, Pipeline, RedisError, Script};
+
+use crate::error::StoreError;
+use crate::fields::Fields;
+use crate::keys;
+use crate::lookup::{LookupBatch, LookupReply};
+use crate::metrics::Metrics;
+use crate::server::{AppendOnlyFile, Server};
+use crate::transaction::Write;
+use connection::Connection;
+
+/// How many keys one step of a scan looks at.
+const SCAN_COUNT: usize = 500;
+
+/// Compares every hash with what was read, then replaces all of them, or none.
+const COMMIT: &str = r"
+local writes = {}
+for i, key in ipairs(KEYS) do
+  local write, fields = cjson.decode(ARGV[i]), redis.call('HGETALL', key)
+  local count = 0
+  for _ in pairs(write.before) do count = count + 1 end
+  if #fields ~= 2 * count then return 0 end
+  for j = 1, #fields, 2 do
+    if write.before[fields[j]] ~= fields[j + 1] then return 0 end
+  end
+  writes[i] = write
+end
+for i, key in ipairs(KEYS) do
+  redis.call('DEL', key)
+  for field, value in pairs(writes[i].after) do redis.call('HSET', key, field, value) end
+  if writes[i].expires > 0 then redis.call('EXPIRE', key, writes[i].expires) end
+end
+return 1
+";
+
+/// The store in Redis. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct RedisStore(Arc<Inner>);
+
+struct Inner {
+    connection: Arc<Connection>,
+    prefix: String,
+    commit: Script,
+}
+
+impl RedisStore {
+    pub(crate) fn start(
+        address: ConnectionInfo,
+        prefix: String,
+        metrics: Metrics,
+        shutdown: &Shutdown,
+    ) -> Result<Self, Problem> {
+        let unusable = |error: RedisError| {
+            let code = error.code().unwrap_or("invalid");
+            Problem::new("CHANNELS_URL", format!("can't be used ({code})"), "write redis://user:password@host:6379/0")
+        };
+        let client = Client::open(address).map_err(unusable)?;
+        let connection = Arc::new(Connection::new(client, metrics));
+        shutdown.spawn(connection::watch(connection.clone(), shutdown.clone()));
+        Ok(Self(Arc::new(Inner { connection, prefix, commit: Script::new(COMMIT) })))
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.0.connection.is_connected()
+    }
+
+    pub(crate) async fn look_up(&self, batch: &LookupBatch) -> Result<LookupReply, StoreError> {
+        let mut pipeline = Pipeline::with_capacity(2 + batch.channels.len());
+        pipeline.exists(self.key(keys::INITIALISED));
+        pipeline.mget(batch.marks.iter().map(|mark| self.key(mark)).collect::<Vec<_>>());
+        for channel in &batch.channels {
+            pipeline.hgetall(self.key(channel));
+        }
+        let mut values = self.query::<Vec<redis::Value>>(&pipeline).await?.into_iter();
+        if !next::<bool>(&mut values)? {
+            return Err(StoreError::NotInitialised);
+        }
+        let marks = next::<Vec<redis::Value>>(&mut values)?.into_iter().map(|mark| mark != redis::Value::Nil).collect();
+        let channels = batch.channels.iter().map(|_| next::<Fields>(&mut values)).collect::<Result<_, _>>()?;
+        Ok(LookupReply { marks, channels })
+    }
+
+    pub(crate) async fn server(&self) -> Result<Server, StoreError> {
+        let mut pipeline = Pipeline::with_capacity(2);
+        pipeline.cmd("INFO").cmd("TIME");
+        let (info, (seconds, microseconds)) = self.query::<(String, (i64, i32))>(&pipeline).await?;
+        Ok(Server::read(&info, seconds, microseconds, self.loading().await?))
+    }
+
+    /// Whether the user that Redis loads its append-only file as may run the commands that the file holds.
+    async fn loading(&self) -> Result<AppendOnlyFile, StoreError> {
+        let channel = self.key(keys::CHANNEL);
+        for replayed in [&["EXEC"][..], &["HSET", &channel, "field", "value"]] {
+            let mut dry_run = redis::cmd("ACL");
+            dry_run.arg("DRYRUN").arg("default").arg(replayed);
+            let ask = async |mut connection| dry_run.query_async::<String>(&mut connection).await;
+            match self.0.connection.ask(ask).await {
+                Ok(answer) if answer == "OK" => {}
+                Ok(_) => return Ok(AppendOnlyFile::Refused),
+                Err(StoreError::Refused(code)) => return Ok(AppendOnlyFile::Unknown(code)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(AppendOnlyFile::Loadable)
+    }
+
+    pub(crate) async fn mark(&self, marks: Vec<String>, time: Duration) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::with_capacity(marks.len());
+        for mark in &marks {
+            pipeline.set_ex(self.key(mark), 1, time.as_secs()).ignore();
+        }
+        self.query(&pipeline).await
+    }
+
+    pub(crate) async fn unmark(&self, marks: Vec<String>) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::with_capacity(marks.len());
+        for mark in &marks {
+            pipeline.del(self.key(mark)).ignore();
+        }
+        self.query(&pipeline).await
+    }
+
+    pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::with_capacity(keys.len());
+        for key in &keys {
+            pipeline.hgetall(self.key(key));
+        }
+        self.query(&pipeline).await
+    }
+
+    pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
+        let mut commit = self.0.commit.prepare_invoke();
+        for write in &writes {
+            let json = serde_json::to_string(write).map_err(|_| StoreError::Refused("unwritable".to_owned()))?;
+            commit.key(self.key(&write.key)).arg(json);
+        }
+        self.0.connection.ask(async |mut connection| commit.invoke_async(&mut connection).await).await
+    }
+
+    /// The keys that begin with `beginning`, sorted, without our prefix.
+    pub(crate) async fn keys(&self, beginning: &'static str) -> Result<Vec<String>, StoreError> {
+        let pattern = format!("{}*", glob_escaped(&self.key(beginning)));
+        let mut found = Vec::new();
+        let mut cursor = 0_u64;
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_COUNT);
+            let ask = async |mut connection| scan.query_async::<(u64, Vec<String>)>(&mut connection).await;
+            let (next, keys) = self.0.connection.ask(ask).await?;
+            found.extend(keys.iter().filter_map(|key| key.strip_prefix(&self.0.prefix)).map(str::to_owned));
+            cursor = next;
+            if cursor == 0 {
+                break;
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
+    }
+
+    /// Sends a pipeline, and returns its answers.
+    async fn query<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
+        self.0.connection.ask(async |mut connection| pipeline.query_async(&mut connection).await).await
+    }
+
+    fn key(&self, key: &str) -> String {
+        format!("{}{key}", self.0.prefix)
+    }
+}
+
+/// The next answer of a pipeline.
+fn next<T: FromRedisValue>(values: &mut impl Iterator<Item = redis::Value>) -> Result<T, StoreError> {
+    let value = values.next().ok_or_else(|| StoreError::Refused("too few answers".to_owned()))?;
+    redis::from_redis_value(value).map_err(|_| StoreError::Refused("an answer of another kind".to_owned()))
+}
+
+/// Escapes the characters that have a meaning in a pattern, because a prefix may hold them.
+fn glob_escaped(text: &str) -> String {
+    let escape = |letter: char| {
+        let backslash = matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^').then_some('\\');
+        backslash.into_iter().chain([letter])
+    };
+    text.chars().flat_map(escape).collect()
+}
+
+impl std::fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RedisStore").field("prefix", &self.0.prefix).finish_non_exhaustive()
+    }
+}
