@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use channels::{ChannelRecord, ChannelStore, KeyRing, KeyRingSettings, Metrics, NewChannel, Sealed};
 use chassis::{Secret, SigningSecret, now};
 use clap::{Args, Subcommand};
-use dispatcher::{Allowed, Destination};
+use dispatcher::{Allowance, Endpoint};
 use event::Address;
 use prometheus::Registry;
 use serde_json::json;
@@ -154,8 +154,8 @@ impl Add {
             return Err(Failed::wrong("--tenant is empty: name the DSK customer"));
         }
         if let Some(url) = &self.dsk_url {
-            let allowed = Allowed { http: self.dsk_allow_http, private: self.dsk_allow_private };
-            Destination::of_channel(url, allowed).map_err(Failed::wrong)?;
+            let allowance = Allowance { http: self.dsk_allow_http, private: self.dsk_allow_private };
+            Endpoint::of_channel(url, allowance).map_err(Failed::wrong)?;
         }
         let token = match &self.dsk_token_file {
             Some(file) => files::read_secret(file)?,

@@ -99,8 +99,9 @@ fn screen(seen: &Value) -> String {
     }
     for dispatcher in &dispatchers {
         lines.push(format!("dispatcher {} since {}", text(&dispatcher["instance"]), text(&dispatcher["started_at"])));
-        for (class, hand) in dispatcher["classes"].as_object().into_iter().flatten() {
-            lines.push(format!("  {class:<10} {:>5} in hand, oldest {} s", hand["in_hand"], hand["oldest_seconds"]));
+        for (class, load) in dispatcher["classes"].as_object().into_iter().flatten() {
+            lines
+                .push(format!("  {class:<10} {:>5} in flight, oldest {} s", load["in_flight"], load["oldest_seconds"]));
         }
         let paused = dispatcher["paused"].as_array().into_iter().flatten();
         lines.extend(paused.map(|pause| format!("  paused: {} ({})", text(&pause["what"]), text(&pause["reason"]))));

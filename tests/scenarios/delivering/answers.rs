@@ -47,10 +47,10 @@ async fn the_same_notification_three_times_is_delivered_once() {
     }
 
     // One that comes while another is in hand shares its outcome.
-    let (forgotten, joined) = (r#"dispatcher_forgotten_total{why="duplicate"}"#, "queue_joined_total");
-    eventually("both repeats are forgotten", async || {
+    let (skipped, joined) = (r#"dispatcher_skipped_total{reason="duplicate"}"#, "queue_joined_total");
+    eventually("both repeats are skipped", async || {
         let repeats =
-            stack.processes.dispatcher_metric(forgotten).await + stack.processes.dispatcher_metric(joined).await;
+            stack.processes.dispatcher_metric(skipped).await + stack.processes.dispatcher_metric(joined).await;
         (repeats >= 2.0).then_some(())
     })
     .await;
@@ -135,7 +135,7 @@ async fn a_removed_channels_events_are_discarded_and_counted() {
     assert_eq!(stack.processes.post(text(1)).await, 200);
 
     eventually("it is counted", async || {
-        let discarded = r#"dispatcher_forgotten_total{why="disconnected"}"#;
+        let discarded = r#"dispatcher_skipped_total{reason="disconnected"}"#;
         (stack.processes.dispatcher_metric(discarded).await >= 1.0).then_some(())
     })
     .await;
