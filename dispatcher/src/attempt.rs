@@ -1,29 +1,26 @@
-//! One attempt: from a channel's record and an envelope to a request, and how that ended.
-
-use std::sync::Arc;
+//! Makes one attempt: builds the request from an envelope and a channel's record, sends it, and says how that ended.
 
 use bytes::Bytes;
 use channels::{KeyRing, Route, SealedSecret};
-use chassis::{Secret, SignedContent, SigningSecret, now};
-use event::{Address, Envelope};
+use chassis::{Problem, Secret, SignedContent, SigningSecret, now};
+use event::Envelope;
 use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
 use hyper::{Method, Request};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
-use crate::destination::{Allowed, Destination};
-use crate::pauses::{Party, Target};
-use crate::{Cause, DispatcherSettings};
+use crate::destination::Target;
+use crate::endpoint::Endpoint;
+use crate::remedy::{Failure, Outcome};
+use crate::settings::DispatcherSettings;
 
 /// Makes attempts.
 #[derive(Debug)]
 pub(crate) struct Attempts {
     client: Client,
     key_ring: KeyRing,
-    destination: Option<Destination>,
     signing_secret: Option<SigningSecret>,
-    allowed: Allowed,
 }
 
 /// What a request needs beside the envelope.
@@ -33,61 +30,43 @@ struct Credentials {
 }
 
 impl Attempts {
-    pub(crate) fn new(settings: &DispatcherSettings, key_ring: KeyRing) -> Result<Self, chassis::Problems> {
-        let mut problems = chassis::Problems::default();
-        let allowed = Allowed { http: settings.dsk_allow_http, private: settings.dsk_allow_private };
-        let destination = settings.dsk_url.as_deref().map(|url| Destination::parse(url, allowed));
-        let destination = destination.and_then(|parsed| problems.collect(parsed));
-        let signing_secret = problems.collect(settings.signing_secret()).flatten();
-        let client = problems.collect(Client::new(settings.attempt_timeout));
-        problems.finish()?;
-        let client = client.expect("a client that can't be made is a problem, and there was none");
-        Ok(Self { client, key_ring, destination, signing_secret, allowed })
+    pub(crate) fn new(settings: &DispatcherSettings, key_ring: KeyRing) -> Result<Self, Problem> {
+        let client = Client::new(settings.attempt_timeout)?;
+        Ok(Self { client, key_ring, signing_secret: settings.signing_secret()? })
     }
 
-    /// Whom an attempt with this record would concern.
-    pub(crate) fn target(&self, address: &Address, route: Arc<Route>) -> Result<Target, Cause> {
-        let destination = match &route.dsk_url {
-            Some(url) => {
-                Destination::of_channel(url, self.allowed).map_err(|problem| Cause::Damaged(problem.to_string()))?
-            }
-            None => self
-                .destination
-                .clone()
-                .ok_or_else(|| Cause::Damaged("it has no dsk_url, and DSK_URL is not set".to_owned()))?,
+    /// Makes attempt number `number`, counted from 1 over all times that the event was taken.
+    pub(crate) async fn make(&self, envelope: &Envelope, target: &Target, number: u32) -> Outcome {
+        let credentials = match self.credentials(&target.route) {
+            Ok(credentials) => credentials,
+            Err(failure) => return Outcome::Failed(failure),
         };
-        let party = Party { tenant: route.tenant.as_str().into(), url: destination.url() };
-        Ok(Target { destination, party, address: address.clone(), route })
-    }
-
-    /// Makes attempt number `number` (counted from 1, over all takes) and says how it ended.
-    pub(crate) async fn make(&self, envelope: &Envelope, target: &Target, number: u32) -> Cause {
-        let request = match self.credentials(&target.route) {
-            Ok(credentials) => request((envelope, number), &target.destination, &credentials),
-            Err(cause) => return cause,
-        };
-        match request {
-            Ok(request) => self.client.attempt(request, target.destination.is_guarded(), now()).await,
-            Err(error) => Cause::Damaged(format!("its token can't be sent ({error})")),
+        match request(envelope, number, &target.endpoint, &credentials) {
+            Ok(request) => self.client.attempt(request, &target.endpoint, now()).await,
+            Err(error) => Outcome::Failed(Failure::Damaged(format!("its token can't be sent ({error})"))),
         }
     }
 
-    fn credentials(&self, route: &Route) -> Result<Credentials, Cause> {
-        let open = |sealed: &SealedSecret| self.key_ring.open(sealed).map_err(|_| Cause::Unopenable);
-        let signing_secret = match &route.signing_secret {
-            Some(sealed) => Some(
-                SigningSecret::parse(&open(sealed)?)
-                    .map_err(|_| Cause::Damaged("its signing_secret is no Standard Webhooks secret".to_owned()))?,
-            ),
-            None => self.signing_secret.clone(),
-        };
+    fn credentials(&self, route: &Route) -> Result<Credentials, Failure> {
+        let open = |sealed: &SealedSecret| self.key_ring.open(sealed).map_err(|_| Failure::Unopenable);
+        let signing_secret =
+            match &route.signing_secret {
+                Some(sealed) => {
+                    let parsed = SigningSecret::parse(&open(sealed)?);
+                    Some(parsed.map_err(|_| {
+                        Failure::Damaged("its signing_secret is not a Standard Webhooks secret".to_owned())
+                    })?)
+                }
+                None => self.signing_secret.clone(),
+            };
         Ok(Credentials { token: open(&route.dsk_token)?, signing_secret })
     }
 }
 
 fn request(
-    (envelope, number): (&Envelope, u32),
-    destination: &Destination,
+    envelope: &Envelope,
+    number: u32,
+    endpoint: &Endpoint,
     credentials: &Credentials,
 ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
     let content = SignedContent { id: envelope.id.as_str(), timestamp: now().as_second(), body: &envelope.body };
@@ -95,7 +74,7 @@ fn request(
     bearer.set_sensitive(true);
     let mut request = Request::builder()
         .method(Method::POST)
-        .uri(destination.uri())
+        .uri(endpoint.uri())
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, concat!("meta-integration-service/", env!("CARGO_PKG_VERSION")))
         .header(AUTHORIZATION, bearer)
@@ -111,7 +90,7 @@ fn request(
     request.body(Full::new(envelope.body.clone()))
 }
 
-/// The header's bytes are wiped when the request is dropped, as the token itself is.
+/// The value of the `authorization` header. Its bytes are wiped when the request is dropped, as those of the token are.
 fn bearer(token: &Secret) -> Bytes {
     let mut bearer = Zeroizing::new(Vec::with_capacity(7 + token.expose().len()));
     bearer.extend_from_slice(b"Bearer ");

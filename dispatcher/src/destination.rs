@@ -1,204 +1,85 @@
-//! Where an event may go: no token leaves in clear, and a channel's own address leads into no private network.
+//! Finds out whom an attempt concerns: the endpoint of a channel's record, its destination, and the channel.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use channels::Route;
 use chassis::Problem;
-use url::{Host, Url};
+use event::Address;
 
-/// What the operator allows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allowed {
-    /// http to other machines (`DSK_ALLOW_HTTP`).
-    pub http: bool,
-    /// Private addresses as a channel's own URL (`DSK_ALLOW_PRIVATE`).
-    pub private: bool,
+use crate::endpoint::{Allowance, Endpoint};
+use crate::remedy::Failure;
+use crate::settings::DispatcherSettings;
+
+/// A tenant at an endpoint. DSK asks for pauses of all of its channels together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Destination {
+    /// The DSK customer.
+    pub(crate) tenant: Arc<str>,
+    /// The endpoint's URL.
+    pub(crate) url: Arc<str>,
 }
 
-/// Where an event goes: an address that we may send to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    uri: hyper::Uri,
-    origin: Arc<str>,
-    url: Arc<str>,
-    /// It may lead to public addresses only.
-    is_guarded: bool,
+/// Whom an attempt concerns, and the record that it uses.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Where the request goes. Its origin (scheme, host and port) has the circuit breaker.
+    pub(crate) endpoint: Endpoint,
+    pub(crate) destination: Destination,
+    pub(crate) address: Address,
+    /// The channel's record as it was read for this attempt.
+    pub(crate) route: Arc<Route>,
 }
 
-impl Destination {
-    /// `DSK_URL`: https, or http to this machine, or http at all where the operator allowed it.
-    pub fn parse(url: &str, allowed: Allowed) -> Result<Self, Problem> {
-        Self::new(&checked(url, allowed)?, false)
-    }
-
-    /// A channel's own URL: the same, and not into a private network. A name is resolved for each connection, and what
-    /// it leads to is checked then.
-    pub fn of_channel(url: &str, allowed: Allowed) -> Result<Self, Problem> {
-        let url = checked(url, allowed)?;
-        let is_private = match url.host() {
-            Some(Host::Ipv4(address)) => !is_public(address.into()),
-            Some(Host::Ipv6(address)) => !is_public(address.into()),
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            None => true,
-        };
-        if is_private && !allowed.private {
-            return Err(Problem::new(
-                "DSK_URL",
-                "is an address of a private network",
-                "give a public one, or set DSK_ALLOW_PRIVATE=true if channels may name private ones",
-            ));
-        }
-        Self::new(&url, !allowed.private)
-    }
-
-    fn new(url: &Url, is_guarded: bool) -> Result<Self, Problem> {
-        let uri = url.as_str().parse().map_err(|_| problem("is no URL that can be requested".to_owned()))?;
-        let (origin, url) = (url.origin().ascii_serialization().into(), url.as_str().into());
-        Ok(Self { uri, origin, url, is_guarded })
-    }
-
-    pub(crate) fn uri(&self) -> hyper::Uri {
-        self.uri.clone()
-    }
-
-    pub(crate) fn origin(&self) -> Arc<str> {
-        Arc::clone(&self.origin)
-    }
-
-    pub(crate) fn url(&self) -> Arc<str> {
-        Arc::clone(&self.url)
-    }
-
-    pub(crate) fn is_guarded(&self) -> bool {
-        self.is_guarded
-    }
+/// Makes targets: knows `DSK_URL` and what the operator allows.
+#[derive(Clone, Debug)]
+pub(crate) struct Targets {
+    default: Option<Endpoint>,
+    allowance: Allowance,
 }
 
-fn problem(wrong: String) -> Problem {
-    Problem::new("DSK_URL", wrong, "write https://host/path")
-}
-
-/// A URL over which no token travels in clear.
-fn checked(url: &str, allowed: Allowed) -> Result<Url, Problem> {
-    let parsed = Url::parse(url).map_err(|error| problem(format!("is no URL ({error})")))?;
-    let host = parsed.host().ok_or_else(|| problem("names no host".to_owned()))?;
-    let is_loopback = match host {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    match parsed.scheme() {
-        "https" => Ok(parsed),
-        "http" if is_loopback || allowed.http => Ok(parsed),
-        "http" => Err(Problem::new(
-            "DSK_URL",
-            "is http, which would send tokens in clear",
-            "write https://…, or set DSK_ALLOW_HTTP=true if the network is yours alone",
-        )),
-        _ => Err(problem("is neither https nor http".to_owned())),
+impl Targets {
+    pub(crate) fn new(settings: &DispatcherSettings) -> Result<Self, Problem> {
+        let allowance = Allowance { http: settings.dsk_allow_http, private: settings.dsk_allow_private };
+        let default = settings.dsk_url.as_deref().map(|url| Endpoint::parse(url, allowance)).transpose()?;
+        Ok(Self { default, allowance })
     }
-}
 
-/// Said of a channel's own URL whose name leads into a private network.
-pub(crate) const PRIVATE_ADDRESS: &str =
-    "its dsk_url leads to an address of a private network (DSK_ALLOW_PRIVATE=true would allow it)";
-
-/// Whether anybody on the Internet could have it. Source: the IANA special-purpose address registries.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => match (address.to_ipv4_mapped(), address.segments()) {
-            (Some(address), _) => is_public_v4(address),
-            // The IPv4 address in it is where a translator would lead.
-            (None, [0x64, 0xff9b, 0, 0, 0, 0, high, low]) => {
-                is_public_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+    /// The target of an attempt that uses this record.
+    pub(crate) fn of(&self, address: &Address, route: Arc<Route>) -> Result<Target, Failure> {
+        let endpoint = match &route.dsk_url {
+            Some(url) => {
+                Endpoint::of_channel(url, self.allowance).map_err(|problem| Failure::Damaged(problem.to_string()))?
             }
-            (None, segments) => is_public_v6(address, segments),
-        },
+            None => self
+                .default
+                .clone()
+                .ok_or_else(|| Failure::Damaged("it has no dsk_url, and DSK_URL is not set".to_owned()))?,
+        };
+        let destination = Destination { tenant: route.tenant.as_str().into(), url: endpoint.url() };
+        Ok(Target { endpoint, destination, address: address.clone(), route })
     }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [first, second, third, _] = address.octets();
-    let is_shared = first == 100 && (64..128).contains(&second);
-    let is_assigned_by_protocol = (first, second, third) == (192, 0, 0);
-    let is_benchmark = first == 198 && (second == 18 || second == 19);
-    let is_elsewhere = first == 0 || first >= 224;
-    !(address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || address.is_documentation()
-        || is_shared
-        || is_assigned_by_protocol
-        || is_benchmark
-        || is_elsewhere)
-}
-
-/// Only `2000::/3` is given out at all.
-fn is_public_v6(address: Ipv6Addr, segments: [u16; 8]) -> bool {
-    let is_given_out = segments[0] & 0xe000 == 0x2000;
-    let is_documentation = (segments[0], segments[1]) == (0x2001, 0xdb8);
-    let is_tunnel = segments[0] == 0x2002 || (segments[0], segments[1]) == (0x2001, 0);
-    is_given_out && !is_documentation && !is_tunnel && !address.is_multicast()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod samples {
+    //! Targets for the tests of other modules.
+
+    use channels::{KeyRing, KeyRingSettings, Metrics, new_key};
+    use chassis::Secret;
+
     use super::*;
 
-    const STRICT: Allowed = Allowed { http: false, private: false };
-
-    #[test]
-    fn tokens_leave_in_clear_only_to_this_machine_or_where_allowed() {
-        assert!(Destination::parse("https://dsk.example/events", STRICT).is_ok());
-        assert!(Destination::parse("http://127.0.0.1:9000/", STRICT).is_ok());
-        assert!(Destination::parse("http://dsk.example/events", Allowed { http: true, ..STRICT }).is_ok());
-        for refused in ["http://dsk.example/events", "ftp://dsk.example", "dsk.example", "https://"] {
-            assert!(Destination::parse(refused, STRICT).is_err(), "{refused}");
-        }
+    /// A channel's record, whose sealed token differs from that of every other one.
+    pub(crate) fn route(tenant: &str) -> Arc<Route> {
+        let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
+        let ring = KeyRing::load(&settings, &Metrics::register(&prometheus::Registry::new()).unwrap()).unwrap();
+        let dsk_token = ring.seal(&Secret::new("token"));
+        Arc::new(Route { tenant: tenant.to_owned(), dsk_url: None, dsk_token, signing_secret: None })
     }
 
-    #[test]
-    fn a_channels_own_address_leads_into_no_private_network() {
-        assert!(Destination::of_channel("https://dsk.example/events", STRICT).is_ok_and(|url| url.is_guarded()));
-        for refused in [
-            "https://127.0.0.1/",
-            "https://10.1.2.3/",
-            "https://[::1]/",
-            "https://[fd00::1]/",
-            "https://localhost/",
-            "https://169.254.169.254/latest",
-            "https://[::ffff:192.168.0.1]/",
-            "https://0x7f.1/",
-            "https://2130706433/",
-        ] {
-            assert!(Destination::of_channel(refused, STRICT).is_err(), "{refused}");
-            assert!(Destination::of_channel(refused, Allowed { private: true, ..STRICT }).is_ok(), "{refused}");
-        }
-    }
-
-    #[test]
-    fn only_addresses_that_anybody_could_have_are_public() {
-        for public in ["9.9.9.9", "203.0.114.1", "100.128.0.1", "2a00:1450::1", "64:ff9b::909:909"] {
-            assert!(is_public(public.parse().unwrap()), "{public}");
-        }
-        for private in [
-            "0.0.0.0",
-            "100.64.0.1",
-            "192.0.0.8",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "203.0.113.1",
-            "fe80::1",
-            "::",
-            "ff02::1",
-            "2001:db8::1",
-            "2002:7f00:1::",
-            "64:ff9b::7f00:1",
-            "::ffff:127.0.0.1",
-        ] {
-            assert!(!is_public(private.parse().unwrap()), "{private}");
-        }
+    pub(crate) fn target(tenant: &str, url: &str, channel: &str) -> Target {
+        let endpoint = Endpoint::parse(url, Allowance::default()).unwrap();
+        let destination = Destination { tenant: tenant.into(), url: endpoint.url() };
+        Target { endpoint, destination, address: Address::new(channel), route: route(tenant) }
     }
 }

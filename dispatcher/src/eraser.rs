@@ -1,5 +1,5 @@
-//! Carries out erasures in what rests: dead letters of an erased channel or conversation are thrown away. What waits in
-//! other queues is discarded when it is next taken.
+//! Removes the dead letters of an erased channel or conversation. What waits in other queues is skipped when it is next
+//! taken.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,57 +10,58 @@ use jiff::{SignedDuration, Timestamp};
 use queue::{DeadLetter, Queue, QueueError};
 use tracing::{info, warn};
 
-use crate::app::App;
-use crate::lookups::asked;
-use crate::steps::Forgotten;
+use crate::lookups::lookups_of;
+use crate::metrics::SkipReason;
+use crate::systems::Systems;
 
-/// Between two looks for erasures; a deletion is done within a minute.
+/// How often the eraser looks for erasures: a deletion is done within a minute.
 const LOOK_PERIOD: Duration = Duration::from_secs(10);
-/// An attempt that began before an erasure may still park its event: it has ended by then (`ATTEMPT_TIMEOUT` is at most
-/// 20 s).
+/// How old an erasure has to be. An attempt that began before it may still park its event, and has ended by then
+/// (`ATTEMPT_TIMEOUT` is at most 20 s).
 const SETTLE_TIME: SignedDuration = SignedDuration::from_secs(25);
 /// Dead letters looked up at once.
 const BATCH_MAX: usize = 64;
 
-/// Why not now; it is tried again.
+/// Why erasures were not carried out. They are tried again.
 #[derive(Debug, thiserror::Error)]
-enum Trouble {
-    #[error("{0}")]
+enum ErasureError {
+    #[error(transparent)]
     Store(#[from] channels::StoreError),
-    #[error("{0}")]
+    #[error(transparent)]
     Queue(#[from] QueueError),
 }
 
-/// Works until a stop is asked for. Each dispatcher does; who comes second finds the dead letters locked.
-pub(crate) async fn run(app: Arc<App>, queue: Queue) {
-    while app.shutdown.pause(LOOK_PERIOD).await {
-        if let Err(trouble) = carry_out(&app, &queue).await {
-            warn!(error = %trouble, "Erasures are pending, and will be tried again: {trouble}");
+/// Carries out erasures until the process stops. Every dispatcher does; one at a time, because a scan of the dead letters
+/// locks them.
+pub(crate) async fn run(systems: Arc<Systems>, queue: Queue) {
+    while systems.shutdown.pause(LOOK_PERIOD).await {
+        if let Err(error) = carry_out(&systems, &queue).await {
+            warn!("Erasures are pending, and will be tried again: {error}");
         }
     }
 }
 
-async fn carry_out(app: &App, queue: &Queue) -> Result<(), Trouble> {
+async fn carry_out(systems: &Systems, queue: &Queue) -> Result<(), ErasureError> {
     let began = now();
     let is_due = |asked_at: &str| {
         let age = asked_at.parse::<Timestamp>().map(|at| began.duration_since(at));
         age.map_or(true, |age| age >= SETTLE_TIME)
     };
-    let mut pending = app.store.pending_erasures().await?;
+    let mut pending = systems.store.pending_erasures().await?;
     pending.retain(|erasure| is_due(&erasure.requested_at));
     if pending.is_empty() {
         return Ok(());
     }
-    let erased = sweep(app, queue).await?;
+    let erased = sweep(systems, queue).await?;
     for erasure in &pending {
-        app.store.finish_erasure(erasure, now()).await?;
+        systems.store.finish_erasure(erasure, now()).await?;
     }
-    info!(erasures = pending.len(), erased, "Carried out {} erasures, threw {erased} dead letters away", pending.len());
+    info!(erasures = pending.len(), dead_letters = erased, "Carried out erasures and removed their dead letters");
     Ok(())
 }
 
-/// Looks through all dead letters once.
-async fn sweep(app: &App, queue: &Queue) -> Result<usize, Trouble> {
+/// Looks through all dead letters once, and says how many of them were erased.
+async fn sweep(systems: &Systems, queue: &Queue) -> Result<usize, ErasureError> {
     let mut scan = queue.scan_dead_letters().await?;
     let mut erased = 0;
     loop {
@@ -73,18 +74,18 @@ async fn sweep(app: &App, queue: &Queue) -> Result<usize, Trouble> {
         if batch.is_empty() {
             break;
         }
-        let found = among(app, batch).await?;
-        erased += found.len();
-        found.iter().for_each(|_| app.metrics.forgotten(Forgotten::Erased));
-        scan.remove(found).await?;
+        let letters = to_be_erased(systems, batch).await?;
+        erased += letters.len();
+        systems.metrics.skipped_total.add(SkipReason::Erased, letters.len());
+        scan.remove(letters).await?;
     }
     scan.finish().await?;
     Ok(erased)
 }
 
-/// Those that are to be erased.
-async fn among(app: &App, letters: Vec<DeadLetter>) -> Result<Vec<DeadLetter>, Trouble> {
-    let found = app.store.look_up(&asked(letters.iter().map(|letter| &letter.envelope))).await?;
-    let erased = letters.into_iter().zip(found).filter(|(_, found)| matches!(found, LookupAnswer::Erased));
+/// Those of the letters that are to be erased.
+async fn to_be_erased(systems: &Systems, letters: Vec<DeadLetter>) -> Result<Vec<DeadLetter>, ErasureError> {
+    let answers = systems.store.look_up(&lookups_of(letters.iter().map(|letter| &letter.envelope))).await?;
+    let erased = letters.into_iter().zip(answers).filter(|(_, answer)| matches!(answer, LookupAnswer::Erased));
     Ok(erased.map(|(letter, _)| letter).collect())
 }

@@ -1,4 +1,4 @@
-//! Look-ups in the channel store, one pipeline for all that ask together; held while the store is away.
+//! Looks envelopes up in the channel store, many in one pipeline, and waits while the store is away.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use event::Envelope;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-/// Delays while the store is away.
+/// Delays between look-ups while the store is away.
 const AWAY: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(2) };
 
-/// Asks the store.
+/// Looks envelopes up.
 #[derive(Debug)]
 pub(crate) struct Lookups {
     store: ChannelStore,
@@ -24,12 +24,13 @@ impl Lookups {
         Self { store, away: watch::Sender::new(false), shutdown: shutdown.clone() }
     }
 
-    /// What the store knows now, in the order asked. Waits while it is away; `None` once the process stops.
+    /// What the store knows of these envelopes now, in their order. Waits while the store is away; `None` once the process
+    /// stops.
     pub(crate) async fn look_up<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> Option<Vec<LookupAnswer>> {
-        let asked = asked(envelopes);
+        let lookups = lookups_of(envelopes);
         let mut failures = 0;
         loop {
-            match self.store.look_up(&asked).await {
+            match self.store.look_up(&lookups).await {
                 Ok(found) => {
                     if self.away.send_if_modified(|is_away| std::mem::replace(is_away, false)) {
                         info!("The channel store is back");
@@ -39,7 +40,7 @@ impl Lookups {
                 Err(error) => {
                     failures += 1;
                     if self.away.send_if_modified(|is_away| !std::mem::replace(is_away, true)) {
-                        warn!(%error, "Holding all events, the channel store can't be used: {error}");
+                        warn!("Holding all events, because the channel store can't be used: {error}");
                     }
                     if !self.shutdown.pause(AWAY.delay(failures, dice())).await {
                         return None;
@@ -49,13 +50,13 @@ impl Lookups {
         }
     }
 
-    /// Turns true when the store is lost, false when it is back.
+    /// Becomes true when the store is lost, and false when it is back.
     pub(crate) fn is_away(&self) -> watch::Receiver<bool> {
         self.away.subscribe()
     }
 }
 
 /// What is asked about each envelope.
-pub(crate) fn asked<'e>(envelopes: impl Iterator<Item = &'e Envelope>) -> Vec<Lookup<'e>> {
-    envelopes.map(|asks| Lookup { id: &asks.id, address: &asks.address, lane: &asks.lane }).collect()
+pub(crate) fn lookups_of<'e>(envelopes: impl Iterator<Item = &'e Envelope>) -> Vec<Lookup<'e>> {
+    envelopes.map(|envelope| Lookup { id: &envelope.id, address: &envelope.address, lane: &envelope.lane }).collect()
 }

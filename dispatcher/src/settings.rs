@@ -1,4 +1,4 @@
-//! What the dispatcher is told.
+//! The dispatcher's settings, and the relations that must hold between them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -34,10 +34,10 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
 }
 
-/// How events are delivered, in whichever process.
+/// How events are delivered.
 #[derive(Args, Clone, Debug)]
 pub struct DispatcherSettings {
-    /// Where DSK takes events, unless a channel has an address of its own.
+    /// Where DSK takes events, unless a channel has a URL of its own.
     #[arg(long, env)]
     pub dsk_url: Option<String>,
     /// Secret (`whsec_…`) that signs what DSK gets, unless a channel has one of its own.
@@ -55,30 +55,30 @@ pub struct DispatcherSettings {
     /// Longest time of one attempt, from connect to last byte.
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration)]
     pub attempt_timeout: Duration,
-    /// Envelopes of class `messages` in hand at once; also the consumer's prefetch.
+    /// Envelopes of class `messages` in flight at once; also the consumer's prefetch.
     #[arg(long, env, default_value_t = 192, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub messages_window: u16,
-    /// Envelopes of class `updates` in hand at once; also the consumer's prefetch.
+    /// Envelopes of class `updates` in flight at once; also the consumer's prefetch.
     #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub updates_window: u16,
     /// Longest time an envelope is held while it waits; then it is given back and taken again in its order. RabbitMQ
-    /// cuts off whoever holds one for 30 minutes (its `consumer_timeout`).
+    /// closes the AMQP channel of a consumer that holds a message for 30 minutes (its `consumer_timeout`).
     #[arg(long, env, default_value = "25m", value_parser = humantime::parse_duration)]
     pub hold_time: Duration,
 }
 
 impl Settings {
-    /// Shorter than the 30 s after which Kubernetes kills.
+    /// Shorter than the 30 s after which Kubernetes kills the process.
     pub const GRACE: Duration = Duration::from_secs(28);
 }
 
 impl DispatcherSettings {
-    /// How long attempts under way may go on after a stop. Longer than one attempt, so that it can finish.
+    /// How long attempts under way may go on after a stop: longer than one attempt takes, so that it can finish.
     pub(crate) const DRAIN: Duration = Duration::from_secs(25);
-    /// An attempt that is longer than this could not finish in [`Self::DRAIN`].
+    /// An attempt that takes longer than this could not finish in [`Self::DRAIN`].
     const ATTEMPT_TIMEOUT_MAX: Duration = Duration::from_secs(20);
 
-    /// Everything that is wrong, at once.
+    /// Finds everything that is wrong, not only the first of it.
     pub fn check(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
         problems.collect(self.check_times());
@@ -86,7 +86,7 @@ impl DispatcherSettings {
         problems.finish()
     }
 
-    /// How many envelopes of a class are in hand at once.
+    /// How many envelopes of a class are in flight at once.
     pub(crate) fn window(&self, class: Class) -> u16 {
         match class {
             Class::Messages => self.messages_window,
@@ -94,7 +94,7 @@ impl DispatcherSettings {
         }
     }
 
-    /// The default signing secret, checked.
+    /// `DSK_SIGNING_SECRET`, checked.
     pub(crate) fn signing_secret(&self) -> Result<Option<SigningSecret>, Problem> {
         let file = self.dsk_signing_secret_file.as_deref();
         let given = read_secret("DSK_SIGNING_SECRET", self.dsk_signing_secret.as_ref(), file)?;
@@ -103,7 +103,7 @@ impl DispatcherSettings {
             .map_err(|error| Problem::new("DSK_SIGNING_SECRET", "is not a Standard Webhooks secret", error.to_string()))
     }
 
-    /// Relations that must hold between settings.
+    /// Refuses an attempt that a stop could not wait for.
     pub(crate) fn check_times(&self) -> Result<(), Problem> {
         if self.attempt_timeout.is_zero() || self.attempt_timeout > Self::ATTEMPT_TIMEOUT_MAX {
             return Err(Problem::new(

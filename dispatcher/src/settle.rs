@@ -1,7 +1,6 @@
-//! Settling what was not delivered: the copy is confirmed before the original may be acknowledged, so that a crash
-//! in between leaves a duplicate, never a gap.
+//! Settles what was not delivered: the copy is confirmed before the original is acknowledged, so that a crash in between
+//! leaves a duplicate, never a gap.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::{Backoff, dice, now};
@@ -9,89 +8,99 @@ use event::{Envelope, Letter};
 use queue::{Confirmed, QueueName, Taken, Tier};
 use tracing::{debug, error, warn};
 
-use crate::app::App;
-use crate::hand::Held;
-use crate::{Cause, Policy, Reason};
+use crate::lanes::Flight;
+use crate::metrics::TierLabel;
+use crate::remedy::{Failure, Reason};
+use crate::systems::Systems;
 
-/// Delays between publishes of a copy while the queue is away; the original stays in hand meanwhile.
+/// Delays between publishes of a copy while the queue is away. The original stays in flight meanwhile.
 const REPUBLISH: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(5) };
 
 /// Where the copy goes, and why.
 #[derive(Debug)]
-pub(crate) enum Remainder {
-    /// Its attempts failed: another one later.
-    Retry(Tier, Cause),
-    /// It makes room for others, or waits out a long pause; nothing is used up.
-    MakeRoom(Option<Tier>),
-    /// For a person.
-    DeadLetter(Reason, Option<Cause>),
+pub(crate) enum Settlement {
+    /// To a retry queue: its attempts failed.
+    Retry(Tier, Failure),
+    /// To a retry queue, so that others come first or a long pause passes. No attempt is used up.
+    Defer(Tier),
+    /// To the dead letters, for a person.
+    DeadLetter(Reason, Option<Failure>),
 }
 
-/// Publishes the copy until it is confirmed, then acknowledges. Gives the original back when the process stops first.
-pub(crate) async fn settle(app: Arc<App>, held: Held<Taken>, remainder: Remainder) -> Option<Taken> {
-    let original = &held.item.envelope;
+/// Publishes the copy until it is confirmed, then acknowledges the original. Returns the original if the process stops
+/// first.
+pub(crate) async fn settle(systems: &Systems, flight: Flight<Taken>, settlement: Settlement) -> Result<(), Taken> {
+    let original = &flight.item.envelope;
     let copies = original.copies + 1;
-    let copy = Envelope { attempts: original.attempts + held.attempts, copies, ..original.clone() };
-    let confirmed = match remainder {
-        Remainder::Retry(tier, cause) => retry(&app, Envelope { visits: copy.visits + 1, ..copy }, tier, &cause).await,
-        Remainder::MakeRoom(tier) => {
-            let tier = tier.unwrap_or_else(|| Policy::make_room(original.visits, original.copies));
-            make_room(&app, copy, tier).await
-        }
-        Remainder::DeadLetter(reason, cause) => park(&app, copy, reason, cause.as_ref()).await,
+    let copy = Envelope { attempts: original.attempts + flight.attempts, copies, ..original.clone() };
+    let confirmed = match settlement {
+        Settlement::Retry(tier, failure) => retry(systems, copy, tier, &failure).await,
+        Settlement::Defer(tier) => defer(systems, copy, tier).await,
+        Settlement::DeadLetter(reason, failure) => park(systems, copy, reason, failure.as_ref()).await,
     };
     match confirmed {
         Some(_proof) => {
-            held.item.acknowledge();
-            None
+            flight.item.acknowledge();
+            Ok(())
         }
-        None => Some(held.item),
+        None => Err(flight.item),
     }
 }
 
-async fn retry(app: &App, copy: Envelope, tier: Tier, cause: &Cause) -> Option<Confirmed> {
+async fn retry(systems: &Systems, copy: Envelope, tier: Tier, failure: &Failure) -> Option<Confirmed> {
+    let copy = Envelope { visits: copy.visits + 1, ..copy };
     let delay_ms = tier.delay().as_millis();
-    let confirmed = publish(app, QueueName::Retry(copy.class, tier), &copy).await?;
-    app.metrics.retried(tier);
+    let confirmed = publish(systems, QueueName::Retry(copy.class, tier), &copy).await?;
+    systems.metrics.retries_total.inc(TierLabel(tier));
     warn!(
-        event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address, attempts = copy.attempts, delay_ms,
-        "Will retry event {}: {cause}", copy.id
+        event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address,
+        attempts = copy.attempts, delay_ms, "Will retry event {}: {failure}", copy.id
     );
     Some(confirmed)
 }
 
-async fn make_room(app: &App, copy: Envelope, tier: Tier) -> Option<Confirmed> {
+async fn defer(systems: &Systems, copy: Envelope, tier: Tier) -> Option<Confirmed> {
     let delay_ms = tier.delay().as_millis();
-    let confirmed = publish(app, QueueName::Retry(copy.class, tier), &copy).await?;
-    app.metrics.made_room(tier);
-    debug!(event.id = %copy.id, trace_id = copy.trace_id(), channel = %copy.address, delay_ms, "Event {} makes room for others", copy.id);
-    Some(confirmed)
-}
-
-/// With what DSK said.
-async fn park(app: &App, copy: Envelope, reason: Reason, cause: Option<&Cause>) -> Option<Confirmed> {
-    let (status, answer) = cause.map(Cause::answer).unwrap_or_default();
-    let letter = Letter { reason: reason.as_str().to_owned(), status, answer: answer.to_owned(), parked_at: now() };
-    let copy = Envelope { letter: Some(letter), ..copy };
-    let confirmed = publish(app, QueueName::Dead, &copy).await?;
-    app.metrics.dead_letter(reason);
-    error!(
-        event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address, attempts = copy.attempts, status,
-        reason = reason.as_str(), "Parked event {} as a dead letter: {}", copy.id, reason.as_str()
+    let confirmed = publish(systems, QueueName::Retry(copy.class, tier), &copy).await?;
+    systems.metrics.deferred_total.inc(TierLabel(tier));
+    debug!(
+        event.id = %copy.id, trace_id = copy.trace_id(), channel = %copy.address, delay_ms, "Deferred event {}", copy.id
     );
     Some(confirmed)
 }
 
-/// Goes on until the copy is confirmed; `None` when the process stops first.
-async fn publish(app: &App, place: QueueName, copy: &Envelope) -> Option<Confirmed> {
+/// The dead letter carries what DSK answered.
+async fn park(systems: &Systems, copy: Envelope, reason: Reason, failure: Option<&Failure>) -> Option<Confirmed> {
+    let mut letter =
+        Letter { reason: reason.as_str().to_owned(), status: None, answer: String::new(), parked_at: now() };
+    if let Some(Failure::Answered { status, answer, .. }) = failure {
+        letter.status = Some(status.as_u16());
+        letter.answer.clone_from(answer);
+    }
+    let status = letter.status;
+    let copy = Envelope { letter: Some(letter), ..copy };
+    let confirmed = publish(systems, QueueName::Dead, &copy).await?;
+    systems.metrics.dead_letters_total.inc(reason);
+    error!(
+        event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address,
+        attempts = copy.attempts, status, "Parked event {} as a dead letter: {}", copy.id, reason.as_str()
+    );
+    Some(confirmed)
+}
+
+/// Publishes until the copy is confirmed; `None` if the process stops first.
+async fn publish(systems: &Systems, queue: QueueName, copy: &Envelope) -> Option<Confirmed> {
     let mut failures = 0;
     loop {
-        match app.publisher.publish(place, copy).await {
+        match systems.publisher.publish(queue, copy).await {
             Ok(confirmed) => return Some(confirmed),
             Err(error) => {
                 failures += 1;
-                warn!(event.id = %copy.id, trace_id = copy.trace_id(), failures, "Could not publish a copy, the original stays in hand: {error}");
-                if !app.shutdown.pause(REPUBLISH.delay(failures, dice())).await {
+                warn!(
+                    event.id = %copy.id, trace_id = copy.trace_id(), failures,
+                    "Could not publish a copy of event {}, whose original stays in flight: {error}", copy.id
+                );
+                if !systems.shutdown.pause(REPUBLISH.delay(failures, dice())).await {
                     return None;
                 }
             }

@@ -1,70 +1,64 @@
-//! What a dispatcher says of itself, for `ops status`: in the channel store, for as long as it goes on saying it.
+//! Reports what a dispatcher has in flight and what is paused to the channel store, where `ops status` reads it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::{host, now};
+use channels::ChannelStore;
+use chassis::{Shutdown, host, now};
 use event::Class;
 use serde_json::{Value, json};
 use tracing::debug;
 
-use crate::app::App;
 use crate::pauses::Scope;
+use crate::state::State;
 
-/// How often; the store forgets what was not said again for 30 s.
+/// How often a dispatcher reports. The store forgets a report after 30 s.
 const PERIOD: Duration = Duration::from_secs(5);
 
-/// What one worker has in hand.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct InHand {
-    pub(crate) envelopes: usize,
-    /// Age of the oldest that waits, counted from its entry into the queue.
-    pub(crate) oldest: Duration,
-}
-
-/// Reports until the process stops, and then takes the report back.
-pub(crate) async fn report(app: Arc<App>) {
+/// Reports until the process stops, and then withdraws the report.
+pub(crate) async fn report(state: Arc<State>, store: ChannelStore, shutdown: Shutdown) {
     let instance = instance();
     let started_at = now().to_string();
     loop {
-        let shown = status(&app, &instance, &started_at).to_string();
-        if let Err(error) = app.store.report(&instance, Some(&shown)).await {
-            debug!(%error, "Could not report to the channel store: {error}");
+        let report = status(&state, &instance, &started_at).to_string();
+        if let Err(error) = store.report(&instance, Some(&report)).await {
+            debug!("Could not report to the channel store: {error}");
         }
-        if !app.shutdown.pause(PERIOD).await {
-            app.store.report(&instance, None).await.ok();
+        if !shutdown.pause(PERIOD).await {
+            store.report(&instance, None).await.ok();
             return;
         }
     }
 }
 
-fn status(app: &App, instance: &str, started_at: &str) -> Value {
-    let paused: Vec<Value> = app.pauses().scopes().map(paused).collect();
-    let in_hand = Class::ALL.map(|class| {
-        let InHand { envelopes, oldest } = app.in_hand(class);
-        (class.as_str().to_owned(), json!({ "in_hand": envelopes, "oldest_seconds": oldest.as_secs() }))
+fn status(state: &State, instance: &str, started_at: &str) -> Value {
+    let paused: Vec<Value> = state.paused().iter().map(pause).collect();
+    let classes = Class::ALL.map(|class| {
+        let load = state.load(class);
+        let load = json!({ "in_flight": load.envelopes, "oldest_seconds": load.oldest.as_secs() });
+        (class.as_str().to_owned(), load)
     });
     json!({
         "instance": instance,
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": started_at,
-        "classes": Value::Object(in_hand.into_iter().collect()),
+        "classes": Value::Object(classes.into_iter().collect()),
         "paused": paused,
     })
 }
 
-/// A URL's query may hold a secret.
-fn paused(scope: &Scope) -> Value {
+/// Leaves out a URL's query, which may hold a secret.
+fn pause(scope: &Scope) -> Value {
     let path = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
     let what = match scope {
         Scope::Origin(origin) => origin.to_string(),
-        Scope::Destination(party) => format!("{} at {}", party.tenant, path(&party.url)),
+        Scope::Destination(destination) => format!("{} at {}", destination.tenant, path(&destination.url)),
         Scope::Channel(address) => address.to_string(),
     };
-    json!({ "reason": scope.reason(), "what": what })
+    json!({ "reason": scope.reason().as_str(), "what": what })
 }
 
-/// The host's name and our process id: what an operator finds in a list of processes.
+/// The host's name and our process id, by which an operator finds the process.
 fn instance() -> String {
     let host = host();
     format!("{}-{}", if host.is_empty() { "dispatcher" } else { &host }, std::process::id())

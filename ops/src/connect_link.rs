@@ -7,7 +7,7 @@ use ::channels::{KeyRing, KeyRingSettings, Metrics, Ticket};
 use chassis::{Secret, SigningSecret};
 use clap::Args;
 use connect::Links;
-use dispatcher::{Allowed, Destination};
+use dispatcher::{Allowance, Endpoint};
 use prometheus::Registry;
 use url::Url;
 
@@ -66,8 +66,8 @@ impl ConnectLink {
             Links::new(self.connect_url.clone(), secret, secret_file, self.ticket_time).map_err(Failure::usage)?;
         let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failure::usage)?;
         if let Some(url) = &self.dsk_url {
-            let allowed = Allowed { http: self.dsk_allow_http, private: self.dsk_allow_private };
-            Destination::of_channel(url.as_str(), allowed).map_err(Failure::usage)?;
+            let allowance = Allowance { http: self.dsk_allow_http, private: self.dsk_allow_private };
+            Endpoint::of_channel(url.as_str(), allowance).map_err(Failure::usage)?;
         }
         let signing_secret = self.signing_secret_file.as_deref().map(files::read_secret).transpose()?;
         if let Some(secret) = &signing_secret {

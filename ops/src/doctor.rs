@@ -5,7 +5,7 @@ use std::time::Duration;
 use ::channels::{AppendOnlyFile, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, StoreError};
 use chassis::{Shutdown, now};
 use clap::Args;
-use dispatcher::{Allowed, Destination};
+use dispatcher::{Allowance, Endpoint};
 use event::Class;
 use jiff::Timestamp;
 use prometheus::Registry;
@@ -221,15 +221,15 @@ impl Doctor {
             findings.ok("dsk", "DSK_URL is not set: every channel needs its own dsk_url");
             return None;
         };
-        let allowed = Allowed { http: self.dsk_allow_http, private: true };
-        let destination = match Destination::parse(url, allowed) {
-            Ok(destination) => destination,
+        let allowance = Allowance { http: self.dsk_allow_http, private: true };
+        let endpoint = match Endpoint::parse(url, allowance) {
+            Ok(endpoint) => endpoint,
             Err(problem) => {
                 findings.wrong("dsk", problem.to_string(), "correct DSK_URL");
                 return None;
             }
         };
-        match dispatcher::reach(&destination).await {
+        match dispatcher::reach(&endpoint).await {
             Ok(reached) => {
                 findings.ok("dsk", format!("reached (HEAD was answered {})", reached.status));
                 reached.date

@@ -9,7 +9,7 @@ use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
 use chassis::{Admin, Problem, Problems, Shutdown, TelemetrySettings};
 use clap::Args;
 use connect::{Connect, ConnectSettings};
-use dispatcher::{Dispatcher, DispatcherSettings};
+use dispatcher::{Dispatcher, DispatcherParts, DispatcherSettings};
 use ingest::{Ingest, IngestSettings};
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
@@ -77,7 +77,8 @@ impl Standalone {
         let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(Problem::from)?;
         // The dispatcher comes first, because it takes the folder's lock and fails if another process has it.
         let metrics = dispatcher::Metrics::register(&registry).map_err(Problem::from)?;
-        Dispatcher::start(&self.dispatcher, (&queue, store.clone()), (key_ring.clone(), metrics), shutdown)?;
+        let parts = DispatcherParts { queue: queue.clone(), store: store.clone(), key_ring: key_ring.clone(), metrics };
+        Dispatcher::start(&self.dispatcher, parts, shutdown)?;
         let metrics = ingest::Metrics::register(&registry).map_err(Problem::from)?;
         let ingest = Ingest::start(&self.ingest, queue.publisher(), metrics, shutdown).await?.address;
         // Registered even if connect does not run, so that dashboards and alerts always find the same metrics.

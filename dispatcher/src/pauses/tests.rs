@@ -1,195 +1,274 @@
-//! What is paused, for how long, and that one probe at a time finds out.
+//! Tests of what is paused, for how long, and that one probe at a time finds out whether a pause is over.
 
-use channels::{KeyRing, KeyRingSettings, Metrics, new_key};
-use chassis::Secret;
 use hyper::StatusCode;
 use proptest::prelude::*;
 
 use super::*;
+use crate::destination::samples::{self, target};
+use crate::remedy::Failure;
 
+/// When the events of an outage fail, in milliseconds, and how long that takes.
 const OUTAGE: [u64; RUN_EVENTS] = [0, 1, 2, 3, 301];
+const OUTAGE_TIME: Duration = Duration::from_millis(301);
 
-fn target(tenant: &str, url: &str, channel: &str) -> Target {
-    let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
-    let ring = KeyRing::load(&settings, &Metrics::register(&prometheus::Registry::new()).unwrap()).unwrap();
-    let (name, tenant, url): (_, Arc<str>, Arc<str>) = (tenant.to_owned(), tenant.into(), url.into());
-    let dsk_token = ring.seal(&Secret::new("token"));
-    let route = Route { tenant: name, dsk_url: None, dsk_token, signing_secret: None };
-    let address = Address::new(channel);
-    let destination = Destination::parse(&url, crate::Allowed::default()).unwrap();
-    Target { destination, party: Party { tenant, url }, address, route: Arc::new(route) }
+fn answered(status: u16, retry_after: Option<u64>) -> Outcome {
+    let status = StatusCode::from_u16(status).unwrap();
+    Outcome::of_answer(status, retry_after.map(Duration::from_secs), String::new())
 }
 
-fn answered(status: u16, retry_after: Option<u64>) -> Cause {
-    let status = StatusCode::from_u16(status).unwrap();
-    Cause::Answered { status, retry_after: retry_after.map(Duration::from_secs), answer: String::new() }
+fn timed_out() -> Outcome {
+    Outcome::Failed(Failure::TimedOut)
 }
 
 fn id(serial: usize) -> EventId {
     EventId::new(format!("evt_{serial}"))
 }
 
-/// Pauses as this outage makes them, and when it ended.
-fn outage(target: &Target) -> (Pauses, Instant) {
-    let (mut pauses, now) = (Pauses::default(), Instant::now());
-    for (serial, at) in OUTAGE.into_iter().enumerate() {
-        let now = now + Duration::from_millis(at);
-        assert_eq!(pauses.admit(target, now), Admission::Go { is_probe: false });
-        pauses.ended((target, false), (&id(serial), &Cause::TimedOut), (now, 1.0));
+/// The permit for an attempt that has to be admitted.
+fn permit(pauses: &mut Pauses, target: &Target, now: Instant) -> Permit {
+    match pauses.admit(target.clone(), now) {
+        Admission::Go(permit) => permit,
+        Admission::Wait(_) | Admission::Defer(_) => panic!("it is not admitted"),
     }
-    (pauses, now + Duration::from_millis(301))
+}
+
+/// Makes an attempt that ends at once.
+fn attempt(pauses: &mut Pauses, target: &Target, outcome: &Outcome, now: Instant) -> Consequence {
+    let permit = permit(pauses, target, now);
+    pauses.ended(permit, &id(1), outcome, now, 0.5)
+}
+
+/// Until when an attempt that is not admitted has to wait.
+fn wait(pauses: &mut Pauses, target: &Target, now: Instant) -> Instant {
+    match pauses.admit(target.clone(), now) {
+        Admission::Wait(until) => until,
+        Admission::Go(_) | Admission::Defer(_) => panic!("it need not wait"),
+    }
+}
+
+fn is_paused(pauses: &Pauses, target: &Target) -> bool {
+    Scopes::of(target).all().into_iter().any(|scope| pauses.paused.contains_key(scope))
+}
+
+/// Pauses as an outage of this target makes them.
+fn outage(target: &Target, began: Instant) -> Pauses {
+    let mut pauses = Pauses::default();
+    for (serial, at) in OUTAGE.into_iter().enumerate() {
+        let now = began + Duration::from_millis(at);
+        let permit = permit(&mut pauses, target, now);
+        assert!(!permit.is_probe);
+        pauses.ended(permit, &id(serial), &timed_out(), now, 1.0);
+    }
+    pauses
 }
 
 #[test]
 fn an_outage_opens_the_breaker_and_lets_one_probe_through_at_a_time() {
     let target = target("t", "https://dsk.example/a", "whatsapp:1");
-    let other = self::target("https://dsk.example/u", "https://dsk.example/b", "whatsapp:2");
-    let (mut pauses, now) = outage(&target);
+    let other = samples::target("o", "https://dsk.example/b", "whatsapp:2");
+    let began = Instant::now();
+    let mut pauses = outage(&target, began);
+    let now = began + OUTAGE_TIME;
 
-    assert_eq!(pauses.admit(&other, now), Admission::Wait(now + PROBES.delay(1, 1.0)), "the same origin");
+    assert_eq!(wait(&mut pauses, &other, now), now + PROBES.delay(1, 1.0), "it has the same origin");
     let due = now + PROBES.delay(1, 1.0);
-    assert_eq!(pauses.admit(&target, due), Admission::Go { is_probe: true });
-    assert!(matches!(pauses.admit(&other, due), Admission::Wait(_)), "a second probe");
+    let probe = permit(&mut pauses, &target, due);
+    assert!(probe.is_probe);
+    wait(&mut pauses, &other, due);
 
-    pauses.ended((&target, true), (&id(9), &Cause::Unreachable), (due, 1.0));
-    assert_eq!(pauses.admit(&other, due), Admission::Wait(due + PROBES.delay(2, 1.0)), "a later one");
+    pauses.ended(probe, &id(9), &Outcome::Failed(Failure::Unreachable), due, 1.0);
+    assert_eq!(wait(&mut pauses, &other, due), due + PROBES.delay(2, 1.0), "the second delay is longer");
     let due = due + PROBES.delay(2, 1.0);
-    assert_eq!(pauses.admit(&other, due), Admission::Go { is_probe: true });
-    assert!(pauses.ended((&other, true), (&id(9), &answered(204, None)), (due, 1.0)), "everyone may go on");
-    assert_eq!(pauses.admit(&target, due), Admission::Go { is_probe: false });
+    let probe = permit(&mut pauses, &other, due);
+    assert!(probe.is_probe);
+    let consequence = pauses.ended(probe, &id(9), &answered(204, None), due, 1.0);
+    assert_eq!(consequence, Consequence { has_reopened: true, is_paused: false });
+    assert!(!permit(&mut pauses, &target, due).is_probe);
 }
 
 #[test]
-fn one_event_that_always_fails_is_no_outage() {
-    let (target, mut pauses, now) = (target("t", "https://dsk.example/u", "c"), Pauses::default(), Instant::now());
+fn an_attempt_that_began_before_the_breaker_opened_says_nothing_new() {
+    let target = target("t", "https://dsk.example/a", "whatsapp:1");
+    let began = Instant::now();
+    let mut pauses = Pauses::default();
+    let early = permit(&mut pauses, &target, began);
+    for (serial, at) in OUTAGE.into_iter().enumerate() {
+        let now = began + Duration::from_millis(at);
+        let permit = permit(&mut pauses, &target, now);
+        pauses.ended(permit, &id(serial), &timed_out(), now, 1.0);
+    }
+    let due = began + OUTAGE_TIME + PROBES.delay(1, 1.0);
+    let probe = permit(&mut pauses, &target, due);
 
-    for at in 0..100 {
-        let now = now + Duration::from_secs(at);
-        pauses.ended((&target, false), (&id(1), &answered(503, None)), (now, 0.5));
+    let consequence = pauses.ended(early, &id(9), &timed_out(), due, 1.0);
+
+    assert_eq!(consequence, Consequence { has_reopened: false, is_paused: true });
+    assert_eq!(wait(&mut pauses, &target, due), due + PROBED_PERIOD, "the probe is still under way");
+    assert!(pauses.abandoned(probe));
+}
+
+#[test]
+fn one_event_that_always_fails_is_not_an_outage() {
+    let target = target("t", "https://dsk.example/u", "c");
+    let mut pauses = Pauses::default();
+    let began = Instant::now();
+
+    for seconds in 0..100 {
+        attempt(&mut pauses, &target, &answered(503, None), began + Duration::from_secs(seconds));
     }
 
-    assert!(!pauses.is_paused(&target));
+    assert!(!is_paused(&pauses, &target));
 }
 
 #[test]
-fn failures_among_good_answers_are_no_outage() {
-    let (target, mut pauses, now) = (target("t", "https://dsk.example/u", "c"), Pauses::default(), Instant::now());
+fn failures_among_good_answers_are_not_an_outage() {
+    let target = target("t", "https://dsk.example/u", "c");
+    let mut pauses = Pauses::default();
+    let began = Instant::now();
 
     for serial in 0..100 {
-        let now = now + Duration::from_secs(serial as u64);
-        let cause = if serial % 4 == 0 { answered(200, None) } else { answered(503, None) };
-        pauses.ended((&target, false), (&id(serial), &cause), (now, 0.5));
+        let now = began + Duration::from_secs(serial as u64);
+        let outcome = if serial % 4 == 0 { answered(200, None) } else { answered(503, None) };
+        let permit = permit(&mut pauses, &target, now);
+        pauses.ended(permit, &id(serial), &outcome, now, 0.5);
     }
 
-    assert!(!pauses.is_paused(&target));
+    assert!(!is_paused(&pauses, &target));
 }
 
 #[test]
 fn a_tenant_that_is_throttled_does_not_slow_another_at_the_same_url() {
-    let (throttled, other) =
-        (target("t", "https://dsk.example/u", "whatsapp:1"), target("other", "https://dsk.example/u", "whatsapp:2"));
-    let (mut pauses, now) = (Pauses::default(), Instant::now());
+    let throttled = target("t", "https://dsk.example/u", "whatsapp:1");
+    let other = target("other", "https://dsk.example/u", "whatsapp:2");
+    let mut pauses = Pauses::default();
+    let now = Instant::now();
 
-    pauses.ended((&throttled, false), (&id(1), &answered(429, Some(3))), (now, 0.5));
+    attempt(&mut pauses, &throttled, &answered(429, Some(3)), now);
 
-    assert_eq!(pauses.admit(&throttled, now), Admission::Wait(now + Duration::from_secs(3)));
-    assert_eq!(pauses.admit(&other, now), Admission::Go { is_probe: false });
+    assert_eq!(wait(&mut pauses, &throttled, now), now + Duration::from_secs(3));
+    assert!(!permit(&mut pauses, &other, now).is_probe);
 }
 
 #[test]
-fn a_pause_too_long_to_be_held_is_waited_out_in_a_queue_and_bounded() {
-    let (target, mut pauses, now) = (target("t", "https://dsk.example/u", "c"), Pauses::default(), Instant::now());
+fn a_pause_too_long_to_be_waited_out_in_flight_is_bounded_and_waited_out_in_a_retry_queue() {
+    let target = target("t", "https://dsk.example/u", "c");
+    let mut pauses = Pauses::default();
+    let now = Instant::now();
 
-    pauses.ended((&target, false), (&id(1), &answered(503, Some(86_400))), (now, 0.5));
+    attempt(&mut pauses, &target, &answered(503, Some(86_400)), now);
 
-    assert_eq!(pauses.admit(&target, now), Admission::Park(Tier::OneHour));
-    assert_eq!(pauses.admit(&target, now + Duration::from_mins(55)), Admission::Park(Tier::TenMinutes));
-    assert_eq!(pauses.admit(&target, now + PAUSE_MAX), Admission::Go { is_probe: true });
+    assert!(matches!(pauses.admit(target.clone(), now), Admission::Defer(Tier::OneHour)));
+    let later = now + Duration::from_mins(55);
+    assert!(matches!(pauses.admit(target.clone(), later), Admission::Defer(Tier::TenMinutes)));
+    assert!(permit(&mut pauses, &target, now + PAUSE_MAX).is_probe);
 }
 
 #[test]
 fn a_misconfigured_channel_is_probed_once_a_minute_and_at_once_when_its_record_changes() {
-    let (target, sibling) =
-        (target("t", "https://dsk.example/u", "whatsapp:1"), target("t", "https://dsk.example/u", "whatsapp:2"));
-    let (mut pauses, now) = (Pauses::default(), Instant::now());
-    pauses.ended((&target, false), (&id(1), &answered(401, None)), (now, 0.5));
+    let target = target("t", "https://dsk.example/u", "whatsapp:1");
+    let neighbour = samples::target("t", "https://dsk.example/u", "whatsapp:2");
+    let mut pauses = Pauses::default();
+    let now = Instant::now();
+    attempt(&mut pauses, &target, &answered(401, None), now);
 
-    assert_eq!(pauses.admit(&target, now), Admission::Wait(now + RECORD_PERIOD));
-    assert_eq!(pauses.admit(&sibling, now), Admission::Go { is_probe: false }, "its neighbour has a token of its own");
-    assert_eq!(pauses.admit(&target, now + MISCONFIGURED), Admission::Go { is_probe: true });
+    assert_eq!(wait(&mut pauses, &target, now), now + RECORD_PERIOD);
+    assert!(!permit(&mut pauses, &neighbour, now).is_probe, "its neighbour has a token of its own");
+    let probe = permit(&mut pauses, &target, now + MISCONFIGURED);
+    assert!(probe.is_probe);
 
-    pauses.ended((&target, true), (&id(1), &answered(401, None)), (now, 0.5));
-    let rotated = self::target("t", "https://dsk.example/u", "whatsapp:1");
-    assert_eq!(pauses.admit(&rotated, now), Admission::Go { is_probe: false });
+    pauses.ended(probe, &id(1), &answered(401, None), now, 0.5);
+    let rotated = samples::target("t", "https://dsk.example/u", "whatsapp:1");
+    assert!(!permit(&mut pauses, &rotated, now).is_probe);
 }
 
 #[test]
-fn a_probe_that_is_interrupted_leaves_the_pause_to_the_next() {
+fn a_probe_that_is_abandoned_leaves_the_pause_to_the_next_one() {
     let target = target("t", "https://dsk.example/u", "c");
-    let (mut pauses, now) = outage(&target);
-    let due = now + Duration::from_secs(1);
-    assert_eq!(pauses.admit(&target, due), Admission::Go { is_probe: true });
+    let began = Instant::now();
+    let mut pauses = outage(&target, began);
+    let due = began + OUTAGE_TIME + Duration::from_secs(1);
+    let probe = permit(&mut pauses, &target, due);
 
-    assert!(pauses.abandoned(&target));
+    assert!(pauses.abandoned(probe));
 
-    assert_eq!(pauses.admit(&target, due), Admission::Go { is_probe: true });
+    assert!(permit(&mut pauses, &target, due).is_probe);
 }
 
 proptest! {
     #[test]
-    fn however_attempts_end_there_is_one_probe_at_most_and_what_is_well_in_the_end_is_open(
+    fn however_attempts_end_there_is_one_probe_at_most_and_what_is_healthy_in_the_end_is_open(
         steps in prop::collection::vec((0_usize..3, 0_usize..7, 0_u64..40), 1..120), dice in 0.0..1.0,
     ) {
-        let targets = [target("t", "https://dsk.example/u", "whatsapp:1"), target("t", "https://dsk.example/u", "whatsapp:2"), target("o", "https://dsk.example/u", "whatsapp:3")];
-        let causes = [
-            answered(200, None), answered(503, None), Cause::TimedOut, answered(429, Some(2)), answered(429, None),
-            answered(401, None), Cause::Unopenable,
+        let targets = [
+            target("t", "https://dsk.example/u", "whatsapp:1"),
+            target("t", "https://dsk.example/u", "whatsapp:2"),
+            target("o", "https://dsk.example/u", "whatsapp:3"),
         ];
-        let (mut pauses, mut now, mut probes) = (Pauses::default(), Instant::now(), Vec::new());
+        let outcomes = [
+            answered(200, None), answered(503, None), timed_out(), answered(429, Some(2)), answered(429, None),
+            answered(401, None), Outcome::Failed(Failure::Unopenable),
+        ];
+        let mut pauses = Pauses::default();
+        let mut now = Instant::now();
+        let mut probes: Vec<Probe> = Vec::new();
 
-        for (serial, (which, cause, later)) in steps.into_iter().enumerate() {
+        for (serial, (channel, outcome, later)) in steps.into_iter().enumerate() {
             now += Duration::from_millis(later * 100);
-            if let Admission::Go { is_probe } = pauses.admit(&targets[which], now) {
-                if is_probe && cause % 3 == 0 {
-                    probes.push((which, cause));
-                    let shared = probes.iter().filter(|(other, _)| *other == which).count();
-                    prop_assert_eq!(shared, 1, "two probes of one channel at once");
+            if let Admission::Go(permit) = pauses.admit(targets[channel].clone(), now) {
+                if permit.is_probe && outcome % 3 == 0 {
+                    let others = probes.iter().filter(|probe| probe.channel == channel).count();
+                    prop_assert_eq!(others, 0, "two probes of one channel at once");
+                    probes.push(Probe { permit, channel, outcome });
                     continue;
                 }
-                pauses.ended((&targets[which], is_probe), (&id(serial), &causes[cause]), (now, dice));
+                pauses.ended(permit, &id(serial), &outcomes[outcome], now, dice);
             }
-            if later > 30 && let Some((which, cause)) = probes.pop() {
-                pauses.ended((&targets[which], true), (&id(serial), &causes[cause]), (now, dice));
+            if later > 30 && let Some(probe) = probes.pop() {
+                pauses.ended(probe.permit, &id(serial), &outcomes[probe.outcome], now, dice);
             }
         }
 
+        for probe in probes {
+            pauses.abandoned(probe.permit);
+        }
+        now += PAUSE_MAX;
         for target in &targets {
-            pauses.ended((target, true), (&id(0), &answered(200, None)), (now, dice));
-            prop_assert_eq!(pauses.admit(target, now), Admission::Go { is_probe: false });
+            attempt(&mut pauses, target, &answered(200, None), now);
+            prop_assert!(!permit(&mut pauses, target, now).is_probe);
         }
     }
 }
 
-#[test]
-fn a_pause_that_nobody_probes_is_forgotten() {
-    let target = target("t", "https://dsk.example/a", "whatsapp:1");
-    let (mut pauses, now) = outage(&target);
-    let due = now + PROBES.delay(1, 1.0);
-
-    pauses.forget_unasked(due + UNASKED_FOR - Duration::from_millis(1));
-    assert!(pauses.is_paused(&target));
-    pauses.forget_unasked(due + UNASKED_FOR);
-    assert!(!pauses.is_paused(&target));
+/// A probe that is under way.
+struct Probe {
+    permit: Permit,
+    channel: usize,
+    outcome: usize,
 }
 
 #[test]
-fn a_pause_whose_probe_is_under_way_is_not_forgotten() {
+fn a_pause_that_nothing_probes_is_removed() {
     let target = target("t", "https://dsk.example/a", "whatsapp:1");
-    let (mut pauses, now) = outage(&target);
-    let due = now + UNASKED_FOR;
-    assert_eq!(pauses.admit(&target, due), Admission::Go { is_probe: true });
+    let began = Instant::now();
+    let mut pauses = outage(&target, began);
+    let due = began + OUTAGE_TIME + PROBES.delay(1, 1.0);
 
-    pauses.forget_unasked(due + UNASKED_FOR);
+    pauses.remove_unprobed(due + UNPROBED_FOR - Duration::from_millis(1));
+    assert!(is_paused(&pauses, &target));
+    pauses.remove_unprobed(due + UNPROBED_FOR);
+    assert!(!is_paused(&pauses, &target));
+}
 
-    assert!(pauses.is_paused(&target));
+#[test]
+fn a_pause_whose_probe_is_under_way_is_not_removed() {
+    let target = target("t", "https://dsk.example/a", "whatsapp:1");
+    let began = Instant::now();
+    let mut pauses = outage(&target, began);
+    let due = began + OUTAGE_TIME + UNPROBED_FOR;
+    let probe = permit(&mut pauses, &target, due);
+    assert!(probe.is_probe);
+
+    pauses.remove_unprobed(due + UNPROBED_FOR);
+
+    assert!(is_paused(&pauses, &target));
 }

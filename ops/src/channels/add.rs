@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use channels::{KeyRing, KeyRingSettings, Metrics, NewChannel, SealedSecret};
 use chassis::{Secret, SigningSecret, now};
 use clap::Args;
-use dispatcher::{Allowed, Destination};
+use dispatcher::{Allowance, Endpoint};
 use event::Address;
 use prometheus::Registry;
 
@@ -78,8 +78,8 @@ impl AddChannel {
             return Err(Failure::usage("--tenant is empty: name the DSK customer"));
         }
         if let Some(url) = &self.dsk_url {
-            let allowed = Allowed { http: self.dsk_allow_http, private: self.dsk_allow_private };
-            Destination::of_channel(url, allowed).map_err(Failure::usage)?;
+            let allowance = Allowance { http: self.dsk_allow_http, private: self.dsk_allow_private };
+            Endpoint::of_channel(url, allowance).map_err(Failure::usage)?;
         }
         let token = match &self.dsk_token_file {
             Some(file) => files::read_secret(file)?,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use channels::NewChannel;
 use chassis::{Secret, SignedContent, SigningSecret, now};
-use dispatcher::{Cause, Reason, Remedy};
+use dispatcher::{Failure, Outcome, Reason, Remedy};
 use event::Address;
 use expect_test::expect_file;
 use hyper::StatusCode;
@@ -33,14 +33,14 @@ fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
 
-/// The remedy that the document's word stands for.
-fn remedy(word: &str, pause: Option<Duration>) -> Remedy {
+/// The remedy that the document's word stands for; `None` for "delivered".
+fn remedy(word: &str, pause: Option<Duration>) -> Option<Remedy> {
     match word {
-        "delivered" => Remedy::Delivered,
-        "unavailable" => Remedy::Retry,
-        "throttled" => Remedy::Wait(pause),
-        "misconfigured" => Remedy::Mend,
-        "rejected" => Remedy::DeadLetter(Reason::Rejected),
+        "delivered" => None,
+        "unavailable" => Some(Remedy::Retry),
+        "throttled" => Some(Remedy::Wait(pause)),
+        "misconfigured" => Some(Remedy::Mend),
+        "rejected" => Some(Remedy::DeadLetter(Reason::Rejected)),
         other => panic!("{other} is not one of the contract's words"),
     }
 }
@@ -58,13 +58,14 @@ fn the_table_has_every_answer_and_says_what_the_dispatcher_does() {
         let row = row.unwrap_or_else(|| panic!("{status} is in no row"));
         for (word, retry_after) in [(&row[1], None), (&row[2], Some(Duration::from_secs(7)))] {
             let status = StatusCode::from_u16(status).expect("it has three digits");
-            let cause = Cause::Answered { status, retry_after, answer: String::new() };
-            assert_eq!(cause.remedy(), remedy(word, retry_after), "{status}, Retry-After {retry_after:?}");
+            let outcome = Outcome::of_answer(status, retry_after, String::new());
+            assert_eq!(outcome.remedy(), remedy(word, retry_after), "{status}, Retry-After {retry_after:?}");
         }
     }
-    for (words, cause) in [("no connection, TLS failure", Cause::Unreachable), ("no answer in time", Cause::TimedOut)] {
-        let row = table.iter().find(|row| row[0].contains(words)).expect("a row has these words");
-        assert_eq!(cause.remedy(), remedy(&row[1], None), "{words}");
+    let failures = [("no connection, TLS failure", Failure::Unreachable), ("no answer in time", Failure::TimedOut)];
+    for (words, failure) in failures {
+        let row = table.iter().find(|row| row[0].contains(words)).expect("a row says so");
+        assert_eq!(Some(failure.remedy()), remedy(&row[1], None), "{words}");
     }
 }
 
@@ -89,16 +90,16 @@ fn every_figure_of_the_document_is_in_the_code() {
         ("kept for 50 s, up to 256", "../../shared/chassis/src/https.rs", "IDLE_CONNECTIONS_MAX: usize = 256;"),
         ("up to 192 of class `messages`", "settings.rs", "default_value_t = 192"),
         ("up to 64 of `updates`", "settings.rs", "default_value_t = 64"),
-        ("0.2 s, 0.4 s … 5 s", "policy.rs", "base: Duration::from_millis(200), ceiling: Duration::from_secs(5)"),
-        ("for 30 s in all", "policy.rs", "in_place_total: Duration::from_secs(30),"),
-        ("a failed attempt 24 h after", "policy.rs", "attempts_for: Duration::from_hours(24),"),
-        ("waits for up to 7 days", "policy.rs", "kept_for: Duration::from_hours(7 * 24),"),
+        ("0.2 s, 0.4 s … 5 s", "retry_policy.rs", "base: Duration::from_millis(200), ceiling: Duration::from_secs(5)"),
+        ("for 30 s in all", "retry_policy.rs", "in_place_total: Duration::from_secs(30),"),
+        ("a failed attempt 24 h after", "retry_policy.rs", "attempts_for: Duration::from_hours(24),"),
+        ("waits for up to 7 days", "retry_policy.rs", "kept_for: Duration::from_hours(7 * 24),"),
         ("when five different events", "pauses.rs", "RUN_EVENTS: usize = 5;"),
         ("(over 0.3 s or more)", "pauses.rs", "RUN_TIME: Duration = Duration::from_millis(300);"),
         ("0.5 s at first, every 5 s later", "pauses.rs", "Duration::from_millis(500), ceiling: Duration::from_secs(5)"),
         ("about 1 s, doubled with each further one up to 30 s", "pauses.rs", "(1), ceiling: Duration::from_secs(30)"),
         ("one attempt a minute", "pauses.rs", "MISCONFIGURED: Duration = Duration::from_mins(1);"),
-        ("Up to 30 s events wait in hand", "pauses.rs", "IN_HAND_MAX: Duration = Duration::from_secs(30);"),
+        ("Up to 30 s events wait in hand", "pauses.rs", "WAIT_IN_FLIGHT_MAX: Duration = Duration::from_secs(30);"),
         ("for at most 1 h.", "pauses.rs", "PAUSE_MAX: Duration = Duration::from_hours(1);"),
         (
             "not sent again for 8 days",

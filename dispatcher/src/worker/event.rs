@@ -1,0 +1,79 @@
+//! What can happen to a worker.
+
+use channels::LookupAnswer;
+use chassis::now;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use crate::lanes::Flight;
+use crate::pauses::Permit;
+use crate::remedy::Outcome;
+
+/// When something happened, by both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// For delays.
+    pub(crate) instant: Instant,
+    /// For the ages of events.
+    pub(crate) timestamp: Timestamp,
+}
+
+impl Moment {
+    pub(crate) fn now() -> Self {
+        Self { instant: Instant::now(), timestamp: now() }
+    }
+}
+
+/// What can happen to a worker.
+#[derive(Debug)]
+pub(crate) enum WorkerEvent<T> {
+    /// The queue handed these out.
+    Taken(Vec<T>),
+    /// Work has come to its end.
+    Completed(Vec<Completion<T>>),
+    /// A lane has waited long enough.
+    Due,
+    /// A pause has ended or changed.
+    Reopened,
+    /// The channel store was lost, or is back.
+    Store { is_away: bool },
+    /// It is time to look at ages.
+    Tick,
+    /// The queue has everything back that was in flight.
+    GivenBack,
+    /// The process stops.
+    Stop,
+}
+
+/// The end of work, with the envelopes that were out with it.
+#[derive(Debug)]
+pub(crate) enum Completion<T> {
+    /// What the store knows of each envelope; nothing if the process stopped first.
+    LookUp { flights: Vec<Flight<T>>, answers: Option<Vec<LookupAnswer>> },
+    /// An attempt has ended.
+    Attempt(Box<AttemptEnd<T>>),
+    /// A copy was confirmed and the original acknowledged. The original is still here if the process stopped first.
+    Settlement(Result<(), Box<T>>),
+    /// Delivered events were marked and acknowledged.
+    Mark { envelopes: usize },
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(crate) struct AttemptEnd<T> {
+    pub(crate) flight: Flight<T>,
+    pub(crate) permit: Permit,
+    /// `None` if it panicked.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl<T> Completion<T> {
+    /// How many envelopes were out with the work.
+    pub(crate) fn envelopes(&self) -> usize {
+        match self {
+            Self::LookUp { flights, .. } => flights.len(),
+            Self::Attempt(_) | Self::Settlement(_) => 1,
+            Self::Mark { envelopes } => *envelopes,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What follows from a look-up or from the end of an attempt.
+
+use std::time::Duration;
+
+use ::event::Envelope;
+use channels::LookupAnswer;
+use chassis::Label as _;
+use hyper::StatusCode;
+use tracing::{debug, error, info, warn};
+
+use super::{AttemptEnd, Item, Moment, Work, Worker, age};
+use crate::lanes::{Flight, Wait};
+use crate::metrics::{ClassLabel, OutcomeLabel, SkipReason};
+use crate::pauses::Admission;
+use crate::remedy::{Failure, Outcome, Reason};
+use crate::retry_policy::{Next, Situation};
+use crate::settle::Settlement;
+
+/// How often a record that can't be used is read again.
+const DAMAGED_WAIT: Duration = Duration::from_secs(5);
+
+impl<T: Item> Worker<T> {
+    pub(super) fn looked_up(&mut self, flight: Flight<T>, answer: LookupAnswer, now: Moment) {
+        let target = match answer {
+            LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate),
+            LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased),
+            LookupAnswer::Disconnected => return self.skip(flight, SkipReason::Disconnected),
+            LookupAnswer::Unknown => Err(Failure::UnknownChannel),
+            LookupAnswer::Damaged(reason) => Err(Failure::Damaged(reason)),
+            LookupAnswer::Channel(route) => self.state.targets.of(&flight.item.envelope().address, route),
+        };
+        let target = match target {
+            Ok(target) => target,
+            Err(failure) => return self.follow(flight, Outcome::Failed(failure), false, now),
+        };
+        if self.is_draining {
+            return self.lanes.wait(flight, now.instant, Wait::Pause);
+        }
+        match self.state.admit(target, now.instant) {
+            Admission::Go(permit) => self.start(Work::Attempt { flight, permit }),
+            Admission::Wait(until) => self.lanes.wait(flight.without_failures(), until, Wait::Pause),
+            Admission::Defer(tier) => self.move_on(flight, Settlement::Defer(tier)),
+        }
+    }
+
+    pub(super) fn attempted(&mut self, end: AttemptEnd<T>, now: Moment) {
+        let AttemptEnd { mut flight, permit, outcome } = end;
+        let envelope = flight.item.envelope();
+        let Some(outcome) = outcome else {
+            error!(event.id = %envelope.id, trace_id = envelope.trace_id(), "Delivering event {} panicked", envelope.id);
+            self.state.abandoned(permit);
+            return self.move_on(flight, Settlement::DeadLetter(Reason::Panicked, None));
+        };
+        let is_paused = self.state.ended(permit, &envelope.id, &outcome, now.instant);
+        flight.attempts += u32::from(outcome.is_attempt());
+        self.follow(flight, outcome, is_paused, now);
+    }
+
+    /// Does what follows from the outcome of an attempt, or from the reason why none could be made.
+    fn follow(&mut self, mut flight: Flight<T>, outcome: Outcome, is_paused: bool, now: Moment) {
+        self.state.metrics.attempts_total.inc(OutcomeLabel::from(&outcome));
+        let failure = match outcome {
+            Outcome::Delivered { status } => return self.deliver(flight, status, now),
+            Outcome::Failed(failure) => failure,
+        };
+        flight.failures += 1;
+        let failing_since = *flight.failing_since.get_or_insert(now.instant);
+        let envelope = flight.item.envelope();
+        let situation = Situation {
+            age: age(envelope, now.timestamp),
+            failures: flight.failures,
+            failing_for: now.instant.saturating_duration_since(failing_since),
+            visits: envelope.visits,
+            copies: envelope.copies,
+            is_paused,
+        };
+        match self.state.retry_policy.next(&failure, situation, (self.state.dice)()) {
+            Next::AttemptAgain(delay) => {
+                log_failure(&flight, &failure, Some(delay));
+                self.lanes.wait(flight, now.instant + delay, Wait::Backoff);
+            }
+            Next::Hold => {
+                log_failure(&flight, &failure, None);
+                let wait = if is_paused { Duration::ZERO } else { DAMAGED_WAIT };
+                self.lanes.wait(flight.without_failures(), now.instant + wait, Wait::Pause);
+            }
+            Next::Retry(tier) => self.move_on(flight, Settlement::Retry(tier, failure)),
+            Next::DeadLetter(reason) => self.move_on(flight, Settlement::DeadLetter(reason, Some(failure))),
+        }
+    }
+
+    /// DSK has the event: the next one of its lane may go on, and the event is to be marked.
+    fn deliver(&mut self, flight: Flight<T>, status: StatusCode, now: Moment) {
+        self.lanes.release(&flight.lane);
+        let envelope = flight.item.envelope();
+        let age = age(envelope, now.timestamp);
+        self.state.metrics.delivered_total.inc(ClassLabel(envelope.class));
+        self.state.metrics.event_age_seconds.observe_duration(ClassLabel(envelope.class), age);
+        log_delivered(envelope, status, age);
+        self.delivered.push(flight.item);
+    }
+
+    fn skip(&mut self, flight: Flight<T>, reason: SkipReason) {
+        self.lanes.release(&flight.lane);
+        self.state.metrics.skipped_total.inc(reason);
+        log_skipped(flight.item.envelope(), reason);
+        flight.item.acknowledge();
+    }
+
+    /// The next envelope of the lane may go on, because a copy of this one goes elsewhere.
+    fn move_on(&mut self, flight: Flight<T>, settlement: Settlement) {
+        self.lanes.release(&flight.lane);
+        self.settle(flight, settlement);
+    }
+}
+
+fn log_delivered(envelope: &Envelope, status: StatusCode, age: Duration) {
+    info!(
+        event.id = %envelope.id, event.type = %envelope.event_type, trace_id = envelope.trace_id(),
+        status = status.as_u16(), age_ms = age.as_millis(), "Delivered event {}", envelope.id
+    );
+}
+
+fn log_skipped(envelope: &Envelope, reason: SkipReason) {
+    info!(
+        event.id = %envelope.id, trace_id = envelope.trace_id(), reason = reason.as_str(),
+        "Event {} needs no delivery", envelope.id
+    );
+}
+
+/// Logs an envelope's first failure as a warning, later ones at debug.
+fn log_failure<T: Item>(flight: &Flight<T>, failure: &Failure, delay: Option<Duration>) {
+    let id = &flight.item.envelope().id;
+    let trace_id = flight.item.envelope().trace_id();
+    let attempts = flight.attempts;
+    let delay_ms = delay.map(|delay| delay.as_millis());
+    let what = if delay.is_some() { "Will try event" } else { "Holding event" };
+    if attempts <= 1 && flight.failures <= 1 {
+        warn!(event.id = %id, trace_id, attempts, delay_ms, "{what} {id}: {failure}");
+    } else {
+        debug!(event.id = %id, trace_id, attempts, delay_ms, "{what} {id}: {failure}");
+    }
+}

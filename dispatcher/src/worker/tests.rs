@@ -1,0 +1,116 @@
+//! Tests of the worker under any order of events: nothing is lost, and a lane has one attempt under way at most.
+
+mod simulation;
+
+use std::collections::{BTreeSet, VecDeque};
+
+use proptest::prelude::*;
+
+use super::*;
+use simulation::{Choice, Content, HOLD_TIME, Simulation};
+
+/// What can happen to a worker.
+#[derive(Clone, Debug)]
+enum Step {
+    Take(usize, Content),
+    Complete(Choice),
+    Later(u64),
+    Tick,
+}
+
+fn choice() -> impl Strategy<Value = Choice> {
+    (any::<usize>(), any::<usize>(), any::<bool>()).prop_map(|(which, how, is_interrupted)| Choice {
+        which,
+        how,
+        is_interrupted,
+    })
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let content =
+        prop_oneof![8 => Just(Content::Event), 1 => Just(Content::Unrecognized), 1 => Just(Content::Undecodable)];
+    let step = prop_oneof![
+        5 => (0_usize..6, content).prop_map(|(lane, content)| Step::Take(lane, content)),
+        8 => choice().prop_map(Step::Complete),
+        2 => (0_u64..20_000).prop_map(Step::Later),
+        2 => Just(Step::Tick),
+    ];
+    prop::collection::vec(step, 1..200)
+}
+
+proptest! {
+    #[test]
+    fn no_envelope_is_lost_or_settled_twice_and_a_stop_leaves_nothing_behind_whatever_the_order_of_events(
+        steps in steps(), stop in prop::collection::vec_deque(choice(), 0..20),
+    ) {
+        let mut simulation = Simulation::new();
+
+        for step in steps {
+            match step {
+                Step::Take(lane, content) => simulation.take(lane, content),
+                Step::Complete(choice) => simulation.complete(choice.which, choice.how),
+                Step::Later(milliseconds) => simulation.later(Duration::from_millis(milliseconds)),
+                Step::Tick => simulation.apply(WorkerEvent::Tick),
+            }
+            simulation.give_back_if_drained();
+        }
+
+        let taken = simulation.taken;
+        let fates = simulation.stop(stop);
+        let all: BTreeSet<u32> = fates.acknowledged.union(&fates.returned).copied().collect();
+        prop_assert!(fates.acknowledged.is_disjoint(&fates.returned), "acknowledged and given back: {fates:?}");
+        prop_assert!(all.into_iter().eq(1..=taken), "not all of {taken} were settled or given back: {fates:?}");
+    }
+}
+
+/// A simulation whose attempts of these lanes are under way.
+fn attempting(lanes: &[usize]) -> Simulation {
+    let mut simulation = Simulation::new();
+    for lane in lanes {
+        simulation.take(*lane, Content::Event);
+        while matches!(simulation.under_way.last(), Some(Work::LookUp(_))) {
+            simulation.complete(simulation.under_way.len() - 1, 5);
+        }
+    }
+    simulation
+}
+
+#[test]
+fn a_stop_finishes_the_attempts_under_way_and_gives_back_the_rest() {
+    let simulation = attempting(&[1, 2, 1]);
+
+    let fates = simulation.stop(VecDeque::new());
+
+    assert_eq!(fates.acknowledged, BTreeSet::from([1, 2]));
+    assert_eq!(fates.returned, BTreeSet::from([3]), "it waited behind the first of its lane");
+}
+
+#[test]
+fn what_is_held_for_too_long_is_given_back_when_no_work_is_under_way() {
+    let mut simulation = attempting(&[1, 2]);
+    simulation.later(HOLD_TIME);
+
+    simulation.complete(1, 2);
+    simulation.complete(1, 5);
+    simulation.apply(WorkerEvent::Tick);
+    simulation.give_back_if_drained();
+    assert_eq!(simulation.worker.in_flight(), 2, "an attempt is still under way");
+    simulation.complete(0, 2);
+    simulation.give_back_if_drained();
+
+    assert_eq!(simulation.fates.borrow().returned, BTreeSet::from([1, 2]));
+}
+
+#[test]
+fn a_probe_that_panics_is_parked_and_the_next_one_may_probe() {
+    let mut simulation = attempting(&[1]);
+
+    simulation.complete(0, 0);
+    assert!(matches!(
+        simulation.under_way[..],
+        [Work::Settle { settlement: Settlement::DeadLetter(Reason::Panicked, None), .. }]
+    ));
+
+    simulation.complete(0, 0);
+    simulation.check_pauses();
+}

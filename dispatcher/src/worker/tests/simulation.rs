@@ -1,0 +1,310 @@
+//! Plays the queue, the store and DSK to a worker, and checks after every event that no envelope is lost.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::LazyLock;
+
+use ::event::{Address, DecodeError, EventId, EventType, Lane, UNRECOGNIZED};
+use bytes::Bytes;
+use channels::{LookupAnswer, Route};
+use clap::Parser as _;
+use jiff::SignedDuration;
+
+use super::super::*;
+use crate::destination::{Targets, samples};
+use crate::metrics::Metrics;
+use crate::pauses::Admission;
+use crate::remedy::{Failure, Outcome};
+use crate::settings::Settings;
+
+const WINDOW: u16 = 8;
+pub(super) const HOLD_TIME: Duration = Duration::from_mins(1);
+const CHANNELS: usize = 3;
+/// Longer than any pause.
+const LATER: Duration = Duration::from_hours(2);
+
+static ROUTES: LazyLock<[Arc<Route>; CHANNELS]> = LazyLock::new(|| ["a", "a", "b"].map(samples::route));
+
+/// What became of the envelopes, by their serial numbers.
+#[derive(Debug, Default)]
+pub(super) struct Fates {
+    pub(super) acknowledged: BTreeSet<u32>,
+    /// Dropped without an acknowledgement.
+    pub(super) returned: BTreeSet<u32>,
+}
+
+/// Plays [`queue::Taken`].
+#[derive(Debug)]
+pub(super) struct Parcel {
+    serial: u32,
+    envelope: Envelope,
+    fault: Option<DecodeError>,
+    is_acknowledged: bool,
+    fates: Rc<RefCell<Fates>>,
+}
+
+impl Item for Parcel {
+    fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    fn fault(&self) -> Option<DecodeError> {
+        self.fault
+    }
+
+    fn acknowledge(mut self) {
+        self.is_acknowledged = true;
+        assert!(self.fates.borrow_mut().acknowledged.insert(self.serial), "{} acknowledged twice", self.serial);
+    }
+}
+
+impl Drop for Parcel {
+    fn drop(&mut self) {
+        if !self.is_acknowledged {
+            self.fates.borrow_mut().returned.insert(self.serial);
+        }
+    }
+}
+
+/// What is in a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Content {
+    Event,
+    Unrecognized,
+    Undecodable,
+}
+
+fn channel(lane: usize) -> usize {
+    lane % CHANNELS
+}
+
+fn address(channel: usize) -> Address {
+    Address::new(format!("whatsapp:{channel}"))
+}
+
+/// How a look-up of one envelope is answered.
+fn answer(choice: usize, lane: &Lane) -> LookupAnswer {
+    let lane: usize = lane.as_str().parse().unwrap();
+    match choice % 12 {
+        0 => LookupAnswer::Delivered,
+        1 => LookupAnswer::Erased,
+        2 => LookupAnswer::Disconnected,
+        3 => LookupAnswer::Unknown,
+        4 => LookupAnswer::Damaged("it is".to_owned()),
+        _ => LookupAnswer::Channel(Arc::clone(&ROUTES[channel(lane)])),
+    }
+}
+
+/// How an attempt ends; `None` is a panic.
+fn outcome(choice: usize) -> Option<Outcome> {
+    let answered = |status: u16, retry_after: Option<u64>| {
+        let status = hyper::StatusCode::from_u16(status).unwrap();
+        Outcome::of_answer(status, retry_after.map(Duration::from_secs), String::new())
+    };
+    match choice % 12 {
+        0 => None,
+        1 => Some(answered(400, None)),
+        2 => Some(answered(401, None)),
+        3 => Some(answered(429, Some(2))),
+        4 => Some(answered(429, Some(120))),
+        5 => Some(Outcome::Failed(Failure::Unopenable)),
+        6 | 7 => Some(Outcome::Failed(Failure::TimedOut)),
+        8 => Some(answered(503, None)),
+        _ => Some(answered(200, None)),
+    }
+}
+
+/// How one piece of work ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// Which of those under way it is.
+    pub(super) which: usize,
+    pub(super) how: usize,
+    /// A stop comes while it waits for the store or the queue.
+    pub(super) is_interrupted: bool,
+}
+
+/// A worker, the work that it has begun, and what the test knows of its envelopes.
+pub(super) struct Simulation {
+    state: Arc<State>,
+    pub(super) worker: Worker<Parcel>,
+    pub(super) under_way: Vec<Work<Parcel>>,
+    now: Moment,
+    pub(super) taken: u32,
+    pub(super) fates: Rc<RefCell<Fates>>,
+    /// Which envelopes may be acknowledged: skipped, marked, or copied.
+    settled: BTreeSet<u32>,
+    /// Which envelopes may be dropped: the queue has them back.
+    given_back: BTreeSet<u32>,
+}
+
+impl Simulation {
+    pub(super) fn new() -> Self {
+        let settings = Settings::parse_from(["dispatcher", "--dsk-url", "https://dsk.example/events"]);
+        let targets = Targets::new(&settings.dispatcher).unwrap();
+        let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
+        let state = Arc::new(State::new(targets, HOLD_TIME, metrics, || 0.5));
+        Self {
+            worker: Worker::new(Arc::clone(&state), Class::Messages, WINDOW),
+            state,
+            under_way: Vec::new(),
+            now: Moment::now(),
+            taken: 0,
+            fates: Rc::default(),
+            settled: BTreeSet::new(),
+            given_back: BTreeSet::new(),
+        }
+    }
+
+    /// Hands one envelope to the worker, if the window has room for it.
+    pub(super) fn take(&mut self, lane: usize, content: Content) {
+        if self.worker.in_flight() >= usize::from(WINDOW) {
+            return;
+        }
+        self.taken += 1;
+        let event_type = if matches!(content, Content::Unrecognized) { UNRECOGNIZED } else { "whatsapp.message" };
+        let envelope = Envelope {
+            id: EventId::new(format!("evt_{}", self.taken)),
+            event_type: EventType::new(event_type),
+            address: address(channel(lane)),
+            lane: Lane::new(lane.to_string()),
+            class: Class::Messages,
+            effect: None,
+            received_at: self.now.timestamp,
+            queued_at: self.now.timestamp,
+            attempts: 0,
+            visits: 0,
+            copies: 0,
+            traceparent: None,
+            letter: None,
+            body: Bytes::new(),
+        };
+        let fault = matches!(content, Content::Undecodable).then_some(DecodeError::Missing("lane"));
+        let fates = Rc::clone(&self.fates);
+        let parcel = Parcel { serial: self.taken, envelope, fault, is_acknowledged: false, fates };
+        self.apply(WorkerEvent::Taken(vec![parcel]));
+    }
+
+    /// Ends one piece of work in one of the ways in which it can end.
+    pub(super) fn complete(&mut self, which: usize, choice: usize) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        let work = self.under_way.swap_remove(which % self.under_way.len());
+        let completion = self.carry_out(work, choice);
+        self.apply(WorkerEvent::Completed(vec![completion]));
+    }
+
+    fn carry_out(&mut self, work: Work<Parcel>, choice: usize) -> Completion<Parcel> {
+        match work {
+            Work::LookUp(flights) => {
+                let answers: Vec<LookupAnswer> =
+                    flights.iter().zip(choice % 12..).map(|(flight, choice)| answer(choice, &flight.lane)).collect();
+                let is_skipped = |answer: &LookupAnswer| {
+                    matches!(answer, LookupAnswer::Delivered | LookupAnswer::Erased | LookupAnswer::Disconnected)
+                };
+                let skipped = flights.iter().zip(&answers).filter(|(_, answer)| is_skipped(answer));
+                self.settled.extend(skipped.map(|(flight, _)| flight.item.serial));
+                Completion::LookUp { flights, answers: Some(answers) }
+            }
+            Work::Attempt { flight, permit } => {
+                Completion::Attempt(Box::new(AttemptEnd { flight, permit, outcome: outcome(choice) }))
+            }
+            Work::Settle { flight, .. } => {
+                self.settled.insert(flight.item.serial);
+                flight.item.acknowledge();
+                Completion::Settlement(Ok(()))
+            }
+            Work::Mark(delivered) => {
+                let envelopes = delivered.len();
+                self.settled.extend(delivered.iter().map(|parcel| parcel.serial));
+                delivered.into_iter().for_each(Item::acknowledge);
+                Completion::Mark { envelopes }
+            }
+        }
+    }
+
+    /// Ends one piece of work as a stop does that comes while it waits for the store or the queue.
+    fn interrupt(&mut self, which: usize, choice: usize) {
+        let work = self.under_way.swap_remove(which % self.under_way.len());
+        let completion = match work {
+            Work::LookUp(flights) => Completion::LookUp { flights, answers: None },
+            Work::Settle { flight, .. } => Completion::Settlement(Err(Box::new(flight.item))),
+            work @ (Work::Attempt { .. } | Work::Mark(_)) => self.carry_out(work, choice),
+        };
+        self.apply(WorkerEvent::Completed(vec![completion]));
+    }
+
+    pub(super) fn later(&mut self, time: Duration) {
+        self.now.instant += time;
+        self.now.timestamp += SignedDuration::try_from(time).unwrap();
+        self.apply(WorkerEvent::Due);
+    }
+
+    pub(super) fn apply(&mut self, event: WorkerEvent<Parcel>) {
+        self.under_way.extend(self.worker.apply(event, self.now));
+        self.check();
+    }
+
+    /// What the runner does after each event.
+    pub(super) fn give_back_if_drained(&mut self) {
+        if self.worker.is_drained() {
+            let fates = self.fates.borrow();
+            self.given_back = (1..=self.taken).filter(|serial| !fates.acknowledged.contains(serial)).collect();
+            drop(fates);
+            self.apply(WorkerEvent::GivenBack);
+            assert_eq!(self.worker.in_flight(), 0, "something is left behind");
+            assert!(self.under_way.is_empty(), "something goes on");
+        }
+    }
+
+    /// What holds after every event.
+    fn check(&self) {
+        let fates = self.fates.borrow();
+        assert_eq!(fates.acknowledged, self.settled, "acknowledged, and settled");
+        assert_eq!(fates.returned, self.given_back, "dropped, and given back");
+        let gone = fates.acknowledged.len() + fates.returned.len();
+        assert_eq!(gone + self.worker.in_flight(), self.taken as usize, "one is lost, or there twice");
+        let out: usize = self.under_way.iter().map(Work::envelopes).sum();
+        assert_eq!((self.worker.out(), self.worker.is_busy()), (out, !self.under_way.is_empty()));
+
+        let handed_out = self.under_way.iter().flat_map(|work| match work {
+            Work::LookUp(flights) => flights.iter().map(|flight| &flight.lane).collect(),
+            Work::Attempt { flight, .. } => vec![&flight.lane],
+            Work::Settle { .. } | Work::Mark(_) => Vec::new(),
+        });
+        let handed_out: Vec<&Lane> = handed_out.collect();
+        let lanes: BTreeSet<&Lane> = handed_out.iter().copied().collect();
+        assert_eq!(lanes.len(), handed_out.len(), "a lane has two under way");
+    }
+
+    /// No probe is under way any more: everything may be attempted in the end.
+    pub(super) fn check_pauses(&self) {
+        for channel in 0..CHANNELS {
+            let target = self.state.targets.of(&address(channel), Arc::clone(&ROUTES[channel])).unwrap();
+            match self.state.admit(target, self.now.instant + LATER) {
+                Admission::Go(permit) => self.state.abandoned(permit),
+                Admission::Wait(_) | Admission::Defer(_) => panic!("channel {channel} is never attempted again"),
+            }
+        }
+    }
+
+    /// Stops the worker; the work under way ends in this order and in these ways.
+    pub(super) fn stop(mut self, mut choices: VecDeque<Choice>) -> Fates {
+        self.apply(WorkerEvent::Stop);
+        while self.worker.is_busy() {
+            let choice = choices.pop_front().unwrap_or(Choice { which: 0, how: 9, is_interrupted: false });
+            if choice.is_interrupted {
+                self.interrupt(choice.which, choice.how);
+            } else {
+                self.complete(choice.which, choice.how);
+            }
+        }
+        self.check_pauses();
+        assert!(self.under_way.is_empty());
+        drop(self.worker.finish());
+        let Self { fates, .. } = self;
+        Rc::try_unwrap(fates).expect("no envelope is left behind").into_inner()
+    }
+}

@@ -1,0 +1,57 @@
+//! What a worker wants done, and what it has to know of an envelope.
+
+use ::event::{DecodeError, Envelope};
+use queue::Taken;
+
+use crate::lanes::Flight;
+use crate::pauses::Permit;
+use crate::settle::Settlement;
+
+/// An envelope as a worker sees it. The queue's is [`Taken`]; a test plays its own, because only the queue can make a
+/// [`Taken`].
+pub(crate) trait Item {
+    fn envelope(&self) -> &Envelope;
+    /// Why the message was not an envelope.
+    fn fault(&self) -> Option<DecodeError>;
+    /// The queue may remove it.
+    fn acknowledge(self);
+}
+
+impl Item for Taken {
+    fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    fn fault(&self) -> Option<DecodeError> {
+        self.fault
+    }
+
+    fn acknowledge(self) {
+        Self::acknowledge(self);
+    }
+}
+
+/// What a worker wants done. Each piece owns its envelopes until its completion.
+#[derive(Debug)]
+#[must_use = "work that is not started keeps its envelopes for ever"]
+pub(crate) enum Work<T> {
+    /// Ask the store about these.
+    LookUp(Vec<Flight<T>>),
+    /// Make one attempt.
+    Attempt { flight: Flight<T>, permit: Permit },
+    /// Publish a copy, then acknowledge the original.
+    Settle { flight: Flight<T>, settlement: Settlement },
+    /// Mark these as delivered, then acknowledge them.
+    Mark(Vec<T>),
+}
+
+impl<T> Work<T> {
+    /// How many envelopes the work owns.
+    pub(crate) fn envelopes(&self) -> usize {
+        match self {
+            Self::LookUp(flights) => flights.len(),
+            Self::Attempt { .. } | Self::Settle { .. } => 1,
+            Self::Mark(items) => items.len(),
+        }
+    }
+}
