@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use event::{Event, Unrecognized, split};
+use event::{Event, UnrecognizedReason, split};
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
@@ -18,7 +18,7 @@ fuzz_target!(|body: &[u8]| {
     let size: usize = events.iter().map(|event| event.body.len() + event.lane.as_str().len()).sum();
     assert!(size <= BASE_BYTES + GROWTH_MAX * body.len(), "{size} bytes of events from {}", body.len());
     events.iter().for_each(check);
-    assert_eq!(events[0].is_unrecognized(), Unrecognized::reason(body).is_some(), "and there is a reason");
+    assert_eq!(events[0].is_unrecognized(), UnrecognizedReason::of(body).is_some(), "and there is a reason");
     let again = split(body, Timestamp::UNIX_EPOCH);
     assert!(events.iter().map(|event| &event.id).eq(again.iter().map(|event| &event.id)));
 });

@@ -1,23 +1,23 @@
-//! The bound on bytes in flight: bodies being read and envelopes being published, together.
+//! The bound on bytes in flight: the bodies that are being read and the envelopes that are being published.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes that may be held at once.
+/// How many bytes may be held at once, and how many are.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
     held: Arc<AtomicU64>,
     bytes_max: u64,
 }
 
-/// Bytes held for one notification; given back when dropped.
+/// The bytes that are held for one notification. They are given back when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Reservation {
     budget: Budget,
     bytes: u64,
 }
 
-/// There is no room now.
+/// There is no room for more bytes now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Full;
 
@@ -26,19 +26,19 @@ impl Budget {
         Self { held: Arc::default(), bytes_max: bytes_max.into() }
     }
 
-    /// Nothing yet; it grows.
+    /// A reservation of no bytes, which grows as they arrive.
     pub(crate) fn reserve(&self) -> Reservation {
         Reservation { budget: self.clone(), bytes: 0 }
     }
 
-    /// Bytes held now.
+    /// How many bytes are held now.
     pub(crate) fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
 }
 
 impl Reservation {
-    /// Holds more, or nothing more if that would be too much.
+    /// Holds more bytes. After a failure it holds them too, until it is dropped.
     pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let bytes = bytes as u64;
         let before = self.budget.held.fetch_add(bytes, Ordering::Relaxed);
@@ -58,14 +58,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_is_refused_until_room_is_given_back() {
+    fn bytes_that_do_not_fit_are_refused_until_others_are_given_back() {
         let budget = Budget::new(100);
         let mut first = budget.reserve();
         assert_eq!(first.grow(80), Ok(()));
 
         let mut second = budget.reserve();
         assert_eq!(second.grow(30), Err(Full));
-        drop((first, second));
+        drop(first);
+        drop(second);
 
         assert_eq!(budget.held(), 0);
         assert_eq!(budget.reserve().grow(100), Ok(()));

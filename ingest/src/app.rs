@@ -1,4 +1,4 @@
-//! Ingest put together: settings in, a listener out.
+//! The wiring of ingest: it makes the parts from the settings and starts the listener.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,38 +6,30 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
-use chassis::{Admin, Problem, Problems, ServeLimits, Shutdown, TrustedProxies, serve};
+use chassis::{Admin, Problem, Problems, ServeLimits, Shutdown, serve};
 use prometheus::Registry;
 use queue::{Publisher, Queue};
 use tracing::info;
 
 use crate::admission::Budget;
-use crate::settings::Secrets;
-use crate::{IngestSettings, Metrics, Settings, handshake, receive};
+use crate::handshake::handshake;
+use crate::receive::receive;
+use crate::state::IngestState;
+use crate::{IngestSettings, Metrics, Settings};
 
-/// Meta opens few connections and reuses them; a proxy in front opens more.
+/// Meta opens few connections and reuses them; a proxy in front of ingest opens more.
 const LIMITS: ServeLimits =
     ServeLimits { header_read: Duration::from_secs(10), connections_max: 1_024, grace: Duration::from_secs(5) };
 
-/// What a request needs.
-pub(crate) struct App {
-    pub(crate) secrets: Secrets,
-    pub(crate) trusted_proxies: TrustedProxies,
-    pub(crate) publisher: Publisher,
-    pub(crate) budget: Budget,
-    pub(crate) metrics: Metrics,
-    pub(crate) shutdown: Shutdown,
-}
-
-/// Ingest as part of a process: whoever starts it has the queue and the registry.
+/// Ingest as part of a process, which has the queue and the registry.
 #[derive(Debug)]
 pub struct Ingest {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
 }
 
 impl Ingest {
-    /// Listens for notifications until a stop is asked for.
+    /// Starts to listen for notifications, until a stop.
     pub async fn start(
         settings: &IngestSettings,
         publisher: Publisher,
@@ -46,7 +38,7 @@ impl Ingest {
     ) -> Result<Self, Problems> {
         let secrets = settings.secrets()?;
         let (listener, address) = chassis::listen("INGEST_LISTEN", settings.ingest_listen).await?;
-        let app = App {
+        let state = IngestState {
             secrets,
             trusted_proxies: settings.trusted_proxies.clone(),
             publisher,
@@ -54,8 +46,8 @@ impl Ingest {
             metrics,
             shutdown: shutdown.clone(),
         };
-        let webhook = get(handshake::handshake).post(receive::receive);
-        let router = Router::new().route("/webhook", webhook).with_state(Arc::new(app));
+        let webhook = get(handshake).post(receive);
+        let router = Router::new().route("/webhook", webhook).with_state(Arc::new(state));
         info!(ingest.address = %address, "Notifications are taken at http://{address}/webhook");
         shutdown.spawn(serve(listener, router, LIMITS, shutdown.clone()));
         Ok(Self { address })

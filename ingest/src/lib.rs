@@ -1,12 +1,15 @@
-//! Ingest takes Meta's signed notifications and answers 200 once the queue has their events safely.
+//! Ingest receives Meta's signed notifications and answers 200 once the queue has confirmed their events.
 
 mod admission;
 mod app;
 mod handshake;
+mod limits;
 mod metrics;
 mod receive;
+mod refusal;
 mod settings;
 mod signature;
+mod state;
 
 pub use app::{Ingest, start};
 pub use metrics::Metrics;

@@ -1,18 +1,18 @@
-//! What ingest is told.
+//! The settings of ingest.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chassis::{Problem, Problems, Secret, TelemetrySettings, TrustedProxies, read_secret};
 use clap::{Args, Parser};
 use queue::QueueSettings;
 
-/// Takes Meta's signed notifications and answers 200 once the queue has their events safely.
+/// Receives Meta's signed notifications and answers 200 once the queue has confirmed their events.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ingest", version)]
 pub struct Settings {
-    /// How notifications are taken.
+    /// How notifications are received.
     #[command(flatten)]
     pub ingest: IngestSettings,
     /// Where `/metrics`, `/live` and `/ready` are served.
@@ -26,7 +26,7 @@ pub struct Settings {
     pub telemetry: TelemetrySettings,
 }
 
-/// How notifications are taken, in whichever process.
+/// How notifications are received, in any process.
 #[derive(Args, Clone, Debug)]
 pub struct IngestSettings {
     /// Where Meta's notifications arrive (`/webhook`), behind a proxy that ends TLS.
@@ -44,11 +44,11 @@ pub struct IngestSettings {
     /// A file that holds `META_VERIFY_TOKENS`.
     #[arg(long, env)]
     pub meta_verify_tokens_file: Option<PathBuf>,
-    /// Most bytes of bodies and envelopes held at once; beyond it notifications are answered 503.
+    /// Most bytes of bodies and envelopes held at once; further notifications are answered with 503.
     #[arg(long, env, default_value_t = 256 << 20)]
     pub ingest_bytes_in_flight_max: u32,
     /// Proxies in front of ingest, as addresses or networks such as `10.0.0.0/8`, separated by commas: log lines then
-    /// show the client that their `X-Forwarded-For` names. Without it they show who connected.
+    /// show the client that their `X-Forwarded-For` names. Without it they show the peer that connected.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: TrustedProxies,
 }
@@ -61,10 +61,10 @@ pub(crate) struct Secrets {
 }
 
 impl Settings {
-    /// Longer than the 4 s in which every notification is answered.
+    /// Longer than publishing may take, so that every notification under way is answered.
     pub const GRACE: Duration = Duration::from_secs(10);
 
-    /// Everything that is wrong, at once.
+    /// Fails with everything that is wrong.
     pub(crate) fn check(&self) -> Result<(), Problems> {
         let mut problems = Problems::default();
         problems.collect(self.ingest.check());
@@ -74,25 +74,27 @@ impl Settings {
 }
 
 impl IngestSettings {
-    /// A body of the largest size, and the envelopes made of it, must fit.
+    /// A body of the largest size and its envelopes must fit.
     const BYTES_IN_FLIGHT_MIN: u32 = 16 << 20;
 
-    /// Everything that is wrong, at once.
+    /// Fails with everything that is wrong.
     pub fn check(&self) -> Result<(), Problems> {
         self.secrets().map(drop)
     }
 
-    /// The secrets, or everything that is wrong.
+    /// Reads the secrets, or fails with everything that is wrong.
     pub(crate) fn secrets(&self) -> Result<Secrets, Problems> {
         let mut problems = Problems::default();
         let app_secrets = problems.collect(list(
             "META_APP_SECRETS",
-            (self.meta_app_secrets.as_ref(), self.meta_app_secrets_file.as_deref()),
+            self.meta_app_secrets.as_ref(),
+            self.meta_app_secrets_file.as_deref(),
             "give the app secret (App settings > Basic; for Instagram Login the Instagram app secret), or several",
         ));
         let verify_tokens = problems.collect(list(
             "META_VERIFY_TOKENS",
-            (self.meta_verify_tokens.as_ref(), self.meta_verify_tokens_file.as_deref()),
+            self.meta_verify_tokens.as_ref(),
+            self.meta_verify_tokens_file.as_deref(),
             "give the verify token that you enter in Meta's webhook form, or several",
         ));
         if self.ingest_bytes_in_flight_max < Self::BYTES_IN_FLIGHT_MIN {
@@ -107,10 +109,11 @@ impl IngestSettings {
     }
 }
 
-/// A secret that is a list, none of them empty.
+/// Reads a list of secrets, of which there is at least one.
 fn list(
     setting: &'static str,
-    (value, file): (Option<&Secret>, Option<&std::path::Path>),
+    value: Option<&Secret>,
+    file: Option<&Path>,
     right: &str,
 ) -> Result<Vec<Secret>, Problem> {
     let missing = || Problem::new(setting, "is missing", right);
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_is_missing_is_named_at_once() {
+    fn all_missing_settings_are_named_at_once() {
         let text = settings(&[]).ingest.secrets().unwrap_err().to_string();
 
         assert!(
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn several_secrets_come_separated_by_commas_or_newlines() {
+    fn commas_or_newlines_separate_several_secrets() {
         let given = settings(&["--meta-app-secrets", "one, two\nthree\n", "--meta-verify-tokens", "t"]);
 
         let secrets = given.ingest.secrets().unwrap().app_secrets;

@@ -1,18 +1,18 @@
 //! Meta's signature: HMAC-SHA256 of the raw body under an app secret, in `X-Hub-Signature-256`.
 //!
-//! Source: Meta, Graph API webhooks, "Validating payloads". The body is hashed as it came: Meta signs the escaped
-//! form, so decoding and encoding again would break it.
+//! Source: Meta, Graph API webhooks, "Validating payloads". The body is hashed as it arrived: Meta signs the escaped
+//! form, so a body that is decoded and encoded again has another signature.
 
 use bytes::Bytes;
 use chassis::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-/// A body that Meta signed. There is no other way to make one.
+/// A body that Meta signed. Only [`SignedBody::verify`] makes one.
 #[derive(Debug)]
 pub struct SignedBody(Bytes);
 
-/// Why a body is not accepted. Not even its size is told to whoever sent it.
+/// Why a body does not count as signed by Meta.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No `X-Hub-Signature-256` header (the old `X-Hub-Signature`, SHA-1, does not count).
@@ -21,7 +21,7 @@ pub enum SignatureError {
     /// The header is not `sha256=` and 64 hexadecimal digits, or there are several.
     #[error("the signature is malformed")]
     Malformed,
-    /// No app secret gives this signature.
+    /// The signature is by none of the app secrets.
     #[error("the signature matches none of META_APP_SECRETS")]
     Mismatch,
 }
@@ -33,25 +33,24 @@ impl SignedBody {
             header.ok_or(SignatureError::Missing)?.strip_prefix(b"sha256=").ok_or(SignatureError::Malformed)?;
         let mut signature = [0; 32];
         hex::decode_to_slice(digits, &mut signature).map_err(|_| SignatureError::Malformed)?;
-        let matches = |secret: &Secret| mac(secret, &body).is_some_and(|mac| mac.verify_slice(&signature).is_ok());
+        let matches = |secret: &Secret| mac(secret, &body).verify_slice(&signature).is_ok();
         if app_secrets.iter().any(matches) { Ok(Self(body)) } else { Err(SignatureError::Mismatch) }
     }
 
-    /// The body, as it came.
+    /// The body, as it arrived.
     pub fn bytes(&self) -> &Bytes {
         &self.0
     }
 }
 
-/// The header's value for a body: what Meta does, for those who play Meta.
+/// The value of the header that Meta sends with a body. For tests, `ops demo` and `bench`, which play Meta.
 pub fn sign(body: &[u8], app_secret: &Secret) -> String {
-    let digest = mac(app_secret, body).map(|mac| mac.finalize().into_bytes()).unwrap_or_default();
-    format!("sha256={}", hex::encode(digest))
+    format!("sha256={}", hex::encode(mac(app_secret, body).finalize().into_bytes()))
 }
 
-/// HMAC takes keys of any length, so this is always there.
-fn mac(secret: &Secret, body: &[u8]) -> Option<Hmac<Sha256>> {
-    Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).ok().map(|mac| mac.chain_update(body))
+fn mac(secret: &Secret, body: &[u8]) -> Hmac<Sha256> {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
+    mac.chain_update(body)
 }
 
 #[cfg(test)]
@@ -86,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_no_signature_is_refused() {
+    fn a_header_that_is_not_a_signature_is_refused() {
         assert_eq!(verify(BODY, None), Err(SignatureError::Missing));
         for header in ["", "sha256=", "sha256=00", "sha1=4a7874b8fef24bc7e2e875f3ad549aff780509f9", &SIGNATURE[7..]] {
             assert_eq!(verify(BODY, Some(header)), Err(SignatureError::Malformed), "{header}");

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chassis::now;
 use clap::Args;
-use event::{Event, UNRECOGNIZED, Unrecognized, split};
+use event::{Event, UNRECOGNIZED, UnrecognizedReason, split};
 use serde_json::{Value, json};
 
 use crate::cli::Failed;
@@ -33,7 +33,7 @@ impl Explain {
                 println!("{}: {}", file.display(), counted(events.len(), "event"));
             }
             events.iter().for_each(|event| self.show(file, event));
-            if let Some(reason) = Unrecognized::reason(&body) {
+            if let Some(reason) = UnrecognizedReason::of(&body) {
                 eprintln!("{}: {UNRECOGNIZED}: {reason}", file.display());
                 unrecognized += 1;
             }

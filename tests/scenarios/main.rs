@@ -1,4 +1,4 @@
-//! The scenarios: real processes, real RabbitMQ, real Redis; only Meta and DSK are played.
+//! The scenarios: real processes with a real RabbitMQ and Redis, and stand-ins for Meta and DSK only.
 
 mod accepting;
 mod connecting;

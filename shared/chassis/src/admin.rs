@@ -14,23 +14,24 @@ use tracing::info;
 
 use crate::{Problem, ServeLimits, Shutdown, build_info, serve};
 
-/// Says why the process should get no traffic now; empty when it should. Asked at each `/ready`.
+/// Lists why the process is not ready; empty if it is ready. Each request of `/ready` calls it.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
-/// Scrapers and probes are few; whoever opens more connections is not one of them.
+/// Prometheus and a few probes connect, so more connections than this are a mistake.
 const LIMITS: ServeLimits =
     ServeLimits { header_read: Duration::from_secs(10), connections_max: 64, grace: Duration::from_secs(2) };
 
-/// What the admin port shows.
+/// What the admin port serves.
 pub struct Admin {
     /// Every metric of the process.
     pub registry: Registry,
-    /// Why the process is not ready.
+    /// Lists why the process is not ready.
     pub readiness: Readiness,
 }
 
 impl Admin {
-    /// Listens; port 0 takes a free one. Gives the address that was taken. What a process shows of itself is added.
+    /// Serves the admin port until a stop, and returns its address (port 0 takes a free port). The registry gets the
+    /// metrics of the process itself.
     pub async fn start(self, listen: SocketAddr, shutdown: &Shutdown) -> Result<SocketAddr, Problem> {
         build_info::register(&self.registry)?;
         let (listener, address) = crate::listen("ADMIN_LISTEN", listen).await?;
@@ -40,22 +41,22 @@ impl Admin {
     }
 
     fn router(self, shutdown: Shutdown) -> Router {
-        let ready = move |readiness: Readiness| {
+        let readiness = self.readiness;
+        let ready = async move || {
             let mut reasons = readiness();
             if shutdown.is_requested() {
                 reasons.push("stopping".to_owned());
             }
-            reasons
+            readiness_answer(&reasons)
         };
-        let readiness = self.readiness;
         Router::new()
-            .route("/metrics", get(show).with_state(self.registry))
+            .route("/metrics", get(show_metrics).with_state(self.registry))
             .route("/live", get(|| async { "live\n" }))
-            .route("/ready", get(move || async move { readiness_answer(&ready(readiness)) }))
+            .route("/ready", get(ready))
     }
 }
 
-async fn show(State(registry): State<Registry>) -> impl IntoResponse {
+async fn show_metrics(State(registry): State<Registry>) -> impl IntoResponse {
     match TextEncoder::new().encode_to_string(&registry.gather()) {
         Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

@@ -1,6 +1,6 @@
-//! Delays that grow: the one place that uses the crate `backoff`, for its arithmetic only.
+//! Delays that grow. This is the only use of the crate `backoff`, and for its arithmetic only.
 //!
-//! Jitter and limits come from arguments, so that the policies built on this stay pure.
+//! Jitter and limits are arguments, so that the policies that are built on this stay pure.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Doublings after which the ceiling is reached by any delay that this project uses (2^20 of 1 ms is 17 minutes).
+    /// After so many doublings every delay of this project has reached its ceiling (2^20 times 1 ms is 17 minutes).
     const DOUBLINGS_MAX: u32 = 20;
 
-    /// Delay after failure number `failure` (counted from 1), spread by `dice` in `[0, 1)` over its upper half:
-    /// never less than half of the full delay, so that a crowd spreads out without hurrying anyone.
+    /// The delay after failure number `failure` (counted from 1). `dice`, in `[0, 1)`, spreads it over the upper half of
+    /// the full delay, so that many clients do not return at once and none returns early.
     pub fn delay(self, failure: u32, dice: f64) -> Duration {
         let full = self.full(failure);
         full / 2 + (full / 2).mul_f64(dice.clamp(0.0, 1.0))
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_takes_at_most_half_of_a_delay() {
+    fn jitter_shortens_a_delay_by_at_most_half() {
         let backoff = Backoff { base: Duration::from_secs(8), ceiling: Duration::from_mins(1) };
 
         assert_eq!(backoff.delay(1, 0.0), Duration::from_secs(4));

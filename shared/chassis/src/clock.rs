@@ -1,8 +1,8 @@
-//! Time and chance: the only place that asks the machine for either. Logic takes them as arguments.
+//! Time and randomness. Only this file gets them from the machine; logic takes them as arguments.
 
 use jiff::Timestamp;
 
-/// The time now, in UTC. Only the edge calls it: logic takes the time as an argument.
+/// The time now, in UTC.
 #[expect(clippy::disallowed_methods, reason = "this is the clock that the ban points to")]
 pub fn now() -> Timestamp {
     Timestamp::now()
@@ -12,18 +12,18 @@ pub fn now() -> Timestamp {
 ///
 /// # Panics
 ///
-/// Where the system has no source of randomness. Linux has one as soon as it has booted, and a process without one
-/// could make no secret that is a secret.
+/// If the system has no source of randomness. Linux has one as soon as it has booted, and a process must not go on
+/// without one: anybody could guess the secrets that it makes.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the system has a source of randomness");
     bytes
 }
 
-/// A number in `[0, 1)`, for jitter.
+/// A random number in `[0, 1)`, for jitter.
 pub fn dice() -> f64 {
-    const SPAN: f64 = 4_294_967_296.0;
-    f64::from(u32::from_le_bytes(random())) / SPAN
+    const U32_VALUES: f64 = 4_294_967_296.0;
+    f64::from(u32::from_le_bytes(random())) / U32_VALUES
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The HTTPS client of every process: pooled, TLS by rustls, no redirects; connecting and idling are bounded.
+//! The HTTPS client of every process. It pools connections, follows no redirects, and checks each address that a name
+//! resolves to.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,26 +18,27 @@ use tower_service::Service;
 
 use crate::Problem;
 
-/// Longest wait for TCP. TLS and the answer are within the bound of whoever makes a request.
+/// Longest wait for a TCP connection. The caller bounds the whole request, including TLS and the answer.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// Shorter than the 60 s after which common proxies close an idle connection.
 const IDLE_TIME: Duration = Duration::from_secs(50);
-/// Connections kept open for the next request: a dispatcher's two windows together are 256.
+/// Idle connections that are kept for the next request to a host. The two windows of a dispatcher together are 256.
 const IDLE_CONNECTIONS_MAX: usize = 256;
 
-/// The client. Cheap to clone.
+/// The client. A clone shares its connections.
 pub type HttpsClient = Client<HttpsConnector<HttpConnector<CheckedResolver>>, Full<Bytes>>;
 
-/// Makes a client that connects only to addresses which `allows` accepts. It speaks plain http, too: whoever makes a
-/// request has checked its URL.
+/// Makes a client that connects only to those addresses of a name that `allows` accepts.
+///
+/// The caller checks the URL: the client accepts `http`, and does not check an address that stands in the URL instead of
+/// a name.
 pub fn https_client(allows: fn(IpAddr) -> bool) -> Result<HttpsClient, Problem> {
     let mut tcp = HttpConnector::new_with_resolver(CheckedResolver { resolver: GaiResolver::new(), allows });
     tcp.set_connect_timeout(Some(CONNECT_TIME));
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
     let tls = HttpsConnectorBuilder::new().with_native_roots().map_err(|error| {
-        let right = "install the package ca-certificates";
-        Problem::new("TLS", format!("has no certificate authorities ({error})"), right)
+        Problem::new("TLS", format!("has no certificate authorities ({error})"), "install the package ca-certificates")
     })?;
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
@@ -46,13 +48,13 @@ pub fn https_client(allows: fn(IpAddr) -> bool) -> Result<HttpsClient, Problem> 
         .build(tls.https_or_http().enable_http1().enable_http2().wrap_connector(tcp)))
 }
 
-/// A name leads only to addresses that this client may not connect to.
+/// A name resolves only to addresses that this client may not connect to.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the name leads to no address that may be connected to")]
+#[error("the name resolves to no address that may be connected to")]
 pub struct AddressRefused;
 
-/// Resolves a name for each connection and keeps only the allowed addresses. The connection is made to what is checked
-/// here, so a name that changes in between gains nothing.
+/// Resolves the name for each connection and keeps only the allowed addresses. The client connects to the addresses that
+/// were checked, so a name that changes between check and connection gains nothing.
 #[derive(Clone, Debug)]
 pub struct CheckedResolver {
     resolver: GaiResolver,
@@ -87,7 +89,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_to_a_refused_address_only_does_not_resolve() {
+    async fn a_name_that_has_only_refused_addresses_does_not_resolve() {
         let refused = resolver(|address| !address.is_loopback()).call("localhost".parse().unwrap()).await;
 
         let error = refused.err().map(|error| error.to_string());
@@ -95,7 +97,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_to_an_allowed_address_resolves_to_it() {
+    async fn a_name_that_has_an_allowed_address_resolves_to_it() {
         let addresses = resolver(|address| address.is_loopback()).call("localhost".parse().unwrap()).await.unwrap();
 
         assert!(addresses.into_iter().all(|address| address.ip().is_loopback()));

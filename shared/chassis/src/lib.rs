@@ -1,4 +1,4 @@
-//! What every process stands on: settings, secrets, telemetry, admin port, stopping.
+//! What every process is built on: settings, secrets, logs, metrics, the admin port, stopping.
 
 mod admin;
 mod arguments;

@@ -1,4 +1,4 @@
-//! Metrics declared a line each: the doc comment is the help text, and every value of a label begins at 0.
+//! Metrics that are declared on one line each: the doc comment is the help text, and every label value exists at 0.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -8,38 +8,38 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, Result,
 };
 
-/// The values of a label: an enum, so that they are bounded and cannot be misspelt.
+/// A label of a metric. Its values are an enum, so that they are bounded and cannot be misspelt.
 pub trait Label: Copy + 'static {
     /// The label's name.
     const NAME: &'static str;
-    /// Every value that it can have.
+    /// Every value of the label.
     const ALL: &'static [Self];
 
-    /// The value as it stands in the label.
+    /// The value as Prometheus shows it.
     fn as_str(self) -> &'static str;
 }
 
-/// A metric's name, its help text, and for a histogram its upper bounds.
+/// The name of a metric, its help text and, for a histogram, its buckets.
 #[derive(Clone, Debug)]
 pub struct Description {
-    /// As Prometheus knows it.
+    /// The name in Prometheus.
     pub name: String,
-    /// For the person at the dashboard.
+    /// The help text, for the person at the dashboard.
     pub help: String,
-    /// Upper bounds of a histogram's buckets; empty for anything else.
+    /// The upper bounds of a histogram's buckets; empty for any other metric.
     pub buckets: Vec<f64>,
 }
 
 /// A metric that can be declared with [`metrics!`](crate::metrics!).
 pub trait Metric: Sized {
-    /// Makes it, registers it, and lets every value of its label begin at 0.
+    /// Makes and registers the metric, with every value of its label at 0.
     fn register(registry: &Registry, description: Description) -> Result<Self>;
 }
 
-/// Declares what a part counts: one line for each metric, its doc comment being its help text.
+/// Declares the metrics of a crate: one line for each, whose doc comment is the help text.
 ///
-/// `Metrics::register(&Registry)` makes and registers all of them. A metric is named by the prefix and its field; a
-/// histogram is followed by its buckets, anything that turns into a `Vec<f64>`.
+/// `Metrics::register(&Registry)` makes and registers all of them. The name of a metric is the prefix, `_` and its field.
+/// A histogram is followed by its buckets, which are anything that a `Vec<f64>` can be made from.
 ///
 /// ```
 /// chassis::metrics! {
@@ -69,7 +69,7 @@ macro_rules! metrics {
         }
 
         impl $name {
-            /// Registers all of them, each value of a label at 0.
+            /// Registers all metrics, with every label value at 0.
             $visible fn register(registry: &::prometheus::Registry) -> ::prometheus::Result<Self> {
                 Ok(Self {
                     $($field: <$kind as $crate::Metric>::register(registry, $crate::Description {
@@ -83,19 +83,19 @@ macro_rules! metrics {
     };
 }
 
-/// What only grows.
+/// A number that only grows.
 #[derive(Clone, Debug)]
 pub struct Counter(IntCounter);
 
 impl Counter {
-    /// One more.
+    /// Adds one.
     pub fn inc(&self) {
         self.0.inc();
     }
 
-    /// So much more.
+    /// Adds an amount.
     pub fn add(&self, amount: impl TryInto<u64>) {
-        self.0.inc_by(amount.try_into().unwrap_or(u64::MAX));
+        self.0.inc_by(countable(amount));
     }
 }
 
@@ -104,14 +104,14 @@ impl Counter {
 pub struct Counters<L>(IntCounterVec, PhantomData<L>);
 
 impl<L: Label> Counters<L> {
-    /// One more.
+    /// Adds one.
     pub fn inc(&self, label: L) {
         self.0.with_label_values(&[label.as_str()]).inc();
     }
 
-    /// So much more.
+    /// Adds an amount.
     pub fn add(&self, label: L, amount: impl TryInto<u64>) {
-        self.0.with_label_values(&[label.as_str()]).inc_by(amount.try_into().unwrap_or(u64::MAX));
+        self.0.with_label_values(&[label.as_str()]).inc_by(countable(amount));
     }
 }
 
@@ -120,9 +120,9 @@ impl<L: Label> Counters<L> {
 pub struct Gauge(IntGauge);
 
 impl Gauge {
-    /// Is this much now.
+    /// Sets the value.
     pub fn set(&self, value: impl TryInto<i64>) {
-        self.0.set(value.try_into().unwrap_or(i64::MAX));
+        self.0.set(shown(value));
     }
 }
 
@@ -131,45 +131,45 @@ impl Gauge {
 pub struct Gauges<L>(IntGaugeVec, PhantomData<L>);
 
 impl<L: Label> Gauges<L> {
-    /// Is this much now.
+    /// Sets the value.
     pub fn set(&self, label: L, value: impl TryInto<i64>) {
-        self.0.with_label_values(&[label.as_str()]).set(value.try_into().unwrap_or(i64::MAX));
+        self.0.with_label_values(&[label.as_str()]).set(shown(value));
     }
 }
 
-/// A duration that goes up and down, in seconds, for each value of a label.
+/// A duration, in seconds, that goes up and down, for each value of a label.
 #[derive(Clone, Debug)]
 pub struct DurationGauges<L>(GaugeVec, PhantomData<L>);
 
 impl<L: Label> DurationGauges<L> {
-    /// Is this long now.
+    /// Sets the duration.
     pub fn set(&self, label: L, duration: Duration) {
         self.0.with_label_values(&[label.as_str()]).set(duration.as_secs_f64());
     }
 }
 
-/// How often each size was seen, by upper bounds of sizes.
+/// Counts sizes or durations by buckets.
 #[derive(Clone, Debug)]
 pub struct Histogram(prometheus::Histogram);
 
 impl Histogram {
-    /// Saw this size.
+    /// Counts a size.
     pub fn observe(&self, size: f64) {
         self.0.observe(size);
     }
 
-    /// Saw this duration, in seconds.
+    /// Counts a duration, in seconds.
     pub fn observe_duration(&self, duration: Duration) {
         self.0.observe(duration.as_secs_f64());
     }
 }
 
-/// A histogram of durations, in seconds, for each value of a label.
+/// Counts durations, in seconds, by buckets, for each value of a label.
 #[derive(Clone, Debug)]
 pub struct Histograms<L>(HistogramVec, PhantomData<L>);
 
 impl<L: Label> Histograms<L> {
-    /// Saw this duration.
+    /// Counts a duration.
     pub fn observe_duration(&self, label: L, duration: Duration) {
         self.0.with_label_values(&[label.as_str()]).observe(duration.as_secs_f64());
     }
@@ -177,13 +177,13 @@ impl<L: Label> Histograms<L> {
 
 impl Metric for Counter {
     fn register(registry: &Registry, description: Description) -> Result<Self> {
-        add(registry, IntCounter::with_opts(description.opts())?).map(Self)
+        registered(registry, IntCounter::with_opts(description.opts())?).map(Self)
     }
 }
 
 impl<L: Label> Metric for Counters<L> {
     fn register(registry: &Registry, description: Description) -> Result<Self> {
-        let counters = add(registry, IntCounterVec::new(description.opts(), &[L::NAME])?)?;
+        let counters = registered(registry, IntCounterVec::new(description.opts(), &[L::NAME])?)?;
         L::ALL.iter().for_each(|label| counters.with_label_values(&[label.as_str()]).inc_by(0));
         Ok(Self(counters, PhantomData))
     }
@@ -191,13 +191,13 @@ impl<L: Label> Metric for Counters<L> {
 
 impl Metric for Gauge {
     fn register(registry: &Registry, description: Description) -> Result<Self> {
-        add(registry, IntGauge::with_opts(description.opts())?).map(Self)
+        registered(registry, IntGauge::with_opts(description.opts())?).map(Self)
     }
 }
 
 impl<L: Label> Metric for Gauges<L> {
     fn register(registry: &Registry, description: Description) -> Result<Self> {
-        let gauges = add(registry, IntGaugeVec::new(description.opts(), &[L::NAME])?)?;
+        let gauges = registered(registry, IntGaugeVec::new(description.opts(), &[L::NAME])?)?;
         L::ALL.iter().for_each(|label| gauges.with_label_values(&[label.as_str()]).set(0));
         Ok(Self(gauges, PhantomData))
     }
@@ -205,7 +205,7 @@ impl<L: Label> Metric for Gauges<L> {
 
 impl<L: Label> Metric for DurationGauges<L> {
     fn register(registry: &Registry, description: Description) -> Result<Self> {
-        let gauges = add(registry, GaugeVec::new(description.opts(), &[L::NAME])?)?;
+        let gauges = registered(registry, GaugeVec::new(description.opts(), &[L::NAME])?)?;
         L::ALL.iter().for_each(|label| gauges.with_label_values(&[label.as_str()]).set(0.0));
         Ok(Self(gauges, PhantomData))
     }
@@ -213,13 +213,13 @@ impl<L: Label> Metric for DurationGauges<L> {
 
 impl Metric for Histogram {
     fn register(registry: &Registry, description: Description) -> Result<Self> {
-        add(registry, prometheus::Histogram::with_opts(description.histogram_opts())?).map(Self)
+        registered(registry, prometheus::Histogram::with_opts(description.histogram_opts())?).map(Self)
     }
 }
 
 impl<L: Label> Metric for Histograms<L> {
     fn register(registry: &Registry, description: Description) -> Result<Self> {
-        let histograms = add(registry, HistogramVec::new(description.histogram_opts(), &[L::NAME])?)?;
+        let histograms = registered(registry, HistogramVec::new(description.histogram_opts(), &[L::NAME])?)?;
         for label in L::ALL {
             histograms.with_label_values(&[label.as_str()]);
         }
@@ -237,8 +237,18 @@ impl Description {
     }
 }
 
-fn add<M: Collector + Clone + 'static>(registry: &Registry, metric: M) -> Result<M> {
+fn registered<M: Collector + Clone + 'static>(registry: &Registry, metric: M) -> Result<M> {
     registry.register(Box::new(metric.clone())).map(|()| metric)
+}
+
+/// A counter cannot take a negative amount, so such an amount counts as nothing.
+fn countable(amount: impl TryInto<u64>) -> u64 {
+    amount.try_into().unwrap_or(0)
+}
+
+/// A value that is larger than a gauge can show becomes the largest that it can show.
+fn shown(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -292,5 +302,15 @@ mod tests {
         ] {
             assert!(shown.contains(line), "{line} in {shown}");
         }
+    }
+
+    #[test]
+    fn a_negative_amount_does_not_make_a_counter_smaller() {
+        let kitchen = Kitchen::register(&Registry::new()).unwrap();
+        kitchen.meals_total.add(Meal::Soup, 2);
+
+        kitchen.meals_total.add(Meal::Soup, -1);
+
+        assert_eq!(kitchen.meals_total.0.with_label_values(&["soup"]).get(), 2);
     }
 }

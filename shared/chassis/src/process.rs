@@ -1,4 +1,4 @@
-//! How every process runs: start or say what is wrong, serve until told to stop, drain, say how it ended.
+//! How every process runs: it starts or says what is wrong, serves until a stop, drains, and says how it ended.
 
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -10,10 +10,11 @@ use tracing::{error, info};
 
 use crate::{Drained, Problem, Problems, Shutdown, TelemetrySettings, start_telemetry};
 
-/// Something the process stands on broke while it ran, or its stop was cut short.
+/// The exit code if something broke while the process ran, or the drain did not finish.
 const FAILURE: u8 = 1;
 
-/// Runs a process. `start` sets everything going and returns; what runs on is on the [`Shutdown`]'s tracker.
+/// Runs a process. `start` starts everything and returns; the tasks that it leaves running are on the [`Shutdown`]'s
+/// tracker.
 ///
 /// Exit codes: 0 stopped cleanly; 1 failed while running, or did not finish within `grace`; 2 could not start.
 pub async fn run<E: Display>(
@@ -35,9 +36,10 @@ pub async fn run<E: Display>(
     match drained {
         Drained::Cleanly => info!("Stopped"),
         Drained::CutShort { unfinished } => {
+            let tasks = if unfinished == 1 { "task" } else { "tasks" };
             error!(
                 unfinished,
-                "Stopped after {grace:?} with {unfinished} tasks unfinished; the queue keeps their envelopes"
+                "Stopped after {grace:?} with {unfinished} {tasks} unfinished; the queue keeps their envelopes"
             );
         }
     }
@@ -48,12 +50,12 @@ pub async fn run<E: Display>(
     }
 }
 
-/// This machine's name, as an operator knows it; empty where it has none.
+/// The name of this machine, for the operator; empty if it has none.
 pub fn host() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
-/// Listens on the address a setting names; the error says which setting.
+/// Listens on the address of a setting, and returns the address with its actual port. The error names the setting.
 pub async fn listen(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), Problem> {
     let refused = |error: std::io::Error| {
         Problem::new(
@@ -67,7 +69,7 @@ pub async fn listen(setting: &'static str, address: SocketAddr) -> Result<(TcpLi
     Ok((listener, taken))
 }
 
-/// Straight to standard error, whatever the log filter says: a person is waiting for it.
+/// Prints to standard error, whatever the log filter says, because a person waits for the answer.
 fn could_not_start(error: &dyn Display) -> ExitCode {
     eprintln!("error: {error}");
     ExitCode::from(Problems::EXIT_CODE)

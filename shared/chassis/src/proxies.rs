@@ -1,4 +1,4 @@
-//! Whose request it is: the peer's, or that of whom a trusted proxy names. It is shown in log lines and decides nothing.
+//! The client of a request: the peer, or the client that a trusted proxy names. Log lines show it; nothing depends on it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -6,11 +6,11 @@ use std::str::FromStr;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// The proxies whose `X-Forwarded-For` is believed.
+/// The proxies whose `X-Forwarded-For` header is believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
-/// Something in the list is neither an address nor a network.
+/// A part of the list is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is neither an address nor a network such as 10.0.0.0/8")]
 pub struct NoNetwork(String);
@@ -29,8 +29,8 @@ impl FromStr for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Each proxy writes whom it talked to at the right end, so entries are believed from there, as long as whoever
-    /// wrote them is trusted. What stands further left anyone may have made up.
+    /// The client of a request. Each proxy appends its own client at the right end, so entries are believed from there,
+    /// while the one that wrote them is trusted. Anyone may have made up the entries further left.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         let lines = headers.get_all("x-forwarded-for").iter().rev();
@@ -39,8 +39,8 @@ impl TrustedProxies {
             if !self.trusts(client) {
                 break;
             }
-            let Ok(before) = address(entry.trim()) else { break };
-            client = before.to_canonical();
+            let Ok(named) = address(entry.trim()) else { break };
+            client = named.to_canonical();
         }
         client
     }
@@ -50,7 +50,7 @@ impl TrustedProxies {
     }
 }
 
-/// Some proxies write a port behind the address, and some write IPv6 in brackets.
+/// Reads an entry. Some proxies write a port behind the address, and some write IPv6 addresses in brackets.
 fn address(entry: &str) -> Result<IpAddr, std::net::AddrParseError> {
     let bare = entry.trim_start_matches('[').trim_end_matches(']');
     bare.parse().or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()))
@@ -69,20 +69,20 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_believed() {
+    fn a_proxy_that_is_not_trusted_is_not_believed() {
         assert_eq!(client("", "203.0.113.9", &["198.51.100.7"]), "203.0.113.9");
         assert_eq!(client("10.0.0.0/8", "203.0.113.9", &["198.51.100.7"]), "203.0.113.9");
     }
 
     #[test]
-    fn a_trusted_proxy_says_whom_it_talked_to() {
+    fn a_trusted_proxy_names_its_client() {
         assert_eq!(client("10.0.0.0/8", "10.1.2.3", &["198.51.100.7"]), "198.51.100.7");
         assert_eq!(client("10.1.2.3", "10.1.2.3", &["198.51.100.7:4711"]), "198.51.100.7");
         assert_eq!(client("fd00::/8", "fd00::1", &["[2001:db8::7]"]), "2001:db8::7");
     }
 
     #[test]
-    fn what_a_client_made_up_stands_left_of_what_is_believed() {
+    fn an_entry_that_a_client_made_up_is_not_believed() {
         let forwarded = ["1.1.1.1, 198.51.100.7, 10.9.9.9"];
 
         assert_eq!(client("10.0.0.0/8", "10.1.2.3", &forwarded), "198.51.100.7");
@@ -90,18 +90,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_that_is_known_counts_where_an_entry_is_no_address() {
+    fn the_last_known_address_counts_if_an_entry_is_not_an_address() {
         assert_eq!(client("10.0.0.0/8", "10.1.2.3", &["unknown"]), "10.1.2.3");
         assert_eq!(client("10.0.0.0/8", "10.1.2.3", &[]), "10.1.2.3");
     }
 
     #[test]
-    fn a_listener_for_both_families_shows_the_older_one_as_itself() {
+    fn an_ipv4_address_in_ipv6_form_is_shown_as_ipv4() {
         assert_eq!(client("10.0.0.0/8", "::ffff:10.1.2.3", &["198.51.100.7"]), "198.51.100.7");
     }
 
     #[test]
-    fn what_is_no_network_is_named() {
+    fn the_error_names_the_part_that_is_not_a_network() {
         let error = "10.0.0.0/8, proxy.example".parse::<TrustedProxies>().unwrap_err();
 
         assert!(error.to_string().contains("proxy.example"), "{error}");

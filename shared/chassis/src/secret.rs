@@ -1,4 +1,4 @@
-//! A value that must not be printed, and is wiped when dropped.
+//! A value that must not be printed, and is wiped from memory when dropped.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,12 +7,13 @@ use std::str::FromStr;
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-/// `expose` is the only way in, so that one grep finds every use. No `Display`, no `Serialize`.
+/// A secret. `expose` is the only way to its value, so that one search finds every use. It has no `Display` and no
+/// `Serialize`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Wraps a value that is secret from here on.
+    /// Makes a secret of a value.
     pub fn new(value: impl Into<String>) -> Self {
         Self(Zeroizing::new(value.into()))
     }
@@ -22,20 +23,20 @@ impl Secret {
         &self.0
     }
 
-    /// The secrets in a list, separated by commas or newlines; none of them is empty.
+    /// The secrets in a list that commas or newlines separate. Empty ones are left out.
     pub fn list(&self) -> Vec<Self> {
         self.expose().split([',', '\n']).map(str::trim).filter(|part| !part.is_empty()).map(Self::new).collect()
     }
 
-    /// Whether what was given is one of these. Compared with each in constant time, so that none can be guessed byte by
-    /// byte.
+    /// Whether `given` is one of the secrets. It is compared with each of them in constant time, so that none can be
+    /// guessed byte by byte.
     pub fn is_one_of(given: &str, known: &[Self]) -> bool {
         let matches = known.iter().map(|secret| given.as_bytes().ct_eq(secret.expose().as_bytes()));
         matches.fold(Choice::from(0), |any, this| any | this).into()
     }
 }
 
-/// Never fails: a parser that could would have to print what it refuses.
+/// This never fails: a parser that failed would print what it refuses.
 impl FromStr for Secret {
     type Err = Infallible;
 

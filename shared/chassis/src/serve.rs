@@ -1,6 +1,7 @@
-//! HTTP/1.1 and HTTP/2 cleartext on one listener, with bounds that keep slow senders from holding it.
+//! Serves HTTP/1.1 and cleartext HTTP/2 on one listener, with bounds so that slow clients cannot occupy it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
@@ -9,42 +10,49 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use std::sync::Arc;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{debug, warn};
 
 use crate::Shutdown;
 
-/// Bounds of one listener.
+/// The bounds of a listener.
 #[derive(Clone, Copy, Debug)]
 pub struct ServeLimits {
-    /// Longest wait for a request's headers; also how long an idle HTTP/1 connection may stay open.
+    /// Longest wait for the headers of a request. An idle HTTP/1 connection is closed after the same time.
     pub header_read: Duration,
-    /// Most connections at once; further ones wait in the listener's backlog.
+    /// Most connections at once. Further ones wait in the backlog of the listener.
     pub connections_max: usize,
-    /// How long open connections may finish after a stop.
+    /// How long the requests under way may take after a stop.
     pub grace: Duration,
 }
 
-/// Accepting failed (too many open files, mostly): a short wait lets connections close.
+/// The pause after a connection could not be accepted. Mostly too many files are open, and some get closed meanwhile.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// A client that opens more streams than this on one HTTP/2 connection waits.
+/// Most requests at once on one HTTP/2 connection. Further ones wait.
 const STREAMS_MAX: u32 = 256;
 
-/// Serves until a stop is asked for, then lets requests under way finish. Each request knows its peer
-/// (`ConnectInfo<SocketAddr>`).
+/// A connection that was accepted.
+struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    /// Makes room for another connection when it is dropped.
+    permit: OwnedSemaphorePermit,
+}
+
+/// Serves until a stop is requested, then lets the requests under way finish. Each request has its peer as a
+/// `ConnectInfo<SocketAddr>`.
 pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, shutdown: Shutdown) {
     let graceful = GracefulShutdown::new();
     let builder = Arc::new(builder(limits));
-    let places = Arc::new(Semaphore::new(limits.connections_max));
+    let permits = Arc::new(Semaphore::new(limits.connections_max));
     loop {
-        let stream = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+        let accepted = tokio::select! {
+            accepted = accept(&listener, &permits) => accepted,
             () = shutdown.requested() => break,
         };
-        let (stream, peer, place) = match stream {
-            Ok(accepted) => accepted,
+        let Connection { stream, peer, permit } = match accepted {
+            Ok(connection) => connection,
             Err(error) => {
                 warn!(%error, "Could not accept a connection: {error}");
                 shutdown.pause(ACCEPT_PAUSE).await;
@@ -53,13 +61,12 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
         };
         stream.set_nodelay(true).ok();
         let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let requests = graceful.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
         shutdown.spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = requests.await {
                 debug!(%error, "A connection ended with an error: {error}");
             }
-            drop(place);
+            drop(permit);
         });
     }
     drop(listener);
@@ -68,13 +75,11 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(std::io::Error::other)?;
+/// Waits until there is room for a connection, then for the connection.
+async fn accept(listener: &TcpListener, permits: &Arc<Semaphore>) -> std::io::Result<Connection> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(std::io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, place))
+    Ok(Connection { stream, peer, permit })
 }
 
 fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {

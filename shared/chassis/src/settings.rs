@@ -1,11 +1,11 @@
-//! Settings that are wrong: all of them named at once, each with what would be right, before anything starts.
+//! What is wrong with the settings: all of it named at once, each with what would be right, before anything starts.
 
 use std::fmt;
 use std::path::Path;
 
 use crate::Secret;
 
-/// One setting that is wrong. It never repeats a secret's value.
+/// What is wrong with one setting. It never repeats a secret's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     setting: &'static str,
@@ -20,7 +20,7 @@ impl Problem {
     }
 }
 
-/// Two metrics of one name: no setting helps.
+/// Two metrics have one name, which no setting can correct.
 impl From<prometheus::Error> for Problem {
     fn from(error: prometheus::Error) -> Self {
         Self::new("metrics", format!("can't be registered ({error})"), "this is a defect of the program")
@@ -33,20 +33,20 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Collects problems, so that a person mends them in one go.
+/// All problems of the settings, so that a person can correct them at once.
 #[derive(Debug, Default)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {
-    /// What the processes exit with when settings are wrong; clap uses the same.
+    /// The exit code of a process whose settings are wrong. clap uses the same.
     pub const EXIT_CODE: u8 = 2;
 
-    /// The value, or `None` and what is wrong with it.
+    /// The value; or `None`, and its problems are added to these.
     pub fn collect<T>(&mut self, checked: Result<T, impl Into<Self>>) -> Option<T> {
         checked.map_err(|problems| self.0.extend(problems.into().0)).ok()
     }
 
-    /// Fails if there was any.
+    /// Fails if there is any problem.
     pub fn finish(self) -> Result<(), Self> {
         if self.0.is_empty() { Ok(()) } else { Err(self) }
     }
@@ -67,7 +67,7 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// A secret that is given by value or by file, never both. An empty value counts as not given.
+/// Reads a secret that is given by value or by file, but not by both. An empty value counts as not given.
 pub fn read_secret(
     setting: &'static str,
     value: Option<&Secret>,
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_given_twice_is_refused() {
+    fn a_secret_that_is_given_twice_is_refused() {
         let given = Secret::new("one");
 
         let problem = read_secret("KEY_RING", Some(&given), Some(Path::new("ring"))).unwrap_err();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_file_that_is_not_there_is_named() {
+    fn a_secret_file_that_is_missing_is_named() {
         let problem = read_secret("KEY_RING", None, Some(Path::new("no/such/file"))).unwrap_err();
 
         assert!(problem.to_string().contains("no/such/file"), "{problem}");

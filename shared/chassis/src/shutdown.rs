@@ -1,4 +1,4 @@
-//! Stopping in two steps: take nothing new, then wait a bounded time for what was taken.
+//! Stopping in two steps: first nothing new is taken, then the tasks under way get a bounded time to finish.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
-/// How a process learns that it has to stop, and knows who is still running.
+/// The stop signal of a process, and the tracker of its tasks.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     stop: CancellationToken,
@@ -17,23 +17,24 @@ pub struct Shutdown {
     failure: Arc<OnceLock<String>>,
 }
 
-/// How the stop ended.
+/// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
     /// Every task finished.
     Cleanly,
-    /// The grace ran out; what was cut short was never acknowledged, so it is late, never lost.
+    /// The grace ran out. What was cut short was never acknowledged, so it is late but not lost.
     CutShort {
-        /// Tasks still running.
+        /// How many tasks were still running.
         unfinished: usize,
     },
 }
 
 impl Shutdown {
-    /// Stops on SIGTERM (orchestrators) and SIGINT (a person's Ctrl-C).
+    /// Stops on SIGTERM (from an orchestrator) and SIGINT (a person's Ctrl-C).
     pub fn on_signals() -> std::io::Result<Self> {
         let shutdown = Self::default();
-        let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut term = signal(SignalKind::terminate())?;
+        let mut int = signal(SignalKind::interrupt())?;
         let stop = shutdown.clone();
         shutdown.spawn(async move {
             tokio::select! {
@@ -46,15 +47,15 @@ impl Shutdown {
         Ok(shutdown)
     }
 
-    /// Asks everyone to stop.
+    /// Asks every task to stop.
     pub fn request(&self) {
         self.stop.cancel();
     }
 
-    /// Asks everyone to stop because something broke; the process will exit with a failure.
+    /// Asks every task to stop because something broke. The process will exit with a failure.
     pub fn fail(&self, reason: impl Into<String>) {
         let reason = reason.into();
-        error!(reason, "Stopping because of a failure: {reason}");
+        error!(error = reason, "Stopping because of a failure: {reason}");
         self.failure.set(reason).ok();
         self.stop.cancel();
     }
@@ -64,22 +65,22 @@ impl Shutdown {
         self.failure.get().map(String::as_str)
     }
 
-    /// Returns once a stop was asked for.
+    /// Waits until a stop is requested.
     pub async fn requested(&self) {
         self.stop.cancelled().await;
     }
 
-    /// Whether a stop was asked for.
+    /// Whether a stop is requested.
     pub fn is_requested(&self) -> bool {
         self.stop.is_cancelled()
     }
 
-    /// Waits; a stop ends the wait early and gives `false`.
+    /// Waits for `time`. A stop ends the wait early, and then the result is `false`.
     pub async fn pause(&self, time: Duration) -> bool {
         tokio::time::timeout(time, self.stop.cancelled()).await.is_err()
     }
 
-    /// Starts a task that the drain waits for.
+    /// Spawns a task that the drain waits for.
     pub fn spawn<F>(&self, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
@@ -87,7 +88,7 @@ impl Shutdown {
         self.tasks.spawn(task);
     }
 
-    /// Waits until a stop is asked for, then at most `grace` for every task.
+    /// Waits until a stop is requested, then at most `grace` until every task has finished.
     pub async fn drain(&self, grace: Duration) -> Drained {
         self.requested().await;
         self.tasks.close();

@@ -1,4 +1,4 @@
-//! The secret that signs what DSK gets: Standard Webhooks, version 1 (HMAC-SHA256 over id, timestamp and body).
+//! The secret that signs requests to DSK by Standard Webhooks, version 1 (HMAC-SHA256 over id, timestamp and body).
 //!
 //! Source: the Standard Webhooks specification, "Signature scheme".
 
@@ -14,19 +14,19 @@ use crate::{Secret, random};
 
 /// What a signing secret begins with.
 const PREFIX: &str = "whsec_";
-/// The version that each signature in the header begins with.
+/// What a signature of version 1 in the header begins with.
 const VERSION: &str = "v1,";
 
-/// A signing secret's key, decoded. One that does not decode, or is empty, cannot be made.
+/// The decoded key of a signing secret. A secret that does not decode, or is empty, cannot become one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(Zeroizing<Vec<u8>>);
 
-/// What was given is not a Standard Webhooks secret. The text says what would be right and repeats nothing.
+/// A text is not a Standard Webhooks secret. The error says what would be right, and does not repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write whsec_ followed by base64 (such as: echo whsec_$(head -c 24 /dev/urandom | base64))")]
 pub struct NotASigningSecret;
 
-/// What is signed: one request to DSK.
+/// The parts of a request to DSK that are signed.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedContent<'a> {
     /// The value of `webhook-id`.
@@ -38,28 +38,28 @@ pub struct SignedContent<'a> {
 }
 
 impl SigningSecret {
-    /// Decodes `whsec_` and base64.
+    /// Decodes a secret, which is `whsec_` and base64.
     pub fn parse(secret: &Secret) -> Result<Self, NotASigningSecret> {
         let encoded = secret.expose().strip_prefix(PREFIX).ok_or(NotASigningSecret)?;
         let key = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| NotASigningSecret)?);
         if key.is_empty() { Err(NotASigningSecret) } else { Ok(Self(key)) }
     }
 
-    /// A new secret as text, with a key of 24 random bytes (the specification asks for 24 to 64).
+    /// Makes a new secret, as text, with a key of 24 random bytes (the specification asks for 24 to 64).
     pub fn generate() -> Secret {
         Secret::new(format!("{PREFIX}{}", STANDARD.encode(random::<24>())))
     }
 
-    /// The value of `webhook-signature`.
+    /// The value of the header `webhook-signature`.
     pub fn sign(&self, content: SignedContent<'_>) -> String {
         format!("{VERSION}{}", STANDARD.encode(self.mac(content).finalize().into_bytes()))
     }
 
-    /// Whether one of the signatures in a `webhook-signature` header is ours. Compared in constant time.
+    /// Whether one of the signatures in a `webhook-signature` header is by this secret. They are compared in constant time.
     pub fn verify(&self, content: SignedContent<'_>, header: &str) -> bool {
-        let signatures =
-            header.split(' ').filter_map(|signature| STANDARD.decode(signature.strip_prefix(VERSION)?).ok());
-        signatures.into_iter().any(|signature| self.mac(content).verify_slice(&signature).is_ok())
+        let decode = |signature: &str| STANDARD.decode(signature.strip_prefix(VERSION)?).ok();
+        let mut signatures = header.split(' ').filter_map(decode);
+        signatures.any(|signature| self.mac(content).verify_slice(&signature).is_ok())
     }
 
     fn mac(&self, content: SignedContent<'_>) -> Hmac<Sha256> {
@@ -91,12 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_is_the_one_that_the_specification_shows() {
+    fn a_signature_is_the_one_that_the_specification_shows() {
         assert_eq!(secret().sign(CONTENT), SIGNATURE);
     }
 
     #[test]
-    fn a_signature_is_found_among_others_and_fits_one_content_only() {
+    fn a_signature_is_found_among_others_and_is_valid_for_one_content_only() {
         let other = SigningSecret::parse(&SigningSecret::generate()).unwrap();
 
         assert!(secret().verify(CONTENT, &format!("{} v2,abc {SIGNATURE}", other.sign(CONTENT))));

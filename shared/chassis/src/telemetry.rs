@@ -1,26 +1,31 @@
-//! Logs: one line an outcome, text or JSON, and never a word from a dependency below `error`.
+//! Logs to standard error, as text or JSON. Dependencies log nothing below `error`.
 
+use std::fmt;
 use std::io::IsTerminal;
 
 use clap::{Args, ValueEnum};
+use tracing::field::{Field, Visit};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::{RecordFields, VisitOutput as _};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::Problem;
 
-/// Our crates: only these obey the filter. Dependencies are capped at `error`, because some of them log what they
-/// carry (lapin logs returned messages whole).
-const OURS: [&str; 8] = ["channels", "chassis", "connect", "dispatcher", "event", "ingest", "ops", "queue"];
+/// Our crates. The filter applies to these only. Dependencies are capped at `error`, because some of them log what they
+/// carry (lapin logs a returned message with its body).
+const OURS: [&str; 9] = ["channels", "chassis", "connect", "dispatcher", "event", "ingest", "ops", "queue", "sqlite"];
 
-/// What is logged, and how.
+/// What is logged, and in which form.
 #[derive(Args, Clone, Debug)]
 pub struct TelemetrySettings {
     /// What to log: a level (error, warn, info, debug, trace), or levels by crate such as `info,queue=debug`.
     #[arg(long, env, default_value = "info")]
     pub log: String,
-    /// Form of the lines: `text` for eyes, `json` for collectors.
+    /// Form of log lines: `text` for people, `json` for log collectors.
     #[arg(long, env, default_value = "text")]
     pub log_format: LogFormat,
 }
@@ -28,9 +33,9 @@ pub struct TelemetrySettings {
 /// Form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// One readable line an outcome.
+    /// A line of text, in which no error stands twice.
     Text,
-    /// One JSON object a line.
+    /// A JSON object on a line.
     Json,
 }
 
@@ -39,14 +44,14 @@ pub fn start_telemetry(settings: &TelemetrySettings) -> Result<(), Problem> {
     let filter = filter(&settings.log)?;
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer = match settings.log_format {
-        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Text => layer.fmt_fields(TextFields).with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => layer.json().flatten_event(true).with_ansi(false).boxed(),
     };
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().ok();
     Ok(())
 }
 
-/// Directives for our crates only, whatever the setting asks for.
+/// The setting as directives for our crates only.
 fn filter(setting: &str) -> Result<EnvFilter, Problem> {
     let problem = |part: &str| {
         Problem::new(
@@ -70,20 +75,105 @@ fn filter(setting: &str) -> Result<EnvFilter, Problem> {
     EnvFilter::try_new(directives.join(",")).map_err(|_| problem(setting))
 }
 
+/// Writes the fields of a text line, but leaves out a field `error` whose text the message contains already. In JSON both
+/// stay, because programs read the field.
+#[derive(Clone, Copy, Debug)]
+struct TextFields;
+
+struct TextVisitor<'w> {
+    line: DefaultVisitor<'w>,
+    /// The message, which tracing records before every other field.
+    message: String,
+}
+
+impl<'w> FormatFields<'w> for TextFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut visitor = TextVisitor { line: DefaultVisitor::new(writer, true), message: String::new() };
+        fields.record(&mut visitor);
+        visitor.line.finish()
+    }
+}
+
+impl Visit for TextVisitor<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        match field.name() {
+            "message" => {
+                self.message = format!("{value:?}");
+                self.line.record_debug(field, &format_args!("{}", self.message));
+            }
+            "error" if self.message.contains(&format!("{value:?}")) => {}
+            _ => self.line.record_debug(field, value),
+        }
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" | "error" => self.record_debug(field, &format_args!("{value}")),
+            _ => self.line.record_str(field, value),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::warn;
+
     use super::*;
 
     #[test]
-    fn the_filter_reaches_only_our_own_crates() {
+    fn the_filter_applies_to_our_own_crates_only() {
         let filter = filter("trace").unwrap().to_string();
 
         assert!(filter.contains("queue=trace") && filter.contains("error") && !filter.contains("lapin"), "{filter}");
     }
 
     #[test]
-    fn a_dependency_cannot_be_made_talkative() {
+    fn a_dependency_cannot_be_made_to_log_more() {
         assert!(filter("info,lapin=debug").is_err());
+    }
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What `log` logs as text, without the time.
+    fn logged_as_text(log: impl FnOnce()) -> String {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let layer = tracing_subscriber::fmt::layer().fmt_fields(TextFields).with_ansi(false).without_time();
+        let subscriber = tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, log);
+        String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
+    }
+
+    #[test]
+    fn a_text_line_says_an_error_once() {
+        let error = std::io::Error::other("the disk is full");
+
+        let line = logged_as_text(|| warn!(attempts = 3, %error, kind = "disk", "Could not write: {error}"));
+
+        assert_eq!(
+            line.trim_end(),
+            r#" WARN chassis::telemetry::tests: Could not write: the disk is full attempts=3 kind="disk""#
+        );
+    }
+
+    #[test]
+    fn a_text_line_keeps_an_error_that_its_message_does_not_say() {
+        let line = logged_as_text(|| warn!(error = "the disk is full", "Could not write"));
+
+        assert_eq!(line.trim_end(), " WARN chassis::telemetry::tests: Could not write error=the disk is full");
     }
 
     #[test]

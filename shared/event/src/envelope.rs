@@ -1,4 +1,4 @@
-//! An envelope: an event and what carries it through the queue, and its form on the wire.
+//! An envelope: an event, what carries it through the queue, and its form on the wire.
 
 use std::sync::Arc;
 
@@ -7,70 +7,71 @@ use jiff::Timestamp;
 
 use crate::{Address, Class, Effect, EventId, EventType, Lane};
 
-/// An event on its way: the body DSK will get, and all that the dispatcher needs to know without reading it.
+/// An event on its way to DSK: the body, and all that the dispatcher needs to know without reading the body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Envelope {
-    /// Also the AMQP message id, and DSK's `webhook-id`.
+    /// The event's id. It is also the AMQP message id, and the `webhook-id` that DSK gets.
     pub id: EventId,
     /// What happened.
     pub event_type: EventType,
     /// The channel it belongs to.
     pub address: Address,
-    /// Its conversation.
+    /// The conversation that it belongs to.
     pub lane: Lane,
-    /// Its queue.
+    /// The kind of queue that it travels in.
     pub class: Class,
-    /// What follows for our own records.
+    /// How our own records change once DSK has it.
     pub effect: Option<Effect>,
-    /// When ingest had the notification.
+    /// When ingest received the notification.
     pub received_at: Timestamp,
-    /// When it entered the queue; a replay starts anew. Ages are counted from here.
+    /// When it entered the queue; a replay sets it to its own time. Ages are counted from here.
     pub queued_at: Timestamp,
-    /// Attempts used up.
+    /// How many attempts are used up.
     pub attempts: u32,
-    /// Visits to retry queues after an attempt that failed: chooses the next retry queue.
+    /// How often it was in a retry queue after an attempt that failed. It decides which retry queue is next.
     pub visits: u32,
-    /// How often we published it again. With `queued_at` it tells this copy from every other copy of the event.
+    /// How often we published it again. Together with `queued_at` it distinguishes this copy from every other copy of the
+    /// event.
     pub copies: u32,
-    /// W3C trace context of the notification.
+    /// The W3C trace context of the notification.
     pub traceparent: Option<Arc<str>>,
-    /// Why it is a dead letter, when it is one.
+    /// Why it is a dead letter, if it is one.
     pub letter: Option<Letter>,
     /// JSON, exactly as DSK will receive it.
     pub body: Bytes,
 }
 
 impl Envelope {
-    /// The trace that the notification began, as log lines name it: 32 hex digits, or nothing.
+    /// The id of the trace that began with the notification, as in log lines: 32 hexadecimal digits, or nothing.
     pub fn trace_id(&self) -> &str {
         trace_id(self.traceparent.as_deref())
     }
 }
 
-/// The trace that a W3C `traceparent` names: 32 hex digits, or nothing.
+/// The trace id in a W3C `traceparent`: 32 hexadecimal digits, or nothing.
 pub fn trace_id(traceparent: Option<&str>) -> &str {
     traceparent.and_then(|parent| parent.split('-').nth(1)).unwrap_or_default()
 }
 
-/// What is written on a dead letter.
+/// What a dead letter says about its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {
     /// One of the dispatcher's reasons, such as `rejected` or `expired`.
     pub reason: String,
-    /// What DSK answered, if it did.
+    /// The status that DSK answered with, if it answered.
     pub status: Option<u16>,
     /// The first bytes of that answer.
     pub answer: String,
-    /// When it was parked.
+    /// When it became a dead letter.
     pub parked_at: Timestamp,
 }
 
-/// An envelope in the form both queues carry: a message id, a flat list of headers, a body.
+/// An envelope in the form that both back ends carry: a message id, a flat list of headers, a body.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wire {
     /// The event id.
     pub message_id: EventId,
-    /// In this order, always.
+    /// The headers, always in the same order.
     pub headers: Vec<(&'static str, Field)>,
     /// The envelope's body.
     pub body: Bytes,
@@ -87,10 +88,10 @@ pub enum Field {
     Number(i64),
 }
 
-/// Why a message from the queue is no envelope.
+/// Why a message from the queue is not an envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// A header that every envelope has is not there, or of another kind.
+    /// A header that every envelope has is missing, or has another type.
     #[error("header {0} is missing or has another type")]
     Missing(&'static str),
     /// A header has a value that we never write.
@@ -114,12 +115,12 @@ mod header {
     pub(super) const STATUS: &str = "status";
     pub(super) const ANSWER: &str = "answer";
     pub(super) const PARKED_AT: &str = "parked-at";
-    /// How many there are.
+    /// How many headers there are.
     pub(super) const COUNT: usize = 15;
 }
 
 impl Envelope {
-    /// The wire form. Built from our own fields only: nothing that a broker added can travel on.
+    /// The wire form. It is built from our own fields only, so nothing that a broker added can travel on.
     pub fn encode(&self) -> Wire {
         let text = |text: &str| Field::Text(text.into());
         let mut headers = Vec::with_capacity(header::COUNT);
@@ -130,8 +131,8 @@ impl Envelope {
             (header::CLASS, Field::Word(self.class.as_str())),
             (header::RECEIVED_AT, text(&self.received_at.to_string())),
         ]);
-        // What is as with every new envelope is left out: each header costs the broker and both of us (8 % of the
-        // dispatcher's time went into reading them).
+        // Values that every new envelope has are left out, because each header costs the broker, ingest and the
+        // dispatcher time (8 % of the dispatcher's time went into reading them).
         if self.queued_at != self.received_at {
             headers.push((header::QUEUED_AT, text(&self.queued_at.to_string())));
         }
@@ -151,7 +152,7 @@ impl Envelope {
         Wire { message_id: self.id.clone(), headers, body: self.body.clone() }
     }
 
-    /// Reads an envelope back; `get` finds a header by name. Headers that are not ours are not looked at.
+    /// Reads an envelope from its wire form; `get` finds a header by name. Headers that are not ours are ignored.
     pub fn decode(message_id: &str, body: Bytes, get: impl Fn(&str) -> Option<Field>) -> Result<Self, DecodeError> {
         let read = Reader { get };
         let received_at = read.time(header::RECEIVED_AT)?;
@@ -177,7 +178,7 @@ impl Envelope {
     }
 }
 
-/// Typed access to headers.
+/// Reads headers as the types that they should have.
 struct Reader<G> {
     get: G,
 }

@@ -1,4 +1,4 @@
-//! An event: one thing that happened, with its id and the body that DSK will get.
+//! An event: one thing that happened at Meta, with its id and the body that DSK will get.
 
 use std::sync::Arc;
 
@@ -7,41 +7,41 @@ use jiff::Timestamp;
 
 use crate::{Address, Class, Effect, Envelope, EventId, EventType, Lane};
 
-/// The type of what Meta signed but what is no notification.
+/// The type of a body that Meta signed but that is not a notification.
 pub const UNRECOGNIZED: &str = "meta.unrecognized";
 
 /// One event, split out of a notification.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// The same for the same event however often Meta sends it.
+    /// The same for the same event, however often Meta sends it.
     pub id: EventId,
     /// What happened.
     pub event_type: EventType,
     /// The channel it belongs to.
     pub address: Address,
-    /// Its conversation.
+    /// The conversation that it belongs to.
     pub lane: Lane,
-    /// Its queue.
+    /// The kind of queue that it travels in.
     pub class: Class,
-    /// When it happened by Meta's clock.
+    /// When it happened, by Meta's clock.
     pub timestamp: Timestamp,
-    /// Meta gave a time that is none, so the time of receipt stands in.
+    /// Whether Meta gave something that is not a time, so that `timestamp` is another one.
     pub timestamp_replaced: bool,
-    /// What follows for our own records.
+    /// How our own records change once DSK has it.
     pub effect: Option<Effect>,
     /// JSON, exactly as DSK will receive it.
     pub body: Bytes,
 }
 
 impl Event {
-    /// Whether it is no event of any platform.
+    /// Whether it is a whole body that is not a notification.
     pub fn is_unrecognized(&self) -> bool {
         self.event_type.as_str() == UNRECOGNIZED
     }
 }
 
 impl Envelope {
-    /// An event's first envelope: nothing tried yet.
+    /// An event's first envelope, of which nothing was attempted yet.
     pub fn first(event: Event, received_at: Timestamp, traceparent: Option<Arc<str>>) -> Self {
         Self {
             id: event.id,

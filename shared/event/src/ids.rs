@@ -1,43 +1,47 @@
-//! An event's id: the same for the same event however often, and in whatever batch, Meta sends it.
+//! An event's id: the same for the same event, however often and in whatever batch Meta sends it.
 //!
-//! `evt_` and 26 characters of base32 (130 bits) of a SHA-256 over address, type and the identifying parts of
-//! `kinds`. Each part goes in with its length, so that no two lists of parts look alike. An item without identifying
+//! It is `evt_` and 26 characters of base32 (130 bits) of a SHA-256 over address, type and the identifying parts of
+//! `kinds`. Each part is hashed with its length, so that no two lists of parts look alike. An item without identifying
 //! parts is identified by its field or key, `entry.time`, and its canonical JSON.
 
+use data_encoding::BASE32_NOPAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::json::Value;
 use crate::kinds::{Kind, Part};
 use crate::{Address, EventId, EventType};
 
-/// Characters after the prefix.
+const PREFIX: &[u8] = b"evt_";
+/// Characters behind the prefix.
 const LENGTH: usize = 26;
-const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+/// How much of the hash is encoded: 160 bits are exactly 32 characters, of which an id keeps the first 26.
+const ENCODED_BYTES: usize = 20;
+const ENCODED_LENGTH: usize = 32;
 
-/// What surrounds an item and may be part of its identity.
+/// What stands around an item and may be part of its identity.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Surroundings<'d> {
     pub(crate) time: Option<Value<'d>>,
     pub(crate) field: &'d str,
 }
 
-/// What makes an event this one and no other.
+/// What tells an event from every other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Identity<'d> {
-    /// An item, by the parts of its kind where all are there, else by all of it.
+    /// An item: the parts of its kind if all are there, or else the whole item.
     Item { kind: Option<&'static Kind>, at: &'d str, item: Value<'d>, around: Surroundings<'d> },
-    /// Bytes that are no item at all.
+    /// Bytes that are not an item at all.
     Bytes(&'d [u8]),
 }
 
-/// Makes ids; what is hashed is put together in one buffer that all of a notification's ids share.
+/// Makes the ids of one notification, with one buffer for what is hashed.
 #[derive(Debug)]
 pub(crate) struct Ids {
     hashed: Vec<u8>,
 }
 
 impl Identity<'_> {
-    /// Of the item, in bytes.
+    /// The size of the item, in bytes.
     pub(crate) fn size(&self) -> usize {
         match self {
             Self::Item { item, .. } => item.raw().len(),
@@ -51,17 +55,18 @@ impl Ids {
         Self { hashed: Vec::with_capacity(512) }
     }
 
-    /// The id of what happened (the type) there (the address), or of its copy for another app.
+    /// The id of an event of that type on that channel. `standby` marks the copy for a second app on the same
+    /// conversation, which is an event of its own.
     pub(crate) fn id(
         &mut self,
-        (address, event_type): (&Address, &EventType),
+        address: &Address,
+        event_type: &EventType,
         standby: bool,
         identity: &Identity<'_>,
     ) -> EventId {
         self.hashed.clear();
         self.add(address.as_str());
         self.add(event_type.as_str());
-        // A second app on the same conversation: its copy is an event of its own.
         self.add(if standby { "standby" } else { "" });
         let before = self.hashed.len();
         match *identity {
@@ -79,7 +84,7 @@ impl Ids {
         encode(&Sha256::digest(&self.hashed))
     }
 
-    /// `None` where there are no parts, or one is missing.
+    /// `None` if there are no parts, or one is missing.
     fn add_parts(&mut self, parts: &[Part], item: Value<'_>, around: Surroundings<'_>) -> Option<()> {
         self.add("parts");
         for part in parts {
@@ -88,7 +93,7 @@ impl Ids {
                 Part::Field => self.add(around.field),
                 Part::Is(paths) => self.add(&*item.first(paths)?),
                 Part::Maybe(paths) => self.add(&*item.first(paths).unwrap_or_default()),
-                Part::TimeUnlessAdded if item.says("verb", "add") => self.add(""),
+                Part::TimeUnlessAdded if item.has_text("verb", "add") => self.add(""),
                 Part::Time | Part::TimeUnlessAdded => self.add(&*around.time.and_then(Value::scalar)?),
             }
         }
@@ -114,20 +119,14 @@ impl Ids {
     }
 }
 
-/// Base32 (RFC 4648, small letters) of the first 130 bits, behind the prefix.
+/// Base32 (RFC 4648, in lower case) of the first 130 bits, behind the prefix.
 fn encode(digest: &[u8]) -> EventId {
-    let mut text = [0; 4 + LENGTH];
-    let (prefix, rest) = text.split_at_mut(4);
-    prefix.copy_from_slice(b"evt_");
-    let (mut bits, mut held, mut bytes) = (0_u32, 0_u32, digest.iter());
-    for letter in rest {
-        if held < 5 {
-            (bits, held) = (bits << 8 | u32::from(*bytes.next().unwrap_or(&0)), held + 8);
-        }
-        held -= 5;
-        *letter = BASE32[(bits >> held & 31) as usize];
-    }
-    EventId::new(std::str::from_utf8(&text).expect("prefix and letters are ASCII"))
+    let mut text = [0; PREFIX.len() + ENCODED_LENGTH];
+    text[..PREFIX.len()].copy_from_slice(PREFIX);
+    BASE32_NOPAD.encode_mut(&digest[..ENCODED_BYTES], &mut text[PREFIX.len()..]);
+    let text = &mut text[..PREFIX.len() + LENGTH];
+    text.make_ascii_lowercase();
+    EventId::new(std::str::from_utf8(text).expect("base32 is ASCII"))
 }
 
 #[cfg(test)]
@@ -139,19 +138,19 @@ mod tests {
         let document = Document::parse(item.as_bytes()).unwrap();
         let kind = crate::kinds::find(crate::kinds::WHATSAPP_ITEMS, kind);
         let identity = Identity::Item { kind, at: "messages", item: document.root(), around: Surroundings::default() };
-        Ids::new().id((&Address::new("whatsapp:1"), &EventType::new("whatsapp.message")), false, &identity)
+        Ids::new().id(&Address::new("whatsapp:1"), &EventType::new("whatsapp.message"), false, &identity)
     }
 
     #[test]
     fn an_id_is_a_prefix_and_twenty_six_characters_of_base32() {
-        // SHA-256 of address, type, standby, "parts" and the message's id, each behind its length as eight bytes, by
-        // Python's hashlib and base64.b32encode.
+        // Computed by Python's hashlib and base64.b32encode: SHA-256 of address, type, standby, "parts" and the
+        // message's id, each behind its length as eight bytes.
         assert_eq!(id("messages", r#"{"id":"wamid.1"}"#).as_str(), "evt_dnoshdcsibqdtcgvvxuoqwstuq");
     }
 
     #[test]
     fn a_whole_item_has_the_id_of_its_canonical_form() {
-        // The same, with "whole", the place, no time, and {"a":1,"b":[true]}.
+        // Computed in the same way from "whole", the key, no time, and {"a":1,"b":[true]}.
         let expected = "evt_yk2rweqqb4l4hmu6zytsaa3prr";
         let ids = [r#"{"b":[true],"a":1}"#, "{ \"a\": 1,\n \"b\": [ true ] }"].map(|item| id("messages", item));
 
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_read_the_same_when_joined_are_different_ids() {
+    fn parts_that_read_the_same_when_joined_give_different_ids() {
         let status = |id_: &str, status: &str| id("statuses", &format!(r#"{{"id":"{id_}","status":"{status}"}}"#));
 
         assert_ne!(status("ab", "c"), status("a", "bc"));

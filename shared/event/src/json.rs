@@ -1,12 +1,12 @@
-//! Reading JSON without copying it: every value knows the exact bytes it was written with, so that a payload can be cut
-//! out of Meta's bytes instead of being written anew: unknown keys, escapes and numbers beyond 2^53 survive.
+//! Reads JSON without copying it. Every value knows the bytes that it was written with, so a payload is cut out of
+//! Meta's bytes instead of being written again: unknown keys, escapes and numbers beyond 2^53 survive.
 
 use std::borrow::Cow;
 
 use crate::kinds::Path;
 use crate::scan::{Form, Node, scan};
 
-/// A JSON text and where its values stand.
+/// A JSON text, and where each of its values stands.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
     text: &'a str,
@@ -20,7 +20,14 @@ pub(crate) struct Value<'d> {
     index: usize,
 }
 
-/// What is inside an object or an array, one after the other.
+/// A member of an object, with its key as written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member<'d> {
+    pub(crate) key: Value<'d>,
+    pub(crate) value: Value<'d>,
+}
+
+/// The values in an object or an array, in order.
 #[derive(Clone)]
 struct Children<'d> {
     document: &'d Document<'d>,
@@ -29,7 +36,7 @@ struct Children<'d> {
 }
 
 impl<'a> Document<'a> {
-    /// `None` for what is not UTF-8, not JSON, or nested too deep.
+    /// `None` for a body that is not UTF-8, not JSON, or nested too deep.
     pub(crate) fn parse(body: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
         Some(Self { text, nodes: scan(text)? })
@@ -44,14 +51,14 @@ impl<'a> Document<'a> {
         &self.text[node.start as usize..node.end as usize]
     }
 
-    /// Whether a key is that name.
+    /// Whether a key is `name`.
     #[inline]
     fn is_named(&self, key: &Node, name: &str) -> bool {
         if key.form != Form::Text {
             return self.is_named_with_escapes(key, name);
         }
         let written = &self.text.as_bytes()[key.start as usize + 1..key.end as usize - 1];
-        // The first byte tells most names of one length apart, without a call.
+        // The first byte distinguishes most names of one length without a call.
         written.len() == name.len() && written.first() == name.as_bytes().first() && written == name.as_bytes()
     }
 
@@ -68,6 +75,13 @@ impl<'d> Iterator for Children<'d> {
         let child = (self.next < self.end).then_some(Value { document: self.document, index: self.next })?;
         self.next = child.node().after as usize;
         Some(child)
+    }
+}
+
+impl<'d> Member<'d> {
+    /// The key's text; if it has escapes, as written.
+    pub(crate) fn name(self) -> &'d str {
+        self.key.plain()
     }
 }
 
@@ -103,35 +117,37 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// What stands in it, if it is of that form.
+    /// The values in it, or nothing if it has another form.
     fn children(self, form: Form) -> Children<'d> {
         let node = self.node();
         let end = if node.form == form { node.after as usize } else { 0 };
         Children { document: self.document, next: self.index + 1, end }
     }
 
-    /// What an array holds; nothing for anything else.
+    /// The items of an array; nothing for any other value.
     pub(crate) fn items(self) -> impl Iterator<Item = Value<'d>> + Clone {
         self.children(Form::Array)
     }
 
-    /// What an object holds, duplicates too, with keys as written; nothing for anything else.
-    pub(crate) fn members(self) -> impl Iterator<Item = (Value<'d>, Value<'d>)> {
+    /// The members of an object, including those whose key comes twice; nothing for any other value.
+    pub(crate) fn members(self) -> impl Iterator<Item = Member<'d>> {
         let mut children = self.children(Form::Object);
-        std::iter::from_fn(move || Some((children.next()?, children.next()?)))
+        std::iter::from_fn(move || Some(Member { key: children.next()?, value: children.next()? }))
     }
 
-    /// Every member of that name.
+    /// The value of every member of that name.
     pub(crate) fn every(self, name: &str) -> impl Iterator<Item = Value<'d>> {
-        self.members().filter(move |(key, _)| self.document.is_named(&key.node(), name)).map(|(_, value)| value)
+        let members = self.members().filter(move |member| self.document.is_named(&member.key.node(), name));
+        members.map(|member| member.value)
     }
 
-    /// The member of that name; of several, the last, as most parsers have it.
+    /// The member of that name. If there are several, the last one, as in most parsers.
     pub(crate) fn get(self, name: &str) -> Option<Value<'d>> {
         let nodes = self.document.nodes.as_slice();
         let node = nodes[self.index];
         let end = if node.form == Form::Object { node.after as usize } else { 0 };
-        let (mut key, mut found) = (self.index + 1, None);
+        let mut key = self.index + 1;
+        let mut found = None;
         while key < end {
             if self.document.is_named(&nodes[key], name) {
                 found = Some(Value { index: key + 1, ..self });
@@ -146,7 +162,7 @@ impl<'d> Value<'d> {
         path.iter().try_fold(self, |value, name| value.get(name))
     }
 
-    /// A string's text. `None` for anything else, and for text that is no Unicode (half a surrogate pair).
+    /// A string's text. `None` for any other value, and for text that is not Unicode (half a surrogate pair).
     pub(crate) fn text(self) -> Option<Cow<'d, str>> {
         let raw = self.raw();
         match self.node().form {
@@ -156,13 +172,14 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// A key or a field as text; where it has escapes, as written.
+    /// The text of a key or a field; if it has escapes, as written.
     pub(crate) fn plain(self) -> &'d str {
         let raw = self.raw();
         if self.node().form == Form::Text { &raw[1..raw.len() - 1] } else { raw }
     }
 
-    /// An identifier: text, or a number as written. Meta sends the same id as either. `None` where there is nothing.
+    /// An identifier: text, or a number as written, because Meta sends the same id as either. `None` if it is empty or
+    /// neither.
     pub(crate) fn scalar(self) -> Option<Cow<'d, str>> {
         let scalar = match self.node().form {
             Form::Text | Form::Escaped => self.text().unwrap_or(Cow::Borrowed(self.raw())),
@@ -182,13 +199,13 @@ impl<'d> Value<'d> {
         paths.iter().find_map(|path| self.scalar_at(path))
     }
 
-    /// Whether that member is this word.
-    pub(crate) fn says(self, name: &str, word: &str) -> bool {
-        self.get(name).and_then(Value::text).as_deref() == Some(word)
+    /// Whether the member `name` is this text.
+    pub(crate) fn has_text(self, name: &str, text: &str) -> bool {
+        self.get(name).and_then(Value::text).as_deref() == Some(text)
     }
 
-    /// Appends its canonical form: no white space, keys sorted, everything else as written. Equal for two copies of one
-    /// thing.
+    /// Appends its canonical form: no white space, keys sorted, everything else as written. Two copies of one thing have
+    /// the same.
     pub(crate) fn write_canonical(self, out: &mut Vec<u8>) {
         match self.node().form {
             Form::Array => {
@@ -203,15 +220,15 @@ impl<'d> Value<'d> {
             }
             Form::Object => {
                 let mut members: Vec<_> = self.members().collect();
-                members.sort_by_key(|(key, _)| key.raw());
+                members.sort_by_key(|member| member.key.raw());
                 out.push(b'{');
-                for (position, (key, value)) in members.into_iter().enumerate() {
+                for (position, member) in members.into_iter().enumerate() {
                     if position > 0 {
                         out.push(b',');
                     }
-                    out.extend_from_slice(key.raw().as_bytes());
+                    out.extend_from_slice(member.key.raw().as_bytes());
                     out.push(b':');
-                    value.write_canonical(out);
+                    member.value.write_canonical(out);
                 }
                 out.push(b'}');
             }
@@ -225,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_read_with_the_bytes_it_was_written_with() {
+    fn a_value_keeps_the_bytes_that_it_was_written_with() {
         let text = r#" { "a" : [ 1.0e+2 , {"\u0062":"\u00e4\/"} , [] ] , "n":12345678901234567890123 } "#;
         let document = Document::parse(text.as_bytes()).unwrap();
         let root = document.root();
@@ -238,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_canonical_form_knows_neither_white_space_nor_key_order() {
+    fn the_canonical_form_depends_on_neither_white_space_nor_key_order() {
         let canonical = |text: &str| {
             let mut out = Vec::new();
             Document::parse(text.as_bytes()).unwrap().root().write_canonical(&mut out);

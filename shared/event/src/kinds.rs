@@ -1,44 +1,45 @@
 //! Every kind of event: where it stands in a notification, its type and class, and what identifies it.
 //!
-//! `docs/events.md` is printed from these tables. Source of the parts: Meta's reference pages, object by object.
+//! `docs/events.md` is printed from these tables. Source of the identifying parts: Meta's reference pages, one for each
+//! object.
 
 use crate::Class::{self, Messages, Updates};
 
-/// A path into an item: the names of members, from the outside in.
+/// A path into an item: the names of members, outermost first.
 pub type Path = &'static [&'static str];
 
 /// A kind of event.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// Where it stands: a key or a field, and after `#` what marks it.
+    /// Where it stands: a key or a field, and behind `#` what distinguishes it from others there.
     pub at: &'static str,
-    /// Its type without the platform; `@` is the change's field.
+    /// Its type without the platform; `@` stands for the change's field.
     pub name: &'static str,
-    /// Its class.
+    /// The queue that it travels in.
     pub class: Class,
-    /// What identifies it, beside address and type; nothing where Meta gives no identity: then the whole item does.
+    /// What identifies it, beside address and type. Empty if Meta gives no identity: then the whole item identifies it.
     pub parts: &'static [Part],
-    /// Where the contact's id stands in the item, the likeliest first: user id, then phone.
+    /// Where the contact's id may stand in the item, in this order: user id, then phone.
     pub contact: &'static [Path],
-    /// What it is, for those who read `docs/events.md`.
+    /// What it is, for the reader of `docs/events.md`.
     pub note: &'static str,
 }
 
 /// A part of an identity.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
-    /// This word: it keeps kinds that share an id apart.
+    /// This word. It distinguishes kinds that share an id.
     Word(&'static str),
-    /// The scalar at the first of these paths that is there. Without it the whole item identifies itself.
+    /// The scalar at the first of these paths that is there. Without one, the whole item identifies itself.
     Is(&'static [Path]),
-    /// The same, but it may be absent.
+    /// The scalar at the first of these paths that is there, or nothing.
     Maybe(&'static [Path]),
     /// The change's field.
     Field,
     /// `entry.time`, without which the whole item identifies itself.
     Time,
-    /// `entry.time`, unless `verb` is `add`: a thing is added once, but changed any number of times, and Meta gives
-    /// those the time of the thing.
+    /// `entry.time`, unless `verb` is `add`. A thing is added once but may change many times, and Meta gives each change
+    /// the `created_time` of the thing.
     TimeUnlessAdded,
 }
 
@@ -47,7 +48,7 @@ macro_rules! paths {
     ($($($name:ident).+)|+) => { &[$(&[$(stringify!($name)),+]),+] };
 }
 
-/// `is!(a.b | c)`: a part that has to be there.
+/// `is!(a.b | c)`: a part that must be there.
 macro_rules! is {
     ($($path:tt)+) => { Part::Is(paths!($($path)+)) };
 }
@@ -61,13 +62,13 @@ const fn kind(at: &'static str, name: &'static str, class: Class, parts: &'stati
     Kind { at, name, class, parts, contact: &[], note: "" }
 }
 
-/// News about an account or a number. Meta gives it no id.
+/// News about an account or a number, to which Meta gives no id.
 const fn news(at: &'static str, note: &'static str) -> Kind {
     kind(at, "@", Updates, &[]).note(note)
 }
 
 impl Kind {
-    const fn with(self, contact: &'static [Path]) -> Self {
+    const fn with_contact(self, contact: &'static [Path]) -> Self {
         Self { contact, ..self }
     }
 
@@ -76,12 +77,12 @@ impl Kind {
     }
 }
 
-/// The kind that stands there.
+/// The kind that stands at `at`.
 pub(crate) fn find(kinds: &'static [Kind], at: &str) -> Option<&'static Kind> {
     kinds.iter().find(|kind| kind.at == at)
 }
 
-/// WhatsApp fields whose `value` holds lists of items. The `value` of any other is one event.
+/// WhatsApp fields whose `value` holds lists of items. The `value` of any other field is one event.
 pub const WHATSAPP_LISTS: &[&str] = &[
     "messages",
     "message_echoes",
@@ -106,46 +107,46 @@ const PERSON: &[Path] = paths!(user_id | wa_id);
 /// Items in a WhatsApp `value`, by the key of their list.
 pub const WHATSAPP_ITEMS: &[Kind] = &[
     kind("messages", "message", Messages, &[is!(id)])
-        .with(FROM)
+        .with_contact(FROM)
         .note("A message of any type. Reaction, edit, revoke and system messages have an id of their own."),
-    // Not the timestamp: the same status may come again with another one.
+    // The timestamp is no part, because the same status may come again with another one.
     kind("statuses", "status", Updates, STATUS)
-        .with(RECIPIENT)
-        .note("What became of a message that the business sent."),
+        .with_contact(RECIPIENT)
+        .note("The state of a message that the business sent."),
     kind("message_echoes", "echo", Messages, &[Part::Word("echo"), is!(id)])
-        .with(TO)
+        .with_contact(TO)
         .note("A message that the business sent from its phone."),
     kind("calls", "call", Messages, &[is!(id), Part::Word("event"), is!(event)])
-        .with(FROM)
+        .with_contact(FROM)
         .note("A call, step by step."),
     kind("calls#outgoing", "call", Messages, &[is!(id), Part::Word("event"), is!(event)])
-        .with(TO)
+        .with_contact(TO)
         .note("A call by the business, step by step."),
     kind("calls#statuses", "call", Messages, &[is!(id), Part::Word("status"), is!(status)])
-        .with(RECIPIENT)
+        .with_contact(RECIPIENT)
         .note("Whether a call by the business rings, is accepted or rejected."),
-    // The same id comes twice by design: first a placeholder, then the media.
+    // The same id comes twice by design: first for a placeholder, then for the media.
     kind("history", "history", Updates, &[Part::Word("history"), is!(id), Part::Word("whole")])
-        .with(FROM)
+        .with_contact(FROM)
         .note("A message from before the number was connected."),
     kind("history#placeholder", "history", Updates, &[Part::Word("history"), is!(id), Part::Word("placeholder")])
-        .with(FROM)
-        .note("A message from before, whose media follows under the same message id."),
+        .with_contact(FROM)
+        .note("A message from before the number was connected, whose media follows under the same message id."),
     kind("state_sync", "@", Updates, STATE)
-        .with(paths!(contact.user_id | contact.phone_number))
+        .with_contact(paths!(contact.user_id | contact.phone_number))
         .note("A contact added to or removed from the phone's address book."),
     kind("user_preferences", "@", Updates, &[is!(user_id | wa_id), is!(category), is!(value), is!(timestamp)])
-        .with(PERSON)
+        .with_contact(PERSON)
         .note("A person stops or resumes marketing messages."),
     kind("user_id_update", "@", Updates, &[is!(user_id.previous), is!(user_id.current)])
-        .with(paths!(user_id.current | wa_id))
+        .with_contact(paths!(user_id.current | wa_id))
         .note("A person has a new user id."),
     kind("automatic_events", "@", Updates, &[is!(id), is!(event_name), is!(timestamp)])
-        .note("A lead or a purchase that Meta saw in a conversation."),
-    kind("groups", "@", Updates, &[]).with(PERSON).note("Something happened to a group or its participants."),
+        .note("A lead or a purchase that Meta detected in a conversation."),
+    kind("groups", "@", Updates, &[]).with_contact(PERSON).note("Something happened to a group or its participants."),
     kind("user_actions", "user_actions", Updates, &[]).note("A click on a marketing message. Meta gives it no id."),
     kind("errors", "error", Updates, &[])
-        .note("Trouble at Meta. It has neither id nor time: the same error again is the same event for 8 days."),
+        .note("A problem at Meta. It has neither id nor time, so the same error within 8 days is the same event."),
 ];
 
 const STATUS: &[Part] = &[
@@ -159,10 +160,10 @@ const STATE: &[Part] = &[is!(contact.phone_number | contact.user_id), is!(action
 
 /// WhatsApp fields whose `value` is one event.
 pub const WHATSAPP_FIELDS: &[Kind] = &[
-    kind("message_template_status_update", "@", Updates, TEMPLATE).note("A template is approved, rejected, paused …"),
+    kind("message_template_status_update", "@", Updates, TEMPLATE).note("A template was approved, rejected, paused …"),
     news("message_template_quality_update", "A template's quality changed."),
     news("message_template_components_update", "A template's text changed."),
-    news("template_category_update", "A template's category changed or will."),
+    news("template_category_update", "A template's category changed or will change."),
     news("account_alerts", "A limit or a profile needs attention."),
     news("account_review_update", "The account was reviewed."),
     news("account_settings_update", "A setting of the account changed."),
@@ -175,7 +176,7 @@ pub const WHATSAPP_FIELDS: &[Kind] = &[
     news("payment_configuration_update", "A payment configuration changed."),
     news("phone_number_name_update", "A display name was reviewed."),
     news("phone_number_quality_update", "A number's quality or throughput changed."),
-    news("security", "A number's PIN was changed or asked for."),
+    news("security", "A number's PIN was changed or requested."),
 ];
 
 const TEMPLATE: &[Part] = &[is!(message_template_id), Part::Field, is!(event), Part::Time];
@@ -184,29 +185,30 @@ const TEMPLATE: &[Part] = &[is!(message_template_id), Part::Field, is!(event), P
 pub const MESSAGING: &[Kind] = &[
     kind("message", "message", Messages, &[is!(message.mid)]).note("A message from a person."),
     kind("message#echo", "echo", Messages, &[Part::Word("echo"), is!(message.mid)])
-        .note("A message by the business, `is_echo`."),
+        .note("A message that the business sent, `is_echo`."),
     kind("message#deleted", "deletion", Messages, &[is!(message.mid), Part::Word("deleted")])
-        .note("A message was taken back, `is_deleted`. It has the id of that message."),
+        .note("A message was deleted, `is_deleted`. It has the id of that message."),
     kind("message_edit", "edit", Messages, &[is!(message_edit.mid), is!(message_edit.num_edit)])
         .note("A message was changed."),
-    kind("reaction", "reaction", Messages, REACTION).note("A person may react, take it back and react again."),
-    kind("read", "read", Updates, &[is!(sender.id), is!(read.watermark)]).note("All up to a time was read."),
+    kind("reaction", "reaction", Messages, REACTION).note("A person reacted to a message, or removed the reaction."),
+    kind("read", "read", Updates, &[is!(sender.id), is!(read.watermark)]).note("Everything up to a time was read."),
     kind("read#mid", "read", Updates, &[is!(read.mid), maybe!(timestamp)]).note("One message was read."),
-    kind("delivery", "delivery", Updates, &[is!(sender.id), is!(delivery.watermark)]).note("All up to a time arrived."),
+    kind("delivery", "delivery", Updates, &[is!(sender.id), is!(delivery.watermark)])
+        .note("Everything up to a time was delivered."),
     kind("postback", "postback", Messages, &[is!(sender.id), is!(timestamp), is!(postback.payload)])
         .note("A button was pressed."),
     kind("postback#mid", "postback", Messages, &[is!(postback.mid)]).note("A button was pressed; it has an id."),
     kind("referral", "referral", Messages, &[is!(sender.id), is!(timestamp), maybe!(referral.ref)])
-        .note("A person came by a link or an advertisement."),
+        .note("A person came from a link or an advertisement."),
     kind("optin", "optin", Messages, &[is!(sender.id | optin.user_ref), is!(timestamp), maybe!(optin.ref)])
-        .note("A person agreed to be written to."),
+        .note("A person agreed to receive messages."),
     kind("pass_thread_control", "handover", Messages, &[Part::Word("pass"), is!(sender.id), is!(timestamp)])
         .note("A conversation was handed to another app."),
     kind("take_thread_control", "handover", Messages, &[Part::Word("take"), is!(sender.id), is!(timestamp)])
         .note("A conversation was taken by another app."),
     kind("request_thread_control", "handover", Messages, &[Part::Word("request"), is!(sender.id), is!(timestamp)])
         .note("Another app asks for a conversation."),
-    kind("app_roles", "handover", Messages, &[]).note("The page's apps have other roles."),
+    kind("app_roles", "handover", Messages, &[]).note("The roles of the page's apps changed."),
     kind(
         "account_linking",
         "account_linking",
@@ -216,7 +218,8 @@ pub const MESSAGING: &[Kind] = &[
     .note("A person linked or unlinked an account."),
     kind("policy_enforcement", "policy_enforcement", Updates, &[is!(timestamp), maybe!(policy_enforcement.action)])
         .note("Meta blocked or unblocked the page."),
-    kind("policy-enforcement", "policy_enforcement", Updates, &[]).note("The same, as some versions spell it."),
+    kind("policy-enforcement", "policy_enforcement", Updates, &[])
+        .note("Meta blocked or unblocked the page; some versions spell it in this way."),
 ];
 
 const REACTION: &[Part] = &[
@@ -229,22 +232,22 @@ const REACTION: &[Part] = &[
 
 /// Instagram and Messenger changes, by their field.
 pub const CHANGES: &[Kind] = &[
-    kind("comments", "comment", Messages, &[is!(id | comment_id)]).with(AUTHOR).note("A comment on a post."),
+    kind("comments", "comment", Messages, &[is!(id | comment_id)]).with_contact(AUTHOR).note("A comment on a post."),
     kind("live_comments", "live_comment", Messages, &[is!(id | comment_id)])
-        .with(AUTHOR)
+        .with_contact(AUTHOR)
         .note("A comment on a live video."),
     kind("mentions#comment", "mention", Messages, &[is!(comment_id)])
-        .with(AUTHOR)
+        .with_contact(AUTHOR)
         .note("The account was named in a comment."),
     kind("mentions", "mention", Messages, &[is!(media_id), Part::Time])
-        .with(AUTHOR)
+        .with_contact(AUTHOR)
         .note("The account was named in a caption."),
-    kind("story_insights", "story_insights", Updates, &[is!(media_id)]).note("Figures of a story that ended."),
+    kind("story_insights", "story_insights", Updates, &[is!(media_id)]).note("The figures of a story that ended."),
     kind("feed#comment", "comment", Messages, FEED)
-        .with(AUTHOR)
+        .with_contact(AUTHOR)
         .note("A comment on a page's post: added, edited, hidden …"),
-    kind("feed", "feed", Updates, FEED).with(AUTHOR).note("A post, photo, video, share or reaction on a page."),
-    kind("mention", "mention", Messages, FEED).with(AUTHOR).note("The page was named in a post or a comment."),
+    kind("feed", "feed", Updates, FEED).with_contact(AUTHOR).note("A post, photo, video, share or reaction on a page."),
+    kind("mention", "mention", Messages, FEED).with_contact(AUTHOR).note("The page was named in a post or a comment."),
     kind("leadgen", "leadgen", Updates, &[is!(leadgen_id)]).note("A form of an advertisement was filled in."),
     kind("ratings", "@", Updates, &[]).note("A recommendation, or a comment on one."),
 ];

@@ -1,6 +1,7 @@
-//! Meta's notifications as events, and events as the bytes that travel in the queue: pure, no IO, no clock.
+//! Turns Meta's notifications into events, and events into the bytes that travel in the queue. Pure: no IO, no clock.
 
 mod draft;
+mod entry;
 mod envelope;
 mod event;
 mod ids;
@@ -20,4 +21,4 @@ pub use envelope::{DecodeError, Envelope, Field, Letter, Wire, trace_id};
 pub use event::{Event, UNRECOGNIZED};
 pub use names::{Address, Class, Effect, EventId, EventType, Family, Lane};
 pub use split::split;
-pub use unrecognized::Unrecognized;
+pub use unrecognized::UnrecognizedReason;

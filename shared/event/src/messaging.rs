@@ -1,30 +1,30 @@
-//! Instagram and Messenger: the items of `messaging` and `standby`, and `changes`. Both platforms send the same shapes.
+//! Instagram and Messenger, which send the same shapes: the items of `messaging` and `standby`, and `changes`.
 
 use std::borrow::Cow;
 
 use crate::Class;
-use crate::draft::{Channel, Contact, Draft, Events, is_name, type_name};
+use crate::draft::{Draft, Events};
+use crate::entry::{Channel, Contact, Entry, is_name, type_name};
 use crate::ids::{Identity, Surroundings};
-use crate::json::Value;
+use crate::json::{Member, Value};
 use crate::kinds::{CHANGES, Kind, MESSAGING, find};
-use crate::split::Entry;
-use crate::time::When;
+use crate::time::EventTime;
 
-/// What every `messaging` item has beside what happened.
+/// Members of a `messaging` item that do not say what happened.
 const COMMON: [&str; 6] = ["sender", "recipient", "timestamp", "prior_message", "is_instagram", "hop_context"];
 
-/// One of `entry.messaging`, or of `entry.standby` when another app has the conversation.
-pub(crate) fn item(entry: &Entry<'_>, item: Value<'_>, standby: bool, out: &mut Events) {
-    happened(entry, (item, item), standby, out);
+/// Adds one of `entry.messaging`, or of `entry.standby` when another app has the conversation.
+pub(crate) fn push_item(entry: &Entry<'_>, item: Value<'_>, standby: bool, out: &mut Events) {
+    push(entry, item, item, standby, out);
 }
 
-/// One of `entry.changes`.
-pub(crate) fn change(entry: &Entry<'_>, change: Value<'_>, out: &mut Events) {
+/// Adds one of `entry.changes`.
+pub(crate) fn push_change(entry: &Entry<'_>, change: Value<'_>, out: &mut Events) {
     let field = change.get("field").map_or("change", Value::plain);
     let item = change.get("value").unwrap_or(change);
     if is_messaging(field, item) {
-        // The dashboard's test button sends messaging items this way.
-        return happened(entry, (item, change), field == "standby", out);
+        // The test button of Meta's dashboard sends messaging items in this form.
+        return push(entry, item, change, field == "standby", out);
     }
     let kind = change_kind(field, item);
     let name = [["from", "username"].as_slice(), &["from", "name"], &["sender_name"]];
@@ -41,7 +41,7 @@ pub(crate) fn change(entry: &Entry<'_>, change: Value<'_>, out: &mut Events) {
         group: None,
         standby: false,
         effect: None,
-        when: When::from_first([item.get("created_time"), entry.time], entry.received_at),
+        time: EventTime::from_first([item.get("created_time"), entry.time], entry.received_at),
         identity: Identity::Item { kind, at: field, item, around: Surroundings { time: entry.time, field } },
         media: Vec::new(),
     };
@@ -55,17 +55,17 @@ fn is_messaging(field: &str, value: Value<'_>) -> bool {
 
 fn change_kind(field: &str, item: Value<'_>) -> Option<&'static Kind> {
     let at = match field {
-        "feed" if item.says("item", "comment") => "feed#comment",
+        "feed" if item.has_text("item", "comment") => "feed#comment",
         "mentions" if item.get("comment_id").and_then(Value::scalar).is_some() => "mentions#comment",
         _ => field,
     };
     find(CHANGES, at)
 }
 
-/// The first kind, in the order of the table, that the item holds.
+/// The kind of the first row of the table whose key the item has.
 fn messaging_kind(item: Value<'_>) -> Option<&'static Kind> {
-    let held = item.members().filter(|(_, value)| value.raw() != "null");
-    let position = held.filter_map(|(key, _)| MESSAGING.iter().position(|kind| kind.at == key.plain())).min()?;
+    let present = item.members().filter(|member| member.value.raw() != "null");
+    let position = present.filter_map(|member| MESSAGING.iter().position(|kind| kind.at == member.name())).min()?;
     let kind = &MESSAGING[position];
     let is_true = |name: &str| item.at(&["message", name]).is_some_and(Value::is_true);
     let marked = match kind.at {
@@ -78,10 +78,10 @@ fn messaging_kind(item: Value<'_>) -> Option<&'static Kind> {
     find(MESSAGING, marked)
 }
 
-fn happened<'d>(entry: &Entry<'d>, (item, payload): (Value<'d>, Value<'d>), standby: bool, out: &mut Events) {
+/// Adds an item of which DSK gets `payload`.
+fn push<'d>(entry: &Entry<'d>, item: Value<'d>, payload: Value<'d>, standby: bool, out: &mut Events) {
     let kind = messaging_kind(item);
-    let unknown =
-        || item.members().map(|(key, _)| key.plain()).find(|key| !COMMON.contains(key)).unwrap_or("messaging");
+    let unknown = || item.members().map(Member::name).find(|key| !COMMON.contains(key)).unwrap_or("messaging");
     let at = kind.map_or_else(unknown, |kind| kind.at);
     let draft = Draft {
         platform: entry.platform,
@@ -92,14 +92,14 @@ fn happened<'d>(entry: &Entry<'d>, (item, payload): (Value<'d>, Value<'d>), stan
         group: None,
         standby,
         effect: None,
-        when: When::from_first([item.get("timestamp"), entry.time], entry.received_at),
+        time: EventTime::from_first([item.get("timestamp"), entry.time], entry.received_at),
         identity: Identity::Item { kind, at, item, around: Surroundings::default() },
         media: Vec::new(),
     };
     out.push(draft, |out| out.push_str(payload.raw()));
 }
 
-/// The account's own id; where the entry has none, the end of the item that is not the person.
+/// The account's channel. If the entry has no id, the account is the end of the item that is not the person.
 fn channel<'d>(entry: &Entry<'d>, item: Option<Value<'d>>) -> Channel<'d> {
     let own_end = |item: Value<'d>| item.scalar_at(&[if is_echo(item) { "sender" } else { "recipient" }, "id"]);
     Channel::new(entry.family(), entry.id.clone().or_else(|| item.and_then(own_end)), None)
@@ -109,7 +109,7 @@ fn is_echo(item: Value<'_>) -> bool {
     item.at(&["message", "is_echo"]).is_some_and(Value::is_true)
 }
 
-/// The person: the end that is not the account itself.
+/// The person's id: the end of the item that is not the account.
 fn other_end<'d>(entry: &Entry<'d>, item: Value<'d>) -> Option<Cow<'d, str>> {
     let ends = if is_echo(item) { ["recipient", "sender"] } else { ["sender", "recipient"] };
     let is_other = |id: &Cow<'d, str>| Some(id) != entry.id.as_ref();

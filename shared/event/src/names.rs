@@ -1,9 +1,9 @@
-//! The names an event goes by: each a type of its own, so that two of them cannot be swapped.
+//! The names of an event, its channel, its lane and its queue. Each is a type of its own, so that two cannot be swapped.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// A name that is text inside: cheap to clone, compared and hashed by its text.
+/// A name that is text. It is cheap to clone, and compared and hashed by its text.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -11,7 +11,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Takes the text as it is; whoever reads from outside has checked it.
+            /// Makes the name of any text. Whoever reads the text from outside checks it first.
             pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
@@ -37,7 +37,7 @@ macro_rules! name {
 }
 
 name! {
-    /// `evt_` and 26 characters, the same for the same event however often Meta sends it.
+    /// `evt_` and 26 characters, the same for the same event, however often Meta sends it.
     #[derive(Debug)]
     EventId
 }
@@ -47,7 +47,7 @@ name! {
     EventType
 }
 name! {
-    /// One conversation's ordered stream. It may hold a phone number, so it has no readable `Debug`.
+    /// One conversation's ordered stream. It may contain a phone number, so `Debug` does not show it.
     Lane
 }
 
@@ -57,18 +57,18 @@ impl fmt::Debug for Lane {
     }
 }
 
-/// What a channel is at Meta.
+/// The kind of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
-    /// A WhatsApp number; the id is Meta's `phone_number_id`.
+    /// A WhatsApp number. The id is Meta's `phone_number_id`.
     WhatsApp,
-    /// A whole WhatsApp account, for what concerns no single number; the id is the account's (`WABA id`).
+    /// A whole WhatsApp account, for events that concern no single number. The id is that of the account (`WABA id`).
     WhatsAppAccount,
     /// An Instagram account.
     Instagram,
     /// A Facebook Page.
     Messenger,
-    /// No channel: what could not be read, or an address that this version does not know.
+    /// Not a channel: a body that could not be read, or an address that this version does not know.
     Other,
 }
 
@@ -91,7 +91,7 @@ impl Family {
     }
 }
 
-/// The channel an event belongs to, such as `whatsapp:106540352242922`: its family, a colon, its id at Meta.
+/// The channel that an event belongs to, such as `whatsapp:106540352242922`: its family, a colon, its id at Meta.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Address {
     text: Arc<str>,
@@ -99,14 +99,14 @@ pub struct Address {
 }
 
 impl Address {
-    /// Takes the text as it is; whoever reads from outside has checked it.
+    /// Makes the name of any text. Whoever reads the text from outside checks it first.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
         let family = text.split_once(':').map_or(Family::Other, |(family, _)| Family::parse(family));
         Self { text, family }
     }
 
-    /// The address of that id.
+    /// The address of the channel with that id.
     pub fn of(family: Family, id: &str) -> Self {
         Self { text: [family.as_str(), ":", id].concat().into(), family }
     }
@@ -116,7 +116,7 @@ impl Address {
         &self.text
     }
 
-    /// What the channel is.
+    /// The kind of the channel.
     pub const fn family(&self) -> Family {
         self.family
     }
@@ -139,10 +139,10 @@ impl fmt::Display for Address {
     }
 }
 
-/// Which of the two queues an event travels in: a flood of updates never delays a chat.
+/// Which of two kinds of queues an event travels in, so that a flood of updates never delays a chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// What a person did: messages, reactions, comments, calls.
+    /// Something that a person or the business did: messages, reactions, comments, calls.
     Messages,
     /// Everything else: statuses, reads, account news.
     Updates,
@@ -160,16 +160,16 @@ impl Class {
         }
     }
 
-    /// The class of that name.
+    /// The class with that name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == text)
     }
 }
 
-/// What the dispatcher does to our own records once DSK has the event.
+/// How the dispatcher changes our own records after DSK has the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// The WhatsApp account left us: it and its channels become disconnected.
+    /// The customer removed the WhatsApp account, so it and its channels become disconnected.
     AccountRemoved,
 }
 
@@ -181,7 +181,7 @@ impl Effect {
         }
     }
 
-    /// The effect of that name.
+    /// The effect with that name.
     pub fn parse(text: &str) -> Option<Self> {
         (text == Self::AccountRemoved.as_str()).then_some(Self::AccountRemoved)
     }

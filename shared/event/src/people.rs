@@ -1,14 +1,14 @@
-//! The people in a WhatsApp change: which of its contacts an item concerns, and by which id they are known.
+//! The people in a WhatsApp change: which of its contacts an item concerns, and by which id each is known.
 
 use std::borrow::Cow;
 use std::cell::Cell;
 
-use crate::draft::{Contact, is_name};
+use crate::entry::{Contact, is_name};
 use crate::json::Value;
 use crate::kinds::Path;
 use crate::wrap::{Object, REPEATED_BYTES_MAX};
 
-/// A change's `contacts`, found by any of their ids.
+/// A change's `contacts`, which are found by any of their ids.
 #[derive(Debug, Default)]
 pub(crate) struct People<'d> {
     contacts: Vec<Person<'d>>,
@@ -21,14 +21,14 @@ pub(crate) struct People<'d> {
 #[derive(Debug)]
 struct Person<'d> {
     contact: Value<'d>,
-    /// Whether any item names them.
+    /// Whether an item names this person.
     is_named: bool,
-    /// Whether an event has them already.
+    /// Whether an event has this person's contact already.
     is_written: Cell<bool>,
 }
 
-/// Whether an item names people there.
-fn names_people(key: &str) -> bool {
+/// Whether the member of that name holds a person's id.
+fn is_person_id(key: &str) -> bool {
     matches!(
         key,
         "from_user_id"
@@ -55,7 +55,7 @@ impl<'d> People<'d> {
             people.contacts.push(Person { contact, is_named: false, is_written: Cell::new(false) });
         }
         people.by_id.sort();
-        // The first item gets those whom no other names: of one item, all of them.
+        // The first event gets the contacts that no item names, so a single item gets all of them and need not be read.
         if !people.contacts.is_empty() && items.clone().nth(1).is_some() {
             for position in items.flat_map(|item| people.concerned(item)).collect::<Vec<_>>() {
                 people.contacts[position].is_named = true;
@@ -64,13 +64,13 @@ impl<'d> People<'d> {
         people
     }
 
-    /// Positions of the contacts whom an item concerns.
+    /// The positions of the contacts that an item concerns.
     fn concerned(&self, item: Value<'d>) -> Vec<usize> {
         if self.contacts.is_empty() {
             return Vec::new();
         }
-        let named = item.members().filter(|(key, _)| names_people(key.plain()));
-        let mut concerned: Vec<usize> = named.filter_map(|(_, id)| self.position(&id.scalar()?)).collect();
+        let named = item.members().filter(|member| is_person_id(member.name()));
+        let mut concerned: Vec<usize> = named.filter_map(|member| self.position(&member.value.scalar()?)).collect();
         concerned.sort_unstable();
         concerned.dedup();
         concerned
@@ -81,7 +81,8 @@ impl<'d> People<'d> {
         Some(self.by_id[found].1)
     }
 
-    /// The person at the other end, at the first of the paths: by user id where the item or their contact has it.
+    /// The person at the other end, whose id stands at the first of `paths` that is there. The user id of their contact, if
+    /// it has one, is preferred.
     pub(crate) fn contact(&self, item: Value<'d>, paths: &[Path]) -> Contact<'d> {
         let ids = || paths.iter().filter_map(|path| item.scalar_at(path)).filter(|id| Some(id) != self.own.as_ref());
         let known = ids().find_map(|id| self.position(&id)).map(|position| self.contacts[position].contact);
@@ -90,8 +91,8 @@ impl<'d> People<'d> {
         Contact { id: user_id.or_else(|| ids().next()).filter(|id| is_name(id)), name }
     }
 
-    /// Adds the contacts whom an item concerns, and to the first item those whom none concerns. A very large one goes
-    /// along once.
+    /// Adds the contacts that an item concerns, and to the first item those that no item concerns. A very large contact is
+    /// added once only.
     pub(crate) fn add_to(&self, object: &mut Object<'_>, item: Value<'d>, is_first: bool) {
         if self.contacts.is_empty() {
             return;

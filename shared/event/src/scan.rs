@@ -1,17 +1,17 @@
-//! One pass over a JSON text: is it JSON, and where does each value in it begin and end?
+//! Goes over a JSON text once and notes where each value begins and ends, or finds that it is not JSON.
 //!
-//! It accepts what `serde_json` accepts (RFC 8259), up to a depth; a property test holds the two together. Written for
-//! this crate because no parser at hand says where a value stood, and two passes took a third of ingest's time.
+//! It accepts what `serde_json` accepts (RFC 8259), up to a depth; a property test compares the two. It exists because
+//! no common parser says where a value stood, and a second pass took a third of ingest's time.
 
-/// Deepest nesting that is looked into. Meta's own is below 20.
+/// Deepest nesting that is read. Meta's own is less than 20 levels.
 pub(crate) const DEPTH_MAX: usize = 64;
 
-/// What a value is.
+/// The form of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Object,
     Array,
-    /// A string whose text is what stands between its quotation marks.
+    /// A string without escapes: its text is what stands between the quotation marks.
     Text,
     /// A string with escapes in it.
     Escaped,
@@ -20,7 +20,7 @@ pub(crate) enum Form {
     Word,
 }
 
-/// Where a value stands, and which node follows it and all that is in it.
+/// Where a value stands in the text, and which node is the first after all that is inside it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Node {
     pub(crate) start: u32,
@@ -29,8 +29,8 @@ pub(crate) struct Node {
     pub(crate) form: Form,
 }
 
-/// Every value of a text, in order; in an object, keys and values take turns. `None` for what is not JSON, nested too
-/// deep, or larger than 4 GiB.
+/// Every value of a text, in order; in an object, keys and values alternate. `None` for a text that is not JSON, is
+/// nested too deep, or is larger than 4 GiB.
 pub(crate) fn scan(text: &str) -> Option<Vec<Node>> {
     u32::try_from(text.len()).ok()?;
     let nodes = Vec::with_capacity(text.len() / 12 + 1);
@@ -41,8 +41,13 @@ struct Scanner<'t> {
     bytes: &'t [u8],
     at: usize,
     nodes: Vec<Node>,
-    /// The objects and arrays that we are in, and whether each is an object.
-    open: Vec<(usize, bool)>,
+    /// The objects and arrays around the current position, outermost first.
+    open: Vec<Container>,
+}
+
+struct Container {
+    node: usize,
+    is_object: bool,
 }
 
 impl Scanner<'_> {
@@ -69,20 +74,20 @@ impl Scanner<'_> {
         }
     }
 
-    /// What follows a value: whether it was the last one of all.
+    /// Reads what follows a value, and says whether that value was the last of the text.
     fn ends(&mut self) -> Option<bool> {
-        while let Some(&(index, is_object)) = self.open.last() {
+        while let Some(&Container { node, is_object }) = self.open.last() {
             match (self.next_byte()?, is_object) {
                 (b',', true) => return self.key().map(|()| false),
                 (b',', false) => return Some(false),
-                (b'}', true) | (b']', false) => self.close(index),
+                (b'}', true) | (b']', false) => self.close(node),
                 _ => return None,
             }
         }
         self.next_byte().is_none().then_some(true)
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn next_byte(&mut self) -> Option<u8> {
         loop {
             let byte = *self.bytes.get(self.at)?;
@@ -93,39 +98,40 @@ impl Scanner<'_> {
         }
     }
 
-    /// Behind an opening bracket: whether the closing one follows at once.
+    /// Called behind an opening bracket; says whether the closing one follows at once.
     fn opens_empty(&mut self, form: Form) -> Option<bool> {
         if self.open.len() == DEPTH_MAX {
             return None;
         }
-        let index = self.nodes.len();
-        self.open.push((index, form == Form::Object));
+        let node = self.nodes.len();
+        self.open.push(Container { node, is_object: form == Form::Object });
         self.note(self.at - 1, form);
         let before = self.at;
         let closing = if form == Form::Object { b'}' } else { b']' };
         if self.next_byte()? == closing {
-            self.close(index);
+            self.close(node);
             return Some(true);
         }
         self.at = before;
         Some(false)
     }
 
-    fn close(&mut self, index: usize) {
-        let (end, after) = (small(self.at), small(self.nodes.len()));
-        let node = &mut self.nodes[index];
-        (node.end, node.after) = (end, after);
+    fn close(&mut self, node: usize) {
+        let after = small(self.nodes.len());
+        let node = &mut self.nodes[node];
+        node.end = small(self.at);
+        node.after = after;
         self.open.pop();
     }
 
-    /// A member's name, and the colon behind it.
+    /// Reads a member's key and the colon behind it.
     fn key(&mut self) -> Option<()> {
         (self.next_byte()? == b'"').then_some(())?;
         self.string()?;
         (self.next_byte()? == b':').then_some(())
     }
 
-    /// Behind the opening quotation mark.
+    /// Reads a string whose opening quotation mark has been read.
     fn string(&mut self) -> Option<()> {
         let start = self.at - 1;
         let mut form = Form::Text;
@@ -167,7 +173,7 @@ impl Scanner<'_> {
         Some(())
     }
 
-    /// One digit or more.
+    /// Reads one or more digits, and says how many.
     fn digits(&mut self) -> Option<usize> {
         let before = self.at;
         while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
@@ -176,7 +182,7 @@ impl Scanner<'_> {
         (self.at > before).then_some(self.at - before)
     }
 
-    /// Behind its first letter.
+    /// Reads `true`, `false` or `null`, whose first letter has been read.
     fn word(&mut self, rest: &str) -> Option<()> {
         let start = self.at - 1;
         self.bytes[self.at..].starts_with(rest.as_bytes()).then_some(())?;
@@ -191,14 +197,14 @@ impl Scanner<'_> {
     }
 }
 
-/// A position in a text that is known to be below 4 GiB.
+/// A position in a text, which is known to be smaller than 4 GiB.
 #[expect(clippy::cast_possible_truncation, reason = "`scan` looks at the length first")]
 fn small(position: usize) -> u32 {
     position as u32
 }
 
-/// Bytes up to the first that ends a string, escapes, or may not stand in one. Eight at a time: most of a notification
-/// is text.
+/// How many bytes come before the first that ends a string, begins an escape, or is not allowed in a string. It compares
+/// eight at a time, because most of a notification is text.
 pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -210,7 +216,7 @@ pub(crate) fn plain_bytes(bytes: &[u8]) -> usize {
         let escape = word ^ (ONES * u64::from(b'\\'));
         let found = (control | quote.wrapping_sub(ONES) & !quote | escape.wrapping_sub(ONES) & !escape) & HIGH;
         if found != 0 {
-            // The lowest mark is exact; a borrow can only put wrong marks above it.
+            // The lowest mark is right: a borrow can only set wrong marks above it.
             return at + (found.trailing_zeros() / 8) as usize;
         }
         at += 8;
@@ -231,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_no_document() {
+    fn a_text_that_is_nested_too_deep_is_refused() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
 
         assert!(scan(&nested(DEPTH_MAX)).is_some());

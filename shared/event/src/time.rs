@@ -1,34 +1,34 @@
-//! Meta's times: seconds here, milliseconds there, numbers or text.
+//! Meta's times, which are seconds or milliseconds, and numbers or text.
 
 use jiff::Timestamp;
 
 use crate::json::Value;
 
-/// From this number on it is milliseconds (seconds would be the year 33658; facts: entry.time is in seconds beside
-/// `changes` and in milliseconds beside `messaging`).
+/// From this number on, a time is in milliseconds: as seconds it would be the year 33658. Meta gives `entry.time` in
+/// seconds beside `changes` and in milliseconds beside `messaging`.
 const MILLISECONDS_FROM: i64 = 1_000_000_000_000;
-/// September 2001. Nothing that Meta reports is older, so it is no time at all.
+/// September 2001. Nothing that Meta reports is older, so a smaller number is no time at all.
 const SECONDS_MIN: i64 = 1_000_000_000;
 
 /// When something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct When {
+pub(crate) struct EventTime {
     pub(crate) at: Timestamp,
-    /// Meta gave a time that is none.
-    pub(crate) replaced: bool,
+    /// Whether Meta gave something that is not a time, so that this is another one.
+    pub(crate) is_replaced: bool,
 }
 
-impl When {
-    /// The first time that is given, or else the time at which we received it.
+impl EventTime {
+    /// The first of the given values that is a time, or else the time at which we received the notification.
     pub(crate) fn from_first<'d>(given: impl IntoIterator<Item = Option<Value<'d>>>, received_at: Timestamp) -> Self {
-        let mut replaced = false;
+        let mut is_replaced = false;
         for value in given.into_iter().flatten().filter(|value| !value.is_empty()) {
             match parse(value) {
-                Some(at) => return Self { at, replaced },
-                None => replaced = true,
+                Some(at) => return Self { at, is_replaced },
+                None => is_replaced = true,
             }
         }
-        Self { at: received_at, replaced }
+        Self { at: received_at, is_replaced }
     }
 }
 
@@ -47,20 +47,20 @@ mod tests {
     use super::*;
     use crate::json::Document;
 
-    fn read(json: &str) -> When {
+    fn read(json: &str) -> EventTime {
         let document = Document::parse(json.as_bytes()).unwrap();
         let received_at = "2026-11-23T18:10:00Z".parse().unwrap();
-        When::from_first([Some(document.root())], received_at)
+        EventTime::from_first([Some(document.root())], received_at)
     }
 
     #[test]
-    fn seconds_and_milliseconds_are_told_apart_by_their_size() {
+    fn seconds_and_milliseconds_are_distinguished_by_their_size() {
         for json in
             ["1767225600", "\"1767225600\"", "1767225600000", "\"1767225600000\"", "\"2026-01-01T00:00:00+0000\""]
         {
-            let when = read(json);
+            let time = read(json);
 
-            assert_eq!((when.at.to_string().as_str(), when.replaced), ("2026-01-01T00:00:00Z", false), "{json}");
+            assert_eq!((time.at.to_string().as_str(), time.is_replaced), ("2026-01-01T00:00:00Z", false), "{json}");
         }
     }
 
@@ -78,14 +78,14 @@ mod tests {
             "[1]",
             "\"1999-12-31T23:59:59Z\"",
         ] {
-            let when = read(json);
+            let time = read(json);
 
-            assert_eq!((when.at.to_string().as_str(), when.replaced), ("2026-11-23T18:10:00Z", true), "{json}");
+            assert_eq!((time.at.to_string().as_str(), time.is_replaced), ("2026-11-23T18:10:00Z", true), "{json}");
         }
     }
 
     #[test]
-    fn no_time_at_all_is_no_nonsense() {
-        assert!(!read("null").replaced);
+    fn a_time_that_is_missing_does_not_count_as_replaced() {
+        assert!(!read("null").is_replaced);
     }
 }

@@ -1,42 +1,43 @@
-//! Why a signed body is no notification that we know: for the person who looks at the dead letter.
+//! Says why a signed body is not a notification, for the person who looks at the dead letter.
 
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 
-use crate::draft::{Events, Platform};
+use crate::draft::Events;
+use crate::entry::Platform;
 use crate::json::{Document, Value};
 use crate::scan::DEPTH_MAX;
-use crate::split::notification;
+use crate::split::split_notification;
 
-/// Why `split` makes one `meta.unrecognized` of a body. No text of the body is told but its `object`.
+/// Why `split` makes one `meta.unrecognized` of a body. It repeats nothing of the body except its `object`.
 #[derive(Debug, thiserror::Error)]
-pub enum Unrecognized {
-    /// Bytes that are no text.
+pub enum UnrecognizedReason {
+    /// The body is not text.
     #[error("it is not UTF-8: {0}")]
     NotText(#[from] std::str::Utf8Error),
-    /// Text that is not JSON; where it stops being so.
+    /// The body is text but not JSON; the error says where it stops being JSON.
     #[error("it is not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
-    /// JSON, but not of this world.
+    /// The body is JSON that is nested deeper than any notification.
     #[error("it is nested deeper than {DEPTH_MAX} levels")]
     TooDeep,
-    /// No member `object`, or no object at all.
+    /// The body has no member `object`, or is no object at all.
     #[error("it has no `object`, which every notification has")]
     NoObject,
-    /// An `object` that we do not connect channels of.
+    /// The notification is about an `object` whose channels we do not connect.
     #[error("its `object` is {0:?}, not whatsapp_business_account, instagram or page: unsubscribe the app from it")]
     OtherObject(String),
-    /// Nothing in it.
+    /// The notification holds nothing.
     #[error("its `entry` is missing or empty")]
     NoEntry,
-    /// Many times more items than bytes would hold.
+    /// The body has many times more items than Meta would put into its size.
     #[error("it has more items than a notification of its size can have")]
     TooMany,
 }
 
-impl Unrecognized {
-    /// `None` for a notification.
-    pub fn reason(body: &[u8]) -> Option<Self> {
+impl UnrecognizedReason {
+    /// The reason, or `None` if the body is a notification.
+    pub fn of(body: &[u8]) -> Option<Self> {
         Self::check(body).err()
     }
 
@@ -51,7 +52,7 @@ impl Unrecognized {
             return Err(Self::OtherObject(object.into_owned()));
         }
         let mut events = Events::of(body, Timestamp::UNIX_EPOCH);
-        notification(document.root(), &mut events);
+        split_notification(document.root(), &mut events);
         match events.count() {
             _ if events.overflows() => Err(Self::TooMany),
             0 => Err(Self::NoEntry),

@@ -1,26 +1,25 @@
-//! What stands around an item, put around each event that is cut out of it.
+//! Puts what stood around an item in the notification around each event's payload.
 
-use crate::json::Value;
+use crate::json::{Member, Value};
 
-/// What is repeated around every item, in bytes. Meta's own is below 200; the bound keeps a batch's events from growing
-/// faster than the body they came in.
+/// Most bytes that are repeated around every item. Meta's own are fewer than 200; the bound keeps the events of a batch
+/// from taking far more than the body they came in.
 pub(crate) const REPEATED_BYTES_MAX: usize = 1 << 10;
 
-/// The members of an object beside those that were split: the first event gets all of them, so that nothing is left
-/// behind, the others those that are small enough to be repeated.
+/// The members of an object that were not split into events. The first event gets all of them, so that nothing is lost;
+/// the others get those that are small enough to be repeated.
 #[derive(Debug, Default)]
 pub(crate) struct Wrap<'d> {
-    members: Vec<Member<'d>>,
+    members: Vec<WrapMember<'d>>,
 }
 
 #[derive(Debug)]
-struct Member<'d> {
-    key: Value<'d>,
-    value: Value<'d>,
+struct WrapMember<'d> {
+    member: Member<'d>,
     is_repeated: bool,
 }
 
-/// An object being written, from pieces that are JSON already.
+/// An object that is being written from pieces of JSON.
 #[derive(Debug)]
 pub(crate) struct Object<'o> {
     out: &'o mut String,
@@ -28,22 +27,22 @@ pub(crate) struct Object<'o> {
 }
 
 impl<'d> Wrap<'d> {
-    pub(crate) fn around(object: Value<'d>, is_split: impl Fn(Value<'d>, Value<'d>) -> bool) -> Self {
+    pub(crate) fn around(object: Value<'d>, is_split: impl Fn(Member<'d>) -> bool) -> Self {
         let mut left = REPEATED_BYTES_MAX;
-        let member = |(key, value): (Value<'d>, Value<'d>)| {
-            let size = key.raw().len() + value.raw().len();
+        let wrap_member = |member: Member<'d>| {
+            let size = member.key.raw().len() + member.value.raw().len();
             let is_repeated = size <= left;
             left -= if is_repeated { size } else { 0 };
-            Member { key, value, is_repeated }
+            WrapMember { member, is_repeated }
         };
-        Self { members: object.members().filter(|(key, value)| !is_split(*key, *value)).map(member).collect() }
+        Self { members: object.members().filter(|member| !is_split(*member)).map(wrap_member).collect() }
     }
 
-    /// Writes the object, with what `rest` adds to it.
+    /// Writes the object, and lets `rest` add its own members.
     pub(crate) fn write(&self, out: &mut String, is_first: bool, rest: impl FnOnce(&mut Object<'_>)) {
         out.push('{');
         let mut object = Object { out, has_members: false };
-        for member in self.members.iter().filter(|member| is_first || member.is_repeated) {
+        for WrapMember { member, .. } in self.members.iter().filter(|member| is_first || member.is_repeated) {
             object.begin(member.key.raw()).push_str(member.value.raw());
         }
         rest(&mut object);
@@ -52,7 +51,7 @@ impl<'d> Wrap<'d> {
 }
 
 impl Object<'_> {
-    /// Adds a list of these items; the key with its quotation marks.
+    /// Adds a list of items. `key` has its quotation marks.
     pub(crate) fn add_list<T>(
         &mut self,
         key: &str,
@@ -70,6 +69,7 @@ impl Object<'_> {
         out.push(']');
     }
 
+    /// Begins a member; its value goes into what this returns.
     fn begin(&mut self, key: &str) -> &mut String {
         if self.has_members {
             self.out.push(',');

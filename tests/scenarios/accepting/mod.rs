@@ -1,3 +1,3 @@
-//! What ingest accepts, and what it refuses.
+//! The notifications that ingest accepts and refuses.
 
 mod notifications;

@@ -1,4 +1,4 @@
-//! What ingest accepts and what it refuses.
+//! Ingest accepts everything that Meta signed, and nothing else.
 
 use bytes::Bytes;
 use chassis::Secret;
@@ -28,7 +28,7 @@ async fn the_handshake_echoes_the_challenge_for_our_verify_token_only() {
     assert_eq!(get(&address, "/webhook").await.0, 403);
 }
 
-/// Secret, body and digest: a vector of our own, made with OpenSSL and Python.
+/// The secret, body and digest are a test vector of our own, made with OpenSSL and Python.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_sha256_signature_of_the_raw_bytes_is_accepted() {
     const BODY: &str = r#"{"object":"instagram","entry":[{"id":"0","time":1520383572,"messaging":[{"message":{"mid":"m","text":"\u00e4\u00f6\u00e5 \ud83e\udd70 \/"}}]}]}"#;
@@ -48,15 +48,15 @@ async fn only_the_sha256_signature_of_the_raw_bytes_is_accepted() {
         assert_eq!(post(Some(malformed), &body).await, 401, "{malformed:?}");
     }
     assert_eq!(post(Some(&signed_with("not ours")), &body).await, 401, "a secret that is not ours");
-    let encoded_anew = Bytes::from(BODY.replace(r"\u00e4\u00f6\u00e5", "äöå"));
-    assert_eq!(post(Some(SIGNATURE), &encoded_anew).await, 401, "encoded anew");
+    let encoded_again = Bytes::from(BODY.replace(r"\u00e4\u00f6\u00e5", "äöå"));
+    assert_eq!(post(Some(SIGNATURE), &encoded_again).await, 401, "the same JSON in another encoding");
     let sha1_only = "POST /webhook HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 2\r\n\
                      x-hub-signature: sha1=4a7874b8fef24bc7e2e875f3ad549aff780509f9\r\n\r\n{}";
     assert_eq!(raw(&stack.processes.ingest_address.to_string(), sha1_only.as_bytes()).await.0, 401, "sha1 only");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_shows_the_client_that_a_trusted_proxy_names() {
+async fn a_refusal_logs_the_client_that_a_trusted_proxy_names() {
     let mut stack = Stack::start().await;
 
     let forged = "POST /webhook HTTP/1.1\r\nhost: t\r\nconnection: close\r\ncontent-length: 2\r\n\
@@ -68,7 +68,7 @@ async fn a_refusal_shows_the_client_that_a_trusted_proxy_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_proxy_may_speak_http_2_in_clear() {
+async fn a_proxy_may_speak_http_2_without_tls() {
     let stack = Stack::start().await;
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
     let body = text(1);
@@ -84,7 +84,7 @@ async fn a_proxy_may_speak_http_2_in_clear() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_megabytes_are_delivered_and_more_than_four_refused() {
+async fn a_body_of_three_megabytes_is_delivered_and_one_over_four_is_refused() {
     let stack = Stack::start().await;
 
     assert_eq!(stack.processes.post(large(3 << 20)).await, 200);
@@ -104,7 +104,7 @@ async fn each_of_a_thousand_updates_in_one_notification_is_delivered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_meta_signed_is_accepted_whatever_it_is() {
+async fn everything_that_meta_signed_is_accepted() {
     let mut stack = Stack::start().await;
 
     for body in
@@ -121,7 +121,7 @@ async fn what_meta_signed_is_accepted_whatever_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_half_way_harms_nobody() {
+async fn a_client_that_hangs_up_half_way_disturbs_no_other() {
     let stack = Stack::start().await;
     let address = stack.processes.ingest_address;
 
@@ -140,12 +140,12 @@ async fn a_client_that_hangs_up_half_way_harms_nobody() {
     drop(whole);
 
     assert_eq!(stack.processes.post(text(2)).await, 200);
-    // The event of the one that did not wait for its answer may be delivered or not; the other one is.
+    // The event of the client that did not wait for its answer may be delivered or not; the other event is.
     eventually("the event is delivered", async || (!stack.processes.dsk.ids().is_empty()).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sender_that_dawdles_is_given_up() {
+async fn a_sender_that_stalls_is_answered_408() {
     let stack = Stack::start().await;
 
     let (status, _) = raw(
@@ -160,7 +160,7 @@ async fn a_sender_that_dawdles_is_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_queue_that_was_deleted_costs_a_503_and_then_works_again() {
+async fn a_deleted_queue_costs_a_503_and_is_declared_again() {
     let broker = testkit::RabbitMq::shared().await;
     let vhost = broker.vhost();
     let mut stack = Stack::on(broker, vhost.url()).await;

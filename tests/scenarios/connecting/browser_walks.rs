@@ -1,4 +1,4 @@
-//! The pages in a real browser: every way through them, as people see it.
+//! Every way through the pages, walked in a real browser as people see it.
 
 use std::collections::BTreeMap;
 
@@ -10,36 +10,39 @@ use url::{Origin, Url};
 use crate::connecting::data_rights::signed_request;
 use crate::support::browser::Browser;
 use crate::support::chromium::Window;
-use crate::support::connect_stack::Desk;
+use crate::support::connect_stack::ConnectStack;
 use crate::support::page_checks::{DESKTOP, PHONE, look, resize};
 
 fn origin(url: &str) -> Origin {
     Url::parse(url).unwrap_or_else(|error| panic!("{url}: {error}")).origin()
 }
 
-/// Nobody was asked but us, and Meta by its own pages and by the one of ours that needs it. Gives which of ours did.
-async fn meta_is_asked_by(window: &Window, desk: &Desk) -> Vec<String> {
-    let (ours, metas) = (origin(&format!("http://{}", desk.address)), origin(&desk.sdk_url()));
-    let mut askers = Vec::new();
-    for asked in window.asked().await {
-        let (page, asked_origin) = (origin(&asked.page), origin(&asked.url));
-        let is_known = asked_origin == metas || (asked_origin == ours && page == ours);
-        assert!(is_known, "{asked:?}");
-        if page == ours && asked_origin == metas {
-            askers.push(Url::parse(&asked.page).map(|page| page.path().to_owned()).unwrap_or_default());
+/// Checks that pages requested nothing but ours and Meta's, and returns the paths of our pages that requested something
+/// of Meta's.
+async fn pages_that_call_meta(window: &Window, connect: &ConnectStack) -> Vec<String> {
+    let ours = origin(&format!("http://{}", connect.address));
+    let metas = origin(&connect.sdk_url());
+    let mut callers = Vec::new();
+    for request in window.requests().await {
+        let page = origin(&request.page);
+        let target = origin(&request.url);
+        let is_expected = target == metas || (target == ours && page == ours);
+        assert!(is_expected, "{request:?}");
+        if page == ours && target == metas {
+            callers.push(Url::parse(&request.page).map(|page| page.path().to_owned()).unwrap_or_default());
         }
     }
-    askers
+    callers
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatsapp_is_connected_through_metas_window_on_a_phone_and_on_a_desk() {
+async fn whatsapp_is_connected_through_metas_window_on_a_phone_and_on_a_desktop() {
     for size in [PHONE, DESKTOP] {
-        let desk = Desk::start().await;
-        let window = Window::open(&desk).await;
+        let connect = ConnectStack::start().await;
+        let window = Window::open(&connect).await;
         resize(&window, size).await;
 
-        window.goto(&desk.link("acme").await).await;
+        window.goto(&connect.link("acme").await).await;
         window.is_at("Connect your channels").await;
         window.press("Continue").await;
         window.is_at("Your channels").await;
@@ -52,18 +55,18 @@ async fn whatsapp_is_connected_through_metas_window_on_a_phone_and_on_a_desk() {
         window.is_at("Your channels").await;
 
         assert!(window.text().await.contains("+49 30 000000"), "{}", window.text().await);
-        assert_eq!(desk.graph.steps(), ["exchange", "debug", "numbers", "subscribe"]);
-        assert_eq!(meta_is_asked_by(&window, &desk).await, ["/whatsapp"]);
+        assert_eq!(connect.graph.steps(), ["exchange", "debug", "numbers", "subscribe"]);
+        assert_eq!(pages_that_call_meta(&window, &connect).await, ["/whatsapp"]);
         assert_eq!(window.complaints().await, Vec::<String>::new());
-        desk.is_content();
+        connect.meta_has_no_complaints();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn instagram_is_connected_by_its_login_on_a_phone_and_on_a_desk() {
+async fn instagram_is_connected_through_its_login_on_a_phone_and_on_a_desktop() {
     for size in [PHONE, DESKTOP] {
-        let desk = Desk::start().await;
-        let window = Window::begin(&desk, "acme").await;
+        let connect = ConnectStack::start().await;
+        let window = Window::begin(&connect, "acme").await;
         resize(&window, size).await;
 
         window.press("Connect Instagram").await;
@@ -73,19 +76,19 @@ async fn instagram_is_connected_by_its_login_on_a_phone_and_on_a_desk() {
         window.is_at("Your channels").await;
 
         assert!(window.text().await.contains("@cafe.sample"), "{}", window.text().await);
-        assert_eq!(meta_is_asked_by(&window, &desk).await, Vec::<String>::new());
+        assert_eq!(pages_that_call_meta(&window, &connect).await, Vec::<String>::new());
         assert_eq!(window.complaints().await, Vec::<String>::new());
-        desk.is_content();
+        connect.meta_has_no_complaints();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_on_the_way_to_a_channel_and_away_from_it_looks_right() {
-    let desk = Desk::start().await;
-    desk.graph.behave(|graph| graph.is_registered = false);
-    let window = Window::open(&desk).await;
+    let connect = ConnectStack::start().await;
+    connect.graph.behave(|graph| graph.is_registered = false);
+    let window = Window::open(&connect).await;
 
-    window.goto(&desk.link("acme").await).await;
+    window.goto(&connect.link("acme").await).await;
     look(&window, "begin").await;
     window.press("Continue").await;
     window.is_at("Your channels").await;
@@ -100,12 +103,12 @@ async fn every_page_on_the_way_to_a_channel_and_away_from_it_looks_right() {
     look(&window, "instagram-connected").await;
     window.goto("/channels").await;
     look(&window, "channels").await;
-    desk.set(&format!("instagram:{INSTAGRAM_USER}"), ("name", "")).await;
+    connect.set(&format!("instagram:{INSTAGRAM_USER}"), "name", "").await;
     window.goto("/channels").await;
     look(&window, "channels-without-a-name").await;
-    desk.set(&format!("instagram:{INSTAGRAM_USER}"), ("name", "@cafe.sample")).await;
+    connect.set(&format!("instagram:{INSTAGRAM_USER}"), "name", "@cafe.sample").await;
 
-    desk.set(&format!("whatsapp:{NUMBER}"), ("state", "reconnect_needed")).await;
+    connect.set(&format!("whatsapp:{NUMBER}"), "state", "reconnect_needed").await;
     window.goto("/channels").await;
     look(&window, "channels-reconnect-needed").await;
     window.press("Reconnect +49 30 000000").await;
@@ -118,13 +121,13 @@ async fn every_page_on_the_way_to_a_channel_and_away_from_it_looks_right() {
     window.press("Disconnect").await;
     window.is_at("Disconnected").await;
     look(&window, "disconnected").await;
-    desk.graph.behave(|graph| graph.faults = BTreeMap::from([("unsubscribe", Fault::Trouble)]));
+    connect.graph.behave(|graph| graph.faults = BTreeMap::from([("unsubscribe", Fault::Trouble)]));
     window.press("Back to your channels").await;
     window.press("Disconnect +49 30 000000").await;
     window.is_at("Disconnect this channel?").await;
     window.press("Disconnect").await;
     window.is_at("Disconnected").await;
-    look(&window, "disconnected-untold").await;
+    look(&window, "disconnected-still-subscribed").await;
 
     window.press("Back to your channels").await;
     window.is_at("Your channels").await;
@@ -135,11 +138,11 @@ async fn every_page_on_the_way_to_a_channel_and_away_from_it_looks_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_is_not_let_in_reads_why_and_what_to_do() {
-    let desk = Desk::start().await;
-    let window = Window::open(&desk).await;
-    let used = desk.link("acme").await;
-    Browser::new(&desk.address).post(&used, &[]).await;
+async fn a_person_who_may_not_enter_reads_why_and_what_to_do() {
+    let connect = ConnectStack::start().await;
+    let window = Window::open(&connect).await;
+    let used = connect.link("acme").await;
+    Browser::new(&connect.address).post(&used, &[]).await;
 
     window.goto(&used).await;
     window.is_at("This link no longer works").await;
@@ -156,17 +159,17 @@ async fn whoever_is_not_let_in_reads_why_and_what_to_do() {
 
     let window = {
         drop(window);
-        Window::begin(&desk, "acme").await
+        Window::begin(&connect, "acme").await
     };
     window.goto("/instagram/return?code=code-1&state=forged").await;
     window.is_at("That did not work").await;
     look(&window, "state-wrong").await;
-    let mut other = desk.begin("other").await;
-    desk.sign_up(&mut other).await;
+    let mut other = connect.begin("other").await;
+    connect.sign_up(&mut other).await;
     window.goto(&format!("/channels/disconnect?address=whatsapp:{NUMBER}")).await;
     window.is_at("There is no such page").await;
     look(&window, "not-yours").await;
-    let mut busy = Browser::new(&desk.address);
+    let mut busy = Browser::new(&connect.address);
     for _ in 0..60 {
         busy.post("/leave", &[]).await;
     }
@@ -177,9 +180,9 @@ async fn whoever_is_not_let_in_reads_why_and_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_leaves_metas_login_is_told_that_nothing_was_changed() {
-    let desk = Desk::start().await;
-    let window = Window::begin(&desk, "acme").await;
+async fn a_person_who_cancels_metas_login_reads_that_nothing_was_changed() {
+    let connect = ConnectStack::start().await;
+    let window = Window::begin(&connect, "acme").await;
 
     window.sign_up("Cancel").await;
     window.is_at("Not connected").await;
@@ -195,14 +198,14 @@ async fn whoever_leaves_metas_login_is_told_that_nothing_was_changed() {
     window.is_at("Not connected").await;
     look(&window, "instagram-cancelled").await;
 
-    assert_eq!(desk.metric("connect_connections_total{outcome=\"cancelled\"}").await, 3);
+    assert_eq!(connect.metric("connect_connections_total{outcome=\"cancelled\"}").await, 3);
     assert_eq!(window.complaints().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_fails_at_meta_is_explained_on_a_page_that_leads_on() {
-    let desk = Desk::start().await;
-    let window = Window::begin(&desk, "acme").await;
+async fn every_failure_at_meta_is_explained_on_a_page_that_leads_on() {
+    let connect = ConnectStack::start().await;
+    let window = Window::begin(&connect, "acme").await;
     let faults = [
         ("away", "exchange", Fault::Trouble, "can't be reached"),
         ("throttled", "numbers", Fault::Throttled, "asks for a pause"),
@@ -211,17 +214,17 @@ async fn whatever_fails_at_meta_is_explained_on_a_page_that_leads_on() {
         ("register", "register", Fault::Trouble, "could not register"),
     ];
 
-    for (name, step, fault, said) in faults {
-        desk.graph.behave(|graph| {
+    for (name, step, fault, explanation) in faults {
+        connect.graph.behave(|graph| {
             graph.is_registered = false;
             graph.faults = BTreeMap::from([(step, fault)]);
         });
         window.sign_up("Finish").await;
         window.is_at("That did not work").await;
-        assert!(window.text().await.contains(said), "{}", window.text().await);
+        assert!(window.text().await.contains(explanation), "{}", window.text().await);
         look(&window, &format!("failed-{name}")).await;
     }
-    desk.graph.behave(|graph| {
+    connect.graph.behave(|graph| {
         graph.faults.clear();
         "instagram_business_basic".clone_into(&mut graph.permissions);
         "200000000000777".clone_into(&mut graph.granted);
@@ -233,9 +236,9 @@ async fn whatever_fails_at_meta_is_explained_on_a_page_that_leads_on() {
     window.log_in("Allow").await;
     window.is_at("That did not work").await;
     assert!(window.text().await.contains("permission is missing"), "{}", window.text().await);
-    desk.graph.behave(|graph| ACCOUNT.clone_into(&mut graph.granted));
-    let mut other = desk.begin("other").await;
-    desk.sign_up(&mut other).await;
+    connect.graph.behave(|graph| ACCOUNT.clone_into(&mut graph.granted));
+    let mut other = connect.begin("other").await;
+    connect.sign_up(&mut other).await;
     window.sign_up("Finish").await;
     window.is_at("That did not work").await;
     assert!(window.text().await.contains("another customer"), "{}", window.text().await);
@@ -243,11 +246,11 @@ async fn whatever_fails_at_meta_is_explained_on_a_page_that_leads_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_blocked_script_of_meta_and_a_store_that_is_away_are_told() {
+async fn a_blocked_script_of_meta_and_an_unreachable_store_are_explained() {
     let redis = Redis::shared().await;
     let link = Link::to(redis.address()).await;
-    let desk = Desk::on((redis.url_through(&link), redis.prefix()), &channels::new_key(), &[]).await;
-    let window = Window::begin(&desk, "acme").await;
+    let connect = ConnectStack::on(&redis.url_through(&link), &redis.prefix(), &channels::new_key(), &[]).await;
+    let window = Window::begin(&connect, "acme").await;
 
     window.command("Network.enable", serde_json::json!({})).await;
     window.command("Network.setBlockedURLs", serde_json::json!({ "urls": ["*sdk.js"] })).await;
@@ -267,19 +270,19 @@ async fn a_blocked_script_of_meta_and_a_store_that_is_away_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_asked_for_deletion_sees_how_far_it_is() {
-    let desk = Desk::start().await;
+async fn a_person_who_asked_for_deletion_sees_its_progress() {
+    let connect = ConnectStack::start().await;
     let signed = signed_request(APP_USER, APP.1);
-    let answer = Browser::new(&desk.address).post("/meta/deletion", &[("signed_request", &signed)]).await;
+    let answer = Browser::new(&connect.address).post("/meta/deletion", &[("signed_request", &signed)]).await;
     let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
     let path = format!("/deletion/{}", answer["confirmation_code"].as_str().unwrap());
-    let window = Window::open(&desk).await;
+    let window = Window::open(&connect).await;
 
     window.goto(&path).await;
     assert!(window.text().await.contains("are being deleted"), "{}", window.text().await);
     look(&window, "deletion-pending").await;
-    for (code, asked_at) in desk.store.pending_erasures().await.unwrap() {
-        desk.store.finish_erasure(&code, &asked_at, now()).await.unwrap();
+    for (code, asked_at) in connect.store.pending_erasures().await.unwrap() {
+        connect.store.finish_erasure(&code, &asked_at, now()).await.unwrap();
     }
     window.goto(&path).await;
     assert!(window.text().await.contains("are deleted"), "{}", window.text().await);

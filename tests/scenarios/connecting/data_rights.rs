@@ -1,4 +1,4 @@
-//! People's rights over their data: withdrawn, deleted, erased, and nothing left of it.
+//! People's rights over their data: after a withdrawal, a deletion or an erasure nothing of it is left.
 
 use std::time::Duration;
 
@@ -14,30 +14,30 @@ use testkit::{Redis, eventually, eventually_within};
 
 use crate::support::bodies::{self, ADDRESS, text};
 use crate::support::browser::{Browser, Page};
-use crate::support::connect_stack::Desk;
+use crate::support::connect_stack::ConnectStack;
 use crate::support::stack::Stack;
 
-/// Dispatchers look every 10 s, and wait until attempts under way have ended.
+/// Dispatchers look for erasures every 10 s, and wait until the attempts under way have ended.
 const WITHIN: Duration = Duration::from_mins(2);
 
-/// As Meta signs it.
+/// A request of Meta's about a person, as Meta signs it.
 pub(crate) fn signed_request(person: &str, secret: &str) -> String {
     let payload = format!(r#"{{"algorithm":"HMAC-SHA256","issued_at":1790000000,"user_id":"{person}"}}"#);
     let payload = URL_SAFE_NO_PAD.encode(payload);
-    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any length will do");
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     let signature = URL_SAFE_NO_PAD.encode(mac.chain_update(&payload).finalize().into_bytes());
     format!("{signature}.{payload}")
 }
 
-async fn ask(desk: &Desk, path: &str, signed: &str) -> Page {
-    Browser::new(&desk.address).post(path, &[("signed_request", signed)]).await
+async fn ask(connect: &ConnectStack, path: &str, signed: &str) -> Page {
+    Browser::new(&connect.address).post(path, &[("signed_request", signed)]).await
 }
 
 fn number() -> Address {
     Address::new(format!("whatsapp:{NUMBER}"))
 }
 
-/// Every key and value that is in the store of a test.
+/// Every key and value in the store of a test.
 async fn everything(prefix: &str) -> String {
     let redis = Redis::shared().await;
     let keys = redis.command(&["KEYS", &format!("{prefix}*")]).await;
@@ -49,31 +49,31 @@ async fn everything(prefix: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_who_withdraws_is_disconnected_and_a_forged_call_changes_nothing() {
-    let desk = Desk::start().await;
-    let mut browser = desk.begin("acme").await;
-    desk.sign_up(&mut browser).await;
+async fn a_person_who_withdraws_is_disconnected_and_a_forged_request_changes_nothing() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
 
-    let forged = ask(&desk, "/meta/deauthorize", &signed_request(APP_USER, "another secret")).await;
-    let before = desk.store.get(&number()).await.unwrap().unwrap().state;
-    let other = ask(&desk, "/meta/deauthorize", &signed_request("122100000000999", INSTAGRAM_APP.1)).await;
-    let first = ask(&desk, "/meta/deauthorize", &signed_request(APP_USER, INSTAGRAM_APP.1)).await;
-    let again = ask(&desk, "/meta/deauthorize", &signed_request(APP_USER, APP.1)).await;
+    let forged = ask(&connect, "/meta/deauthorize", &signed_request(APP_USER, "another secret")).await;
+    let before = connect.store.get(&number()).await.unwrap().unwrap().state;
+    let other = ask(&connect, "/meta/deauthorize", &signed_request("122100000000999", INSTAGRAM_APP.1)).await;
+    let first = ask(&connect, "/meta/deauthorize", &signed_request(APP_USER, INSTAGRAM_APP.1)).await;
+    let again = ask(&connect, "/meta/deauthorize", &signed_request(APP_USER, APP.1)).await;
 
     assert_eq!((forged.status, before), (403, ChannelState::Connected));
     assert_eq!([other.status, first.status, again.status], [200, 200, 200]);
-    let record = desk.store.get(&number()).await.unwrap().unwrap();
+    let record = connect.store.get(&number()).await.unwrap().unwrap();
     assert_eq!((record.state, record.access_token), (ChannelState::Disconnected, None));
-    assert_eq!(desk.metric("connect_refused_total{what=\"signed_request\"}").await, 1);
+    assert_eq!(connect.metric("connect_refused_total{what=\"signed_request\"}").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_says_so() {
+async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_its_page_says_so() {
     let stack = Stack::start().await;
     let prefix = stack.direct.key_prefix.clone();
-    let desk = Desk::on((stack.direct.channels_url.clone(), prefix.clone()), &stack.processes.key(), &[]).await;
-    let mut browser = desk.begin("acme").await;
-    desk.sign_up(&mut browser).await;
+    let connect = ConnectStack::on(&stack.direct.channels_url, &prefix, &stack.processes.key(), &[]).await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
     stack.processes.dsk.behave(|dsk| dsk.answer = Some(422));
     for (number, serial) in [(NUMBER, "mine"), (bodies::NUMBER, "others")] {
         stack.processes.post_until_accepted(bodies::from(number, "4915550000001", serial)).await;
@@ -81,11 +81,11 @@ async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_says_s
     let parked = async || (stack.depth(Place::Dead).await == Some(2)).then_some(());
     eventually("both are parked", parked).await;
     stack.processes.dsk.behave(|dsk| dsk.answer = None);
-    // Beside the session that is still open.
-    let link = desk.link("acme").await;
+    // This one is still unused, and a session is still open.
+    let link = connect.link("acme").await;
 
-    let first = ask(&desk, "/meta/deletion", &signed_request(APP_USER, APP.1)).await;
-    let again = ask(&desk, "/meta/deletion", &signed_request(APP_USER, APP.1)).await;
+    let first = ask(&connect, "/meta/deletion", &signed_request(APP_USER, APP.1)).await;
+    let again = ask(&connect, "/meta/deletion", &signed_request(APP_USER, APP.1)).await;
     let answer: serde_json::Value = serde_json::from_str(&first.body).unwrap();
     let code = answer["confirmation_code"].as_str().unwrap();
     let path = format!("/deletion/{code}");
@@ -100,14 +100,14 @@ async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_says_s
     .await;
     let letters = stack.dead_letters().await;
     assert_eq!(letters.len(), 1, "{letters:?}");
-    assert_eq!(letters[0].envelope.address.as_str(), ADDRESS, "another channel's letter is gone");
+    assert_eq!(letters[0].envelope.address.as_str(), ADDRESS, "the dead letter of another channel is gone");
     let left = everything(&prefix).await;
     for trace in [NUMBER, "+49 30 000000", APP_USER, ops::graph::ACCOUNT, "acme"] {
-        assert!(!left.contains(trace), "{trace} is left in\n{left}");
+        assert!(!left.contains(trace), "{trace} is still in\n{left}");
     }
     assert_eq!([browser.get("/channels").await.status, browser.get(&link).await.status], [403, 410]);
     assert_eq!(browser.get("/deletion/0123456789abcdef0123456789abcdef").await.status, 404);
-    // What comes after it is thrown away, and not put aside as of an unknown channel.
+    // A later event of the channel is skipped, and does not wait as one of an unknown channel would.
     stack.processes.post_until_accepted(bodies::from(NUMBER, "4915550000001", "late")).await;
     stack.processes.post_until_accepted(text(1)).await;
     stack.processes.delivered(1).await;
@@ -128,8 +128,8 @@ async fn a_contact_that_an_operator_erases_is_gone_and_the_others_stay() {
 
     let dry = stack.ops(&["erase", "--contact", &lane]).await;
     assert!(dry.contains("Nothing is done yet"), "{dry}");
-    let said = stack.ops(&["erase", "--contact", &lane, "--yes"]).await;
-    let (_, code) = said.split_once("--show ").unwrap();
+    let output = stack.ops(&["erase", "--contact", &lane, "--yes"]).await;
+    let (_, code) = output.split_once("--show ").unwrap();
     let code = code.split('`').next().unwrap();
 
     eventually_within(WITHIN, "it is done", async || {

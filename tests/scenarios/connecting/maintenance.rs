@@ -1,4 +1,4 @@
-//! Care for tokens and subscriptions at Meta, over months of a clock that the test turns.
+//! Connect maintains tokens and subscriptions at Meta, over months of a clock that the test sets.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use jiff::{SignedDuration, Timestamp};
 use ops::graph::{ACCOUNT, Fault, INSTAGRAM_USER, NUMBER};
 use prometheus::Registry;
 
-use crate::support::connect_stack::Desk;
-use crate::support::stack::DSK_TOKEN;
+use crate::support::connect_stack::ConnectStack;
+use crate::support::dsk::DSK_TOKEN;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
-/// What Meta says an Instagram token lives, in seconds: a little less than 60 days.
+/// How long an Instagram token works, as Meta says: a little less than 60 days.
 const LIFE: SignedDuration = SignedDuration::from_secs(5_183_944);
 
 #[derive(Parser)]
@@ -25,28 +25,28 @@ struct Settings {
     meta: MetaSettings,
 }
 
-/// One more process that looks after channels.
-fn care(desk: &Desk) -> Care {
+/// One more process that maintains channels.
+fn care(connect: &ConnectStack) -> Care {
     let named = |name: &str| format!("--{}", name.to_lowercase().replace('_', "-"));
-    let arguments = desk.graph.settings().into_iter().flat_map(|(name, value)| [named(name), value]);
+    let arguments = connect.graph.settings().into_iter().flat_map(|(name, value)| [named(name), value]);
     let Settings { meta } = Settings::parse_from(std::iter::once("care".to_owned()).chain(arguments));
     let metrics = Metrics::register(&Registry::new()).expect("metrics register once");
-    Care::new(&meta, (desk.store.clone(), desk.ring.clone()), metrics).expect("the settings are right")
+    Care::new(&meta, (connect.store.clone(), connect.ring.clone()), metrics).expect("the settings are right")
 }
 
 async fn round(care: &Care, now: Timestamp) -> bool {
     care.round(&|| now, &|| false, 0.0).await.expect("the store answers").is_some()
 }
 
-async fn connect_instagram(desk: &Desk, id: usize, now: Timestamp) -> Address {
+async fn connect_instagram(connect: &ConnectStack, id: usize, now: Timestamp) -> Address {
     let address = Address::new(format!("instagram:1784140000000{id:04}"));
-    let seal = |text: &str| desk.ring.seal(&Secret::new(text));
+    let seal = |text: &str| connect.ring.seal(&Secret::new(text));
     let channel = NewChannel {
         access_token: Some(seal(&format!("long-token-of-{id}"))),
         access_token_expires_at: now.checked_add(LIFE).ok(),
         ..NewChannel::new(address.clone(), "acme", seal(DSK_TOKEN))
     };
-    desk.store.add(&channel, now).await.expect("the store answers");
+    connect.store.add(&channel, now).await.expect("the store answers");
     address
 }
 
@@ -55,153 +55,159 @@ async fn state(store: &ChannelStore, address: &Address) -> ChannelState {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_sixty_days_two_workers_that_die_and_fail_refresh_each_token_once_and_in_time() {
-    let desk = Desk::start().await;
+async fn over_sixty_days_two_processes_that_die_and_fail_refresh_each_token_once_and_in_time() {
+    let connect = ConnectStack::start().await;
     let begin = now();
     let mut addresses = Vec::new();
     for id in 0..8 {
-        addresses.push(connect_instagram(&desk, id, begin).await);
+        addresses.push(connect_instagram(&connect, id, begin).await);
     }
-    let (mut one, mut other) = (care(&desk), care(&desk));
+    let mut one = care(&connect);
+    let mut other = care(&connect);
 
     for hour in 0..60 * 24 {
         let now = begin.checked_add(HOUR * hour).expect("a time");
         match hour % 97 {
-            // A worker dies with the lease in its hand, and is started anew.
+            // A process dies while it holds the lease, and is started again.
             13 => {
                 round(&one, now).await;
-                one = care(&desk);
+                one = care(&connect);
             }
-            14 => other = care(&desk),
-            // Meta fails for some hours.
-            30 => desk.graph.fault("refresh", Some(Fault::Trouble)),
-            38 => desk.graph.fault("refresh", None),
+            14 => other = care(&connect),
+            // Meta fails for eight hours.
+            30 => connect.graph.fault("refresh", Some(Fault::Trouble)),
+            38 => connect.graph.fault("refresh", None),
             _ => {}
         }
         let (first, second) = tokio::join!(round(&one, now), round(&other, now));
-        assert!(!(first && second), "both had the lease in hour {hour}");
+        assert!(!(first && second), "both held the lease in hour {hour}");
         for address in &addresses {
-            let record = desk.store.get(address).await.unwrap().unwrap();
+            let record = connect.store.get(address).await.unwrap().unwrap();
             let until: Timestamp = record.access_token_expires_at.unwrap().parse().unwrap();
             assert!(until > now && record.state == ChannelState::Connected, "{address} ended in hour {hour}");
         }
     }
 
-    let mut refreshed = desk.graph.refreshed();
+    let mut refreshed = connect.graph.refreshed();
     refreshed.sort();
     let expected: Vec<String> = (0..8).map(|id| format!("long-token-of-{id}")).collect();
     assert_eq!(refreshed, expected, "each token was refreshed once");
-    desk.is_content();
+    connect.meta_has_no_complaints();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_no_longer_works_needs_a_reconnect_and_a_new_one_heals_it() {
-    let desk = Desk::start().await;
-    let mut browser = desk.begin("acme").await;
-    desk.sign_up(&mut browser).await;
-    let (address, care) = (Address::new(format!("whatsapp:{NUMBER}")), care(&desk));
+async fn a_channel_whose_token_stopped_working_needs_a_reconnect_and_a_new_token_heals_it() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
+    let address = Address::new(format!("whatsapp:{NUMBER}"));
+    let care = care(&connect);
     let day = |days: i64| now().checked_add(DAY * i32::try_from(days).unwrap()).unwrap();
 
-    desk.graph.behave(|graph| graph.is_token_valid = false);
+    connect.graph.behave(|graph| graph.is_token_valid = false);
     round(&care, day(2)).await;
-    let dead = state(&desk.store, &address).await;
+    let dead = state(&connect.store, &address).await;
     let shown = browser.get("/channels").await;
-    desk.graph.behave(|graph| graph.is_token_valid = true);
-    desk.sign_up(&mut browser).await;
-    let healed = state(&desk.store, &address).await;
+    connect.graph.behave(|graph| graph.is_token_valid = true);
+    connect.sign_up(&mut browser).await;
+    let healed = state(&connect.store, &address).await;
 
     assert_eq!((dead, healed), (ChannelState::ReconnectNeeded, ChannelState::Connected));
     assert!(shown.body.contains("Access ended"), "{shown:?}");
-    desk.is_content();
+    connect.meta_has_no_complaints();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instagram_token_that_was_not_refreshed_in_time_needs_a_reconnect() {
-    let desk = Desk::start().await;
+async fn a_channel_whose_token_was_not_refreshed_in_time_needs_a_reconnect() {
+    let connect = ConnectStack::start().await;
     let begin = now();
-    let (address, care) = (connect_instagram(&desk, 1, begin).await, care(&desk));
+    let address = connect_instagram(&connect, 1, begin).await;
+    let care = care(&connect);
 
     round(&care, begin.checked_add(DAY * 61).unwrap()).await;
 
-    assert_eq!(state(&desk.store, &address).await, ChannelState::ReconnectNeeded);
-    assert_eq!(desk.graph.refreshed(), Vec::<String>::new(), "Meta was asked for a token that has ended");
+    assert_eq!(state(&connect.store, &address).await, ChannelState::ReconnectNeeded);
+    assert_eq!(connect.graph.refreshed(), Vec::<String>::new(), "Meta was asked for a token that has ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_subscription_that_meta_has_ended_is_made_again_within_a_day_and_a_failure_is_tried_again_soon() {
-    let desk = Desk::start().await;
-    let mut browser = desk.begin("acme").await;
-    desk.sign_up(&mut browser).await;
+async fn a_subscription_that_meta_ended_is_made_again_within_a_day_and_a_failure_is_retried_soon() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
     let login = browser.press("/channels", "/instagram", &[]).await;
     browser.follow(&login, "allow").await;
-    let (care, begin) = (care(&desk), now());
+    let care = care(&connect);
+    let begin = now();
     let at = |minutes: i64| begin.checked_add(DAY).unwrap().checked_add(SignedDuration::from_mins(minutes)).unwrap();
-    desk.graph.end_subscriptions();
+    connect.graph.end_subscriptions();
 
-    desk.graph.fault("subscribe", Some(Fault::Trouble));
+    connect.graph.fault("subscribe", Some(Fault::Trouble));
     round(&care, at(1)).await;
-    assert_eq!(desk.graph.subscribed().len(), 0);
-    desk.graph.fault("subscribe", None);
+    assert_eq!(connect.graph.subscribed().len(), 0);
+    connect.graph.fault("subscribe", None);
     round(&care, at(20)).await;
 
-    let subscribed: Vec<String> = desk.graph.subscribed().into_iter().collect();
+    let subscribed: Vec<String> = connect.graph.subscribed().into_iter().collect();
     assert_eq!(subscribed, [INSTAGRAM_USER, ACCOUNT]);
-    let steps = desk.graph.steps().len();
+    let steps = connect.graph.steps().len();
     round(&care, at(40)).await;
-    assert_eq!(desk.graph.steps().len(), steps, "what was looked after is left alone for a day");
-    desk.is_content();
+    assert_eq!(connect.graph.steps().len(), steps, "a channel that was checked is not checked again for a day");
+    connect.meta_has_no_complaints();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn channels_that_fail_every_time_keep_no_other_from_care() {
-    let desk = Desk::start().await;
+async fn channels_that_always_fail_do_not_keep_others_from_maintenance() {
+    let connect = ConnectStack::start().await;
     let begin = now();
     for id in 0..20 {
-        connect_instagram(&desk, id, begin).await;
+        connect_instagram(&connect, id, begin).await;
     }
     let now = begin.checked_add(DAY * 2).unwrap();
-    let (care, last) = (care(&desk), Address::new("instagram:17841400000000019"));
-    // Their subscription can't be read, whatever else works.
-    desk.graph.behave(|graph| graph.unreadable = (0..19).map(|id| format!("1784140000000{id:04}")).collect());
+    let care = care(&connect);
+    let last = Address::new("instagram:17841400000000019");
+    // The subscription of every other channel can't be read.
+    connect.graph.behave(|graph| graph.unreadable = (0..19).map(|id| format!("1784140000000{id:04}")).collect());
 
     care.round(&|| now, &|| false, 0.0).await.unwrap();
-    let from_the_front = desk.store.get(&last).await.unwrap().unwrap().checked_at;
+    let from_the_front = connect.store.get(&last).await.unwrap().unwrap().checked_at;
     care.round(&|| now, &|| false, 0.96).await.unwrap();
-    let from_its_place = desk.store.get(&last).await.unwrap().unwrap().checked_at;
+    let from_its_place = connect.store.get(&last).await.unwrap().unwrap().checked_at;
 
     assert!(from_the_front.is_none() && from_its_place.is_some(), "{from_the_front:?} {from_its_place:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_looks_and_repairs_by_command() {
-    let desk = Desk::start().await;
-    let mut browser = desk.begin("acme").await;
-    desk.sign_up(&mut browser).await;
-    desk.graph.end_subscriptions();
+async fn an_operator_checks_and_repairs_channels_by_command() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
+    connect.graph.end_subscriptions();
 
-    let (looked, said) = desk.ops(&["channels", "check"]).await;
-    assert!(!looked && said.contains("NOT SUBSCRIBED") && said.contains("--repair"), "{said}");
-    assert_eq!(desk.graph.subscribed().len(), 0, "looking changes nothing");
-    let (repaired, said) = desk.ops(&["channels", "check", "--repair"]).await;
-    assert!(repaired && said.contains("subscribed again"), "{said}");
-    let (well, said) = desk.ops(&["channels", "check"]).await;
+    let (is_healthy, output) = connect.ops(&["channels", "check"]).await;
+    assert!(!is_healthy && output.contains("NOT SUBSCRIBED") && output.contains("--repair"), "{output}");
+    assert_eq!(connect.graph.subscribed().len(), 0, "a check changes nothing");
+    let (is_repaired, output) = connect.ops(&["channels", "check", "--repair"]).await;
+    assert!(is_repaired && output.contains("subscribed again"), "{output}");
+    let (is_healthy, output) = connect.ops(&["channels", "check"]).await;
 
-    assert!(well && said.contains("1 channels: 1 well"), "{said}");
-    assert!(desk.graph.subscribed().contains(ACCOUNT));
+    assert!(is_healthy && output.contains("1 channels: 1 well"), "{output}");
+    assert!(connect.graph.subscribed().contains(ACCOUNT));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn trouble_at_meta_or_a_wrong_app_secret_makes_no_channel_need_a_reconnect() {
-    let desk = Desk::start().await;
-    let mut browser = desk.begin("acme").await;
-    desk.sign_up(&mut browser).await;
-    let (address, care) = (Address::new(format!("whatsapp:{NUMBER}")), care(&desk));
+async fn a_failing_meta_or_a_wrong_app_secret_makes_no_channel_need_a_reconnect() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
+    let address = Address::new(format!("whatsapp:{NUMBER}"));
+    let care = care(&connect);
 
     for fault in [Fault::Trouble, Fault::Throttled, Fault::Token, Fault::Slow(Duration::from_secs(11))] {
-        desk.graph.fault("debug", Some(fault));
-        let record = desk.store.get(&address).await.unwrap().unwrap();
+        connect.graph.fault("debug", Some(fault));
+        let record = connect.store.get(&address).await.unwrap().unwrap();
         assert_eq!(care.check(&record, true, now()).await, Finding::Unknown, "{fault:?}");
     }
 
-    assert_eq!(state(&desk.store, &address).await, ChannelState::Connected);
+    assert_eq!(state(&connect.store, &address).await, ChannelState::Connected);
 }

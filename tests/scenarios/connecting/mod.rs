@@ -1,4 +1,4 @@
-//! How a business connects its channels, and keeps its rights.
+//! How a business connects its channels, and what connect does for them and for people's rights afterwards.
 
 mod browser_walks;
 mod cookies;

@@ -1,4 +1,4 @@
-//! What becomes of an accepted event, whatever DSK answers.
+//! What happens to an accepted event, whatever DSK answers.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use event::{Address, Class};
 use testkit::eventually;
 
 use crate::support::bodies::{ADDRESS, NUMBER, statuses, text};
-use crate::support::stack::{DSK_TOKEN, Stack, key_ring};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::{Stack, key_ring};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_refused_with_503_is_delivered_again() {
@@ -46,11 +47,12 @@ async fn the_same_notification_three_times_is_delivered_once() {
         assert_eq!(stack.processes.post(text(1)).await, 200);
     }
 
-    // One that comes while another is in hand shares its outcome.
-    let (forgotten, joined) = (r#"dispatcher_forgotten_total{why="duplicate"}"#, "queue_joined_total");
-    eventually("both repeats are forgotten", async || {
+    // A repeat that arrives while another is in flight shares its outcome.
+    let skipped = r#"dispatcher_forgotten_total{why="duplicate"}"#;
+    let joined = "queue_joined_total";
+    eventually("both repeats are skipped", async || {
         let repeats =
-            stack.processes.dispatcher_metric(forgotten).await + stack.processes.dispatcher_metric(joined).await;
+            stack.processes.dispatcher_metric(skipped).await + stack.processes.dispatcher_metric(joined).await;
         (repeats >= 2.0).then_some(())
     })
     .await;
@@ -62,7 +64,7 @@ async fn a_conversation_is_delivered_in_its_order() {
     let stack = Stack::start().await;
     stack.processes.dsk.behave(|dsk| dsk.script.extend([503]));
 
-    // Serials of one person.
+    // These messages are from one person.
     for serial in [10, 20, 30, 40] {
         assert_eq!(stack.processes.post(text(serial)).await, 200);
     }
@@ -72,14 +74,15 @@ async fn a_conversation_is_delivered_in_its_order() {
     let delivered = seen.iter().filter(|seen| seen.status == 200);
     let texts: Vec<_> = delivered.map(|seen| String::from_utf8_lossy(&seen.body).into_owned()).collect();
     for (text, serial) in texts.iter().zip([10, 20, 30, 40]) {
-        assert!(text.contains(&format!("hello {serial}")), "{serial} came in another place");
+        assert!(text.contains(&format!("hello {serial}")), "{serial} was delivered out of order");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_a_channel_that_is_stored_later_is_delivered_then() {
+async fn an_event_is_delivered_once_its_channel_is_stored() {
     let stack = Stack::start().await;
-    let (store, ring) = (stack.store(), key_ring(&[&stack.processes.key()]));
+    let store = stack.store();
+    let ring = key_ring(&[&stack.processes.key()]);
     let body = String::from_utf8(text(1).to_vec()).unwrap().replace(NUMBER, "100000000000777");
 
     assert_eq!(stack.processes.post(body.into()).await, 200);
@@ -94,7 +97,7 @@ async fn an_event_of_a_channel_that_is_stored_later_is_delivered_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_sealed_by_the_older_key_opens() {
+async fn a_token_that_an_older_key_sealed_still_opens() {
     let stack = Stack::start().await;
     let newer = new_key();
 
@@ -105,9 +108,10 @@ async fn a_token_sealed_by_the_older_key_opens() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unopenable_token_waits_and_is_counted_until_its_key_is_there() {
+async fn an_event_waits_and_is_counted_until_the_key_of_its_token_is_there() {
     let mut stack = Stack::start().await;
-    let (store, unknown) = (stack.store(), new_key());
+    let store = stack.store();
+    let unknown = new_key();
     let sealed = key_ring(&[&unknown]).seal(&Secret::new(DSK_TOKEN));
     store.add(&NewChannel::new(Address::new(ADDRESS), "tenant", sealed), now()).await.unwrap();
 
@@ -120,7 +124,7 @@ async fn an_unopenable_token_waits_and_is_counted_until_its_key_is_there() {
     assert_eq!(stack.dead_letters().await.len(), 0);
 
     stack.processes.write_keys(&[&unknown]);
-    // It comes back from the 1 minute retry queue.
+    // The event returns from the retry queue after one minute.
     testkit::eventually_within(Duration::from_secs(150), "it is delivered", async || {
         (stack.processes.dsk.ids().len() == 1).then_some(())
     })
@@ -128,28 +132,31 @@ async fn an_unopenable_token_waits_and_is_counted_until_its_key_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_removed_channels_events_are_discarded_and_counted() {
+async fn events_of_a_removed_channel_are_skipped_and_counted() {
     let mut stack = Stack::start().await;
     stack.store().remove(&Address::new(ADDRESS), now()).await.unwrap();
 
     assert_eq!(stack.processes.post(text(1)).await, 200);
 
     eventually("it is counted", async || {
-        let discarded = r#"dispatcher_forgotten_total{why="disconnected"}"#;
-        (stack.processes.dispatcher_metric(discarded).await >= 1.0).then_some(())
+        let skipped = r#"dispatcher_forgotten_total{why="disconnected"}"#;
+        (stack.processes.dispatcher_metric(skipped).await >= 1.0).then_some(())
     })
     .await;
     assert_eq!(stack.processes.dsk.seen().len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_queued_statuses_delay_no_chat() {
+async fn a_hundred_thousand_queued_statuses_do_not_delay_a_chat() {
     let stack = Stack::start().await;
     stack.processes.dsk.behave(|dsk| dsk.delay = Duration::from_millis(200));
     for batch in 0..100 {
         assert_eq!(stack.processes.post(statuses(batch * 1_000..(batch + 1) * 1_000)).await, 200);
     }
-    assert!(stack.waiting(Class::Updates).await.is_some_and(|waiting| waiting > 90_000), "they wait");
+    assert!(
+        stack.waiting(Class::Updates).await.is_some_and(|waiting| waiting > 90_000),
+        "most of them are still waiting"
+    );
 
     let mut longest = Duration::ZERO;
     for serial in 0..10 {
@@ -163,12 +170,12 @@ async fn a_hundred_thousand_queued_statuses_delay_no_chat() {
         .await;
         longest = longest.max(started.elapsed());
     }
-    println!("longest time of a chat beside 100,000 statuses: {longest:?}, of which DSK's own 200 ms");
+    println!("longest delivery of a chat beside 100,000 statuses: {longest:?}, of which DSK takes 200 ms");
     assert!(longest < Duration::from_secs(2), "{longest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_dispatchers_share_what_one_began() {
+async fn three_dispatchers_share_the_work_that_one_began() {
     let mut stack = Stack::start().await;
     stack.processes.dsk.behave(|dsk| dsk.delay = Duration::from_millis(50));
 
@@ -185,5 +192,5 @@ async fn three_dispatchers_share_what_one_began() {
     for dispatcher in &stack.processes.dispatchers {
         assert!(dispatcher.said().contains("Delivered event"), "a dispatcher had nothing to do");
     }
-    assert_eq!(stack.processes.dsk.seen().len(), 300, "none was delivered twice");
+    assert_eq!(stack.processes.dsk.seen().len(), 300, "an event was delivered twice");
 }

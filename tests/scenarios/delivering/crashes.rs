@@ -1,5 +1,5 @@
-//! A worker killed at each step of settling: before the copy or marker is safe, before the acknowledgement has arrived,
-//! after it. No event is lost, none is repeated more than once, and nothing is left behind.
+//! A dispatcher is killed at each step of settling: before the copy or marker is safe, before the acknowledgement has
+//! arrived, and after it. No event is lost, none is repeated more than once, and no queue keeps one.
 
 use std::time::Duration;
 
@@ -9,35 +9,41 @@ use queue::{Place, Tier};
 use testkit::eventually;
 
 use crate::support::bodies::{ADDRESS, text};
-use crate::support::stack::{DSK_TOKEN, Stack};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::Stack;
 use crate::support::two_tenants::{OTHER_NUMBER, message, other_channel};
 
-/// How a process introduces its two connections to the broker.
+/// The name of the connection on which a process publishes.
 const PUBLISHING: &str = "meta-integration-service publish";
+/// The name of the connection on which it takes.
 const TAKING: &str = "meta-integration-service take";
-/// Long enough to pull out a cable before DSK has answered.
+/// Long enough to cut a cable before DSK has answered.
 const ANSWER_DELAY: Duration = Duration::from_secs(4);
-/// An event is at DSK, which has not answered yet.
-async fn asked(answer: u16) -> Stack {
+
+/// A stack whose DSK has received an event and will give this answer.
+async fn with_an_attempt_under_way(answer: u16) -> Stack {
     let stack = Stack::start().await;
-    stack.processes.dsk.behave(|dsk| (dsk.answer, dsk.delay) = (Some(answer), ANSWER_DELAY));
+    stack.processes.dsk.behave(|dsk| {
+        dsk.answer = Some(answer);
+        dsk.delay = ANSWER_DELAY;
+    });
     assert_eq!(stack.processes.post(text(1)).await, 200);
-    eventually("DSK is asked", async || (stack.processes.dsk.under_way() == 1).then_some(())).await;
+    eventually("the attempt is under way", async || (stack.processes.dsk.under_way() == 1).then_some(())).await;
     stack
 }
 
-/// An event of a channel that is not stored, which will send it to the 10 s retry queue at once, is in hand and not
-/// looked up yet, because Redis is away.
-async fn held_for_its_channel() -> Stack {
+/// A stack with an event in flight that waits for Redis. Its channel is not stored, so it goes to the 10 s retry queue
+/// as soon as Redis answers.
+async fn with_an_event_waiting_for_redis() -> Stack {
     let stack = Stack::start().await;
     stack.redis_link.cut();
     assert_eq!(stack.processes.post(message(OTHER_NUMBER, 0)).await, 200);
-    says(&stack, "Holding all events").await;
+    logs(&stack, "Holding all events").await;
     stack
 }
 
-/// A worker that is handed the next event only after the broker has heard the acknowledgement of the last.
-async fn one_at_a_time() -> Stack {
+/// A stack whose dispatcher receives an event only after the broker has the acknowledgement of the one before.
+async fn with_one_event_in_flight() -> Stack {
     let mut stack = Stack::start().await;
     assert_eq!(stack.processes.dispatchers.remove(0).stop().await, Some(0));
     stack.processes.extra_settings.push(("MESSAGES_WINDOW", "1".to_owned()));
@@ -45,12 +51,13 @@ async fn one_at_a_time() -> Stack {
     stack
 }
 
-async fn says(stack: &Stack, what: &str) {
+/// Waits until the dispatcher logs this.
+async fn logs(stack: &Stack, what: &str) {
     let worker = &stack.processes.dispatchers[0];
-    eventually(&format!("the worker says {what:?}"), async || worker.said().contains(what).then_some(())).await;
+    eventually(&format!("the dispatcher logs {what:?}"), async || worker.said().contains(what).then_some(())).await;
 }
 
-/// Kills the worker, loses what its cables held, and starts another.
+/// Kills the dispatcher, loses what its cables held, and starts another.
 async fn kill_and_start_again(stack: &mut Stack) {
     stack.processes.dispatchers.remove(0).kill().await;
     for link in [&stack.broker_link, &stack.redis_link] {
@@ -61,8 +68,8 @@ async fn kill_and_start_again(stack: &mut Stack) {
     stack.processes.add_dispatcher().await;
 }
 
-/// Stops the worker, which gives back whatever it has not settled: there must be nothing.
-async fn nothing_is_left(stack: &mut Stack) {
+/// Stops the dispatcher, which gives back what it has not settled, and checks that there is nothing.
+async fn nothing_is_unsettled(stack: &mut Stack) {
     assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0));
     for place in [Place::Class(Class::Messages), Place::Retry(Class::Messages, Tier::TenSeconds)] {
         let depth = eventually("the broker answers", async || stack.depth(place).await).await;
@@ -70,7 +77,7 @@ async fn nothing_is_left(stack: &mut Stack) {
     }
 }
 
-/// Ids of the dead letters.
+/// The ids of the dead letters.
 async fn parked(stack: &Stack) -> Vec<EventId> {
     stack.dead_letters().await.into_iter().map(|letter| letter.envelope.id).collect()
 }
@@ -80,7 +87,7 @@ async fn is_marked(stack: &Stack, id: &EventId) -> bool {
     matches!(stack.store().look_up(&[lookup]).await.expect("the store answers")[..], [Found::Delivered])
 }
 
-/// The only event that DSK was asked about.
+/// The only event that DSK received.
 fn only_event(stack: &Stack) -> EventId {
     let seen = stack.processes.dsk.seen();
     assert!(seen.iter().all(|other| other.id == seen[0].id), "{seen:?}");
@@ -88,42 +95,42 @@ fn only_event(stack: &Stack) -> EventId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_before_its_dead_letter_is_safe_the_event_is_asked_again_and_parked_once() {
-    let mut stack = asked(400).await;
+async fn killed_before_the_dead_letter_is_safe_the_event_is_attempted_again_and_parked_once() {
+    let mut stack = with_an_attempt_under_way(400).await;
     stack.broker_link.stall_sending_of(PUBLISHING);
-    says(&stack, "Could not publish a copy").await;
+    logs(&stack, "Could not publish a copy").await;
     assert!(parked(&stack).await.is_empty());
 
     kill_and_start_again(&mut stack).await;
 
-    says(&stack, "Parked event").await;
-    nothing_is_left(&mut stack).await;
+    logs(&stack, "Parked event").await;
+    nothing_is_unsettled(&mut stack).await;
     assert_eq!(parked(&stack).await, [only_event(&stack)]);
     assert_eq!(stack.processes.dsk.requests(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_dead_letter_and_acknowledgement_the_event_is_repeated_once() {
-    let mut stack = asked(400).await;
+    let mut stack = with_an_attempt_under_way(400).await;
     stack.broker_link.stall_sending_of(TAKING);
-    says(&stack, "Parked event").await;
+    logs(&stack, "Parked event").await;
     assert_eq!(parked(&stack).await, [only_event(&stack)]);
 
     kill_and_start_again(&mut stack).await;
 
-    says(&stack, "Parked event").await;
-    nothing_is_left(&mut stack).await;
+    logs(&stack, "Parked event").await;
+    nothing_is_unsettled(&mut stack).await;
     let event = only_event(&stack);
     assert_eq!(parked(&stack).await, [event.clone(), event]);
     assert_eq!(stack.processes.dsk.requests(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_after_the_acknowledgement_of_a_dead_letter_it_stays_the_only_one() {
-    let mut stack = one_at_a_time().await;
+async fn killed_after_the_acknowledgement_of_a_dead_letter_there_is_only_that_one() {
+    let mut stack = with_one_event_in_flight().await;
     stack.processes.dsk.behave(|dsk| dsk.script.push_back(400));
     assert_eq!(stack.processes.post(text(1)).await, 200);
-    says(&stack, "Parked event").await;
+    logs(&stack, "Parked event").await;
     let event = only_event(&stack);
     assert_eq!(stack.processes.post(text(2)).await, 200);
     stack.processes.delivered(1).await;
@@ -132,31 +139,31 @@ async fn killed_after_the_acknowledgement_of_a_dead_letter_it_stays_the_only_one
 
     stack.processes.post_until_accepted(text(3)).await;
     stack.processes.delivered(2).await;
-    nothing_is_left(&mut stack).await;
+    nothing_is_unsettled(&mut stack).await;
     assert!(!stack.processes.dispatchers[0].said().contains(event.as_str()), "it was taken again");
     assert_eq!(parked(&stack).await, [event]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_before_the_marker_is_written_the_event_is_delivered_at_most_twice() {
-    let mut stack = asked(200).await;
+    let mut stack = with_an_attempt_under_way(200).await;
     stack.redis_link.stall();
-    // Without its marker an event is acknowledged all the same, after a time: not in this test.
+    // An event is acknowledged after some time even without its marker; the cut cable prevents that here.
     stack.broker_link.stall_sending_of(TAKING);
     stack.processes.delivered(1).await;
     assert!(!is_marked(&stack, &only_event(&stack)).await);
 
     kill_and_start_again(&mut stack).await;
 
-    eventually("DSK is asked again", async || (stack.processes.dsk.requests() == 2).then_some(())).await;
-    nothing_is_left(&mut stack).await;
+    eventually("the event is attempted again", async || (stack.processes.dsk.requests() == 2).then_some(())).await;
+    nothing_is_unsettled(&mut stack).await;
     assert!(is_marked(&stack, &only_event(&stack)).await);
     assert_eq!(stack.processes.dsk.requests(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_marker_and_acknowledgement_the_event_is_not_repeated() {
-    let mut stack = asked(200).await;
+    let mut stack = with_an_attempt_under_way(200).await;
     stack.broker_link.stall_sending_of(TAKING);
     stack.processes.delivered(1).await;
     let event = only_event(&stack);
@@ -164,14 +171,14 @@ async fn killed_between_marker_and_acknowledgement_the_event_is_not_repeated() {
 
     kill_and_start_again(&mut stack).await;
 
-    says(&stack, &format!("Event {event} needs no delivery")).await;
-    nothing_is_left(&mut stack).await;
+    logs(&stack, &format!("Event {event} needs no delivery")).await;
+    nothing_is_unsettled(&mut stack).await;
     assert_eq!(stack.processes.dsk.requests(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_after_the_acknowledgement_of_a_delivery_the_event_is_not_taken_again() {
-    let mut stack = one_at_a_time().await;
+    let mut stack = with_one_event_in_flight().await;
     assert_eq!(stack.processes.post(text(1)).await, 200);
     stack.processes.delivered(1).await;
     let event = only_event(&stack);
@@ -182,32 +189,32 @@ async fn killed_after_the_acknowledgement_of_a_delivery_the_event_is_not_taken_a
 
     stack.processes.post_until_accepted(text(3)).await;
     stack.processes.delivered(3).await;
-    nothing_is_left(&mut stack).await;
+    nothing_is_unsettled(&mut stack).await;
     assert!(!stack.processes.dispatchers[0].said().contains(event.as_str()), "it was taken again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_before_its_retry_is_safe_the_event_is_delivered_once() {
-    let mut stack = held_for_its_channel().await;
+async fn killed_before_the_retry_is_safe_the_event_is_delivered_once() {
+    let mut stack = with_an_event_waiting_for_redis().await;
     stack.broker_link.stall_sending_of(PUBLISHING);
     stack.redis_link.mend();
-    says(&stack, "Could not publish a copy").await;
+    logs(&stack, "Could not publish a copy").await;
     assert_eq!(stack.depth(Place::Retry(Class::Messages, Tier::TenSeconds)).await, Some(0));
 
     other_channel(&stack, DSK_TOKEN, None).await;
     kill_and_start_again(&mut stack).await;
 
     stack.processes.delivered(1).await;
-    nothing_is_left(&mut stack).await;
+    nothing_is_unsettled(&mut stack).await;
     assert_eq!(stack.processes.dsk.requests(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_between_retry_and_acknowledgement_the_second_copy_is_not_delivered() {
-    let mut stack = held_for_its_channel().await;
+    let mut stack = with_an_event_waiting_for_redis().await;
     stack.broker_link.stall_sending_of(TAKING);
     stack.redis_link.mend();
-    says(&stack, "Will retry event").await;
+    logs(&stack, "Will retry event").await;
 
     other_channel(&stack, DSK_TOKEN, None).await;
     kill_and_start_again(&mut stack).await;
@@ -218,15 +225,15 @@ async fn killed_between_retry_and_acknowledgement_the_second_copy_is_not_deliver
     })
     .await;
     stack.processes.delivered(1).await;
-    nothing_is_left(&mut stack).await;
+    nothing_is_unsettled(&mut stack).await;
     assert_eq!(stack.processes.dsk.requests(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_after_the_acknowledgement_of_a_retry_the_event_comes_back_once() {
-    let mut stack = one_at_a_time().await;
+async fn killed_after_the_acknowledgement_of_a_retry_the_event_returns_once() {
+    let mut stack = with_one_event_in_flight().await;
     assert_eq!(stack.processes.post(message(OTHER_NUMBER, 0)).await, 200);
-    says(&stack, "Will retry event").await;
+    logs(&stack, "Will retry event").await;
     assert_eq!(stack.processes.post(text(1)).await, 200);
     stack.processes.delivered(1).await;
     let other = only_event(&stack);
@@ -235,7 +242,7 @@ async fn killed_after_the_acknowledgement_of_a_retry_the_event_comes_back_once()
     kill_and_start_again(&mut stack).await;
 
     stack.processes.delivered(2).await;
-    nothing_is_left(&mut stack).await;
+    nothing_is_unsettled(&mut stack).await;
     let late = stack.processes.dsk.seen().into_iter().filter(|seen| seen.id != other.as_str());
-    assert_eq!(late.count(), 1, "the event came back more than once");
+    assert_eq!(late.count(), 1, "the event returned more than once");
 }

@@ -1,4 +1,4 @@
-//! The slow ones: many events, many kills.
+//! Slow drills with many events and many kills.
 
 use std::time::{Duration, Instant};
 
@@ -8,22 +8,23 @@ use testkit::eventually_within;
 use crate::support::bodies::{self, NUMBER, statuses, text};
 use crate::support::stack::{Stack, program};
 
-/// A drill may take this long on a busy machine.
+/// How long a drill may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(15);
 const EVENTS: usize = 100_000;
-/// Updates in one notification, as many as Meta batches.
+/// Updates in one notification: as many as Meta puts into one.
 const BATCH: usize = 1_000;
 const KILLS: usize = 12;
 const BETWEEN_KILLS: usize = 250;
-/// Between two kills of a dispatcher under load.
+/// The time between two kills of a dispatcher under load.
 const KILL_PERIOD: Duration = Duration::from_secs(3);
-/// Events of each half of a round of the drill about recovery, and how many people sent them. Rounds, because the
-/// machine may have other work meanwhile.
+/// Events of each half of a round of the drill about recovery.
 const BACKLOG: usize = 1_700;
+/// The best of several rounds counts, because the machine may have other work in one of them.
 const BACKLOG_ROUNDS: usize = 3;
+/// How many people send those events.
 const PEOPLE: usize = 1_000;
 const POSTS_AT_ONCE: usize = 20;
-/// Envelopes that a dispatcher can have in hand: no more can be delivered twice when it dies.
+/// How many envelopes a dispatcher has in flight at most, and so how many can be delivered twice when it dies.
 const WINDOWS: usize = 192 + 64;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,13 +38,16 @@ async fn a_hundred_thousand_events_arrive_each_once() {
 
     let dsk = &stack.processes.dsk;
     eventually_within(PATIENCE, "every event arrives", async || (dsk.requests() >= EVENTS).then_some(())).await;
-    assert_eq!((dsk.ids().len(), dsk.requests()), (EVENTS, EVENTS), "some came twice");
+    assert_eq!((dsk.ids().len(), dsk.requests()), (EVENTS, EVENTS), "an event arrived twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dispatchers_killed_again_and_again_lose_no_event() {
     let mut stack = Stack::start().await;
-    stack.processes.dsk.behave(|dsk| (dsk.delay, dsk.fail_ratio) = (Duration::from_millis(30), 0.05));
+    stack.processes.dsk.behave(|dsk| {
+        dsk.delay = Duration::from_millis(30);
+        dsk.fail_ratio = 0.05;
+    });
 
     for kill in 0..KILLS {
         for serial in kill * BETWEEN_KILLS..(kill + 1) * BETWEEN_KILLS {
@@ -53,7 +57,8 @@ async fn dispatchers_killed_again_and_again_lose_no_event() {
         stack.processes.add_dispatcher().await;
     }
 
-    let (sent, dsk) = (KILLS * BETWEEN_KILLS, &stack.processes.dsk);
+    let sent = KILLS * BETWEEN_KILLS;
+    let dsk = &stack.processes.dsk;
     eventually_within(PATIENCE, "every event arrives", async || (dsk.ids().len() == sent).then_some(())).await;
     println!("{sent} events, {} requests, {KILLS} kills", dsk.requests());
 }
@@ -68,7 +73,7 @@ async fn repeats_and_kills_deliver_few_events_twice_and_lose_none() {
     for (serial, first) in (0..EVENTS).step_by(BATCH).enumerate() {
         stack.processes.post_until_accepted(statuses(first..first + BATCH)).await;
         if serial % 10 == 0 {
-            // Meta sends again what it believes was not heard.
+            // Meta sends a notification again when it believes that the first copy was lost.
             stack.processes.post_until_accepted(statuses(first..first + BATCH)).await;
         }
     }
@@ -76,7 +81,8 @@ async fn repeats_and_kills_deliver_few_events_twice_and_lose_none() {
         if kills < KILLS && killed_at.elapsed() > KILL_PERIOD {
             stack.processes.dispatchers.remove(0).kill().await;
             stack.processes.add_dispatcher().await;
-            (killed_at, kills) = (Instant::now(), kills + 1);
+            killed_at = Instant::now();
+            kills += 1;
         }
         (stack.processes.dsk.ids().len() == EVENTS).then_some(())
     })
@@ -87,11 +93,11 @@ async fn repeats_and_kills_deliver_few_events_twice_and_lose_none() {
     assert!(twice <= kills * WINDOWS, "{twice} repeats");
 }
 
-/// Address space of a command that looks through all of them; their bodies alone would take a third of it.
-const BOUNDED_KB: usize = 400_000;
+/// The address space of a command that reads all of them; their bodies alone would take a third of it.
+const ADDRESS_SPACE_KB: usize = 400_000;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_thousand_dead_letters_are_looked_through_in_bounded_memory() {
+async fn a_hundred_thousand_dead_letters_are_read_in_bounded_memory() {
     let mut stack = Stack::start().await;
     stack.processes.dispatchers.remove(0).stop().await;
     stack.park(EVENTS).await;
@@ -99,13 +105,13 @@ async fn a_hundred_thousand_dead_letters_are_looked_through_in_bounded_memory() 
     for command in ["discard --all", "replay --all --yes --rate 100000"] {
         let started = Instant::now();
         let ops = program("ops").display().to_string();
-        let bounded = format!("ulimit -v {BOUNDED_KB} && exec {ops} dead-letters {command}");
+        let bounded = format!("ulimit -v {ADDRESS_SPACE_KB} && exec {ops} dead-letters {command}");
         let mut command = tokio::process::Command::new("sh");
         command.args(["-c", &bounded]).env_clear().envs(stack.ops_settings());
         let output = command.output().await.expect("there is a shell");
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        assert!(said.contains(&EVENTS.to_string()), "{said}");
+        let listing = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{listing}{}", String::from_utf8_lossy(&output.stderr));
+        assert!(listing.contains(&EVENTS.to_string()), "{listing}");
         println!("{bounded}: {:?}", started.elapsed());
     }
 
@@ -113,7 +119,7 @@ async fn a_hundred_thousand_dead_letters_are_looked_through_in_bounded_memory() 
     assert_eq!((replayed, stack.dead_letters().await.len()), (u64::try_from(EVENTS).ok(), 0));
 }
 
-/// Posts these chats.
+/// Posts these messages, several at once.
 async fn post_backlog(stack: &Stack, serials: std::ops::Range<usize>) {
     for first in serials.clone().step_by(POSTS_AT_ONCE) {
         let posts = (first..serials.end.min(first + POSTS_AT_ONCE)).map(|serial| {
@@ -124,20 +130,21 @@ async fn post_backlog(stack: &Stack, serials: std::ops::Range<usize>) {
     }
 }
 
-/// Events a second until DSK has so many, counted from what it has now. Once it is well each takes one request, and
-/// requests are counted without keeping DSK from its work: before the events, or some that come meanwhile would be
+/// The events a second that arrive until DSK has `until` of them. A healthy DSK takes one request for each, and counting
+/// requests does not slow it down. Requests are counted before events, or an event that arrives in between would be
 /// waited for twice.
 async fn rate(stack: &Stack, until: usize) -> f64 {
     let dsk = &stack.processes.dsk;
-    let (started, asked) = (Instant::now(), dsk.requests());
+    let started = Instant::now();
+    let requests = dsk.requests();
     let events = until - dsk.ids().len();
-    let has_all = async || (dsk.requests() >= asked + events).then(|| started.elapsed());
+    let has_all = async || (dsk.requests() >= requests + events).then(|| started.elapsed());
     let took = eventually_within(PATIENCE, "every event arrives", has_all).await;
     stack.processes.delivered(until).await;
     f64::from(u32::try_from(events).expect("some thousands")) / took.as_secs_f64()
 }
 
-/// Queues events while no dispatcher is there, then starts one: the rate of a healthy run.
+/// Queues events while no dispatcher runs, then starts one, and returns its rate.
 async fn healthy_rate(stack: &mut Stack, serials: std::ops::Range<usize>) -> f64 {
     assert_eq!(stack.processes.dispatchers.remove(0).stop().await, Some(0));
     post_backlog(stack, serials.clone()).await;
@@ -145,7 +152,8 @@ async fn healthy_rate(stack: &mut Stack, serials: std::ops::Range<usize>) -> f64
     rate(stack, serials.end).await
 }
 
-/// Queues events while DSK is away, then mends it: the rate after its first good answer, and how long that took.
+/// Queues events while DSK is down, then mends it. Returns the rate after its first good answer, and the time until
+/// that answer.
 async fn recovered_rate(stack: &Stack, serials: std::ops::Range<usize>) -> (f64, Duration) {
     let dsk = &stack.processes.dsk;
     dsk.behave(|dsk| dsk.answer = Some(503));
@@ -153,20 +161,23 @@ async fn recovered_rate(stack: &Stack, serials: std::ops::Range<usize>) -> (f64,
     let mended_at = Instant::now();
     dsk.behave(|dsk| dsk.answer = None);
     let is_noticed = async || (dsk.ids().len() > serials.start).then_some(());
-    eventually_within(PATIENCE, "a probe finds DSK well", is_noticed).await;
+    eventually_within(PATIENCE, "a probe finds DSK healthy", is_noticed).await;
     let noticed_after = mended_at.elapsed();
     (rate(stack, serials.end).await, noticed_after)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_backlog_of_an_outage_drains_as_fast_as_one_that_met_no_outage() {
+async fn the_backlog_of_an_outage_drains_nearly_as_fast_as_any_other() {
     let mut stack = Stack::start().await;
 
-    let (mut healthy, mut recovered, mut noticed_after) = (0.0_f64, 0.0_f64, Duration::ZERO);
+    let mut healthy = 0.0_f64;
+    let mut recovered = 0.0_f64;
+    let mut noticed_after = Duration::ZERO;
     for first in (0..BACKLOG_ROUNDS).map(|round| round * 2 * BACKLOG) {
         healthy = healthy.max(healthy_rate(&mut stack, first..first + BACKLOG).await);
         let (rate, noticed) = recovered_rate(&stack, first + BACKLOG..first + 2 * BACKLOG).await;
-        (recovered, noticed_after) = (recovered.max(rate), noticed_after.max(noticed));
+        recovered = recovered.max(rate);
+        noticed_after = noticed_after.max(noticed);
     }
 
     let ratio = recovered / healthy;

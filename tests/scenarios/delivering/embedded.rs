@@ -1,18 +1,18 @@
-//! The processes on files instead of servers (`standalone.rs` has the power cuts).
+//! The separate processes on files instead of servers; standalone.rs cuts their power.
 
 use tempfile::TempDir;
 
-use crate::support::stack::{Place, Processes};
+use crate::support::stack::{Backends, Processes};
 
-fn place(folder: &TempDir) -> Place {
+fn backends(folder: &TempDir) -> Backends {
     let url = format!("embedded:{}", folder.path().display());
-    Place { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
+    Backends { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_process_that_takes_is_told_who_holds_the_folder() {
+async fn a_second_dispatcher_on_a_folder_exits_and_names_the_process_that_holds_it() {
     let folder = tempfile::tempdir().unwrap();
-    let mut processes = Processes::start(place(&folder), &place(&folder), 1).await;
+    let mut processes = Processes::start(backends(&folder), &backends(&folder), 1).await;
 
     let mut second = processes.start_second_dispatcher();
     let status = second.ends().await;

@@ -1,4 +1,4 @@
-//! Whatever breaks: what got a 200 is delivered, and nothing is under way twice at the same time.
+//! Whatever breaks, each event that got a 200 is delivered, and none has two attempts at the same time.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::support::bodies::text;
 use crate::support::stack::Stack;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn meta_is_not_told_200_while_the_broker_is_away() {
+async fn meta_gets_no_200_while_the_broker_is_away() {
     let stack = Stack::start().await;
 
     stack.broker_link.cut();
-    eventually("ingest says 503", async || (stack.processes.post(text(1)).await == 503).then_some(())).await;
+    eventually("ingest answers 503", async || (stack.processes.post(text(1)).await == 503).then_some(())).await;
 
     stack.broker_link.mend();
     stack.processes.post_until_accepted(text(1)).await;
@@ -21,11 +21,11 @@ async fn meta_is_not_told_200_while_the_broker_is_away() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_silent_broker_costs_a_503_within_metas_patience() {
+async fn a_silent_broker_costs_a_503_before_meta_stops_waiting() {
     let stack = Stack::start().await;
 
     stack.broker_link.stall();
-    assert_eq!(stack.processes.post(text(1)).await, 503, "no answer would be 0");
+    assert_eq!(stack.processes.post(text(1)).await, 503, "ingest answers in time");
 
     stack.broker_link.mend();
     stack.processes.post_until_accepted(text(1)).await;
@@ -43,7 +43,7 @@ async fn a_cut_broker_cable_starts_no_second_attempt_at_the_same_time() {
 
     stack.broker_link.cut();
     stack.broker_link.mend();
-    eventually("the loss is noticed", async || stack.processes.said().contains("Lost the connection").then_some(()))
+    eventually("the loss is logged", async || stack.processes.said().contains("Lost the connection").then_some(()))
         .await;
 
     stack.processes.delivered(10).await;
@@ -71,11 +71,11 @@ async fn a_dispatcher_killed_with_a_hundred_attempts_under_way_loses_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_redis_holds_every_event_and_burns_no_attempt() {
+async fn while_redis_is_away_every_event_waits_and_no_attempt_is_used_up() {
     let stack = Stack::start().await;
 
     stack.redis_link.cut();
-    eventually("the loss is noticed", async || {
+    eventually("the loss is logged", async || {
         stack.processes.said().contains("The channel store failed").then_some(())
     })
     .await;
@@ -91,7 +91,7 @@ async fn a_lost_redis_holds_every_event_and_burns_no_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_got_a_200_survives_a_killed_broker() {
+async fn an_event_that_got_a_200_survives_a_killed_broker() {
     let broker = RabbitMq::start().await;
     let stack = Stack::on(&broker, broker.vhost().url()).await;
     let serials = std::sync::atomic::AtomicUsize::new(0);
@@ -101,7 +101,7 @@ async fn what_got_a_200_survives_a_killed_broker() {
         let mut accepted = 0;
         while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
             let serial = serials.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            // Meta sends again what was not accepted, so every one of them has to arrive in the end.
+            // Meta sends again what was not accepted, so every event must arrive in the end.
             stack.processes.post_until_accepted(text(serial)).await;
             accepted += 1;
         }
@@ -120,13 +120,13 @@ async fn what_got_a_200_survives_a_killed_broker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_blocked_broker_costs_a_503_until_its_alarm_is_over() {
+async fn a_blocked_broker_costs_a_503_until_its_alarm_ends() {
     let broker = RabbitMq::start().await;
     let stack = Stack::on(&broker, broker.vhost().url()).await;
     assert_eq!(stack.processes.post(text(1)).await, 200);
 
     broker.raise_memory_alarm().await;
-    eventually("ingest says 503", async || (stack.processes.post(text(2)).await == 503).then_some(())).await;
+    eventually("ingest answers 503", async || (stack.processes.post(text(2)).await == 503).then_some(())).await;
 
     broker.clear_memory_alarm().await;
     stack.processes.post_until_accepted(text(2)).await;

@@ -1,4 +1,4 @@
-//! What becomes of an accepted event, whatever breaks.
+//! An accepted event is delivered, whatever breaks on the way.
 
 mod answers;
 mod crashes;

@@ -1,4 +1,4 @@
-//! DSK's bad days: what is paused, what is not, and that everything arrives in its order after.
+//! Outages of DSK: what is paused and what is not, and that everything arrives in its order afterwards.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -10,15 +10,16 @@ use ops::dsk::Seen;
 use testkit::eventually;
 
 use crate::support::bodies::{self, ADDRESS, NUMBER};
-use crate::support::stack::{DSK_TOKEN, Stack, key_ring};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::{Stack, key_ring};
 use crate::support::two_tenants::{OTHER_NUMBER, PEOPLE, other_channel, post, second_dsk};
 
-/// What was delivered, in the order in which it was.
+/// The serials of the delivered messages, in the order of delivery.
 fn delivered(seen: &[Seen]) -> Vec<usize> {
     let serial = |seen: &Seen| {
         let body = String::from_utf8_lossy(&seen.body).into_owned();
         let id = body.split("hello ").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned();
-        id.rsplit('.').next().and_then(|serial| serial.parse().ok()).expect("our own body")
+        id.rsplit('.').next().and_then(|serial| serial.parse().ok()).expect("the body is ours")
     };
     seen.iter().filter(|seen| seen.status == 200).map(serial).collect()
 }
@@ -29,7 +30,7 @@ fn is_in_lane_order(serials: &[usize]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_uses_up_nothing_probes_one_at_a_time_and_drains_in_lane_order() {
+async fn an_outage_loses_nothing_is_probed_one_event_at_a_time_and_drains_in_lane_order() {
     let stack = Stack::start().await;
     let dsk = &stack.processes.dsk;
     post(&stack, NUMBER, 0..300).await;
@@ -42,7 +43,10 @@ async fn an_outage_uses_up_nothing_probes_one_at_a_time_and_drains_in_lane_order
     dsk.behave(|dsk| dsk.delay = Duration::from_millis(300));
     eventually("probes are made", async || (dsk.requests() >= before + 4).then_some(())).await;
     assert!(dsk.under_way() <= 1, "one probe at a time");
-    dsk.behave(|dsk| (dsk.answer, dsk.delay) = (None, Duration::ZERO));
+    dsk.behave(|dsk| {
+        dsk.answer = None;
+        dsk.delay = Duration::ZERO;
+    });
     stack.processes.delivered(600).await;
 
     let seen = dsk.seen();
@@ -50,20 +54,20 @@ async fn an_outage_uses_up_nothing_probes_one_at_a_time_and_drains_in_lane_order
     let most = seen.iter().map(|seen| seen.attempt).max().unwrap_or_default();
     assert!(most <= 6, "an event had {most} attempts");
     let tried = seen.iter().filter(|seen| seen.status == 200 && seen.attempt > 3).count();
-    assert!(tried <= 20, "{tried} events had more than three attempts: only probes may");
+    assert!(tried <= 20, "{tried} events had more than three attempts, and only probes may");
     assert_eq!(stack.dead_letters().await.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_destinations_down_leaves_the_other_unharmed() {
+async fn a_destination_that_is_down_does_not_delay_another() {
     let stack = Stack::start().await;
     let playing = Shutdown::default();
     let other = second_dsk(&stack, &playing).await;
     post(&stack, OTHER_NUMBER, 0..1).await;
-    eventually("the other is well", async || (other.ids().len() == 1).then_some(())).await;
+    eventually("the other destination is healthy", async || (other.ids().len() == 1).then_some(())).await;
 
     stack.processes.dsk.behave(|dsk| dsk.answer = Some(503));
-    // More than a window for the one that is down, then one at a time for the other.
+    // More events than may be in flight go to the destination that is down; then one at a time goes to the other.
     post(&stack, NUMBER, 0..400).await;
     let mut longest = Duration::ZERO;
     for serial in 1..40 {
@@ -79,7 +83,7 @@ async fn one_of_two_destinations_down_leaves_the_other_unharmed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_destination_takes_at_most_its_own_time() {
+async fn a_slow_destination_delays_only_its_own_events() {
     let stack = Stack::start().await;
     let playing = Shutdown::default();
     let other = second_dsk(&stack, &playing).await;
@@ -95,7 +99,7 @@ async fn a_slow_destination_takes_at_most_its_own_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn retry_after_is_kept_for_the_whole_tenant_and_nobody_else() {
+async fn retry_after_pauses_the_whole_tenant_and_no_other() {
     let stack = Stack::start().await;
     other_channel(&stack, "token-of-the-other", None).await;
     let dsk = &stack.processes.dsk;
@@ -108,11 +112,11 @@ async fn retry_after_is_kept_for_the_whole_tenant_and_nobody_else() {
     post(&stack, NUMBER, 0..PEOPLE).await;
     let started = Instant::now();
     eventually("it is throttled", async || stack.processes.said().contains("429").then_some(())).await;
-    let asked = dsk.requests();
+    let requests = dsk.requests();
     post(&stack, OTHER_NUMBER, 0..PEOPLE).await;
     eventually("the other tenant has all", async || (dsk.ids().len() == PEOPLE).then_some(())).await;
     assert!(started.elapsed() < Duration::from_secs(3), "the other tenant waited {:?}", started.elapsed());
-    assert_eq!(dsk.requests(), asked + PEOPLE, "the throttled tenant was left alone");
+    assert_eq!(dsk.requests(), requests + PEOPLE, "the throttled tenant was tried again");
 
     dsk.behave(|dsk| dsk.throttled_token = None);
     stack.processes.delivered(2 * PEOPLE).await;
@@ -121,7 +125,7 @@ async fn retry_after_is_kept_for_the_whole_tenant_and_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_token_loses_nothing_and_is_tried_at_once_when_it_is_replaced() {
+async fn events_with_a_refused_token_wait_and_are_tried_at_once_when_it_is_replaced() {
     let mut stack = Stack::start().await;
     other_channel(&stack, "a-token-that-dsk-refuses", None).await;
 
@@ -135,7 +139,7 @@ async fn a_refused_token_loses_nothing_and_is_tried_at_once_when_it_is_replaced(
     let refused = stack.processes.dsk.requests();
     post(&stack, NUMBER, 0..PEOPLE).await;
     stack.processes.delivered(PEOPLE).await;
-    assert_eq!(stack.processes.dsk.requests(), refused + PEOPLE, "the refused channel is left alone");
+    assert_eq!(stack.processes.dsk.requests(), refused + PEOPLE, "the refused channel was tried again");
 
     let started = Instant::now();
     other_channel(&stack, DSK_TOKEN, None).await;
@@ -170,7 +174,7 @@ async fn a_lane_that_floods_does_not_starve_the_others() {
     let dsk = &stack.processes.dsk;
     dsk.behave(|dsk| dsk.delay = Duration::from_millis(50));
 
-    // One person says a thousand things: fifty seconds of attempts, one after the other.
+    // One person writes a thousand messages: fifty seconds of attempts, one after the other.
     for serial in 0..1_000 {
         let flood = bodies::from(NUMBER, "4915550000", &format!("flood.{serial}"));
         assert_eq!(stack.processes.post(flood).await, 200);
@@ -181,7 +185,7 @@ async fn a_lane_that_floods_does_not_starve_the_others() {
         assert_eq!(stack.processes.post(other).await, 200);
     }
 
-    eventually("the others are heard", async || {
+    eventually("the others are delivered", async || {
         let others =
             dsk.seen().iter().filter(|seen| String::from_utf8_lossy(&seen.body).contains("hello other")).count();
         (others == PEOPLE).then_some(())
@@ -204,11 +208,11 @@ async fn a_redis_restarted_empty_holds_events_until_the_records_are_back() {
 
     stack.remember(records).await;
     stack.processes.delivered(10).await;
-    assert!(stack.processes.dsk.seen().iter().all(|seen| seen.attempt == 1), "no attempt was used up");
+    assert!(stack.processes.dsk.seen().iter().all(|seen| seen.attempt == 1), "an attempt was used up");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_removed_while_its_events_are_queued_gets_none_of_them() {
+async fn queued_events_of_a_channel_that_is_removed_are_not_delivered() {
     let mut stack = Stack::start().await;
     stack.processes.dispatchers[0].stop().await;
     post(&stack, NUMBER, 0..50).await;
@@ -217,7 +221,7 @@ async fn a_channel_removed_while_its_events_are_queued_gets_none_of_them() {
     stack.processes.add_dispatcher().await;
 
     eventually("the queue is empty", async || (stack.waiting(Class::Messages).await == Some(0)).then_some(())).await;
-    eventually("all are discarded", async || {
+    eventually("all are skipped", async || {
         stack.processes.said().matches("needs no delivery").count().ge(&50).then_some(())
     })
     .await;
@@ -225,19 +229,20 @@ async fn a_channel_removed_while_its_events_are_queued_gets_none_of_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_rotated_under_load_delay_no_event_beyond_an_attempt() {
+async fn keys_rotated_under_load_cost_no_event_an_attempt() {
     let stack = Stack::start().await;
-    let (old, new) = (stack.processes.key(), new_key());
+    let old = stack.processes.key();
+    let new = new_key();
     let store = stack.store();
 
     stack.processes.write_keys(&[&new, &old]);
     let rotate = async {
         let ring = key_ring(&[&new, &old]);
-        let found = eventually("the store answers", async || store.reseal(&ring).await.ok()).await;
-        assert_eq!((found.by_key.as_slice(), found.unopenable.len()), (&[1, 0][..], 0));
+        let uses = eventually("the store answers", async || store.reseal(&ring).await.ok()).await;
+        assert_eq!((uses.by_key.as_slice(), uses.unopenable.len()), (&[1, 0][..], 0));
     };
     tokio::join!(post(&stack, NUMBER, 0..300), rotate);
-    eventually("the first key opens all", async || {
+    eventually("both keys are read", async || {
         stack.processes.said().contains("Read the key ring again: 2 keys").then_some(())
     })
     .await;
@@ -250,33 +255,33 @@ async fn keys_rotated_under_load_delay_no_event_beyond_an_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_status_shows_who_holds_what_and_what_is_paused() {
+async fn the_status_shows_each_dispatcher_and_what_it_pauses() {
     let mut stack = Stack::start().await;
     stack.processes.add_dispatcher().await;
     other_channel(&stack, "a-token-that-dsk-refuses", None).await;
     post(&stack, OTHER_NUMBER, 0..PEOPLE).await;
 
-    let seen = eventually("both dispatchers report, and one a pause", async || {
-        let seen = stack.ops_json(&["status", "--json", "--dead-letters"]).await;
-        let dispatchers = seen["dispatchers"].as_array()?;
+    let status = eventually("both dispatchers report, and one of them reports a pause", async || {
+        let status = stack.ops_json(&["status", "--json", "--dead-letters"]).await;
+        let dispatchers = status["dispatchers"].as_array()?;
         let has_pause = dispatchers.iter().any(|one| one["paused"][0]["reason"] == "misconfigured");
-        (dispatchers.len() == 2 && has_pause).then_some(seen)
+        (dispatchers.len() == 2 && has_pause).then_some(status)
     })
     .await;
-    let messages = seen["queues"].as_array().into_iter().flatten().find(|queue| queue["queue"] == "meta.messages.v1");
+    let messages = status["queues"].as_array().into_iter().flatten().find(|queue| queue["queue"] == "meta.messages.v1");
     assert_eq!(messages.map(|queue| &queue["consumers"]), Some(&serde_json::json!(2)));
-    assert_eq!(seen["channels"]["connected"], 2);
-    assert_eq!(seen["dead_letters"], serde_json::json!({}));
+    assert_eq!(status["channels"]["connected"], 2);
+    assert_eq!(status["dead_letters"], serde_json::json!({}));
 
     for mut dispatcher in std::mem::take(&mut stack.processes.dispatchers) {
         dispatcher.stop().await;
     }
-    let seen = stack.ops_json(&["status", "--json"]).await;
-    assert_eq!(seen["dispatchers"], serde_json::json!([]), "who has stopped takes its report back");
+    let status = stack.ops_json(&["status", "--json"]).await;
+    assert_eq!(status["dispatchers"], serde_json::json!([]), "a dispatcher that has stopped is still listed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_held_for_long_is_given_back_and_delivered_in_its_order() {
+async fn events_held_for_long_are_given_back_and_delivered_in_order() {
     let mut stack = Stack::start().await;
     stack.processes.dispatchers.remove(0).stop().await;
     stack.processes.extra_settings.push(("HOLD_TIME", "2s".to_owned()));
@@ -284,7 +289,7 @@ async fn what_is_held_for_long_is_given_back_and_delivered_in_its_order() {
     stack.processes.dsk.behave(|dsk| dsk.answer = Some(503));
 
     post(&stack, NUMBER, 0..100).await;
-    eventually("it is given back twice", async || {
+    eventually("they are given back twice", async || {
         stack.processes.said().matches("Gave back what was held").count().ge(&2).then_some(())
     })
     .await;

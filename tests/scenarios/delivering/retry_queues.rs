@@ -1,4 +1,4 @@
-//! The retry queues: they delay, they give back, and what comes back goes on counting.
+//! Retry queues hold an event for their time and return it with its count of attempts.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,17 @@ use queue::{Place, Tier};
 use testkit::eventually;
 
 use crate::support::bodies::text;
-use crate::support::stack::{DSK_TOKEN, Stack};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::Stack;
 use crate::support::two_tenants::{OTHER_NUMBER, message, other_channel};
 
 async fn will_retry(stack: &Stack) {
-    eventually("it is to be retried", async || stack.processes.said().contains("Will retry event").then_some(())).await;
+    eventually("the event will be retried", async || stack.processes.said().contains("Will retry event").then_some(()))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_an_unknown_channel_comes_back_after_ten_seconds_with_no_attempt_used_up() {
+async fn an_event_of_an_unknown_channel_returns_after_ten_seconds_with_no_attempt_used_up() {
     let stack = Stack::start().await;
 
     let started = Instant::now();
@@ -25,13 +27,13 @@ async fn an_event_of_an_unknown_channel_comes_back_after_ten_seconds_with_no_att
     stack.processes.delivered(1).await;
 
     let took = started.elapsed();
-    println!("back from the 10 s retry queue and delivered after {took:?}");
+    println!("delivered through the 10 s retry queue after {took:?}");
     assert!((Duration::from_secs(10)..Duration::from_mins(1)).contains(&took), "{took:?}");
     assert_eq!(stack.processes.dsk.seen()[0].attempt, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_whose_channel_stays_unknown_waits_longer_the_next_time() {
+async fn an_event_whose_channel_stays_unknown_waits_longer_the_second_time() {
     let mut stack = Stack::start().await;
 
     assert_eq!(stack.processes.post(message(OTHER_NUMBER, 0)).await, 200);
@@ -44,12 +46,13 @@ async fn an_event_whose_channel_stays_unknown_waits_longer_the_next_time() {
         .await;
     }
     let place = Place::Retry(Class::Messages, Tier::OneMinute);
-    eventually("it waits there", async || (stack.depth(place).await == Some(1)).then_some(())).await;
+    eventually("it waits in the 1 minute retry queue", async || (stack.depth(place).await == Some(1)).then_some(()))
+        .await;
     assert_eq!(stack.processes.dsk.requests(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_fails_for_long_comes_back_from_its_retry_queue_with_its_attempts_counted() {
+async fn an_event_that_keeps_failing_returns_from_its_retry_queue_with_its_attempts_counted() {
     let stack = Stack::start().await;
     stack.processes.dsk.behave(|dsk| dsk.answer = Some(503));
 
@@ -61,5 +64,5 @@ async fn an_event_that_fails_for_long_comes_back_from_its_retry_queue_with_its_a
 
     let attempts: Vec<usize> = stack.processes.dsk.seen().iter().map(|seen| seen.attempt as usize).collect();
     assert!(attempts.len() > in_place);
-    assert_eq!(attempts, (1..=attempts.len()).collect::<Vec<_>>(), "an attempt was forgotten or counted twice");
+    assert_eq!(attempts, (1..=attempts.len()).collect::<Vec<_>>(), "an attempt was not counted, or was counted twice");
 }

@@ -1,5 +1,4 @@
-//! What is no envelope, put into the queue by somebody else or by a version to come: parked with its body, and in
-//! nobody's way.
+//! A message that is no envelope, from another program or a later version, is parked with its body and delays no event.
 
 use event::Class;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
@@ -11,8 +10,8 @@ use testkit::eventually;
 use crate::support::bodies::text;
 use crate::support::stack::Stack;
 
-/// Nothing of ours, text and not; an id and nothing else, twice; our headers, but one of another kind, and one with a
-/// word that we never write.
+/// Messages that are no envelopes: without any of our properties, with an id only, with a header of another type, and
+/// with a class that we never write.
 fn poisons() -> Vec<(&'static [u8], BasicProperties)> {
     let nothing = BasicProperties::default();
     let named = BasicProperties::default().with_message_id("order-1".into());
@@ -31,7 +30,7 @@ fn poisons() -> Vec<(&'static [u8], BasicProperties)> {
         (b"first of two", named.clone()),
         (b"second of two", named),
         (b"a number", headers(AMQPValue::LongLongInt(1))),
-        (b"a class to come", headers(AMQPValue::LongString("whispers".into()))),
+        (b"a later class", headers(AMQPValue::LongString("whispers".into()))),
     ]
 }
 
@@ -42,7 +41,7 @@ async fn channel(stack: &Stack) -> (Connection, Channel) {
     (connection, channel)
 }
 
-async fn put(channel: &Channel, (body, properties): (&[u8], BasicProperties)) {
+async fn put(channel: &Channel, body: &[u8], properties: BasicProperties) {
     let queue = Place::Class(Class::Messages).queue();
     channel
         .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), body, properties)
@@ -50,14 +49,14 @@ async fn put(channel: &Channel, (body, properties): (&[u8], BasicProperties)) {
         .expect("it is sent");
 }
 
-/// Bodies of so many dead letters, which go back when the AMQP channel is closed.
+/// The bodies of `count` dead letters, in alphabetical order. They return to the queue when the AMQP channel is closed.
 async fn parked(channel: &Channel, count: usize) -> Vec<Vec<u8>> {
     let mut bodies = Vec::new();
     eventually("the dead letters are read", async || {
-        while let Some(got) =
+        while let Some(letter) =
             channel.basic_get(Place::Dead.queue().into(), BasicGetOptions::default()).await.expect("it can be read")
         {
-            bodies.push(got.delivery.data);
+            bodies.push(letter.delivery.data);
         }
         (bodies.len() >= count).then_some(())
     })
@@ -67,15 +66,15 @@ async fn parked(channel: &Channel, count: usize) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_envelope_is_parked_with_its_body_and_delays_nobody() {
+async fn a_message_that_is_no_envelope_is_parked_with_its_body_and_delays_no_event() {
     let mut stack = Stack::start().await;
     assert_eq!(stack.processes.dispatchers.remove(0).stop().await, Some(0));
     let (connection, channel) = channel(&stack).await;
 
     let poisons = poisons();
-    for (serial, poison) in poisons.iter().enumerate() {
+    for (serial, (body, properties)) in poisons.iter().enumerate() {
         assert_eq!(stack.processes.post(text(serial)).await, 200);
-        put(&channel, poison.clone()).await;
+        put(&channel, body, properties.clone()).await;
     }
     stack.processes.add_dispatcher().await;
 
@@ -89,7 +88,7 @@ async fn what_is_no_envelope_is_parked_with_its_body_and_delays_nobody() {
     let mut expected: Vec<&[u8]> = poisons.iter().map(|(body, _)| *body).collect();
     expected.sort_unstable();
     assert_eq!(parked(&channel, poisons.len()).await, expected);
-    assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0), "the worker is alive and well");
+    assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0), "the worker stops cleanly");
     assert_eq!(stack.waiting(Class::Messages).await, Some(0));
     connection.close(200, "done".into()).await.unwrap();
 }

@@ -1,9 +1,10 @@
-//! The house: which crate may use which, one sentence at the head of every file, and files of a size to read.
+//! The architecture: which crate may use which, one sentence at the head of every file, and files short enough to read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
-/// Whom each crate of the service may use, beside itself. Tests may use everything.
+use crate::support::workspace::{files, read, root};
+
+/// The crates that each crate of the service may use. Tests may use all of them.
 const ARROWS: [(&str, &[&str]); 8] = [
     ("event", &[]),
     ("chassis", &[]),
@@ -14,38 +15,13 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("connect", &["event", "chassis", "channels"]),
     ("ops", &["event", "chassis", "queue", "channels", "ingest", "dispatcher", "connect"]),
 ];
-/// Only one crate may name each of these.
+/// Packages that only one crate may name.
 const OWNERS: [(&str, &str); 4] =
     [("lapin", "queue"), ("redis", "channels"), ("fernet", "channels"), ("backoff", "chassis")];
-/// Measures against the bare libraries.
-const MEASURES: &str = "bench";
-/// A file longer than this is two files.
+/// The load harness measures the bare libraries, too, so it may name all of them.
+const HARNESS: &str = "bench";
+/// A longer file holds two things and becomes two files.
 const LINES_MAX: usize = 350;
-
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace").to_owned()
-}
-
-pub(crate) fn read(path: &Path) -> String {
-    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Every file of ours with that ending.
-pub(crate) fn files(ending: &str) -> Vec<PathBuf> {
-    let (mut found, mut folders) = (Vec::new(), vec![root()]);
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the workspace can be read").flatten() {
-            let (path, name) = (entry.path(), entry.file_name());
-            if path.is_dir() && name != "target" && !name.to_string_lossy().starts_with('.') {
-                folders.push(path);
-            } else if path.to_string_lossy().ends_with(ending) {
-                found.push(path);
-            }
-        }
-    }
-    assert!(!found.is_empty(), "no {ending}: is this the workspace?");
-    found
-}
 
 /// The dependencies of a crate, without those of its tests.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
@@ -84,7 +60,7 @@ fn each_outside_system_is_named_by_one_crate() {
     for (package, owner) in OWNERS {
         let users: Vec<&String> = manifests
             .iter()
-            .filter(|(name, used)| *name != MEASURES && used.contains(package))
+            .filter(|(name, used)| *name != HARNESS && used.contains(package))
             .map(|(name, _)| name)
             .collect();
         assert_eq!(users, [owner], "{package}");
@@ -95,20 +71,20 @@ fn each_outside_system_is_named_by_one_crate() {
 fn every_file_begins_with_one_sentence_and_is_short_enough_to_read() {
     for path in files(".rs") {
         let text = read(&path);
-        assert!(text.starts_with("//! "), "{} does not say what it is for", path.display());
+        assert!(text.starts_with("//! "), "{} does not begin with a sentence about itself", path.display());
         let lines = text.lines().count();
         assert!(lines <= LINES_MAX, "{} has {lines} lines", path.display());
     }
 }
 
 #[test]
-fn the_fuzz_targets_lock_file_fits_the_workspace() {
+fn the_lock_file_of_the_fuzz_targets_is_up_to_date() {
     let manifest = root().join("fuzz/Cargo.toml");
     let mut cargo = std::process::Command::new("cargo");
     let output =
         cargo.args(["metadata", "--locked", "--format-version", "1", "--manifest-path"]).arg(manifest).output();
 
-    let output = output.expect("cargo runs this test, too");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "cargo check --manifest-path fuzz/Cargo.toml mends it: {said}");
+    let output = output.expect("cargo can be run, as it runs this test");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "cargo check --manifest-path fuzz/Cargo.toml mends it: {errors}");
 }

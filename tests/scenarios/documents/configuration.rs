@@ -1,4 +1,4 @@
-//! `docs/configuration.md` is printed from the settings themselves: name, default and meaning stand once, in Rust.
+//! `docs/configuration.md` is generated from the settings: name, default and meaning are written once, in Rust.
 
 use std::fmt::Write as _;
 
@@ -8,11 +8,11 @@ use expect_test::expect_file;
 const HEAD: &str = "\
 # Settings
 
-Printed from the programs (`UPDATE_EXPECT=1 cargo test --package scenarios documents::configuration` prints it anew). Each setting
-is an environment variable and an argument: `ATTEMPT_TIMEOUT=5s dispatcher` and `dispatcher --attempt-timeout 5s` are the
-same. An empty variable counts as not given. A secret may also come from a file, named by the same setting with `_FILE`;
-both is an error. What is wrong is said at once, with the remedy, before anything listens (exit 2). `ops` takes the
-settings of what it works on.
+This page is generated from the programs; `UPDATE_EXPECT=1 cargo test --package scenarios documents::configuration` writes
+it again. Each setting is both an environment variable and an argument: `ATTEMPT_TIMEOUT=5s dispatcher` and
+`dispatcher --attempt-timeout 5s` mean the same. An empty variable counts as missing. A secret may also come from a file,
+which the same setting with `_FILE` names; giving both is an error. A process that has wrong settings names all of them with
+their remedies and exits with code 2 before it listens. `ops` takes the settings of the processes it works on.
 ";
 
 #[test]
@@ -28,11 +28,11 @@ fn the_document_lists_every_setting_with_its_default() {
 fn section(document: &mut String, command: &Command) {
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
     writeln!(document, "\n## {}\n\n{about}\n\n| setting | default | meaning |\n|---|---|---|", command.get_name())
-        .expect("a string takes it");
+        .expect("writing to a string cannot fail");
     for argument in command.get_arguments() {
         if let Some(name) = argument.get_env().and_then(|name| name.to_str()) {
             writeln!(document, "| `{name}` | {} | {} |", default(argument), meaning(argument))
-                .expect("a string takes it");
+                .expect("writing to a string cannot fail");
         }
     }
 }
@@ -48,7 +48,7 @@ fn default(argument: &Arg) -> String {
     }
 }
 
-/// One line of a table.
+/// The help text of a setting, as one line of a table.
 fn meaning(argument: &Arg) -> String {
     let help = argument.get_long_help().or_else(|| argument.get_help()).map(ToString::to_string).unwrap_or_default();
     help.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")

@@ -1,8 +1,7 @@
-//! `docs/dsk-contract.md` is true: its table of answers, its figures, its example of a signature, its schema, and the
-//! recorded requests beside it, which `UPDATE_EXPECT=1 cargo test --package scenarios documents::dsk_contract` writes anew.
+//! `docs/dsk-contract.md` is true: its table of answers, its figures, its example of a signature, and the recorded
+//! requests, which `UPDATE_EXPECT=1 cargo test --package scenarios documents::dsk_contract` writes again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use channels::NewChannel;
@@ -11,45 +10,25 @@ use dispatcher::{Cause, Reason, Remedy};
 use event::Address;
 use expect_test::expect_file;
 use hyper::StatusCode;
-use jsonschema::Validator;
-use ops::dsk::Seen;
-use serde_json::Value;
 
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::ADDRESS;
+use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET};
 use crate::support::recordings::{ACCOUNT, INSTAGRAM, PAGE, SAMPLES, recording};
-use crate::support::stack::{DSK_TOKEN, SIGNING_SECRET, Stack, key_ring};
-
-/// Requests whose body is held against the schema after a test: a drill has a hundred thousand.
-const CHECKED_MAX: usize = 200;
-
-static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
-    let schema = read(&root().join("docs/dsk-contract.schema.json"));
-    let schema: Value = serde_json::from_str(&schema).expect("the schema is JSON");
-    jsonschema::options().should_validate_formats(true).build(&schema).expect("it is a schema")
-});
-
-/// What DSK got keeps to the schema.
-pub(crate) fn check(seen: &[Seen]) {
-    for seen in seen.iter().take(CHECKED_MAX) {
-        let body: Value = serde_json::from_slice(&seen.body).expect("the body is JSON");
-        let complaints: Vec<String> = SCHEMA.iter_errors(&body).map(|error| error.to_string()).collect();
-        assert!(complaints.is_empty(), "{} of {} breaks the contract: {complaints:?}", seen.id, seen.event_type);
-    }
-}
+use crate::support::stack::{Stack, key_ring};
+use crate::support::workspace::{read, root};
 
 fn document() -> String {
     read(&root().join("docs/dsk-contract.md"))
 }
 
-/// The cells of the table that has this as its first head, without its head.
-fn table(document: &str, head: &str) -> Vec<Vec<String>> {
-    let rows = document.lines().skip_while(|line| !line.starts_with(&format!("| {head} |")));
+/// The cells of the table whose first column has this heading, without the headings.
+fn table(document: &str, heading: &str) -> Vec<Vec<String>> {
+    let rows = document.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |")));
     let rows = rows.skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| row.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()).collect()
 }
 
-/// What stands between backticks.
+/// The words between backticks.
 fn quoted(cell: &str) -> impl Iterator<Item = &str> {
     cell.split('`').skip(1).step_by(2)
 }
@@ -62,21 +41,21 @@ fn remedy(word: &str, pause: Option<Duration>) -> Remedy {
         "throttled" => Remedy::Wait(pause),
         "misconfigured" => Remedy::Mend,
         "rejected" => Remedy::DeadLetter(Reason::Rejected),
-        other => panic!("{other} is none of the contract's words"),
+        other => panic!("{other} is not one of the contract's words"),
     }
 }
 
 #[test]
-fn the_table_of_answers_is_total_and_says_what_the_dispatcher_does() {
+fn the_table_has_every_answer_and_says_what_the_dispatcher_does() {
     let table = table(&document(), "your answer");
     let named: Vec<&str> = table.iter().flat_map(|row| quoted(&row[0])).collect();
-    assert_eq!(named.len(), named.iter().collect::<BTreeSet<_>>().len(), "an answer stands in two rows");
+    assert_eq!(named.len(), named.iter().collect::<BTreeSet<_>>().len(), "an answer is in two rows");
     let row_of = |name: &str| table.iter().find(|row| quoted(&row[0]).any(|quoted| quoted == name));
 
     for status in 100..=599_u16 {
         let class = format!("{}xx", status / 100);
         let row = row_of(&status.to_string()).or_else(|| row_of(&class));
-        let row = row.unwrap_or_else(|| panic!("{status} stands in no row"));
+        let row = row.unwrap_or_else(|| panic!("{status} is in no row"));
         for (word, retry_after) in [(&row[1], None), (&row[2], Some(Duration::from_secs(7)))] {
             let status = StatusCode::from_u16(status).expect("it has three digits");
             let cause = Cause::Answered { status, retry_after, answer: String::new() };
@@ -84,13 +63,13 @@ fn the_table_of_answers_is_total_and_says_what_the_dispatcher_does() {
         }
     }
     for (words, cause) in [("no connection, TLS failure", Cause::Unreachable), ("no answer in time", Cause::TimedOut)] {
-        let row = table.iter().find(|row| row[0].contains(words)).expect("a row says so");
+        let row = table.iter().find(|row| row[0].contains(words)).expect("a row has these words");
         assert_eq!(cause.remedy(), remedy(&row[1], None), "{words}");
     }
 }
 
 #[test]
-fn every_figure_of_the_document_is_the_programs() {
+fn every_figure_of_the_document_is_in_the_code() {
     let document = document().replace('\n', " ");
     let figures = [
         (
@@ -99,7 +78,7 @@ fn every_figure_of_the_document_is_the_programs() {
             "CONNECT_TIME: Duration = Duration::from_secs(3);",
         ),
         ("within 10 s by default", "settings.rs", "default_value = \"10s\""),
-        ("which is 4 MiB at most", "../../ingest/src/receive.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
+        ("which is 4 MiB at most", "../../ingest/src/limits.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
         ("64 KiB are read", "client.rs", "ANSWER_BYTES_MAX: usize = 64 << 10;"),
         ("the first 500 bytes of your answer", "client.rs", "ANSWER_KEPT_BYTES: usize = 500;"),
         (
@@ -136,15 +115,15 @@ fn every_figure_of_the_document_is_the_programs() {
             "DEAD_TTL: Duration = Duration::from_hours(14 * 24);",
         ),
     ];
-    for (said, file, line) in figures {
-        assert!(document.contains(said), "the document no longer says {said:?}");
+    for (text, file, line) in figures {
+        assert!(document.contains(text), "the document does not say {text:?}");
         let source = read(&root().join("dispatcher/src").join(file));
-        assert!(source.contains(line), "{file} has no {line:?}, and the document says {said:?}");
+        assert!(source.contains(line), "{file} has no {line:?}, and the document says {text:?}");
     }
-    let rests = queue::Tier::ALL.map(|tier| tier.delay().as_secs());
+    let delays = queue::Tier::ALL.map(|tier| tier.delay().as_secs());
     assert!(
-        rests == [10, 60, 600, 3600] && document.contains("10 s, 1 min, 10 min, and from there on 1 h"),
-        "{rests:?}"
+        delays == [10, 60, 600, 3600] && document.contains("10 s, 1 min, 10 min, and from there on 1 h"),
+        "{delays:?}"
     );
 }
 
@@ -164,12 +143,13 @@ fn the_example_of_a_signature_is_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_recorded_requests_are_what_is_really_sent() {
     let stack = Stack::start().await;
-    let (dsk, ring) = (&stack.processes.dsk, key_ring(&[&stack.processes.key()]));
+    let dsk = &stack.processes.dsk;
+    let ring = key_ring(&[&stack.processes.key()]);
     dsk.behave(|dsk| dsk.keeps_headers = true);
     for (address, account_id) in [(ADDRESS, Some(ACCOUNT)), (INSTAGRAM, None), (PAGE, None)] {
         let channel = NewChannel::new(Address::new(address), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
         let channel = NewChannel { account_id: account_id.map(str::to_owned), ..channel };
-        stack.store().add(&channel, now()).await.expect("the store is there");
+        stack.store().add(&channel, now()).await.expect("the store answers");
     }
 
     for (sent, (_, notification)) in SAMPLES.iter().enumerate() {
@@ -178,14 +158,14 @@ async fn the_recorded_requests_are_what_is_really_sent() {
     }
 
     let seen = dsk.seen();
-    assert_eq!(seen.len(), SAMPLES.len(), "one request each");
+    assert_eq!(seen.len(), SAMPLES.len(), "each notification makes one request");
     for ((name, _), seen) in SAMPLES.iter().zip(&seen) {
-        assert_eq!((seen.status, seen.fault), (200, None), "{name}: token and signature were checked");
+        assert_eq!((seen.status, seen.fault), (200, None), "{name}: DSK checked token and signature");
         expect_file![root().join(file(name))].assert_eq(&recording(seen, SIGNING_SECRET));
     }
-    let folder = std::fs::read_dir(root().join("docs/dsk-requests")).expect("the recordings are there");
-    assert_eq!(folder.count(), SAMPLES.len(), "a recording that nothing writes");
-    assert!(document().contains(SIGNING_SECRET), "the document says with what they verify");
+    let folder = std::fs::read_dir(root().join("docs/dsk-requests")).expect("the folder exists");
+    assert_eq!(folder.count(), SAMPLES.len(), "a recording belongs to no sample");
+    assert!(document().contains(SIGNING_SECRET), "the document does not give the secret that verifies them");
 }
 
 fn file(name: &str) -> String {

@@ -1,4 +1,4 @@
-//! What watches the service is true: rules, dashboards, runbook and documents speak of what the processes show.
+//! Rules, dashboards, runbook and documents name only metrics that the processes really show.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use expect_test::expect_file;
 use testkit::eventually;
 
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::text;
-use crate::support::connect_stack::Desk;
-use crate::support::metrics_page::{Family, Selector, Shown, selectors};
+use crate::support::connect_stack::ConnectStack;
+use crate::support::metrics_page::{Family, MetricsPage, Selector, selectors};
 use crate::support::stack::{Stack, get};
+use crate::support::workspace::{read, root};
 
-/// What rules and dashboards ask of others: RabbitMQ's plugin (looked for on a real one in alerts.rs) and Prometheus.
+/// Metrics of others that rules and dashboards use: RabbitMQ's (alerts.rs finds them on a real one) and Prometheus'.
 pub(crate) const OTHERS: [&str; 6] = [
     "rabbitmq_disk_space_available_bytes",
     "rabbitmq_disk_space_available_limit_bytes",
@@ -23,7 +23,7 @@ pub(crate) const OTHERS: [&str; 6] = [
     "up",
     "ALERTS",
 ];
-/// Who counts what, by the first part of a metric's name.
+/// The parts of docs/metrics.md, and how the names of their metrics begin.
 const PARTS: [(&str, &str); 6] = [
     ("Ingest", "ingest_"),
     ("Dispatcher", "dispatcher_"),
@@ -32,7 +32,7 @@ const PARTS: [(&str, &str); 6] = [
     ("The channel store", "channels_"),
     ("Every process", "process_"),
 ];
-/// Labels that Prometheus adds.
+/// Labels that Prometheus adds to every series.
 const ADDED: [&str; 2] = ["job", "instance"];
 const CASES: [&str; 2] = ["ops/prometheus/rules_test.yml", "ops/prometheus/rules_days_test.yml"];
 pub(crate) const DASHBOARDS: [&str; 3] = [
@@ -42,7 +42,7 @@ pub(crate) const DASHBOARDS: [&str; 3] = [
 ];
 const HEAD: &str = include_str!("metrics_head.md");
 
-/// One rule.
+/// An alert of ops/prometheus/rules.yml.
 #[derive(Clone, Debug)]
 struct Rule {
     alert: String,
@@ -73,30 +73,30 @@ fn rules() -> Vec<Rule> {
         .collect()
 }
 
-/// The expressions of a dashboard, with the panel they are on.
+/// The expressions of a dashboard, each with the title of its panel. Grafana's variable is replaced by a duration.
 pub(crate) fn panels(dashboard: &str) -> Vec<(String, String)> {
     let board: serde_json::Value = serde_json::from_str(&read(&root().join(dashboard))).expect("JSON");
     let mut expressions = Vec::new();
     for panel in board["panels"].as_array().expect("panels") {
         for target in panel["targets"].as_array().expect("targets") {
             let expression = target["expr"].as_str().expect("an expression");
-            expressions.push((panel["title"].to_string(), expression.to_owned()));
+            expressions.push((panel["title"].to_string(), expression.replace("$__rate_interval", "1m")));
         }
     }
     expressions
 }
 
-/// The `/metrics` of a running ingest and a running dispatcher.
-async fn shown(stack: &mut Stack) -> [String; 2] {
+/// The pages of metrics of a running ingest and a running dispatcher.
+async fn pages(stack: &mut Stack) -> [String; 2] {
     let ingest = stack.processes.ingest.says("Admin port listens on ").await;
     let dispatcher = stack.processes.dispatchers[0].says("Admin port listens on ").await;
     [get(&ingest, "/metrics").await.1, get(&dispatcher, "/metrics").await.1]
 }
 
-/// The `/metrics` of one process each, by name.
-async fn shown_by_each() -> [(&'static str, String); 3] {
-    let [ingest, dispatcher] = shown(&mut Stack::start().await).await;
-    [("ingest", ingest), ("dispatcher", dispatcher), ("connect", Desk::start().await.metrics().await)]
+/// The pages of metrics of all three processes, by name.
+async fn pages_of_all() -> [(&'static str, String); 3] {
+    let [ingest, dispatcher] = pages(&mut Stack::start().await).await;
+    [("ingest", ingest), ("dispatcher", dispatcher), ("connect", ConnectStack::start().await.metrics().await)]
 }
 
 fn promtool(arguments: &[&str], input: &str) -> (bool, String) {
@@ -114,13 +114,13 @@ fn promtool(arguments: &[&str], input: &str) -> (bool, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_of_metrics_says_what_running_processes_show() {
-    let processes = shown_by_each().await.map(|(name, text)| (name, Shown::read(&text)));
+async fn the_document_of_metrics_lists_what_running_processes_show() {
+    let processes = pages_of_all().await.map(|(name, text)| (name, MetricsPage::parse(&text)));
     let all = together(&processes);
 
     let mut text = HEAD.to_owned();
     for (title, prefix) in PARTS {
-        let by: Vec<&str> = processes.iter().filter(|(_, shown)| holds(shown, prefix)).map(|(name, _)| *name).collect();
+        let by: Vec<&str> = processes.iter().filter(|(_, page)| holds(page, prefix)).map(|(name, _)| *name).collect();
         let by = by.join(" and ");
         write!(
             text,
@@ -136,13 +136,13 @@ async fn the_document_of_metrics_says_what_running_processes_show() {
     expect_file!["../../../docs/metrics.md"].assert_eq(&text);
 }
 
-/// What some process shows.
-fn together(processes: &[(&str, Shown)]) -> Shown {
-    processes.iter().fold(Shown::default(), |all, (_, shown)| all.with(shown.clone()))
+/// The metrics that any process shows.
+fn together(processes: &[(&str, MetricsPage)]) -> MetricsPage {
+    processes.iter().fold(MetricsPage::default(), |all, (_, page)| all.with(page.clone()))
 }
 
-fn holds(shown: &Shown, prefix: &str) -> bool {
-    shown.0.keys().any(|name| name.starts_with(prefix))
+fn holds(page: &MetricsPage, prefix: &str) -> bool {
+    page.0.keys().any(|name| name.starts_with(prefix))
 }
 
 fn row(text: &mut String, name: &str, family: &Family) {
@@ -160,7 +160,7 @@ fn row(text: &mut String, name: &str, family: &Family) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_dashboards_and_documents_name_only_what_running_processes_show() {
-    let shown = together(&shown_by_each().await.map(|(name, text)| (name, Shown::read(&text))));
+    let page = together(&pages_of_all().await.map(|(name, text)| (name, MetricsPage::parse(&text))));
     let jobs = jobs();
     let rules = rules().into_iter().map(|rule| (rule.alert, rule.expression));
     let dashboards = DASHBOARDS.iter().flat_map(|dashboard| panels(dashboard));
@@ -169,23 +169,24 @@ async fn rules_dashboards_and_documents_name_only_what_running_processes_show() 
         let (others, ours): (Vec<_>, Vec<_>) =
             selectors(&expression).into_iter().partition(|one| OTHERS.contains(&one.name.as_str()));
         for selector in others.iter().chain(&ours) {
-            let asked = selector.values.get("job").cloned().unwrap_or_default();
-            assert!(asked.is_subset(&jobs), "{place}: {selector:?} is of none of the jobs {jobs:?}");
+            let named = selector.values.get("job").cloned().unwrap_or_default();
+            assert!(named.is_subset(&jobs), "{place}: {selector:?} names a job that is not among {jobs:?}");
         }
         for selector in ours {
-            let family = shown.family(&selector).unwrap_or_else(|| panic!("{place}: nobody shows {}", selector.name));
+            let family =
+                page.family(&selector).unwrap_or_else(|| panic!("{place}: no process shows {}", selector.name));
             assert!(is_possible(&selector, family), "{place}: {selector:?} never matches {:?}", family.labels);
         }
     }
 }
 
-/// What Prometheus is told to scrape.
+/// The jobs that Prometheus scrapes.
 fn jobs() -> BTreeSet<String> {
     let settings = yaml("ops/prometheus/prometheus.yml");
     list(&settings, "scrape_configs").map(|job| job["job_name"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-/// Every label value is shown from the start, so what is not shown now never will be.
+/// Whether a selector can ever match: every label value exists from the start, so one that is missing stays missing.
 fn is_possible(selector: &Selector, family: &Family) -> bool {
     selector.values.iter().filter(|(label, _)| !ADDED.contains(&label.as_str())).all(|(label, values)| {
         let known: BTreeSet<String> = family.labels.get(label).into_iter().flatten().cloned().collect();
@@ -193,7 +194,7 @@ fn is_possible(selector: &Selector, family: &Family) -> bool {
     })
 }
 
-/// The series that the cases give, with the case.
+/// The series that the cases of the rules give, each with the name of its case.
 fn series_of_cases() -> Vec<(String, String)> {
     let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let cases = CASES.map(yaml).into_iter().flat_map(|file| file["tests"].as_array().cloned().unwrap_or_default());
@@ -203,7 +204,7 @@ fn series_of_cases() -> Vec<(String, String)> {
     series.collect()
 }
 
-/// The metrics that documents name, with the document. What ends in `_` is part of a pattern for grep.
+/// The metrics that documents name, each with its document. A name that ends in `_` is part of a pattern for grep.
 fn named_in_documents() -> Vec<(String, String)> {
     let documents = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "ops/runbook.md"];
     let words = documents.iter().flat_map(|document| {
@@ -215,7 +216,7 @@ fn named_in_documents() -> Vec<(String, String)> {
     words.filter(|(_, word)| is_metric(word)).collect()
 }
 
-/// Which alerts fire in some case, with their severity.
+/// The alerts that fire in some case, each with its severity.
 fn fired_in_cases() -> BTreeSet<(String, String)> {
     let mut fired = BTreeSet::new();
     for file in CASES.map(yaml) {
@@ -232,7 +233,7 @@ fn fired_in_cases() -> BTreeSet<(String, String)> {
 }
 
 #[test]
-fn every_alert_fires_in_some_case_and_stays_quiet_in_health_with_all_of_its_data() {
+fn every_alert_fires_in_some_case_and_is_silent_in_the_healthy_case_which_has_all_of_its_series() {
     let rules = rules();
     let alerts: BTreeSet<_> = rules.iter().map(|rule| (rule.alert.clone(), rule.severity.clone())).collect();
     let healthy = &yaml(CASES[0])["tests"][0];
@@ -244,8 +245,9 @@ fn every_alert_fires_in_some_case_and_stays_quiet_in_health_with_all_of_its_data
     assert_eq!(fired_in_cases(), alerts);
     assert!(list(healthy, "promql_expr_test").all(|expected| list(expected, "exp_samples").count() == 0));
     for rule in rules {
-        let asked: BTreeSet<String> = selectors(&rule.expression).into_iter().map(|one| one.name).collect();
-        assert!(asked.is_subset(&given), "{}: in health there is no {:?}", rule.alert, asked.difference(&given));
+        let named: BTreeSet<String> = selectors(&rule.expression).into_iter().map(|one| one.name).collect();
+        let missing = named.difference(&given);
+        assert!(named.is_subset(&given), "{}: the healthy case has no {missing:?}", rule.alert);
     }
 }
 
@@ -268,10 +270,10 @@ fn every_alert_has_an_entry_in_the_runbook_and_every_entry_an_alert() {
     }
     for (alert, entry) in entries {
         let commands = entry.split("```").nth(1).unwrap_or_default().lines().skip(1).count();
-        assert_eq!(commands, 3, "{alert}: three commands to begin with");
+        assert_eq!(commands, 3, "{alert}: its entry begins with three commands");
         assert!(
             entry.contains("\n**Do:** ") && entry.contains("\n**Wake:** "),
-            "{alert}: what to do, and whom to wake"
+            "{alert}: its entry says what to do and whom to wake"
         );
     }
 }
@@ -283,28 +285,28 @@ async fn an_event_is_counted_when_its_notification_is_accepted_and_not_before() 
 
     stack.broker_link.cut();
     eventually("it is refused", async || (stack.processes.post(text(1)).await == 503).then_some(())).await;
-    assert!(shown(&mut stack).await[0].contains(&format!("{messages} 0\n")));
+    assert!(pages(&mut stack).await[0].contains(&format!("{messages} 0\n")));
 
     stack.broker_link.mend();
     stack.processes.post_until_accepted(text(1)).await;
-    assert!(shown(&mut stack).await[0].contains(&format!("{messages} 1\n")));
+    assert!(pages(&mut stack).await[0].contains(&format!("{messages} 1\n")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn promtool_finds_nothing_to_say_about_the_metrics() {
-    for (process, text) in shown_by_each().await {
+async fn promtool_has_no_complaint_about_the_metrics() {
+    for (process, text) in pages_of_all().await {
         assert_eq!(promtool(&["check", "metrics"], &text), (true, String::new()), "{process}");
     }
 }
 
 #[test]
-fn promtool_finds_the_rules_right_and_their_cases_come_out() {
+fn promtool_accepts_the_rules_and_their_cases_pass() {
     for arguments in [
         &["check", "config", "prometheus.yml"][..],
         &["check", "rules", "rules.yml"],
         &["test", "rules", "rules_test.yml", "rules_days_test.yml"],
     ] {
-        let (is_good, said) = promtool(arguments, "");
-        assert!(is_good, "promtool {arguments:?}: {said}");
+        let (is_good, output) = promtool(arguments, "");
+        assert!(is_good, "promtool {arguments:?}: {output}");
     }
 }

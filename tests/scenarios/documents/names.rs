@@ -1,10 +1,10 @@
-//! The documents are true: every setting, metric, command and file that they name is there.
+//! Every setting, command, file, queue and test that the documents name exists.
 
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::documents::architecture::{files, read, root};
 use crate::support::stack::program;
+use crate::support::workspace::{files, read, root};
 
 const DOCUMENTS: [&str; 11] = [
     "README.md",
@@ -19,14 +19,14 @@ const DOCUMENTS: [&str; 11] = [
     "docs/upgrading.md",
     "ops/runbook.md",
 ];
-/// Names in capitals that are no settings of ours.
+/// Names in capitals that are not settings of ours.
 const OTHERS: [&str; 7] = ["RABBITMQ_SBIN", "PATH", "X_FILE", "PWD", "UPDATE_EXPECT", "PARTNER_", "COMPOSE_PROFILES"];
 
 fn documents() -> impl Iterator<Item = (&'static str, String)> {
     DOCUMENTS.into_iter().map(|name| (name, read(&root().join(name))))
 }
 
-/// Maximal runs of such characters.
+/// The longest runs of such characters in a text.
 fn words(text: &str, is_part: impl Fn(char) -> bool + Copy) -> BTreeSet<&str> {
     text.split(|letter| !is_part(letter)).filter(|word| !word.is_empty()).collect()
 }
@@ -37,7 +37,7 @@ fn output(name: &str, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn every_setting_that_is_named_exists() {
+fn every_setting_in_the_documents_exists() {
     let sources: Vec<String> = files(".rs").iter().map(|path| read(path)).collect();
     let is_setting = |name: &str| {
         let field = name.to_lowercase();
@@ -49,13 +49,13 @@ fn every_setting_that_is_named_exists() {
     for (document, text) in documents() {
         let names = words(&text, |letter| letter.is_ascii_uppercase() || letter == '_');
         for name in names.into_iter().filter(|name| name.contains('_') && name.len() > 3 && !OTHERS.contains(name)) {
-            assert!(is_setting(name.trim_matches('_')), "{document} names the setting {name}, which there is not");
+            assert!(is_setting(name.trim_matches('_')), "{document} names the setting {name}, which does not exist");
         }
     }
 }
 
 #[test]
-fn every_command_that_is_named_exists() {
+fn every_command_in_the_documents_exists() {
     for (document, text) in documents() {
         let commands = text.split(['`', '\n']).filter_map(|span| span.strip_prefix("ops "));
         for command in commands {
@@ -67,18 +67,18 @@ fn every_command_that_is_named_exists() {
                 .take(2)
                 .collect();
             let arguments: Vec<&str> = subcommands.iter().copied().chain(["--help"]).collect();
-            let said = output("ops", &arguments);
+            let help = output("ops", &arguments);
             let usage = format!("Usage: ops {}", subcommands.join(" "));
-            assert!(said.contains(usage.trim_end()), "{document} names `ops {command}`:\n{said}");
+            assert!(help.contains(usage.trim_end()), "{document} names `ops {command}`:\n{help}");
             for option in command.split([' ', '=']).filter(|word| word.starts_with("--")) {
-                assert!(said.contains(option), "{document} names {option} of `ops {command}`:\n{said}");
+                assert!(help.contains(option), "{document} names {option} of `ops {command}`:\n{help}");
             }
         }
     }
 }
 
 #[test]
-fn every_file_and_queue_that_is_named_exists() {
+fn every_file_and_queue_in_the_documents_exists() {
     let topology = read(&root().join("shared/queue/src/place.rs"));
 
     for (document, text) in documents() {
@@ -86,9 +86,9 @@ fn every_file_and_queue_that_is_named_exists() {
             let name = name.trim_end_matches('.');
             let is_path =
                 name.contains('/') && [".rs", ".sh", ".md", ".toml"].iter().any(|ending| name.ends_with(ending));
-            assert!(!is_path || root().join(name).exists(), "{document} names {name}, which there is not");
+            assert!(!is_path || root().join(name).exists(), "{document} names {name}, which does not exist");
             let is_queue = name.starts_with("meta.") && name.strip_suffix(".v1").is_some();
-            assert!(!is_queue || topology.contains(name), "{document} names the queue {name}, which there is not");
+            assert!(!is_queue || topology.contains(name), "{document} names the queue {name}, which does not exist");
         }
     }
 }
@@ -100,12 +100,12 @@ fn every_promise_about_personal_data_is_held_by_a_test() {
     let promises = document.lines().filter(|line| line.starts_with("| ")).skip(1);
 
     for promise in promises {
-        let holds = promise.rsplit('|').nth(1).expect("a last column");
-        let tests: Vec<&str> = holds.split('`').skip(1).step_by(2).collect();
+        let column = promise.rsplit('|').nth(1).expect("a last column");
+        let tests: Vec<&str> = column.split('`').skip(1).step_by(2).collect();
         assert!(!tests.is_empty(), "no test holds {promise}");
         for test in tests {
-            let is_there = sources.iter().any(|source| source.contains(&format!("fn {test}(")));
-            assert!(is_there, "docs/privacy.md names the test {test}, which there is not");
+            let exists = sources.iter().any(|source| source.contains(&format!("fn {test}(")));
+            assert!(exists, "docs/privacy.md names the test {test}, which does not exist");
         }
     }
 }

@@ -1,22 +1,22 @@
-//! The documents' commands, run as they are written: code blocks marked `sh runnable`.
+//! The commands in code blocks marked `sh runnable` work as the documents give them.
 
 use std::path::Path;
 
 use tempfile::TempDir;
 use testkit::{Process, RabbitMq, Redis, eventually, free_port};
 
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::text;
 use crate::support::stack::{Stack, program};
+use crate::support::workspace::{read, root};
 
-/// The blocks of a document that are marked, in their order.
+/// The marked blocks in a section of a document, one after the other.
 fn runnable(document: &str, section: &str) -> String {
     let text = read(&root().join(document));
-    let (_, text) = text.split_once(&format!("## {section}\n")).expect("the section is there");
-    let text = text.split("\n## ").next().expect("it begins");
+    let (_, text) = text.split_once(&format!("## {section}\n")).expect("the section exists");
+    let text = text.split("\n## ").next().expect("it has a beginning");
     let blocks: Vec<&str> =
         text.split("```sh runnable\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(!blocks.is_empty(), "{document}, {section}: nothing is marked runnable");
+    assert!(!blocks.is_empty(), "{document}, {section}: no block is marked runnable");
     blocks.join("\n")
 }
 
@@ -25,17 +25,20 @@ fn shell(script: &str, folder: &Path, settings: &[(&'static str, String)]) -> Pr
     let path = format!("{programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     let mut settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     settings.push(("PATH", &path));
-    // What a script leaves running ends with it.
+    // Background processes of the script end with it.
     let script =
         format!("set -e\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\ncd '{}'\n{script}", folder.display());
     Process::start(Path::new("/bin/bash"), &["-c", &script], &settings)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_readmes_walk_by_hand_delivers_its_notification_once() {
-    let (broker, redis, folder) = (RabbitMq::shared().await, Redis::shared().await, TempDir::new().unwrap());
-    let (ingest, dsk) = (free_port(), free_port());
-    // Other runs stand beside this one: servers and ports of its own, everything else as written.
+async fn the_walk_through_in_the_readme_delivers_its_notification_once() {
+    let broker = RabbitMq::shared().await;
+    let redis = Redis::shared().await;
+    let folder = TempDir::new().unwrap();
+    let ingest = free_port();
+    let dsk = free_port();
+    // Other tests run at the same time, so this one has its own servers and ports; everything else is as written.
     let written = runnable("README.md", "Run it by hand");
     let script =
         written.replace("127.0.0.1:9100", &format!("127.0.0.1:{dsk}")).replace("127.0.0.1:9412", "127.0.0.1:0");
@@ -60,7 +63,7 @@ async fn the_readmes_walk_by_hand_delivers_its_notification_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_runbooks_restore_drill_works_and_brings_a_lost_redis_back() {
+async fn the_restore_drill_in_the_runbook_works_and_restores_a_lost_redis() {
     let mut stack = Stack::start().await;
     let folder = TempDir::new().unwrap();
     let mut settings = stack.ops_settings();
@@ -73,8 +76,8 @@ async fn the_runbooks_restore_drill_works_and_brings_a_lost_redis_back() {
 
     stack.forget_everything().await;
     assert_eq!(stack.processes.post(text(1)).await, 200);
-    let saved = folder.path().join("channels.backup");
-    stack.ops(&["channels", "import", saved.to_str().unwrap()]).await;
+    let backup = folder.path().join("channels.backup");
+    stack.ops(&["channels", "import", backup.to_str().unwrap()]).await;
 
     stack.processes.delivered(1).await;
     assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0));

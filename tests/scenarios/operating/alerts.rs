@@ -1,25 +1,25 @@
-//! Alerts fire when a fault is made for real, and clear after: a real Prometheus with our rules reads running processes.
-//! Time runs thirty times as fast for it as our files say (a minute is two seconds); the processes know nothing of that.
+//! Alerts fire on real faults and clear afterwards: a real Prometheus with our rules watches running processes. For it
+//! time runs thirty times as fast as our files say (a minute takes two seconds); the processes run as always.
 
 use std::time::Duration;
 
 use testkit::{Prometheus, eventually_within};
 use url::form_urlencoded::byte_serialize;
 
-use crate::documents::architecture::{read, root};
 use crate::support::bodies::text;
 use crate::support::stack::Stack;
+use crate::support::workspace::{read, root};
 
-/// How much faster time runs.
+/// How much faster time runs for Prometheus.
 const FASTER: u64 = 30;
-/// Long enough for an alert on a busy machine.
+/// How long an alert may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Prometheus with our files, pointed at the processes of a test.
-struct Watch(Prometheus);
+/// A Prometheus with our files that watches the processes of a test.
+struct AlertWatch(Prometheus);
 
-impl Watch {
-    /// Watches a stack; and others, by the name of their job and where they show metrics.
+impl AlertWatch {
+    /// Watches a stack, and other processes by their job and the address of their metrics.
     async fn over(stack: &mut Stack, others: &[(&'static str, String)]) -> Self {
         let ingest = stack.processes.ingest.says("Admin port listens on ").await;
         let dispatcher = stack.processes.dispatchers[0].says("Admin port listens on ").await;
@@ -27,12 +27,12 @@ impl Watch {
         let rules = faster(&read(&root().join("ops/prometheus/rules.yml")));
         let settings = faster(&pointed_at(&targets, &read(&root().join("ops/prometheus/prometheus.yml"))));
         let watch = Self(Prometheus::start(&[("prometheus.yml", &settings), ("rules.yml", &rules)]).await);
-        let wanted = targets.len().to_string();
-        watch.sees(&format!("{wanted} targets answer"), "count(up == 1)", wanted).await;
+        let count = targets.len().to_string();
+        watch.waits_for_value(&format!("{count} targets answer"), "count(up == 1)", &count).await;
         watch
     }
 
-    /// The answer to a query, as Prometheus gives it.
+    /// Sends a query and returns Prometheus' answer.
     async fn ask(&self, query: &str) -> serde_json::Value {
         let query: String = byte_serialize(query.as_bytes()).collect();
         self.get(&format!("/api/v1/query?query={query}")).await
@@ -43,8 +43,8 @@ impl Watch {
         serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
     }
 
-    /// Every rule can be computed from what is there.
-    async fn understands_every_rule(&self) {
+    /// Checks that Prometheus evaluates every rule without an error.
+    async fn evaluates_every_rule(&self) {
         let answer = self.get("/api/v1/rules").await;
         let groups = answer["data"]["groups"].as_array().expect("groups");
         let rules: Vec<_> = groups.iter().flat_map(|group| group["rules"].as_array().expect("rules")).collect();
@@ -54,9 +54,9 @@ impl Watch {
         }
     }
 
-    async fn sees(&self, what: &str, query: &str, value: String) {
-        let seen = async || (self.ask(query).await["data"]["result"][0]["value"][1] == value.as_str()).then_some(());
-        eventually_within(PATIENCE, what, seen).await;
+    async fn waits_for_value(&self, what: &str, query: &str, value: &str) {
+        let is_shown = async || (self.ask(query).await["data"]["result"][0]["value"][1] == value).then_some(());
+        eventually_within(PATIENCE, what, is_shown).await;
     }
 
     async fn fires(&self, alert: &str, severity: &str) -> bool {
@@ -64,25 +64,26 @@ impl Watch {
         self.ask(&firing).await["data"]["result"].as_array().is_some_and(|series| !series.is_empty())
     }
 
-    /// Waits until the alert fires, while something is done again and again.
-    async fn told_of(&self, alert: &str, severity: &str, meanwhile: impl AsyncFn()) {
-        let told = async || {
+    /// Waits until the alert fires, and calls `meanwhile` before each look.
+    async fn waits_for(&self, alert: &str, severity: &str, meanwhile: impl AsyncFn()) {
+        let is_firing = async || {
             meanwhile().await;
             self.fires(alert, severity).await.then_some(())
         };
-        eventually_within(PATIENCE, &format!("{alert} ({severity}) fires"), told).await;
+        eventually_within(PATIENCE, &format!("{alert} ({severity}) fires"), is_firing).await;
     }
 
-    async fn is_clear_of(&self, alert: &str, meanwhile: impl AsyncFn()) {
-        let clear = async || {
+    /// Waits until the alert fires no longer, and calls `meanwhile` before each look.
+    async fn waits_until_clear(&self, alert: &str, meanwhile: impl AsyncFn()) {
+        let is_clear = async || {
             meanwhile().await;
             (!self.fires(alert, "page").await && !self.fires(alert, "ticket").await).then_some(())
         };
-        eventually_within(PATIENCE, &format!("{alert} clears"), clear).await;
+        eventually_within(PATIENCE, &format!("{alert} clears"), is_clear).await;
     }
 }
 
-/// Every duration in our files, thirty times shorter.
+/// A file of ours with every duration thirty times shorter.
 fn faster(text: &str) -> String {
     ["for: ", "[", "offset ", "_interval: "].iter().fold(text.to_owned(), |text, before| {
         let mut parts = text.split(before);
@@ -91,7 +92,7 @@ fn faster(text: &str) -> String {
     })
 }
 
-/// A text that begins with a duration, with a shorter one.
+/// A text that begins with a duration, with that duration shortened.
 fn shorter(text: &str) -> Option<String> {
     let end = text.find(|letter: char| !letter.is_ascii_digit())?;
     let seconds = [('s', 1), ('m', 60), ('h', 3_600), ('d', 86_400)];
@@ -100,7 +101,7 @@ fn shorter(text: &str) -> Option<String> {
     Some(format!("{}ms{}", count * unit * 1_000 / FASTER, &text[end + 1..]))
 }
 
-/// Our settings, with addresses instead of the names in compose; of what is not there, with none.
+/// Our settings with the addresses of the test's processes. A job without a process has no targets.
 fn pointed_at(targets: &[(&str, String)], settings: &str) -> String {
     let mut job = "";
     let lines = settings.lines().map(|line| {
@@ -116,7 +117,7 @@ fn pointed_at(targets: &[(&str, String)], settings: &str) -> String {
 }
 
 #[test]
-fn every_duration_is_shortened_and_nothing_else() {
+fn every_duration_is_shortened_and_nothing_else_changes() {
     assert_eq!(
         faster("scrape_interval: 15s\nfor: 5m # for 2\nx[1h] offset 10m > 60 [rules.yml]"),
         "scrape_interval: 500ms\nfor: 10000ms # for 2\nx[120000ms] offset 20000ms > 60 [rules.yml]"
@@ -124,22 +125,22 @@ fn every_duration_is_shortened_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_is_away_pages_and_is_quiet_again_when_it_is_back() {
+async fn a_broker_that_is_away_pages_until_it_is_back() {
     let mut stack = Stack::start().await;
-    let watch = Watch::over(&mut stack, &[]).await;
+    let watch = AlertWatch::over(&mut stack, &[]).await;
     let post = async || {
         stack.processes.post(text(1)).await;
     };
     assert!(!watch.fires("BrokerAway", "page").await);
 
     stack.broker_link.cut();
-    watch.told_of("BrokerAway", "page", async || {}).await;
-    watch.told_of("MetaIsRefused", "page", post).await;
+    watch.waits_for("BrokerAway", "page", async || {}).await;
+    watch.waits_for("MetaIsRefused", "page", post).await;
 
     stack.broker_link.mend();
-    watch.is_clear_of("BrokerAway", async || {}).await;
-    watch.is_clear_of("MetaIsRefused", post).await;
-    watch.understands_every_rule().await;
+    watch.waits_until_clear("BrokerAway", async || {}).await;
+    watch.waits_until_clear("MetaIsRefused", post).await;
+    watch.evaluates_every_rule().await;
 }
 
 #[cfg(feature = "long")]
@@ -154,117 +155,121 @@ mod long {
     use super::*;
     use crate::documents::monitoring::{DASHBOARDS, OTHERS, panels};
     use crate::support::bodies::ADDRESS;
-    use crate::support::connect_stack::Desk;
+    use crate::support::connect_stack::ConnectStack;
     use crate::support::stack::{get, key_ring};
 
-    /// New events, one after the other.
+    /// Posts the next event.
     async fn post(stack: &Stack, serials: &AtomicUsize) {
         stack.processes.post(text(serials.fetch_add(1, Ordering::Relaxed))).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn dsk_down_pages_and_is_quiet_again_when_it_is_up() {
+    async fn a_dsk_that_is_down_pages_until_it_is_up() {
         let mut stack = Stack::start().await;
-        let (watch, serials) = (Watch::over(&mut stack, &[]).await, AtomicUsize::new(0));
+        let watch = AlertWatch::over(&mut stack, &[]).await;
+        let serials = AtomicUsize::new(0);
         let posts = async || post(&stack, &serials).await;
 
         stack.processes.dsk.behave(|dsk| dsk.answer = Some(503));
-        watch.told_of("DestinationUnavailable", "ticket", posts).await;
-        watch.told_of("DestinationUnavailable", "page", posts).await;
+        watch.waits_for("DestinationUnavailable", "ticket", posts).await;
+        watch.waits_for("DestinationUnavailable", "page", posts).await;
 
         stack.processes.dsk.behave(|dsk| dsk.answer = None);
-        watch.is_clear_of("DestinationUnavailable", posts).await;
+        watch.waits_until_clear("DestinationUnavailable", posts).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn dead_letters_are_told_of_and_it_is_quiet_when_no_more_arrive() {
+    async fn arriving_dead_letters_page_until_no_more_arrive() {
         let mut stack = Stack::start().await;
-        let (watch, serials) = (Watch::over(&mut stack, &[]).await, AtomicUsize::new(0));
+        let watch = AlertWatch::over(&mut stack, &[]).await;
+        let serials = AtomicUsize::new(0);
         let posts = async || post(&stack, &serials).await;
         posts().await;
         stack.processes.delivered(1).await;
         assert!(!watch.fires("DeadLettersArrive", "ticket").await);
 
         stack.processes.dsk.behave(|dsk| dsk.answer = Some(400));
-        watch.told_of("DeadLettersArrive", "ticket", posts).await;
-        watch.told_of("DeadLettersArrive", "page", posts).await;
+        watch.waits_for("DeadLettersArrive", "ticket", posts).await;
+        watch.waits_for("DeadLettersArrive", "page", posts).await;
 
         stack.processes.dsk.behave(|dsk| dsk.answer = None);
-        watch.is_clear_of("DeadLettersArrive", posts).await;
+        watch.waits_until_clear("DeadLettersArrive", posts).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_redis_that_is_away_pages_and_is_quiet_again_when_it_is_back() {
+    async fn a_redis_that_is_away_pages_until_it_is_back() {
         let mut stack = Stack::start().await;
-        let watch = Watch::over(&mut stack, &[]).await;
+        let watch = AlertWatch::over(&mut stack, &[]).await;
 
         stack.redis_link.cut();
-        watch.told_of("ChannelStoreAway", "page", async || {}).await;
+        watch.waits_for("ChannelStoreAway", "page", async || {}).await;
 
         stack.redis_link.mend();
-        watch.is_clear_of("ChannelStoreAway", async || {}).await;
+        watch.waits_until_clear("ChannelStoreAway", async || {}).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn processes_that_are_gone_page() {
-        let (mut stack, desk) = (Stack::start().await, Desk::start().await);
-        let watch = Watch::over(&mut stack, &[("connect", desk.admin.clone())]).await;
+        let mut stack = Stack::start().await;
+        let connect = ConnectStack::start().await;
+        let watch = AlertWatch::over(&mut stack, &[("connect", connect.admin.clone())]).await;
 
         stack.processes.ingest.kill().await;
         stack.processes.dispatchers[0].kill().await;
-        drop(desk);
+        drop(connect);
 
-        watch.told_of("IngestGone", "page", async || {}).await;
-        watch.told_of("DispatchersGone", "page", async || {}).await;
-        watch.told_of("ConnectGone", "page", async || {}).await;
+        watch.waits_for("IngestGone", "page", async || {}).await;
+        watch.waits_for("DispatchersGone", "page", async || {}).await;
+        watch.waits_for("ConnectGone", "page", async || {}).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_channel_whose_token_is_refused_is_told_of_until_its_token_is_replaced() {
+    async fn a_refused_token_raises_a_ticket_until_it_is_replaced() {
         let mut stack = Stack::start().await;
-        let watch = Watch::over(&mut stack, &[]).await;
+        let watch = AlertWatch::over(&mut stack, &[]).await;
 
-        let wanted = Secret::new("another-token");
-        stack.processes.dsk.behave(|dsk| dsk.token = Some(wanted.clone()));
+        let token = Secret::new("another-token");
+        stack.processes.dsk.behave(|dsk| dsk.token = Some(token.clone()));
         stack.processes.post(text(1)).await;
-        watch.told_of("DestinationMisconfigured", "ticket", async || {}).await;
+        watch.waits_for("DestinationMisconfigured", "ticket", async || {}).await;
 
-        let sealed = key_ring(&[&stack.processes.key()]).seal(&wanted);
-        let (channel, store) = (NewChannel::new(Address::new(ADDRESS), "tenant", sealed), stack.store());
+        let sealed = key_ring(&[&stack.processes.key()]).seal(&token);
+        let channel = NewChannel::new(Address::new(ADDRESS), "tenant", sealed);
+        let store = stack.store();
         eventually("the new token is stored", async || store.add(&channel, now()).await.ok()).await;
         stack.processes.delivered(1).await;
-        watch.is_clear_of("DestinationMisconfigured", async || {}).await;
+        watch.waits_until_clear("DestinationMisconfigured", async || {}).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_blocked_broker_pages_and_every_panel_shows_something() {
         let broker = RabbitMq::watched().await;
         let mut stack = Stack::on(&broker, broker.vhost().url()).await;
-        let desk = Desk::start().await;
-        let metrics = broker.metrics_address().expect("it shows metrics").to_string();
-        let others = [("rabbitmq", metrics.clone()), ("connect", desk.admin.clone())];
-        let (watch, serials) = (Watch::over(&mut stack, &others).await, AtomicUsize::new(0));
+        let connect = ConnectStack::start().await;
+        let metrics = broker.metrics_address().expect("its plugin is enabled").to_string();
+        let others = [("rabbitmq", metrics.clone()), ("connect", connect.admin.clone())];
+        let watch = AlertWatch::over(&mut stack, &others).await;
+        let serials = AtomicUsize::new(0);
         let posts = async || post(&stack, &serials).await;
-        let (_, shown) = get(&metrics, "/metrics").await;
+        let (_, page) = get(&metrics, "/metrics").await;
         for name in OTHERS.iter().filter(|name| name.starts_with("rabbitmq_")) {
-            assert!(shown.contains(&format!("\n{name} ")), "RabbitMQ does not show {name}");
+            assert!(page.contains(&format!("\n{name} ")), "RabbitMQ does not show {name}");
         }
 
         broker.raise_memory_alarm().await;
-        watch.told_of("BrokerBlocked", "page", posts).await;
+        watch.waits_for("BrokerBlocked", "page", posts).await;
         for (panel, expression) in DASHBOARDS.iter().flat_map(|dashboard| panels(dashboard)) {
-            let query = expression.replace("$__rate_interval", "1m");
-            let what = format!("{panel} shows something: {query}");
-            let something = async || {
-                let answer = watch.ask(&query).await;
+            let what = format!("{panel} shows something: {expression}");
+            let is_shown = async || {
+                let answer = watch.ask(&expression).await;
                 assert_eq!(answer["status"], "success", "{panel}: {answer}");
                 answer["data"]["result"].as_array().is_some_and(|series| !series.is_empty()).then_some(())
             };
-            eventually_within(PATIENCE, &what, something).await;
+            eventually_within(PATIENCE, &what, is_shown).await;
         }
-        watch.understands_every_rule().await;
+        watch.evaluates_every_rule().await;
 
         broker.clear_memory_alarm().await;
-        watch.is_clear_of("BrokerBlocked", posts).await;
+        watch.waits_until_clear("BrokerBlocked", posts).await;
     }
 }

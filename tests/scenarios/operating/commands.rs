@@ -1,4 +1,4 @@
-//! The operator's commands, as the README writes them, on the embedded queue and store.
+//! The operator's commands, as the README gives them, on the embedded queue and store.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
@@ -11,10 +11,10 @@ use crate::support::stack::program;
 
 const TOKEN: &str = "a-token-that-is-never-printed";
 
-/// A folder with a key ring and a token in files, and `ops` set up to work in it.
-struct Desk(TempDir);
+/// A folder with a key ring and a token in files, in which `ops` works.
+struct OperatorFolder(TempDir);
 
-impl Desk {
+impl OperatorFolder {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = Command::new(program("ops")).args(["keys", "new"]).output().unwrap().stdout;
@@ -35,106 +35,116 @@ impl Desk {
         command.output().unwrap()
     }
 
-    /// What it says when it succeeds.
-    fn says(&self, arguments: &[&str]) -> String {
+    /// Runs a command that must succeed, and returns its output.
+    fn runs(&self, arguments: &[&str]) -> String {
         let output = self.ops(arguments);
-        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        assert!(output.status.success(), "{arguments:?}: {said}");
-        assert!(!said.contains(TOKEN), "{arguments:?} printed a token");
-        said
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.success(), "{arguments:?}: {text}");
+        assert!(!text.contains(TOKEN), "{arguments:?} printed a token");
+        text
     }
 
-    /// What it says when it fails with that code.
+    /// Runs a command that must fail with that code, and returns its errors.
     fn fails(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.ops(arguments);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        said
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+        errors
     }
 }
 
 #[test]
 fn a_channel_is_stored_shown_and_removed_without_its_token_ever_being_printed() {
-    let desk = Desk::new();
+    let folder = OperatorFolder::new();
     let add = ["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token", "--account-id", "9"];
 
-    desk.says(&add);
-    assert!(desk.says(&["channels", "list"]).contains("whatsapp:1"));
-    assert!(desk.says(&["channels", "list", "--json"]).contains(r#""address":"whatsapp-account:9""#));
-    let shown = desk.says(&["channels", "show", "whatsapp:1"]);
+    folder.runs(&add);
+    assert!(folder.runs(&["channels", "list"]).contains("whatsapp:1"));
+    assert!(folder.runs(&["channels", "list", "--json"]).contains(r#""address":"whatsapp-account:9""#));
+    let shown = folder.runs(&["channels", "show", "whatsapp:1"]);
     assert!(shown.contains("sealed") && shown.contains("acme"), "{shown}");
 
-    assert!(desk.says(&["channels", "remove", "whatsapp:1"]).contains("--yes"), "a dry run by default");
-    assert!(desk.says(&["channels", "show", "whatsapp:1"]).contains("connected"));
-    desk.says(&["channels", "remove", "whatsapp:1", "--yes"]);
-    let shown = desk.says(&["channels", "show", "whatsapp:1"]);
+    assert!(folder.runs(&["channels", "remove", "whatsapp:1"]).contains("--yes"), "a removal is a dry run by default");
+    assert!(folder.runs(&["channels", "show", "whatsapp:1"]).contains("connected"));
+    folder.runs(&["channels", "remove", "whatsapp:1", "--yes"]);
+    let shown = folder.runs(&["channels", "show", "whatsapp:1"]);
     assert!(shown.contains("disconnected") && !shown.contains("sealed"), "{shown}");
-    assert!(desk.says(&["channels", "show", "whatsapp-account:9"]).contains("disconnected"));
+    assert!(folder.runs(&["channels", "show", "whatsapp-account:9"]).contains("disconnected"));
 }
 
 #[test]
-fn tokens_move_to_a_new_key_and_the_old_one_may_be_removed() {
-    let desk = Desk::new();
-    let old = std::fs::read_to_string(desk.path().join("key-ring")).unwrap();
-    desk.says(&["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token", "--account-id", "9"]);
-    let new = desk.says(&["keys", "new"]);
+fn tokens_move_to_a_new_key_and_the_old_key_may_be_removed() {
+    let folder = OperatorFolder::new();
+    let old = std::fs::read_to_string(folder.path().join("key-ring")).unwrap();
+    folder.runs(&[
+        "channels",
+        "add",
+        "whatsapp:1",
+        "--tenant",
+        "acme",
+        "--dsk-token-file",
+        "token",
+        "--account-id",
+        "9",
+    ]);
+    let new = folder.runs(&["keys", "new"]);
 
-    std::fs::write(desk.path().join("key-ring"), format!("{new}{old}")).unwrap();
-    assert!(desk.says(&["keys", "check"]).contains("key 2: 2 tokens"));
-    let said = desk.says(&["keys", "rotate"]);
-    assert!(said.contains("Sealed 2 tokens") && said.contains("No stored token needs key 2"), "{said}");
-    assert!(desk.says(&["keys", "rotate"]).contains("Sealed 0 tokens"), "once is enough");
+    std::fs::write(folder.path().join("key-ring"), format!("{new}{old}")).unwrap();
+    assert!(folder.runs(&["keys", "check"]).contains("key 2: 2 tokens"));
+    let output = folder.runs(&["keys", "rotate"]);
+    assert!(output.contains("Sealed 2 tokens") && output.contains("No stored token needs key 2"), "{output}");
+    assert!(folder.runs(&["keys", "rotate"]).contains("Sealed 0 tokens"), "a second rotation has nothing to do");
 
-    std::fs::write(desk.path().join("key-ring"), &new).unwrap();
-    assert!(desk.says(&["keys", "check"]).contains("Every token opens"));
-    std::fs::write(desk.path().join("key-ring"), &old).unwrap();
-    assert!(desk.fails(1, &["keys", "check"]).contains("whatsapp:1"));
+    std::fs::write(folder.path().join("key-ring"), &new).unwrap();
+    assert!(folder.runs(&["keys", "check"]).contains("Every token opens"));
+    std::fs::write(folder.path().join("key-ring"), &old).unwrap();
+    assert!(folder.fails(1, &["keys", "check"]).contains("whatsapp:1"));
 }
 
 #[test]
-fn what_is_asked_wrongly_is_answered_with_what_would_be_right() {
-    let desk = Desk::new();
+fn a_wrong_command_is_answered_with_what_would_be_right() {
+    let folder = OperatorFolder::new();
     let add = |address: &'static str, tenant: &'static str, file: &'static str| {
         ["channels", "add", address, "--tenant", tenant, "--dsk-token-file", file]
     };
 
-    assert!(desk.fails(2, &add("telegram:1", "acme", "token")).contains("whatsapp:106540352242922"));
-    assert!(desk.fails(2, &add("whatsapp:1", "acme", "nothing-here")).contains("nothing-here"));
-    assert!(desk.fails(2, &["channels", "add", "whatsapp:1", "--dsk-token-file", "token"]).contains("--tenant"));
-    assert!(desk.fails(1, &["channels", "show", "whatsapp:1"]).contains("ops channels list"));
-    desk.says(&add("whatsapp:1", "acme", "token"));
-    assert!(desk.fails(1, &add("whatsapp:1", "other", "token")).contains("another tenant"));
+    assert!(folder.fails(2, &add("telegram:1", "acme", "token")).contains("whatsapp:106540352242922"));
+    assert!(folder.fails(2, &add("whatsapp:1", "acme", "nothing-here")).contains("nothing-here"));
+    assert!(folder.fails(2, &["channels", "add", "whatsapp:1", "--dsk-token-file", "token"]).contains("--tenant"));
+    assert!(folder.fails(1, &["channels", "show", "whatsapp:1"]).contains("ops channels list"));
+    folder.runs(&add("whatsapp:1", "acme", "token"));
+    assert!(folder.fails(1, &add("whatsapp:1", "other", "token")).contains("another tenant"));
 }
 
 #[test]
-fn the_files_of_the_embedded_store_are_their_owners_alone() {
+fn only_their_owner_may_read_the_files_of_the_embedded_store() {
     use std::os::unix::fs::PermissionsExt as _;
-    let desk = Desk::new();
+    let folder = OperatorFolder::new();
 
-    desk.says(&["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token"]);
-    desk.says(&["topology"]);
+    folder.runs(&["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token"]);
+    folder.runs(&["topology"]);
 
     for file in ["queue.db", "channels.db"] {
-        let mode = std::fs::metadata(desk.path().join(file)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
-        let bytes = std::fs::read(desk.path().join(file)).unwrap();
+        let bytes = std::fs::read(folder.path().join(file)).unwrap();
         assert!(!bytes.windows(TOKEN.len()).any(|window| window == TOKEN.as_bytes()), "{file} holds the token");
     }
 }
 
 #[test]
-fn a_body_is_explained_event_by_event_and_exit_1_says_that_it_is_none() {
-    let desk = Desk::new();
+fn a_body_is_explained_event_by_event_and_exit_1_means_that_it_is_no_notification() {
+    let folder = OperatorFolder::new();
     let number = r#""metadata":{"phone_number_id":"1065"}"#;
     let messages = r#""messages":[{"id":"wamid.1","from":"7","timestamp":"1767225600"},{"id":"wamid.2","from":"8"}]"#;
     let change = format!(r#"{{"field":"messages","value":{{{number},{messages}}}}}"#);
     let body = format!(r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1028","changes":[{change}]}}]}}"#);
-    std::fs::write(desk.path().join("good.json"), body).unwrap();
-    std::fs::write(desk.path().join("bad.json"), r#"{"object":"user","entry":[]}"#).unwrap();
+    std::fs::write(folder.path().join("good.json"), body).unwrap();
+    std::fs::write(folder.path().join("bad.json"), r#"{"object":"user","entry":[]}"#).unwrap();
 
-    let said = desk.says(&["webhook", "explain", "--json", "good.json"]);
+    let output = folder.runs(&["webhook", "explain", "--json", "good.json"]);
 
-    let events: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let id = events[0]["id"].as_str().unwrap();
     assert_eq!(events.len(), 2);
     assert_eq!(
@@ -144,17 +154,19 @@ fn a_body_is_explained_event_by_event_and_exit_1_says_that_it_is_none() {
             "lane": "whatsapp:1065/7", "class": "messages", "timestamp": "2026-01-01T00:00:00Z",
         })
     );
-    assert!(desk.says(&["webhook", "explain", "good.json"]).contains(id));
-    let why = desk.fails(1, &["webhook", "explain", "good.json", "bad.json"]);
-    assert!(why.contains("bad.json") && why.contains("`object` is \"user\"") && why.contains("1 of 2 bodies"), "{why}");
-    desk.fails(2, &["webhook", "explain", "nowhere.json"]);
+    assert!(folder.runs(&["webhook", "explain", "good.json"]).contains(id));
+    let errors = folder.fails(1, &["webhook", "explain", "good.json", "bad.json"]);
+    for part in ["bad.json", "`object` is \"user\"", "1 of 2 bodies"] {
+        assert!(errors.contains(part), "{part:?} is not in {errors}");
+    }
+    folder.fails(2, &["webhook", "explain", "nowhere.json"]);
 }
 
 #[test]
 fn the_demonstration_loses_nothing() {
-    let desk = Desk::new();
+    let folder = OperatorFolder::new();
 
-    let said = desk.says(&["demo", "--count", "60", "--rate", "200"]);
+    let output = folder.runs(&["demo", "--count", "60", "--rate", "200"]);
 
-    assert!(said.contains("lost 0"), "{said}");
+    assert!(output.contains("lost 0"), "{output}");
 }

@@ -1,33 +1,40 @@
-//! The composed service without an engine: RabbitMQ and Redis with the files that docker-compose.yml mounts, and the
+//! The composed service without containers: RabbitMQ and Redis with the files that docker-compose.yml mounts, and the
 //! processes with the settings that it gives them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chassis::{Secret, Shutdown, SigningSecret};
-use ops::dsk::{Behaviour, Dsk};
+use chassis::{Secret, Shutdown};
 use ops::webhook::Meta;
 use tempfile::TempDir;
 use testkit::{Process, RabbitMq, Redis, eventually, free_port};
 use tokio::process::Command;
 use tokio::sync::OnceCell;
 
-use crate::documents::architecture::{read, root};
 use crate::documents::container_files::{compose, object};
 use crate::support::bodies::{ADDRESS, text};
+use crate::support::dsk::start_dsk;
+use crate::support::metrics_page::figure;
 use crate::support::stack::{get, program};
+use crate::support::workspace::{read, root};
 
-/// RabbitMQ as it is composed, and what ops/local-secrets.sh made for it.
-struct Broker {
+/// RabbitMQ as it is composed, and the secrets that ops/local-secrets.sh made for it.
+struct ComposedBroker {
     server: RabbitMq,
     metrics: String,
-    secrets: Secrets,
+    secrets: LocalSecrets,
 }
 
-/// `local/`, with the addresses of the servers of a test.
-struct Secrets(TempDir);
+/// A policy of RabbitMQ: its name, and its line in the list of policies.
+struct QueuePolicy {
+    name: String,
+    line: String,
+}
 
-impl Secrets {
+/// A folder like `local/`, with the addresses of a test's servers.
+struct LocalSecrets(TempDir);
+
+impl LocalSecrets {
     fn make() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let script = root().join("ops/local-secrets.sh");
@@ -44,14 +51,14 @@ impl Secrets {
         read(&self.path(name)).trim().to_owned()
     }
 
-    /// Puts what is there of a test in the place of what is in a composition.
-    fn replace(&self, name: &str, composed: &str, there: &str) {
+    /// Replaces the address of a composed server by that of the test's server.
+    fn replace(&self, name: &str, composed: &str, actual: &str) {
         let text = self.read(name);
-        assert!(text.contains(composed), "{name} leads to {composed}");
-        std::fs::write(self.path(name), text.replace(composed, there)).expect("the folder is ours");
+        assert!(text.contains(composed), "{name} does not lead to {composed}");
+        std::fs::write(self.path(name), text.replace(composed, actual)).expect("the folder is ours");
     }
 
-    /// The settings of a service in docker-compose.yml, as it has them on a machine where nothing is set.
+    /// The settings of a service in docker-compose.yml on a machine that sets none of its variables.
     fn settings(&self, service: &str) -> BTreeMap<String, String> {
         let environment = object(&compose(), &format!("/services/{service}/environment")).into_iter();
         environment
@@ -65,9 +72,9 @@ impl Secrets {
             .collect()
     }
 
-    fn start(&self, service: &str, different: &[(&str, &str)]) -> Process {
+    fn start(&self, service: &str, changed: &[(&str, &str)]) -> Process {
         let mut settings = self.settings(service);
-        settings.extend(different.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings: Vec<(&str, &str)> =
             settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         Process::start(&program(service), &[], &settings)
@@ -80,25 +87,26 @@ impl Secrets {
     }
 }
 
-impl Broker {
+impl ComposedBroker {
     async fn shared() -> &'static Self {
-        static SHARED: OnceCell<Broker> = OnceCell::const_new();
+        static SHARED: OnceCell<ComposedBroker> = OnceCell::const_new();
         SHARED.get_or_init(Self::start).await
     }
 
     async fn start() -> Self {
-        let secrets = Secrets::make();
+        let secrets = LocalSecrets::make();
         let definitions = secrets.path("definitions.d");
         std::fs::create_dir(&definitions).expect("the folder is ours");
         let copy = |from: &Path, to: &str| std::fs::copy(from, definitions.join(to)).expect("it is there");
         copy(&root().join("ops/rabbitmq/definitions.json"), "10-service.json");
         copy(&secrets.path("rabbitmq-user"), "20-user.json");
 
-        let (management, metrics) = (free_port(), free_port());
+        let management = free_port();
+        let metrics = free_port();
         let configuration = read(&root().join("ops/rabbitmq/rabbitmq.conf"));
         let configure = |port: u16| {
             let mut text = configuration;
-            for (composed, there) in [
+            for (composed, actual) in [
                 ("listeners.tcp.default = 5672", format!("listeners.tcp.default = 127.0.0.1:{port}")),
                 ("management.tcp.port = 15672", local("management", management)),
                 ("prometheus.tcp.port = 15692", local("prometheus", metrics)),
@@ -106,8 +114,8 @@ impl Broker {
                 // A machine that runs tests may have less room than one that runs the service.
                 ("disk_free_limit.absolute = 2GB", "disk_free_limit.absolute = 1MB".to_owned()),
             ] {
-                assert!(text.contains(composed), "rabbitmq.conf says {composed}");
-                text = text.replace(composed, &there);
+                assert!(text.contains(composed), "rabbitmq.conf does not say {composed}");
+                text = text.replace(composed, &actual);
             }
             text
         };
@@ -117,14 +125,17 @@ impl Broker {
         Self { server, metrics: format!("127.0.0.1:{metrics}"), secrets }
     }
 
-    /// The policy that a queue is under, and what it says.
-    async fn policy(&self, queue: &str) -> (String, String) {
+    /// The policy that applies to a queue.
+    async fn policy(&self, queue: &str) -> QueuePolicy {
         let queues = self.server.control(&["--quiet", "--vhost", "meta", "list_queues", "name", "policy"]).await;
         let policies = self.server.control(&["--quiet", "--vhost", "meta", "list_policies"]).await;
         let of_queue = queues.lines().find_map(|line| line.strip_prefix(queue)).unwrap_or_else(|| panic!("{queues}"));
-        let is_it = |line: &&str| line.split('\t').nth(1) == Some(of_queue.trim());
-        let says = policies.lines().find(is_it).unwrap_or_else(|| panic!("{queue} is under {of_queue} of {policies}"));
-        (of_queue.trim().to_owned(), says.to_owned())
+        let is_its_line = |line: &&str| line.split('\t').nth(1) == Some(of_queue.trim());
+        let line = policies
+            .lines()
+            .find(is_its_line)
+            .unwrap_or_else(|| panic!("{queue} has the policy {of_queue}, which is not in {policies}"));
+        QueuePolicy { name: of_queue.trim().to_owned(), line: line.to_owned() }
     }
 }
 
@@ -133,40 +144,38 @@ fn local(plugin: &str, port: u16) -> String {
 }
 
 /// Redis as it is composed.
-async fn redis(secrets: &Secrets) -> Redis {
+async fn redis(secrets: &LocalSecrets) -> Redis {
     let folder = secrets.0.path().display().to_string();
     let composed = read(&root().join("ops/redis/redis.conf"));
-    let there = composed.replace("dir /data", &format!("dir {folder}")).replace("/run/secrets/", &format!("{folder}/"));
-    std::fs::write(secrets.path("redis.conf"), there).expect("the folder is ours");
-    Redis::start_with(&[secrets.path("redis.conf").to_str().expect("a path of letters")]).await
+    let text = composed.replace("dir /data", &format!("dir {folder}")).replace("/run/secrets/", &format!("{folder}/"));
+    std::fs::write(secrets.path("redis.conf"), text).expect("the folder is ours");
+    Redis::start_with(&[secrets.path("redis.conf").to_str().expect("the path is Unicode")]).await
 }
 
-fn secret(secrets: &Secrets, name: &str) -> Secret {
-    Secret::new(secrets.read(name))
+/// The app secret that signs Meta's notifications.
+fn app_secret(secrets: &LocalSecrets) -> Secret {
+    Secret::new(secrets.read("app-secret"))
 }
 
 async fn probe(admin: &str, path: &str) -> (Option<i32>, String) {
-    let asked = Command::new(program("probe")).arg(format!("http://{admin}{path}")).output().await.expect("it runs");
-    (asked.status.code(), String::from_utf8_lossy(&asked.stderr).trim().to_owned())
+    let output = Command::new(program("probe")).arg(format!("http://{admin}{path}")).output().await.expect("it runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).trim().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_is_delivered_with_what_is_composed() {
-    let Broker { secrets, .. } = Broker::shared().await;
+async fn an_event_is_delivered_with_the_composed_files_and_settings() {
+    let ComposedBroker { secrets, .. } = ComposedBroker::shared().await;
     let redis = redis(secrets).await;
     secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
-    let playing = Shutdown::default();
-    let signing_secret = SigningSecret::parse(&secret(secrets, "signing-secret")).expect("it is one");
-    let token = Some(secret(secrets, "dsk-token"));
-    let behaviour = Behaviour { token, signing_secret: Some(signing_secret), ..Behaviour::default() };
-    let dsk = Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, &playing).await.expect("a free port");
+    let shutdown = Shutdown::default();
+    let dsk = start_dsk(&secrets.read("dsk-token"), &secrets.read("signing-secret"), &shutdown).await;
     let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
 
     let mut ingest = secrets.start("ingest", &[any_port, ("INGEST_LISTEN", "127.0.0.1:0")]);
     let mut dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
     let token = secrets.path("dsk-token").display().to_string();
     secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
-    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), secret(secrets, "app-secret"));
+    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), app_secret(secrets));
     eventually("it is accepted", async || (meta.post(text(1)).await.ok()?.as_u16() == 200).then_some(())).await;
 
     eventually("it is delivered", async || (dsk.ids().len() == 1).then_some(())).await;
@@ -175,43 +184,42 @@ async fn an_event_is_delivered_with_what_is_composed() {
         eventually("it is ready", async || (probe(&admin, "/ready").await.0 == Some(0)).then_some(())).await;
         assert_eq!(probe(&admin, "/live").await, (Some(0), String::new()));
     }
-    // Redis' user list and append-only file together have to bring everything back.
+    // Redis restores everything from its user list and its append-only file.
     redis.restart().await;
-    eventually("another one is accepted", async || (meta.post(text(2)).await.ok()?.as_u16() == 200).then_some(()))
+    eventually("another event is accepted", async || (meta.post(text(2)).await.ok()?.as_u16() == 200).then_some(()))
         .await;
     eventually("it is delivered, too", async || (dsk.ids().len() == 2).then_some(())).await;
-    let user = ("meta", secrets.read("redis-password"));
+    let password = secrets.read("redis-password");
     eventually("the dispatcher writes its report", async || {
-        let keys = redis.command_as((user.0, &user.1), &["SCAN", "0", "MATCH", "dispatcher:*"]).await;
+        let keys = redis.command_as("meta", &password, &["SCAN", "0", "MATCH", "dispatcher:*"]).await;
         keys.contains("dispatcher:").then_some(())
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connect_serves_its_pages_with_what_is_composed_and_one_app() {
-    let secrets = Secrets::make();
+async fn connect_serves_its_pages_with_the_composed_files_and_one_app() {
+    let secrets = LocalSecrets::make();
     let redis = redis(&secrets).await;
     secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
     std::fs::write(secrets.path("instagram-app-secret"), "given by Meta").expect("the folder is ours");
-    let of_env = [("CONNECT_URL", "https://connect.example.com"), ("INSTAGRAM_APP_ID", "1")];
+    let changed = [("CONNECT_URL", "https://connect.example.com"), ("INSTAGRAM_APP_ID", "1")];
     let any_port = [("ADMIN_LISTEN", "127.0.0.1:0"), ("CONNECT_LISTEN", "127.0.0.1:0")];
 
-    let mut connect = secrets.start("connect", &[of_env, any_port].concat());
+    let mut connect = secrets.start("connect", &[changed, any_port].concat());
     let address = connect.says("Pages are served at http://").await;
     let admin = connect.says("Admin port listens on ").await;
 
     eventually("it is ready", async || (probe(&admin, "/ready").await.0 == Some(0)).then_some(())).await;
     assert_eq!(get(&address, "/privacy").await.0, 200);
-    // Redis' own list of what each user may do has all that connect does.
-    let errors = get(&admin, "/metrics").await.1;
-    let refused = errors.lines().find(|line| line.starts_with(r#"channels_errors_total{reason="refused"}"#));
-    assert!(refused.is_some_and(|line| line.ends_with(" 0")), "{errors}");
+    // The rights of the user in Redis cover everything that connect does.
+    let (_, page) = get(&admin, "/metrics").await;
+    assert_eq!(figure::<u64>(&page, r#"channels_errors_total{reason="refused"}"#), 0, "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_says_why_a_process_is_not_ready() {
-    let secrets = Secrets::make();
+    let secrets = LocalSecrets::make();
     secrets.replace("queue-url", "@rabbitmq:5672/", "@127.0.0.1:1/");
     let mut ingest = secrets.start("ingest", &[("ADMIN_LISTEN", "127.0.0.1:0"), ("INGEST_LISTEN", "127.0.0.1:0")]);
     let admin = ingest.says("Admin port listens on ").await;
@@ -226,51 +234,51 @@ async fn a_probe_says_why_a_process_is_not_ready() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_broker_has_one_user_with_the_rights_of_the_service_and_shows_its_metrics() {
-    let Broker { server, metrics, secrets } = Broker::shared().await;
+    let ComposedBroker { server, metrics, secrets } = ComposedBroker::shared().await;
 
     let users = server.control(&["--quiet", "list_users"]).await;
     server.control(&["authenticate_user", "meta", &secrets.read("rabbitmq-password")]).await;
     let rights = server.control(&["--quiet", "--vhost", "meta", "list_permissions"]).await;
-    let shown = get(metrics, "/metrics").await;
+    let (status, page) = get(metrics, "/metrics").await;
 
     let users: Vec<&str> = users.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(users, ["meta"], "no guest");
+    assert_eq!(users, ["meta"], "there is another user");
     assert!(rights.contains(r"^meta\."), "{rights}");
-    assert!(shown.0 == 200 && shown.1.contains("rabbitmq_connections"), "{shown:?}");
+    assert!(status == 200 && page.contains("rabbitmq_connections"), "{status}: {page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
-    let broker = Broker::shared().await;
+    let broker = ComposedBroker::shared().await;
     broker.secrets.ops(&["topology"]).await;
-    let (limited, limit) = broker.policy("meta.messages.v1").await;
-    let (retried, _) = broker.policy("meta.updates.retry.10s.v1").await;
+    let limited = broker.policy("meta.messages.v1").await;
+    let retried = broker.policy("meta.updates.retry.10s.v1").await;
 
     let shorter = root().join("ops/rabbitmq/shorter-retention.json").display().to_string();
     broker.server.control(&["import_definitions", &shorter]).await;
     let shortened = eventually("the policy with the higher priority holds", async || {
-        let (policy, says) = broker.policy("meta.messages.v1").await;
-        (policy == "class-queues-3-days").then_some(says)
+        let policy = broker.policy("meta.messages.v1").await;
+        (policy.name == "class-queues-3-days").then_some(policy.line)
     });
 
-    assert_eq!((limited.as_str(), retried.as_str()), ("class-queues", "retry-queues"));
+    assert_eq!((limited.name.as_str(), retried.name.as_str()), ("class-queues", "retry-queues"));
     let bytes = r#""max-length-bytes":8000000000"#;
-    assert!(limit.contains(bytes), "{limit}");
+    assert!(limited.line.contains(bytes), "{}", limited.line);
     let shortened = shortened.await;
     assert!(shortened.contains(bytes) && shortened.contains(r#""message-ttl":259200000"#), "{shortened}");
-    assert_eq!(broker.policy("meta.dead.v1").await.0, "dead-letters-5-days");
+    assert_eq!(broker.policy("meta.dead.v1").await.name, "dead-letters-5-days");
     broker.secrets.ops(&["topology"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_is_killed_comes_back_with_its_events_its_user_and_its_policies() {
-    let broker = Broker::start().await;
+async fn a_broker_that_was_killed_starts_again_with_its_events_its_user_and_its_policies() {
+    let broker = ComposedBroker::start().await;
     let secrets = &broker.secrets;
     let redis = redis(secrets).await;
     secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
     let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
     let mut ingest = secrets.start("ingest", &[any_port, ("INGEST_LISTEN", "127.0.0.1:0")]);
-    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), secret(secrets, "app-secret"));
+    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), app_secret(secrets));
     let accepted = async |number| {
         eventually("it is accepted", async || (meta.post(text(number)).await.ok()?.as_u16() == 200).then_some(()))
             .await;
@@ -281,10 +289,9 @@ async fn a_broker_that_is_killed_comes_back_with_its_events_its_user_and_its_pol
     broker.server.start_again().await;
 
     accepted(2).await;
-    assert_eq!(broker.policy("meta.messages.v1").await.0, "class-queues");
-    let playing = Shutdown::default();
-    let behaviour = Behaviour { token: Some(secret(secrets, "dsk-token")), ..Behaviour::default() };
-    let dsk = Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, &playing).await.expect("a free port");
+    assert_eq!(broker.policy("meta.messages.v1").await.name, "class-queues");
+    let shutdown = Shutdown::default();
+    let dsk = start_dsk(&secrets.read("dsk-token"), &secrets.read("signing-secret"), &shutdown).await;
     let token = secrets.path("dsk-token").display().to_string();
     secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
     let _dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
@@ -292,14 +299,14 @@ async fn a_broker_that_is_killed_comes_back_with_its_events_its_user_and_its_pol
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_lets_its_user_do_what_the_service_does_and_nothing_else() {
-    let secrets = Secrets::make();
+async fn redis_allows_its_user_what_the_service_does_and_nothing_else() {
+    let secrets = LocalSecrets::make();
     let redis = redis(&secrets).await;
     let password = secrets.read("redis-password");
 
     assert!(redis.command(&["GET", "channel:whatsapp:1"]).await.starts_with("-NOAUTH"));
     for allowed in [&["PING"][..], &["HGETALL", "channel:whatsapp:1"], &["EXISTS", "delivered:evt_1"]] {
-        let answer = redis.command_as(("meta", &password), allowed).await;
+        let answer = redis.command_as("meta", &password, allowed).await;
         assert!(!answer.starts_with('-'), "{allowed:?}: {answer}");
     }
     for refused in [
@@ -310,18 +317,18 @@ async fn redis_lets_its_user_do_what_the_service_does_and_nothing_else() {
         &["CLIENT", "KILL", "TYPE", "normal"],
         &["HGETALL", "somebody-else"],
     ] {
-        let answer = redis.command_as(("meta", &password), refused).await;
+        let answer = redis.command_as("meta", &password, refused).await;
         assert!(answer.starts_with("-NOPERM"), "{refused:?}: {answer}");
     }
-    // The health check of docker-compose.yml.
+    // The health check of docker-compose.yml passes.
     let script = compose()["services"]["redis"]["healthcheck"]["test"][1].as_str().unwrap_or_default().to_owned();
     let script = script.replace("$$", "$").replace("/run/secrets/", &format!("{}/", secrets.0.path().display()));
     let script = script.replace("redis-cli", &format!("redis-cli -p {}", redis.address().port()));
-    let checked = Command::new("sh").args(["-c", &script]).output().await.expect("there is a shell");
-    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-    // What no eviction and every write on disk rest on.
+    let check = Command::new("sh").args(["-c", &script]).output().await.expect("there is a shell");
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    // Without these lines Redis would evict records, or keep them in memory only.
     let file = read(&root().join("ops/redis/redis.conf"));
     for line in ["appendonly yes", "maxmemory-policy noeviction"] {
-        assert!(file.lines().any(|said| said == line), "{line}");
+        assert!(file.lines().any(|other| other == line), "redis.conf does not say {line}");
     }
 }

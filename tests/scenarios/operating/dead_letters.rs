@@ -1,4 +1,4 @@
-//! Dead letters in an operator's hands: seen without anybody's data, replayed and discarded without losing any.
+//! An operator lists dead letters without anybody's data, and replays and discards them without losing any.
 
 use chassis::now;
 use event::Address;
@@ -42,8 +42,8 @@ async fn a_dead_letter_is_explained_without_a_persons_data_unless_asked_for() {
     let id = parked(&stack, 7..8).await[0].envelope.id.to_string();
 
     let explained = stack.ops(&["dead-letters", "show", &id]).await;
-    for said in ["rejected: DSK refused the event itself", "DSK answered 400", "phone_number_id", ADDRESS, &id] {
-        assert!(explained.contains(said), "no {said:?} in\n{explained}");
+    for part in ["rejected: DSK refused the event itself", "DSK answered 400", "phone_number_id", ADDRESS, &id] {
+        assert!(explained.contains(part), "no {part:?} in\n{explained}");
     }
     for personal in ["hello 7", "4915550000007", "Ada Sample"] {
         assert!(!explained.contains(personal), "{personal:?} in\n{explained}");
@@ -55,7 +55,7 @@ async fn a_dead_letter_is_explained_without_a_persons_data_unless_asked_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_replayed_or_discarded_until_it_is_said_what_and_yes() {
+async fn nothing_is_replayed_or_discarded_without_a_selection_and_yes() {
     let stack = Stack::start().await;
     let letters = parked(&stack, 0..4).await;
     let id = letters[2].envelope.id.as_str();
@@ -71,13 +71,13 @@ async fn nothing_is_replayed_or_discarded_until_it_is_said_what_and_yes() {
     let rest = ["dead-letters", "replay", "--address", ADDRESS, "--type", "whatsapp.message", "--newer-than", "1h"];
     assert!(stack.ops(&[&rest[..], &["--yes"]].concat()).await.contains("Replayed 3"));
     let delivered = stack.processes.delivered(3).await;
-    assert!(!delivered.contains(id), "what was discarded is gone");
+    assert!(!delivered.contains(id), "a discarded event was delivered");
     assert_eq!(stack.dead_letters().await.len(), 0);
     assert!(stack.ops_fails(1, &["dead-letters", "show", id]).await.contains("ops dead-letters list"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_replayed_with_a_stop_half_way_arrive_once_or_twice_and_none_is_lost() {
+async fn a_thousand_dead_letters_replayed_with_a_kill_and_a_stop_arrive_once_or_twice_and_none_is_lost() {
     const COUNT: usize = 1_000;
     let stack = Stack::start().await;
     parked(&stack, 0..COUNT).await;
@@ -87,10 +87,11 @@ async fn a_thousand_replayed_with_a_stop_half_way_arrive_once_or_twice_and_none_
     let settings = stack.ops_settings();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut killed = Process::start(&program("ops"), &replay, &settings);
-    eventually("half are on their way", async || (stack.processes.dsk.ids().len() >= COUNT / 2).then_some(())).await;
+    eventually("half are delivered", async || (stack.processes.dsk.ids().len() >= COUNT / 2).then_some(())).await;
     killed.kill().await;
     let mut stopped = Process::start(&program("ops"), &replay, &settings);
-    eventually("some more are", async || (stack.processes.dsk.ids().len() >= COUNT * 3 / 5).then_some(())).await;
+    eventually("some more are delivered", async || (stack.processes.dsk.ids().len() >= COUNT * 3 / 5).then_some(()))
+        .await;
     stopped.signal("INT").await;
     assert_eq!(stopped.ends().await.code(), Some(1));
     assert!(stopped.said().contains("run it again for the rest"), "{}", stopped.said());
@@ -99,24 +100,24 @@ async fn a_thousand_replayed_with_a_stop_half_way_arrive_once_or_twice_and_none_
     stack.processes.delivered(COUNT).await;
     eventually("no dead letter is left", async || stack.dead_letters().await.is_empty().then_some(())).await;
     let requests = stack.processes.dsk.requests() - before;
-    println!("{COUNT} replayed, killed and stopped half way: {requests} requests");
+    println!("{COUNT} replayed, with a kill and a stop on the way: {requests} requests");
     assert!(requests <= 2 * COUNT, "{requests} requests");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_could_deliver_is_left_out_of_a_replay() {
+async fn a_replay_leaves_out_what_can_not_be_delivered() {
     let stack = Stack::start().await;
     assert_eq!(stack.processes.post("no notification".into()).await, 200);
     eventually("it is parked", async || (stack.dead_letters().await.len() == 1).then_some(())).await;
 
-    let said = stack.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
+    let output = stack.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
 
-    assert!(said.contains("left out") && said.contains("Replayed 0"), "{said}");
+    assert!(output.contains("left out") && output.contains("Replayed 0"), "{output}");
     assert_eq!(stack.dead_letters().await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replay_of_a_removed_channels_events_delivers_none() {
+async fn a_replay_delivers_no_event_of_a_removed_channel() {
     let stack = Stack::start().await;
     parked(&stack, 0..2).await;
     let before = stack.processes.dsk.requests();
@@ -124,7 +125,7 @@ async fn a_replay_of_a_removed_channels_events_delivers_none() {
 
     stack.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
 
-    eventually("both are discarded", async || {
+    eventually("both are skipped", async || {
         stack.processes.said().matches("needs no delivery").count().ge(&2).then_some(())
     })
     .await;

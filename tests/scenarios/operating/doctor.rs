@@ -1,4 +1,4 @@
-//! `ops doctor` on a service that is well, and on one that is not: each complaint ends with the next step.
+//! `ops doctor` finds nothing wrong with a healthy service, and ends each complaint with the next step.
 
 use std::process::Output;
 
@@ -7,44 +7,45 @@ use testkit::{PASSWORD, Redis, eventually};
 
 use crate::support::stack::{Stack, program};
 
-/// Runs it with the stack's own settings, and others in their place.
-async fn doctor(stack: &Stack, others: &[(&str, &str)]) -> Output {
+/// Runs `ops doctor` with the stack's settings, some of them changed.
+async fn doctor(stack: &Stack, changed: &[(&str, &str)]) -> Output {
     let mut command = tokio::process::Command::new(program("ops"));
     command.env_clear().arg("doctor").envs(stack.ops_settings());
     command.env("KEY_RING", stack.processes.key().expose()).env("DSK_URL", stack.processes.dsk.url());
-    command.envs(others.iter().copied()).output().await.expect("it can be run")
+    command.envs(changed.iter().copied()).output().await.expect("it can be run")
 }
 
-fn said(output: &Output) -> String {
+fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_is_well_has_nothing_to_complain_of() {
+async fn the_doctor_has_no_complaint_about_a_healthy_service() {
     let stack = Stack::start().await;
 
     let output = eventually("the dispatcher takes", async || {
         let output = doctor(&stack, &[]).await;
-        (!said(&output).contains("no dispatcher takes")).then_some(output)
+        (!text(&output).contains("no dispatcher takes")).then_some(output)
     })
     .await;
 
-    let said = said(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
+    let report = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{report}");
     for part in ["keys", "queue", "Redis", "1 sealed tokens open", "dsk", "clock"] {
-        assert!(said.contains(part), "no {part} in\n{said}");
+        assert!(report.contains(part), "no {part} in\n{report}");
     }
     let names_broker = |line: &str| line.contains(" RabbitMQ ") && line.ends_with(" is reached");
-    assert!(said.lines().any(names_broker), "the broker's version is not in\n{said}");
-    assert!(!said.contains(stack.processes.key().expose()), "a key is printed");
+    assert!(report.lines().any(names_broker), "the broker's version is not in\n{report}");
+    assert!(!report.contains(stack.processes.key().expose()), "a key is printed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_complaint_ends_with_the_next_step() {
     let mut stack = Stack::start().await;
     stack.processes.dispatchers.remove(0).stop().await;
-    let (forgetful, other_key) = (Redis::start().await, new_key());
-    // The user lists of versions before this one: Redis loads its file as the default user, who has no rights in them.
+    let forgetful = Redis::start().await;
+    let other_key = new_key();
+    // The user lists of earlier versions: Redis loads its file as the default user, who has no rights in them.
     let default = "user default reset off".to_owned();
     let meta = format!("user meta reset on >{PASSWORD} ~* +ping +info +time +exists +mget +hgetall");
     let outdated = Redis::start_with_users(&[default.clone(), meta.clone()]).await;
@@ -52,7 +53,7 @@ async fn each_complaint_ends_with_the_next_step() {
     forgetful.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
     forgetful.command(&["CONFIG", "SET", "appendonly", "no"]).await;
 
-    for (others, complaint, next_step) in [
+    for (changed, complaint, next_step) in [
         (vec![], "no dispatcher takes messages", "start a dispatcher"),
         (vec![("KEY_RING", other_key.expose())], "opens with no key", "add the key that sealed it"),
         (vec![("KEY_RING", "")], "KEY_RING is missing", "ops keys new"),
@@ -66,9 +67,10 @@ async fn each_complaint_ends_with_the_next_step() {
         (vec![("CHANNELS_URL", "redis://127.0.0.1:9")], "can't be reached", "start Redis"),
         (vec![("QUEUE_URL", "amqp://guest:guest@127.0.0.1:9/v0")], "the broker can't be reached", "start RabbitMQ"),
     ] {
-        let output = doctor(&stack, &others).await;
-        let said = said(&output);
-        assert_eq!(output.status.code(), Some(1), "{others:?}: {said}");
-        assert!(said.contains(complaint) && said.contains(next_step), "no {complaint:?} and {next_step:?} in\n{said}");
+        let output = doctor(&stack, &changed).await;
+        let report = text(&output);
+        assert_eq!(output.status.code(), Some(1), "{changed:?}: {report}");
+        let is_complete = report.contains(complaint) && report.contains(next_step);
+        assert!(is_complete, "no {complaint:?} and {next_step:?} in\n{report}");
     }
 }

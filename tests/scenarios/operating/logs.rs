@@ -1,4 +1,4 @@
-//! No log line holds a token, a message's text, a name or a phone number: not as text, base64, hex or decimal bytes.
+//! No log line holds a token, a message's text, a name or a phone number, be it as text, base64, hex or decimal bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,8 @@ use bytes::Bytes;
 use testkit::{RabbitMq, eventually};
 
 use crate::support::bodies::text;
-use crate::support::stack::{APP_SECRET, DSK_TOKEN, SIGNING_SECRET, Stack, verify_token};
+use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET};
+use crate::support::stack::{APP_SECRET, Stack, verify_token};
 
 const TEXT: &str = "a text that nobody else may read";
 const NAME: &str = "Ada Sample";
@@ -16,7 +17,7 @@ const PHONE: &str = "4915550000001";
 fn forms(secret: &str) -> Vec<String> {
     let bytes = secret.as_bytes();
     let decimal = bytes.iter().map(u8::to_string).collect::<Vec<_>>();
-    // Base64 of a part of a longer text begins at any of three places; the middle is the same but for its ends.
+    // In the base64 of a longer text a part has one of three forms, which depend on where it begins; its ends vary.
     let shifted = (0..3).map(|shift| {
         let encoded = STANDARD.encode([&vec![0; shift], bytes].concat());
         let whole = bytes.len() / 3 * 4 - 4;
@@ -35,7 +36,7 @@ async fn no_process_logs_a_secret_or_personal_datum() {
     let mut stack = Stack::on(broker, vhost.url()).await;
     let body = String::from_utf8(text(1).to_vec()).unwrap().replace("hello 1", TEXT);
 
-    // Delivered, retried, refused, unrecognized, returned by the broker: every way a body can go.
+    // One body each is delivered, retried, refused, unrecognized, and returned by the broker.
     stack.processes.dsk.behave(|dsk| dsk.script.extend([503]));
     assert_eq!(stack.processes.post(body.clone().into()).await, 200);
     stack.processes.delivered(1).await;
@@ -48,21 +49,25 @@ async fn no_process_logs_a_secret_or_personal_datum() {
         stack.processes.said().contains("The channel store failed").then_some(())
     })
     .await;
-    // It would declare the queue again before anything is returned.
+    // A running dispatcher would declare the queue again before anything is returned.
     stack.processes.dispatchers[0].stop().await;
     vhost.delete_queue("meta.messages.v1").await;
-    assert_eq!(stack.processes.post(body.replace("wamid.1", "wamid.3").into()).await, 503, "nothing was returned");
+    assert_eq!(
+        stack.processes.post(body.replace("wamid.1", "wamid.3").into()).await,
+        503,
+        "the broker returned nothing"
+    );
     stack.broker_link.cut();
     eventually("the loss is noticed", async || (stack.processes.post(body.clone().into()).await == 503).then_some(()))
         .await;
     stack.processes.ingest.stop().await;
 
-    let said = stack.processes.said();
-    assert!(said.contains("Delivered event") && said.contains("Refused a notification"), "it was not at work:\n{said}");
+    let log = stack.processes.said();
+    assert!(log.contains("Delivered event") && log.contains("Refused a notification"), "nothing happened:\n{log}");
     let key = stack.processes.key();
     for secret in [TEXT, NAME, PHONE, DSK_TOKEN, APP_SECRET, SIGNING_SECRET, verify_token(), key.expose()] {
         for form in forms(secret) {
-            assert!(!said.contains(&form), "{secret:?} was logged as {form:?}");
+            assert!(!log.contains(&form), "{secret:?} was logged as {form:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator starts, reads and repairs.
+//! The service as an operator starts, watches and repairs it.
 
 mod alerts;
 mod commands;

@@ -1,24 +1,25 @@
-//! Settings: what is wrong is said with the setting's name and the remedy, at once, before anything listens.
+//! A process that has wrong settings names all of them, each with its remedy, and exits before it listens.
 
 use testkit::Process;
 
 use crate::support::stack::program;
 
+/// Starts a program that must refuse its settings, and returns its output.
 async fn refused(name: &str, settings: &[(&str, &str)]) -> String {
     let mut process = Process::start(&program(name), &[], settings);
     let status = process.ends().await;
-    let said = process.said();
-    assert_eq!(status.code(), Some(2), "{said}");
-    assert!(!said.contains("listens on") && !said.contains("are taken at"), "it listened:\n{said}");
-    said
+    let output = process.said();
+    assert_eq!(status.code(), Some(2), "{output}");
+    assert!(!output.contains("listens on") && !output.contains("are taken at"), "it listened:\n{output}");
+    output
 }
 
 #[tokio::test]
 async fn ingest_names_every_setting_that_is_wrong_and_exits_2() {
-    let said = refused("ingest", &[("QUEUE_URL", "http://somewhere")]).await;
+    let output = refused("ingest", &[("QUEUE_URL", "http://somewhere")]).await;
 
-    for right in ["META_APP_SECRETS is missing", "META_VERIFY_TOKENS is missing", "QUEUE_URL", "amqp://"] {
-        assert!(said.contains(right), "{right:?} is not in\n{said}");
+    for part in ["META_APP_SECRETS is missing", "META_VERIFY_TOKENS is missing", "QUEUE_URL", "amqp://"] {
+        assert!(output.contains(part), "{part:?} is not in\n{output}");
     }
 }
 
@@ -32,16 +33,16 @@ async fn the_dispatcher_names_every_setting_that_is_wrong_and_exits_2() {
         ("ATTEMPT_TIMEOUT", "10m"),
     ];
 
-    let said = refused("dispatcher", &settings).await;
+    let output = refused("dispatcher", &settings).await;
 
     for (name, _) in settings {
-        assert!(said.contains(name), "{name} is not in\n{said}");
+        assert!(output.contains(name), "{name} is not in\n{output}");
     }
-    assert!(!said.contains("not-a-fernet-key"), "a secret was printed:\n{said}");
+    assert!(!output.contains("not-a-fernet-key"), "a secret was printed:\n{output}");
 }
 
 #[tokio::test]
-async fn a_secret_given_twice_or_in_a_file_that_is_not_there_is_refused() {
+async fn a_secret_given_twice_or_in_a_missing_file_is_refused() {
     let both = [("META_APP_SECRETS", "a"), ("META_APP_SECRETS_FILE", "/none"), ("META_VERIFY_TOKENS", "t")];
     let missing = [("META_APP_SECRETS_FILE", "/none/secret"), ("META_VERIFY_TOKENS", "t")];
 
@@ -50,23 +51,24 @@ async fn a_secret_given_twice_or_in_a_file_that_is_not_there_is_refused() {
 }
 
 #[tokio::test]
-async fn an_empty_variable_counts_as_not_given() {
+async fn an_empty_variable_counts_as_missing() {
     let empty = [("CONNECT_URL", ""), ("META_APP_ID", ""), ("INSTAGRAM_APP_ID", ""), ("TICKET_TIME", "")];
 
-    let said = refused("connect", &empty).await;
+    let output = refused("connect", &empty).await;
 
-    for right in ["CONNECT_URL is missing", "META_APP_ID and INSTAGRAM_APP_ID are both missing"] {
-        assert!(said.contains(right), "{right:?} is not in\n{said}");
+    for part in ["CONNECT_URL is missing", "META_APP_ID and INSTAGRAM_APP_ID are both missing"] {
+        assert!(output.contains(part), "{part:?} is not in\n{output}");
     }
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_named() {
+async fn an_address_that_is_in_use_is_named() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let (address, folder) = (holder.local_addr().unwrap().to_string(), tempfile::tempdir().unwrap());
+    let address = holder.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
     let queue = format!("embedded:{}", folder.path().display());
 
-    let said = refused(
+    let output = refused(
         "ingest",
         &[
             ("QUEUE_URL", &queue),
@@ -78,5 +80,5 @@ async fn an_address_that_is_taken_is_named() {
     )
     .await;
 
-    assert!(said.contains("INGEST_LISTEN") && said.contains(&address), "{said}");
+    assert!(output.contains("INGEST_LISTEN") && output.contains(&address), "{output}");
 }

@@ -1,12 +1,12 @@
-//! One business on one machine: `ops standalone` on files, the same commands beside it, and power cuts at any moment.
+//! One business on one machine: `ops standalone` on files, with power cuts at any moment and `ops` commands beside it.
 
 use std::net::SocketAddr;
 use std::process::Output;
 use std::time::Duration;
 
 use channels::new_key;
-use chassis::{Secret, Shutdown, SigningSecret};
-use ops::dsk::{Behaviour, Dsk};
+use chassis::{Secret, Shutdown};
+use ops::dsk::Dsk;
 use ops::graph::{ACCOUNT, Graph, NUMBER};
 use ops::webhook::Meta;
 use tempfile::TempDir;
@@ -14,10 +14,12 @@ use testkit::{Process, eventually, free_port};
 
 use crate::support::bodies::{self, ADDRESS, text};
 use crate::support::browser::Browser;
-use crate::support::stack::{APP_SECRET, DSK_TOKEN, Place, SIGNING_SECRET, get, program, settings};
+use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET, start_dsk};
+use crate::support::stack::{APP_SECRET, Backends, get, program, settings};
 
-/// Kills, and posts between two of them.
+/// How many times the power is cut.
 const KILLS: usize = if cfg!(feature = "long") { 50 } else { 10 };
+/// How many notifications are posted between two cuts.
 const POSTS: usize = 40;
 
 /// A business that runs the service by itself.
@@ -27,7 +29,7 @@ struct Business {
     meta: Meta,
     process: Process,
     address: SocketAddr,
-    /// What it is told beside the usual.
+    /// Its settings beside the usual ones.
     extra: Vec<(&'static str, String)>,
 }
 
@@ -37,24 +39,19 @@ impl Business {
     }
 
     async fn start_with(extra: Vec<(&'static str, String)>) -> Self {
-        let behaviour = Behaviour {
-            token: Some(Secret::new(DSK_TOKEN)),
-            signing_secret: Some(SigningSecret::parse(&Secret::new(SIGNING_SECRET)).expect("it is one")),
-            ..Behaviour::default()
-        };
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let dsk = Dsk::start(any_port, behaviour, &Shutdown::default()).await.expect("a free port");
+        let dsk = start_dsk(DSK_TOKEN, SIGNING_SECRET, &Shutdown::default()).await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("key-ring"), new_key().expose()).expect("the folder is ours");
         std::fs::write(folder.path().join("dsk-token"), DSK_TOKEN).expect("the folder is ours");
-        let (process, address) = run(&folder, &dsk, (any_port, &extra)).await;
+        let (process, address) = run(&folder, &dsk, any_port, &extra).await;
         let to = format!("http://{address}/webhook").parse().expect("an address");
         Self { folder, dsk, meta: Meta::new(to, Secret::new(APP_SECRET)), process, address, extra }
     }
 
-    /// The power is back.
+    /// Starts it at the same address again, as when the power is back.
     async fn start_again(&mut self) {
-        (self.process, self.address) = run(&self.folder, &self.dsk, (self.address, &self.extra)).await;
+        (self.process, self.address) = run(&self.folder, &self.dsk, self.address, &self.extra).await;
     }
 
     async fn post(&self, serial: usize) -> bool {
@@ -71,7 +68,7 @@ impl Business {
     async fn run_ops(&self, arguments: &[&str]) -> Output {
         let mut command = tokio::process::Command::new(program("ops"));
         command.env_clear().current_dir(self.folder.path()).args(arguments);
-        let settings = settings(&place(&self.folder), &self.folder, &self.dsk);
+        let settings = settings(&backends(&self.folder), &self.folder, &self.dsk);
         command.envs(self.extra.iter().cloned());
         command.envs(settings.into_iter().filter(|(name, _)| *name != "LOG")).output().await.expect("it can be run")
     }
@@ -86,17 +83,18 @@ impl Business {
     }
 }
 
-fn place(folder: &TempDir) -> Place {
+fn backends(folder: &TempDir) -> Backends {
     let url = format!("embedded:{}", folder.path().join("data").display());
-    Place { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
+    Backends { queue_url: url.clone(), channels_url: url, key_prefix: String::new() }
 }
 
 async fn run(
     folder: &TempDir,
     dsk: &Dsk,
-    (listen, extra): (SocketAddr, &[(&'static str, String)]),
+    listen: SocketAddr,
+    extra: &[(&'static str, String)],
 ) -> (Process, SocketAddr) {
-    let mut settings = settings(&place(folder), folder, dsk);
+    let mut settings = settings(&backends(folder), folder, dsk);
     settings.extend(extra.iter().cloned());
     settings.retain(|(name, _)| *name != "INGEST_LISTEN");
     settings.push(("INGEST_LISTEN", listen.to_string()));
@@ -106,12 +104,12 @@ async fn run(
     (process, address.trim_end_matches("/webhook").parse().expect("an address"))
 }
 
-/// What a power cut leaves (the databases and their write-ahead logs) can be read by nobody else.
-fn files_are_their_owners_alone(folder: &TempDir) {
+/// Checks that only their owner may read the databases and write-ahead logs that a power cut leaves.
+fn check_that_files_are_private(folder: &TempDir) {
     use std::os::unix::fs::PermissionsExt as _;
-    let files = std::fs::read_dir(folder.path().join("data")).expect("the folder is there").flatten();
+    let files = std::fs::read_dir(folder.path().join("data")).expect("the folder exists").flatten();
     let modes: Vec<_> = files
-        .map(|file| (file.file_name(), file.metadata().expect("it is there").permissions().mode() & 0o777))
+        .map(|file| (file.file_name(), file.metadata().expect("the file exists").permissions().mode() & 0o777))
         .collect();
     assert!(modes.iter().any(|(name, _)| name == "queue.db-wal"), "{modes:?}");
     assert!(modes.iter().all(|(_, mode)| *mode == 0o600), "{modes:?}");
@@ -127,12 +125,12 @@ async fn power_cuts_at_random_moments_lose_no_event_that_was_answered_200() {
         let serials = kill * POSTS..(kill + 1) * POSTS;
         let posts = futures_util::future::join_all(serials.clone().map(|serial| business.post(serial)));
         let moment = Duration::from_millis(200).mul_f64(chassis::dice());
-        // What is not answered by then is not answered at all.
+        // A notification that has no answer by then gets none.
         tokio::time::timeout(moment, posts).await.ok();
         business.process.kill().await;
-        files_are_their_owners_alone(&business.folder);
+        check_that_files_are_private(&business.folder);
         business.start_again().await;
-        // Meta sends again what was not accepted, and now and then what was.
+        // Meta sends again what was not accepted, and sometimes what was.
         for serial in serials {
             eventually("it is accepted", async || business.post(serial).await.then_some(())).await;
         }
@@ -143,7 +141,7 @@ async fn power_cuts_at_random_moments_lose_no_event_that_was_answered_200() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_commands_work_on_its_files_while_it_runs() {
+async fn the_commands_of_ops_work_on_its_files_while_it_runs() {
     let mut business = Business::start().await;
     business.connect().await;
     business.dsk.behave(|dsk| dsk.answer = Some(422));
@@ -173,7 +171,7 @@ async fn the_same_commands_work_on_its_files_while_it_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_is_connected_on_its_pages_and_its_events_reach_dsk() {
+async fn a_number_connected_on_its_pages_has_its_events_delivered() {
     let graph = Graph::start(([127, 0, 0, 1], 0).into(), &Shutdown::default()).await.unwrap();
     let pages = format!("127.0.0.1:{}", free_port());
     let mut extra = graph.settings();
@@ -189,8 +187,8 @@ async fn a_number_is_connected_on_its_pages_and_its_events_reach_dsk() {
     let link = business.ops(&["connect-link", "--tenant", "acme", "--dsk-token-file", "dsk-token"]).await;
     browser.post(link.trim().trim_start_matches(&format!("http://{pages}")), &[]).await;
     let code = graph.code();
-    let said = [("outcome", "FINISH"), ("code", code.as_str()), ("account_id", ACCOUNT), ("number_id", NUMBER)];
-    let page = browser.press("/whatsapp", "/whatsapp", &said).await;
+    let fields = [("outcome", "FINISH"), ("code", code.as_str()), ("account_id", ACCOUNT), ("number_id", NUMBER)];
+    let page = browser.press("/whatsapp", "/whatsapp", &fields).await;
     assert!(page.body.contains("Connected"), "{page:?}");
     let posted = business.meta.post(bodies::from(NUMBER, "4915550000001", "first")).await;
 
@@ -199,18 +197,21 @@ async fn a_number_is_connected_on_its_pages_and_its_events_reach_dsk() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_saved_copy_brings_the_channels_back_without_the_key_in_it() {
+async fn a_backup_restores_the_channels_and_does_not_hold_the_key() {
     let mut business = Business::start().await;
     business.connect().await;
     business.ops(&["channels", "export", "channels.backup"]).await;
     let saved = std::fs::read_to_string(business.folder.path().join("channels.backup")).unwrap();
     assert!(saved.contains(ADDRESS) && !saved.contains(DSK_TOKEN), "{saved}");
-    assert!(!business.run_ops(&["channels", "export", "channels.backup"]).await.status.success(), "it was overwritten");
+    assert!(
+        !business.run_ops(&["channels", "export", "channels.backup"]).await.status.success(),
+        "a backup was overwritten"
+    );
 
     assert_eq!(business.process.stop().await, Some(0));
     std::fs::remove_file(business.folder.path().join("data/channels.db")).unwrap();
-    for left in ["data/channels.db-wal", "data/channels.db-shm"] {
-        std::fs::remove_file(business.folder.path().join(left)).ok();
+    for file in ["data/channels.db-wal", "data/channels.db-shm"] {
+        std::fs::remove_file(business.folder.path().join(file)).ok();
     }
     business.start_again().await;
     assert!(business.post(1).await);
@@ -223,12 +224,12 @@ async fn a_saved_copy_brings_the_channels_back_without_the_key_in_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_that_is_missing_is_said_at_once() {
+async fn every_missing_setting_is_named_at_once() {
     let output = tokio::process::Command::new(program("ops")).env_clear().arg("standalone").output().await.unwrap();
 
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{said}");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
     for setting in ["META_APP_SECRETS", "META_VERIFY_TOKENS", "QUEUE_URL", "CHANNELS_URL", "KEY_RING"] {
-        assert!(said.contains(setting), "{setting} is not named:\n{said}");
+        assert!(errors.contains(setting), "{setting} is not named:\n{errors}");
     }
 }

@@ -1,4 +1,4 @@
-//! Stopping: not ready, nothing new, attempts finished, the rest given back, exit 0.
+//! A stopping process takes nothing new, finishes its attempts, gives back the rest and exits 0.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ async fn a_stop_lets_the_attempts_under_way_finish_and_exits_0() {
     stack.processes.add_dispatcher().await;
     eventually("the queue is empty", async || (stack.waiting(event::Class::Messages).await == Some(0)).then_some(()))
         .await;
-    assert_eq!(stack.processes.dsk.seen().len(), 10, "something that was delivered was not acknowledged");
+    assert_eq!(stack.processes.dsk.seen().len(), 10, "an event that was delivered was not acknowledged");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readiness_tells_what_is_missing() {
+async fn readiness_names_what_is_missing() {
     let mut stack = Stack::start().await;
     let address = stack.processes.dispatchers[0].says("Admin port listens on ").await;
 
@@ -35,10 +35,10 @@ async fn readiness_tells_what_is_missing() {
     eventually("it is ready", async || (get(&address, "/ready").await.0 == 200).then_some(())).await;
 
     stack.redis_link.cut();
-    let why = eventually("it is not ready", async || {
-        let (status, why) = get(&address, "/ready").await;
-        (status == 503).then_some(why)
+    let reason = eventually("it is not ready", async || {
+        let (status, reason) = get(&address, "/ready").await;
+        (status == 503).then_some(reason)
     })
     .await;
-    assert!(why.contains("channel store"), "{why}");
+    assert!(reason.contains("channel store"), "{reason}");
 }

@@ -1,13 +1,13 @@
-//! Notifications as Meta would post them, written for the tests.
+//! Notifications as Meta posts them, written for the tests.
 
 use bytes::Bytes;
 
-/// The number that the notifications are about.
+/// The id of the number that the notifications are about.
 pub(crate) const NUMBER: &str = "100000000000001";
-/// Its address.
+/// The address of that number.
 pub(crate) const ADDRESS: &str = "whatsapp:100000000000001";
 
-/// One text message; the serial makes its id, and each of ten people speaks in turn.
+/// One text message from one of ten people in turn. The serial is in its id and text.
 pub(crate) fn text(serial: usize) -> Bytes {
     let person = format!("49155500000{:02}", serial % 10);
     whatsapp(&format!(
@@ -15,7 +15,7 @@ pub(crate) fn text(serial: usize) -> Bytes {
     ))
 }
 
-/// One text message to a number, from a person, under an id that its text repeats.
+/// One text message from a person to a number. Its text repeats the id.
 pub(crate) fn from(number: &str, person: &str, id: &str) -> Bytes {
     let message = whatsapp(&format!(
         r#""messages":[{{"from":"{person}","id":"wamid.{id}","timestamp":"1790000000","type":"text","text":{{"body":"hello {id}"}}}}]"#
@@ -23,7 +23,7 @@ pub(crate) fn from(number: &str, person: &str, id: &str) -> Bytes {
     Bytes::from(String::from_utf8_lossy(&message).replace(NUMBER, number))
 }
 
-/// A batch of status updates.
+/// One notification with many status updates.
 pub(crate) fn statuses(serials: std::ops::Range<usize>) -> Bytes {
     let statuses: Vec<String> = serials
         .map(|serial| {
@@ -36,7 +36,7 @@ pub(crate) fn statuses(serials: std::ops::Range<usize>) -> Bytes {
     whatsapp(&format!(r#""statuses":[{}]"#, statuses.join(",")))
 }
 
-/// One text message of so many bytes.
+/// One message whose text has this many bytes.
 pub(crate) fn large(bytes: usize) -> Bytes {
     let text = "x".repeat(bytes);
     whatsapp(&format!(

@@ -1,4 +1,4 @@
-//! A browser without a screen: keeps its cookie, fills in forms as they stand on the page, follows links.
+//! A browser that runs no scripts: it keeps its cookie, sends the forms of a page, and follows links.
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{HeaderMap, Method, Request};
@@ -11,14 +11,15 @@ pub(crate) struct Browser {
     client: Client<HttpConnector, Full<bytes::Bytes>>,
     address: String,
     pub(crate) cookie: Option<String>,
-    /// The last `Set-Cookie`, and how many came.
+    /// The last `Set-Cookie` header.
     pub(crate) set_cookie: Option<String>,
+    /// How many `Set-Cookie` headers there were.
     pub(crate) cookies_set: usize,
-    /// Where forms are sent from, if not from the pages themselves.
+    /// The site that forms pretend to come from, if it is not ours.
     pub(crate) origin: Option<String>,
 }
 
-/// An answer.
+/// The answer to a request.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) status: u16,
@@ -48,11 +49,11 @@ impl Browser {
         self.ask(Method::POST, path, form).await
     }
 
-    /// Opens a page and sends the form on it that leads to `action`, with these fields beside its token. A redirect is
-    /// followed once.
+    /// Opens a page and sends the form on it that leads to `action`, with these fields and the form's token. Follows a
+    /// redirect once.
     pub(crate) async fn press(&mut self, page: &str, action: &str, fields: &[(&str, &str)]) -> Page {
-        let opened = self.get(page).await;
-        let token = between(&opened.body, "name=\"form_token\" value=\"", "\"").unwrap_or_default();
+        let form = self.get(page).await;
+        let token = between(&form.body, "name=\"form_token\" value=\"", "\"").unwrap_or_default();
         let fields = [&[("form_token", token.as_str())], fields].concat();
         let page = self.post(action, &fields).await;
         match page.headers.get("location").and_then(|to| to.to_str().ok()) {
@@ -68,7 +69,7 @@ impl Browser {
     pub(crate) async fn follow(&mut self, page: &Page, id: &str) -> Page {
         let link = between(&page.body, &format!("id={id} href=\""), "\"");
         let link = link.unwrap_or_else(|| panic!("no link {id} in {page:?}"));
-        // What stands behind # is not sent.
+        // A browser does not send the fragment.
         let link = link.split('#').next().unwrap_or_default().to_owned();
         self.get(&link).await
     }
@@ -86,7 +87,8 @@ impl Browser {
         }
         let request = request.body(Full::from(form)).expect("a request");
         let answer = self.client.request(request).await.expect("it answers");
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let status = answer.status().as_u16();
+        let headers = answer.headers().clone();
         if let Some(set) = headers.get("set-cookie").and_then(|set| set.to_str().ok()) {
             self.cookies_set += 1;
             self.set_cookie = Some(set.to_owned());
@@ -97,8 +99,8 @@ impl Browser {
     }
 }
 
-/// What stands between two texts.
+/// The text between two others.
 fn between(text: &str, before: &str, after: &str) -> Option<String> {
     let (_, rest) = text.split_once(before)?;
-    rest.split_once(after).map(|(found, _)| found.to_owned())
+    rest.split_once(after).map(|(middle, _)| middle.to_owned())
 }

@@ -1,20 +1,19 @@
-//! A person's Chromium, without a screen: opens pages, presses what stands on them, and remembers what they asked for,
-//! kept and complained about.
+//! A person's Chromium without a screen: it opens pages, presses buttons, and records requests and errors.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::{Chromedriver, Place, eventually, eventually_within};
+use testkit::{BrowserSlot, Chromedriver, eventually, eventually_within};
 use thirtyfour::error::WebDriverResult;
 use thirtyfour::{
     By, ChromeCapabilities, ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
     WindowHandle,
 };
 
-use crate::support::connect_stack::Desk;
+use crate::support::connect_stack::ConnectStack;
 
-/// It asks nobody of its own accord, and reaches nobody but this machine.
+/// With these arguments the browser sends nothing by itself, and reaches no other machine.
 const ARGUMENTS: [&str; 13] = [
     "--headless=new",
     "--no-sandbox",
@@ -31,44 +30,41 @@ const ARGUMENTS: [&str; 13] = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
-/// How long a page may take.
+/// How long a page may take to show something.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// One person's browser. Dropping it ends it, whether its test went well or not.
+/// One person's browser. It ends when it is dropped, even if its test failed.
 pub(crate) struct Window {
     driver: WebDriver,
     address: String,
     main: WindowHandle,
-    #[expect(
-        dead_code,
-        reason = "held for its drop after the driver's: the profile goes, and the next browser may start"
-    )]
-    place: Place,
+    #[expect(dead_code, reason = "dropped after the driver: it removes the profile and lets the next browser start")]
+    slot: BrowserSlot,
 }
 
 /// A request that a page made.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Asked {
+pub(crate) struct PageRequest {
     pub(crate) page: String,
     pub(crate) url: String,
 }
 
 impl Window {
-    /// Opens a browser that has never been anywhere.
-    pub(crate) async fn open(desk: &Desk) -> Self {
+    /// Opens a browser with an empty profile.
+    pub(crate) async fn open(connect: &ConnectStack) -> Self {
         let chromedriver = Chromedriver::shared().await;
-        let place = chromedriver.place().await;
-        let wanted = capabilities(&place.profile());
-        let driver = WebDriver::new(&chromedriver.url(), wanted.expect("they are JSON")).await;
+        let slot = chromedriver.slot().await;
+        let capabilities = capabilities(&slot.profile());
+        let driver = WebDriver::new(&chromedriver.url(), capabilities.expect("they are JSON")).await;
         let driver = driver.expect("chromedriver starts a browser; ops/test.sh installs what is missing");
         let main = driver.window().await.expect("there is one window");
-        Self { driver, address: desk.address.clone(), main, place }
+        Self { driver, address: connect.address.clone(), main, slot }
     }
 
-    /// Opens one that has used a link, and shows the channels.
-    pub(crate) async fn begin(desk: &Desk, tenant: &str) -> Self {
-        let window = Self::open(desk).await;
-        window.goto(&desk.link(tenant).await).await;
+    /// Opens a browser that has used a link and shows the channels.
+    pub(crate) async fn begin(connect: &ConnectStack, tenant: &str) -> Self {
+        let window = Self::open(connect).await;
+        window.goto(&connect.link(tenant).await).await;
         window.press("Continue").await;
         window.is_at("Your channels").await;
         window
@@ -79,7 +75,7 @@ impl Window {
         self.driver.goto(format!("http://{}{path}", self.address)).await.expect("it opens");
     }
 
-    /// Goes back, by the browser's own button.
+    /// Presses the browser's own button to go back.
     pub(crate) async fn back(&self) {
         self.driver.back().await.expect("there is a page before");
     }
@@ -88,11 +84,11 @@ impl Window {
     pub(crate) async fn press(&self, label: &str) {
         let path = format!("//*[self::a or self::button][normalize-space()={label:?} or @aria-label={label:?}]");
         let find = async || self.driver.find(By::XPath(path.as_str())).await.ok();
-        let found = eventually_within(PATIENCE, &format!("there is {label:?}"), find).await;
-        found.click().await.unwrap_or_else(|error| panic!("{label:?} can't be pressed: {error}"));
+        let control = eventually_within(PATIENCE, &format!("there is {label:?}"), find).await;
+        control.click().await.unwrap_or_else(|error| panic!("{label:?} can't be pressed: {error}"));
     }
 
-    /// Waits until the page has that heading.
+    /// Waits until the page shows that heading.
     pub(crate) async fn is_at(&self, heading: &str) {
         let mut last = String::new();
         let started = Instant::now();
@@ -107,17 +103,17 @@ impl Window {
         }
     }
 
-    /// What a person reads on the page.
+    /// The text that a person reads on the page.
     pub(crate) async fn text(&self) -> String {
         self.run("return document.body.innerText").await.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Where the page is.
+    /// The URL of the page.
     pub(crate) async fn url(&self) -> String {
         self.driver.current_url().await.expect("a page is open").to_string()
     }
 
-    /// Presses something in the window that a page opened; it closes itself.
+    /// Presses a button in the window that a page opened, which then closes.
     pub(crate) async fn press_in_popup(&self, label: &str) {
         let popup = eventually("a window opens", async || {
             let windows = self.driver.windows().await.ok()?;
@@ -132,21 +128,21 @@ impl Window {
         self.driver.switch_to_window(self.main.clone()).await.expect("it is still open");
     }
 
-    /// Goes through Embedded Signup up to its end.
+    /// Walks through Embedded Signup, and ends it with this button.
     pub(crate) async fn sign_up(&self, ending: &str) {
         self.goto("/whatsapp").await;
         self.press("Continue with Facebook").await;
         self.press_in_popup(ending).await;
     }
 
-    /// Goes through Instagram's login up to its end.
+    /// Walks through Instagram's login, and ends it with this link.
     pub(crate) async fn log_in(&self, ending: &str) {
         self.goto("/channels").await;
         self.press("Connect Instagram").await;
         self.press(ending).await;
     }
 
-    /// The result of a script, which runs beside the page and not under its policy.
+    /// Runs a script outside the page's content security policy, and returns its result.
     pub(crate) async fn run(&self, script: &str) -> Value {
         let result = self.driver.execute(script, vec![]).await;
         result
@@ -155,18 +151,18 @@ impl Window {
             .clone()
     }
 
-    /// The same for a script that ends later, by calling its first argument.
+    /// Runs a script that ends by calling its first argument, and returns its result.
     pub(crate) async fn run_to_end(&self, script: &str) -> Value {
         self.driver.execute_async(script, vec![]).await.expect("the script ends").json().clone()
     }
 
-    /// A command of the `DevTools` protocol.
+    /// Sends a command of the `DevTools` protocol and returns its result.
     pub(crate) async fn command(&self, name: &str, parameters: Value) -> Value {
         let result = self.driver.cdp().send_raw(name, parameters).await;
         result.unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// Presses the tabulator.
+    /// Presses the tab key.
     pub(crate) async fn tab(&self) {
         for kind in ["rawKeyDown", "keyUp"] {
             let key = json!({ "type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9 });
@@ -174,44 +170,44 @@ impl Window {
         }
     }
 
-    /// Every cookie that the browser has, of whatever page.
+    /// Every cookie that the browser has, of any page.
     pub(crate) async fn cookies(&self) -> Vec<Value> {
         let answer = self.command("Storage.getCookies", json!({})).await;
         answer["cookies"].as_array().cloned().unwrap_or_default()
     }
 
-    /// What pages have complained about since the last look: errors, and whatever their policy forbade.
+    /// What pages logged since the last call: errors, and what their content security policy blocked.
     pub(crate) async fn complaints(&self) -> Vec<String> {
         let log = self.driver.browser_log().await.expect("the browser keeps a log");
         log.into_iter().filter(|entry| entry.level != "INFO").map(|entry| entry.message).collect()
     }
 
-    /// What pages have asked for since the last look.
-    pub(crate) async fn asked(&self) -> BTreeSet<Asked> {
+    /// The requests that pages made since the last call.
+    pub(crate) async fn requests(&self) -> BTreeSet<PageRequest> {
         let log = self.driver.get_log("performance").await.expect("the browser keeps a log");
         let messages = log.iter().filter_map(|entry| serde_json::from_str::<Value>(&entry.message).ok());
-        messages.filter_map(|message| asked(&message["message"])).collect()
+        messages.filter_map(|message| page_request(&message["message"])).collect()
     }
 }
 
-fn asked(message: &Value) -> Option<Asked> {
+fn page_request(message: &Value) -> Option<PageRequest> {
     if message["method"] != "Network.requestWillBeSent" {
         return None;
     }
     let page = message["params"]["documentURL"].as_str()?.to_owned();
     let url = message["params"]["request"]["url"].as_str()?.to_owned();
-    // The browser's own first page is none of ours.
-    (page.starts_with("http") && !url.starts_with("data:")).then_some(Asked { page, url })
+    // The browser begins with a page of its own.
+    (page.starts_with("http") && !url.starts_with("data:")).then_some(PageRequest { page, url })
 }
 
 fn capabilities(profile: &str) -> WebDriverResult<ChromeCapabilities> {
-    let mut wanted = DesiredCapabilities::chrome();
+    let mut capabilities = DesiredCapabilities::chrome();
     for argument in ARGUMENTS {
-        wanted.add_arg(argument)?;
+        capabilities.add_arg(argument)?;
     }
-    wanted.add_arg(&format!("--user-data-dir={profile}"))?;
+    capabilities.add_arg(&format!("--user-data-dir={profile}"))?;
     for log in ["browser", "performance"] {
-        wanted.set_logging_prefs(log, LoggingPrefsLogLevel::All)?;
+        capabilities.set_logging_prefs(log, LoggingPrefsLogLevel::All)?;
     }
-    Ok(wanted)
+    Ok(capabilities)
 }

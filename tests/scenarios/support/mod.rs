@@ -1,12 +1,14 @@
-//! What the scenarios stand on: the stack, a browser, bodies to send.
+//! The ground the scenarios stand on: the processes, two browsers, notifications to post, pages to read.
 
 pub(crate) mod bodies;
 pub(crate) mod browser;
 pub(crate) mod chromium;
 pub(crate) mod connect_stack;
+pub(crate) mod dsk;
 pub(crate) mod metrics_page;
 pub(crate) mod operator;
 pub(crate) mod page_checks;
 pub(crate) mod recordings;
 pub(crate) mod stack;
 pub(crate) mod two_tenants;
+pub(crate) mod workspace;

@@ -1,4 +1,4 @@
-//! The stack in an operator's hands: commands of `ops`, and the dead letters.
+//! What an operator does with the stack: commands of `ops`, and reading dead letters.
 
 use chassis::Shutdown;
 #[cfg(feature = "long")]
@@ -6,18 +6,18 @@ use futures_util::StreamExt as _;
 use queue::DeadLetter;
 use testkit::eventually;
 
-use crate::support::stack::{Place, Stack, program};
+use crate::support::stack::{Backends, Stack, program};
 
-/// Publishes under way at once.
+/// Publishes at the same time.
 #[cfg(feature = "long")]
 const PARKED_AT_ONCE: usize = 512;
 
 impl Stack {
-    /// Dead letters, as an operator sees them.
+    /// The dead letters, as an operator sees them.
     pub(crate) async fn dead_letters(&self) -> Vec<DeadLetter> {
         let shutdown = Shutdown::default();
         let queue = self.queue(&shutdown).await;
-        // Another look may hold the lock a moment longer.
+        // Another scan may still hold the lock.
         let mut scan = eventually("the scan begins", async || queue.scan_dead_letters().await.ok()).await;
         let mut letters = Vec::new();
         while let Some(letter) = scan.next().await.expect("the queue answers") {
@@ -28,11 +28,12 @@ impl Stack {
         letters
     }
 
-    /// Puts so many messages among the dead letters.
+    /// Parks this many messages as dead letters.
     #[cfg(feature = "long")]
     pub(crate) async fn park(&self, count: usize) {
         let shutdown = Shutdown::default();
-        let (queue, now) = (self.queue(&shutdown).await, chassis::now());
+        let queue = self.queue(&shutdown).await;
+        let now = chassis::now();
         let letter =
             event::Letter { reason: "rejected".to_owned(), status: Some(400), answer: String::new(), parked_at: now };
         let envelope = |serial| {
@@ -41,37 +42,38 @@ impl Stack {
         };
         let publisher = queue.publisher();
         let parked = (0..count).map(|serial| {
-            let (publisher, envelope) = (publisher.clone(), envelope(serial));
+            let publisher = publisher.clone();
+            let envelope = envelope(serial);
             async move { publisher.publish(queue::Place::Dead, &envelope).await.map(drop) }
         });
         let parked: Vec<_> = futures_util::stream::iter(parked).buffered(PARKED_AT_ONCE).collect().await;
-        assert!(parked.iter().all(Result::is_ok), "all are parked");
+        assert!(parked.iter().all(Result::is_ok), "a message could not be parked");
         shutdown.request();
     }
 
-    /// What a command of `ops` says as JSON.
+    /// Runs a command of `ops` that must succeed, and parses its output as JSON.
     pub(crate) async fn ops_json(&self, arguments: &[&str]) -> serde_json::Value {
         serde_json::from_str(&self.ops(arguments).await).expect("JSON")
     }
 
-    /// What a command of `ops` says when it succeeds.
+    /// Runs a command of `ops` that must succeed, and returns its output.
     pub(crate) async fn ops(&self, arguments: &[&str]) -> String {
         let output = self.run_ops(arguments).await;
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// What it says when it fails with that code.
+    /// Runs a command of `ops` that must fail with that code, and returns its errors.
     pub(crate) async fn ops_fails(&self, code: i32, arguments: &[&str]) -> String {
         let output = self.run_ops(arguments).await;
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
-        said
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
+        errors
     }
 
-    /// What `ops` is told, without cables.
+    /// The settings of `ops`, which needs no cables.
     pub(crate) fn ops_settings(&self) -> Vec<(&'static str, String)> {
-        let Place { queue_url, channels_url, key_prefix } = &self.direct;
+        let Backends { queue_url, channels_url, key_prefix } = &self.direct;
         vec![
             ("QUEUE_URL", queue_url.clone()),
             ("CHANNELS_URL", channels_url.clone()),

@@ -1,12 +1,12 @@
-//! How a page looks and feels, in both sizes and both colour schemes: nothing cut off, everything in reach of finger
-//! and keyboard, nothing that axe-core calls serious, and a picture of it in `target/screenshots`.
+//! Checks of a page in both sizes and colour schemes: nothing is cut off, finger and keyboard reach everything, and
+//! axe-core finds nothing serious. Pictures of it go to `target/screenshots`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::documents::architecture::{read, root};
 use crate::support::chromium::Window;
+use crate::support::workspace::{read, root};
 
 /// A window's size, in CSS pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub(crate) struct Size {
 pub(crate) const PHONE: Size = Size { name: "phone", width: 390, height: 844 };
 pub(crate) const DESKTOP: Size = Size { name: "desktop", width: 1280, height: 900 };
 
-/// What is wrong with where things stand. A finger needs 44 px for a button, and 24 for a link that does
-/// not stand in a sentence (WCAG 2.5.5 and 2.5.8).
+/// Lists what is wrong with the layout. A finger needs 44 px for a button, and 24 px for a link that is not part of a
+/// sentence (WCAG 2.5.5 and 2.5.8).
 const LAYOUT: &str = r#"
 const isInText = (control) => control.matches("p a, li > a, td a");
 const found = [], root = document.documentElement;
@@ -45,17 +45,17 @@ scrollTo({ top: 0, behavior: "instant" });
 return found;
 "#;
 
-/// What the keyboard has to reach.
+/// Lists what the keyboard must reach.
 const CONTROLS: &str = "return [...document.querySelectorAll('a, button')].map((control) => control.innerText)";
 
-/// Where the keyboard is, if that can be seen.
+/// Names the element that has the focus, if a person can see that it has.
 const FOCUS: &str = r#"
 const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
 const isSeen = outlineStyle !== "none" && parseFloat(outlineWidth) >= 2;
 return isSeen ? document.activeElement.innerText : `${document.activeElement.tagName} without an outline`;
 "#;
 
-/// What axe-core has to say that is serious or critical.
+/// Lists the problems that axe-core calls serious or critical.
 const AXE: &str = r#"
 const [done] = arguments;
 axe.run(document, { preload: false, resultTypes: ["violations"] }).then(({ violations }) => {
@@ -64,25 +64,25 @@ axe.run(document, { preload: false, resultTypes: ["violations"] }).then(({ viola
 }, (error) => done([String(error)]));
 "#;
 
-/// Looks at the page in every way, and calls its pictures by that name.
+/// Checks the page in every way, and stores its pictures under that name.
 pub(crate) async fn look(window: &Window, name: &str) {
     window.run(&axe()).await;
     for size in [PHONE, DESKTOP] {
         for scheme in ["light", "dark"] {
             show(window, size, scheme).await;
-            let seen = format!("{name}-{}-{scheme}", size.name);
+            let view = format!("{name}-{}-{scheme}", size.name);
             let layout = window.run(LAYOUT).await;
-            assert_eq!(layout, json!([]), "{seen}");
-            picture(window, size, &seen).await;
+            assert_eq!(layout, json!([]), "{view}");
+            picture(window, size, &view).await;
             if size == PHONE {
-                assert_eq!(window.run_to_end(AXE).await, json!([]), "{seen}");
+                assert_eq!(window.run_to_end(AXE).await, json!([]), "{view}");
             }
         }
     }
     walk(window, name).await;
 }
 
-/// Makes the window that large.
+/// Gives the window that size.
 pub(crate) async fn resize(window: &Window, size: Size) {
     let Size { width, height, .. } = size;
     let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": size == PHONE });
@@ -95,7 +95,7 @@ async fn show(window: &Window, size: Size, scheme: &str) {
     window.command("Emulation.setEmulatedMedia", scheme).await;
 }
 
-/// Goes through the page by keyboard.
+/// Walks through the page by keyboard.
 async fn walk(window: &Window, name: &str) {
     let controls = window.run(CONTROLS).await;
     window.run("document.body.tabIndex = -1; document.body.focus(); document.body.removeAttribute('tabindex')").await;
@@ -104,17 +104,17 @@ async fn walk(window: &Window, name: &str) {
         window.tab().await;
         reached.push(window.run(FOCUS).await);
     }
-    assert_eq!(Value::Array(reached), controls, "{name}: by keyboard, in the order of the page");
+    assert_eq!(Value::Array(reached), controls, "{name}: the keyboard does not reach its controls in their order");
 }
 
-/// The whole page, or the window where it is larger.
+/// Stores a picture of the whole page, or of the window if that is larger.
 async fn picture(window: &Window, size: Size, name: &str) {
     let height = window.run("return document.documentElement.scrollHeight").await.as_u64().unwrap_or_default();
     let clip = json!({
         "x": 0, "y": 0, "width": size.width, "height": height.max(u64::from(size.height)), "scale": 1,
     });
-    let what = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-    let answer = window.command("Page.captureScreenshot", what).await;
+    let options = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+    let answer = window.command("Page.captureScreenshot", options).await;
     let bytes = STANDARD.decode(answer["data"].as_str().unwrap_or_default()).expect("a picture in base64");
     let folder = root().join("target/screenshots");
     std::fs::create_dir_all(&folder).expect("target can be written");
@@ -124,12 +124,13 @@ async fn picture(window: &Window, size: Size, name: &str) {
 /// The script of the version that `ops/test.sh` fetches.
 fn axe() -> String {
     let script = read(&root().join("ops/test.sh"));
-    let version = script.lines().find_map(|line| line.strip_prefix("axe_version=")).expect("ops/test.sh says which");
+    let version =
+        script.lines().find_map(|line| line.strip_prefix("axe_version=")).expect("ops/test.sh names the version");
     let path = root().join(format!("target/axe-core-{version}/package/axe.min.js"));
     std::fs::read_to_string(&path).unwrap_or_else(|_| {
         let folder = format!("target/axe-core-{version}");
         panic!(
-            "axe-core is not there. ops/test.sh fetches it; by hand: mkdir -p {folder} && (cd {folder} && \
+            "axe-core is missing. ops/test.sh fetches it; by hand: mkdir -p {folder} && (cd {folder} && \
              npm pack axe-core@{version} && tar -xzf axe-core-{version}.tgz)"
         )
     })

@@ -1,16 +1,16 @@
-//! Recorded requests for DSK's engineers: the notifications they are made from, and how a request is written down.
+//! Recorded requests for DSK's engineers: the notifications that lead to them, and the form in which they are recorded.
 
 use chassis::{Secret, SignedContent, SigningSecret};
 use ops::dsk::Seen;
 
 /// The WhatsApp account of the samples.
 pub(crate) const ACCOUNT: &str = "200000000000001";
-/// Their Instagram channel.
+/// The Instagram channel of the samples.
 pub(crate) const INSTAGRAM: &str = "instagram:17840000000000001";
-/// Their Page.
+/// The Page of the samples.
 pub(crate) const PAGE: &str = "messenger:100000000000301";
 
-/// Name and notification, as Meta would post it.
+/// The name of each sample and its notification, as Meta posts it.
 pub(crate) const SAMPLES: [(&str, &str); 6] = [
     (
         "whatsapp-text",
@@ -38,12 +38,12 @@ pub(crate) const SAMPLES: [(&str, &str); 6] = [
     ),
 ];
 
-/// What differs from run to run is written as if it had been then.
+/// These values differ from run to run, so a recording has fixed ones.
 const RECEIVED_AT: &str = "2026-09-21T14:13:20.733401Z";
 const TIMESTAMP: i64 = 1_790_000_001;
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-/// A request as text: what differs from run to run is set to a fixed value and signed anew.
+/// A request as text. Values that differ from run to run are replaced by fixed ones, and the request is signed again.
 pub(crate) fn recording(seen: &Seen, signing_secret: &str) -> String {
     let body = with_received_at(std::str::from_utf8(&seen.body).expect("the body is text"));
     let secret = SigningSecret::parse(&Secret::new(signing_secret)).expect("a signing secret");
@@ -75,7 +75,7 @@ pub(crate) fn recording(seen: &Seen, signing_secret: &str) -> String {
 
 fn with_received_at(body: &str) -> String {
     let key = "\"received_at\":\"";
-    let (before, rest) = body.split_once(key).expect("every body has it");
+    let (before, rest) = body.split_once(key).expect("every body has this member");
     let (_, after) = rest.split_once('"').expect("it is text");
     format!("{before}{key}{RECEIVED_AT}\"{after}")
 }

@@ -1,5 +1,5 @@
-//! The whole service for one test: the real processes on a virtual host and a key prefix of their own, with cables to
-//! cut, and Meta and DSK played.
+//! The whole service for one test: the real processes on their own virtual host and key prefix, with cables to cut,
+//! and stand-ins for Meta and DSK.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, NewChannel, new_key};
-use chassis::{Secret, Shutdown, SigningSecret, now};
+use chassis::{Secret, Shutdown, now};
 use event::{Address, Class};
-use ops::dsk::{Behaviour, Dsk};
+use ops::dsk::Dsk;
 use ops::webhook::Meta;
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
@@ -19,39 +19,37 @@ use testkit::{Link, Process, RabbitMq, Redis, eventually};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::documents::dsk_contract;
 use crate::support::bodies::ADDRESS;
+use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET, check_contract, start_dsk};
+use crate::support::metrics_page::figure;
 
-/// What DSK wants as bearer token.
-pub(crate) const DSK_TOKEN: &str = "dsk-token-4f1b2c";
-/// What signs Meta's notifications.
+/// The app secret that signs Meta's notifications.
 pub(crate) const APP_SECRET: &str = "app-secret-92ce01";
-/// A second app's secret.
+/// The secret of a second app.
 pub(crate) const OTHER_APP_SECRET: &str = "app-secret-of-another-app";
-/// The secret of the signature vector that is checked against ingest.
+/// The secret of the signature that is checked against ingest byte by byte.
 pub(crate) const VECTOR_SECRET: &str = "test_app_secret_0123456789abcdef";
-/// What signs what DSK gets.
-pub(crate) const SIGNING_SECRET: &str = "whsec_c2lnbmluZy1zZWNyZXQtZm9yLXRlc3Rz";
 const VERIFY_TOKEN: &str = "verify-token-77aa";
 
-/// Where the processes' queue and channels are.
-pub(crate) struct Place {
+/// The queue and the channel store that processes use.
+pub(crate) struct Backends {
     pub(crate) queue_url: String,
     pub(crate) channels_url: String,
     pub(crate) key_prefix: String,
 }
 
-/// The service at work.
+/// The service, with a cable to each server.
 pub(crate) struct Stack {
     pub(crate) broker_link: Link,
     pub(crate) redis_link: Link,
     pub(crate) processes: Processes,
-    pub(crate) direct: Place,
+    /// The same servers, reached without the cables.
+    pub(crate) direct: Backends,
 }
 
-/// The processes, and those they work for.
+/// The processes, with Meta and DSK on either side.
 pub(crate) struct Processes {
-    place: Place,
+    backends: Backends,
     folder: TempDir,
     key: Secret,
     pub(crate) dsk: Dsk,
@@ -59,36 +57,37 @@ pub(crate) struct Processes {
     pub(crate) ingest_address: SocketAddr,
     pub(crate) ingest: Process,
     pub(crate) dispatchers: Vec<Process>,
-    /// What dispatchers are told from now on, beside the rest.
+    /// Further settings of the dispatchers that start from now on.
     pub(crate) extra_settings: Vec<(&'static str, String)>,
 }
 
 impl Stack {
-    /// Ingest and one dispatcher, on the servers that all tests share.
+    /// Starts ingest and one dispatcher on the servers that all tests share.
     pub(crate) async fn start() -> Self {
         let broker = RabbitMq::shared().await;
         Self::on(broker, broker.vhost().url()).await
     }
 
-    /// The same on a broker of one's own.
+    /// Starts them on a broker that the test chose.
     pub(crate) async fn on(broker: &RabbitMq, queue_url: String) -> Self {
         let redis = Redis::shared().await;
-        let (broker_link, redis_link) = (Link::to(broker.address()).await, Link::to(redis.address()).await);
+        let broker_link = Link::to(broker.address()).await;
+        let redis_link = Link::to(redis.address()).await;
         let through = queue_url.replace(&broker.address().to_string(), &broker_link.address().to_string());
         let key_prefix = redis.prefix();
         let channels_url = redis.url_through(&redis_link);
-        let direct = Place { queue_url, channels_url: redis.url(), key_prefix: key_prefix.clone() };
-        let place = Place { queue_url: through, channels_url, key_prefix };
-        let processes = Processes::start(place, &direct, 1).await;
+        let direct = Backends { queue_url, channels_url: redis.url(), key_prefix: key_prefix.clone() };
+        let backends = Backends { queue_url: through, channels_url, key_prefix };
+        let processes = Processes::start(backends, &direct, 1).await;
         Self { broker_link, redis_link, processes, direct }
     }
 
-    /// Envelopes that wait in the queue of a class.
+    /// How many envelopes wait in the queue of a class.
     pub(crate) async fn waiting(&self, class: Class) -> Option<u64> {
         self.depth(queue::Place::Class(class)).await
     }
 
-    /// Envelopes that wait in a queue, in nobody's hand.
+    /// How many envelopes wait in a queue and are not in flight.
     pub(crate) async fn depth(&self, place: queue::Place) -> Option<u64> {
         let shutdown = Shutdown::default();
         let depths = self.queue(&shutdown).await.depths().await.ok()?;
@@ -96,13 +95,13 @@ impl Stack {
         depths.into_iter().find(|(of, _)| *of == place).map(|(_, depth)| depth)
     }
 
-    /// The queue, without the cable.
+    /// Opens the queue without the cable.
     pub(crate) async fn queue(&self, shutdown: &Shutdown) -> Queue {
         let metrics = queue::Metrics::register(&Registry::new()).expect("metrics register once");
         Queue::open(&QueueSettings::at(&self.direct.queue_url), metrics, shutdown).await.expect("the queue opens")
     }
 
-    /// Empties the channel store as a Redis without its file is after a restart, and gives what was in it.
+    /// Empties the channel store, as a Redis without its file is after a restart, and returns what was in it.
     pub(crate) async fn forget_everything(&self) -> Vec<(String, Vec<String>)> {
         let redis = Redis::shared().await;
         let mut records = Vec::new();
@@ -116,7 +115,7 @@ impl Stack {
         records
     }
 
-    /// Restores what was in it.
+    /// Puts the records back.
     pub(crate) async fn remember(&self, records: Vec<(String, Vec<String>)>) {
         for (key, fields) in &records {
             let words: Vec<&str> = ["HSET", key].into_iter().chain(fields.iter().map(String::as_str)).collect();
@@ -124,27 +123,27 @@ impl Stack {
         }
     }
 
-    /// The channel store, without the cable.
+    /// Opens the channel store without the cable.
     pub(crate) fn store(&self) -> ChannelStore {
         open_store(&self.direct)
     }
 }
 
-fn open_store(place: &Place) -> ChannelStore {
-    let settings = ChannelsSettings::at(&place.channels_url, &place.key_prefix);
+fn open_store(backends: &Backends) -> ChannelStore {
+    let settings = ChannelsSettings::at(&backends.channels_url, &backends.key_prefix);
     let metrics = channels::Metrics::register(&Registry::new()).expect("metrics register once");
     ChannelStore::open(&settings, metrics, &Shutdown::default()).expect("the store opens")
 }
 
-/// A ring of these keys.
+/// A key ring of these keys, the newest first.
 pub(crate) fn key_ring(keys: &[&Secret]) -> KeyRing {
     let text = keys.iter().map(|key| key.expose()).collect::<Vec<_>>().join("\n");
     let settings = KeyRingSettings { key_ring: Some(Secret::new(text)), key_ring_file: None };
     let metrics = channels::Metrics::register(&Registry::new()).expect("metrics register once");
-    KeyRing::load(&settings, &metrics).expect("the ring is good")
+    KeyRing::load(&settings, &metrics).expect("the keys are Fernet keys")
 }
 
-/// Where cargo put the binaries, beside the tests.
+/// The path of one of our programs: cargo puts them beside the tests.
 pub(crate) fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().expect("a test has a path");
     let program = tests.parent().and_then(|deps| deps.parent()).expect("it lies in target/*/deps").join(name);
@@ -153,77 +152,79 @@ pub(crate) fn program(name: &str) -> PathBuf {
 }
 
 impl Processes {
-    /// Starts them at `place`; the channel is stored at `direct`, which is the same without cables.
-    pub(crate) async fn start(place: Place, direct: &Place, dispatchers: usize) -> Self {
-        let playing = Shutdown::default();
-        let behaviour = Behaviour {
-            token: Some(Secret::new(DSK_TOKEN)),
-            signing_secret: Some(SigningSecret::parse(&Secret::new(SIGNING_SECRET)).expect("it is one")),
-            ..Behaviour::default()
-        };
-        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let dsk = Dsk::start(any_port, behaviour, &playing).await.expect("a free port");
-        let (folder, key) = (tempfile::tempdir().expect("a temporary folder"), new_key());
+    /// Starts them on these backends. The channel is stored at `direct`, which is the same servers without cables.
+    pub(crate) async fn start(backends: Backends, direct: &Backends, dispatchers: usize) -> Self {
+        let dsk = start_dsk(DSK_TOKEN, SIGNING_SECRET, &Shutdown::default()).await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let key = new_key();
         std::fs::write(folder.path().join("key-ring"), key.expose()).expect("the folder is ours");
         add_channel(direct, ADDRESS, &key_ring(&[&key])).await;
 
-        let settings = settings(&place, &folder, &dsk);
+        let settings = settings(&backends, &folder, &dsk);
         let mut ingest = start_program("ingest", &settings);
         let address = ingest.says("Notifications are taken at http://").await;
         let ingest_address: SocketAddr = address.trim_end_matches("/webhook").parse().expect("an address");
         let to = format!("http://{ingest_address}/webhook").parse().expect("an address");
         let meta = Meta::new(to, Secret::new(APP_SECRET));
-        let (wanted, dispatchers, extra_settings) = (dispatchers, Vec::new(), Vec::new());
-        let mut processes = Self { place, folder, key, dsk, meta, ingest_address, ingest, dispatchers, extra_settings };
-        for _ in 0..wanted {
+        let mut processes = Self {
+            backends,
+            folder,
+            key,
+            dsk,
+            meta,
+            ingest_address,
+            ingest,
+            dispatchers: Vec::new(),
+            extra_settings: Vec::new(),
+        };
+        for _ in 0..dispatchers {
             processes.add_dispatcher().await;
         }
         processes
     }
 
-    /// One more dispatcher.
+    /// Starts one more dispatcher and waits until it takes envelopes.
     pub(crate) async fn add_dispatcher(&mut self) {
-        let mut settings = settings(&self.place, &self.folder, &self.dsk);
+        let mut settings = settings(&self.backends, &self.folder, &self.dsk);
         settings.extend(self.extra_settings.iter().cloned());
         let mut dispatcher = start_program("dispatcher", &settings);
         dispatcher.says("Taking from the queue").await;
         self.dispatchers.push(dispatcher);
     }
 
-    /// One more dispatcher, that may not start.
+    /// Starts one more dispatcher without waiting for it: it may refuse to start.
     pub(crate) fn start_second_dispatcher(&self) -> Process {
-        start_program("dispatcher", &settings(&self.place, &self.folder, &self.dsk))
+        start_program("dispatcher", &settings(&self.backends, &self.folder, &self.dsk))
     }
 
-    /// Posts a signed notification and gives the status, 0 for no answer.
+    /// Posts a signed notification and returns the status of the answer, or 0 if there was none.
     pub(crate) async fn post(&self, body: Bytes) -> u16 {
         self.meta.post(body).await.map_or(0, |status| status.as_u16())
     }
 
-    /// Posts until it is accepted, as Meta does.
+    /// Posts a notification again and again until it is accepted, as Meta does.
     pub(crate) async fn post_until_accepted(&self, body: Bytes) {
         eventually("a notification is accepted", async || (self.post(body.clone()).await == 200).then_some(())).await;
     }
 
-    /// Waits until DSK has so many events.
+    /// Waits until DSK has that many events.
     pub(crate) async fn delivered(&self, count: usize) -> BTreeSet<String> {
         eventually(&format!("DSK has {count} events"), async || {
             let ids = self.dsk.ids();
-            assert!(ids.len() <= count, "{} events came, {count} were sent", ids.len());
+            assert!(ids.len() <= count, "{} events arrived, and only {count} were sent", ids.len());
             (ids.len() == count).then_some(ids)
         })
         .await
     }
 
-    /// A metric of the first dispatcher.
+    /// The value of a series that the first dispatcher shows.
     pub(crate) async fn dispatcher_metric(&mut self, name: &str) -> f64 {
         let address = self.dispatchers[0].says("Admin port listens on ").await;
-        let (_, text) = get(&address, "/metrics").await;
-        let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name} in\n{text}"));
-        line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a number")
+        let (_, page) = get(&address, "/metrics").await;
+        figure(&page, name)
     }
 
-    /// Writes these keys as the key ring.
+    /// Replaces the key ring by these keys.
     pub(crate) fn write_keys(&self, keys: &[&Secret]) {
         let text = keys.iter().map(|key| key.expose()).collect::<Vec<_>>().join("\n");
         std::fs::write(self.folder.path().join("key-ring"), text).expect("the folder is ours");
@@ -234,36 +235,36 @@ impl Processes {
         self.key.clone()
     }
 
-    /// What every process has said so far.
+    /// The output of every process so far.
     pub(crate) fn said(&self) -> String {
         let dispatchers = self.dispatchers.iter().map(Process::said);
         dispatchers.chain([self.ingest.said()]).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// A test that fails shows what the processes had to say; what DSK got in one that does not kept the contract.
+/// A test that fails shows the output of the processes; one that passes checks what DSK received against the contract.
 impl Drop for Processes {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}", self.said());
         } else {
-            dsk_contract::check(&self.dsk.seen());
+            check_contract(&self.dsk.seen());
         }
     }
 }
 
-async fn add_channel(place: &Place, address: &str, ring: &KeyRing) {
+async fn add_channel(backends: &Backends, address: &str, ring: &KeyRing) {
     let channel = NewChannel::new(Address::new(address), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
-    let store = open_store(place);
+    let store = open_store(backends);
     eventually("the channel is stored", async || store.add(&channel, now()).await.ok()).await;
 }
 
-/// What both processes are told, at the most talkative level.
-pub(crate) fn settings(place: &Place, folder: &TempDir, dsk: &Dsk) -> Vec<(&'static str, String)> {
+/// The settings of both processes, with the most detailed log.
+pub(crate) fn settings(backends: &Backends, folder: &TempDir, dsk: &Dsk) -> Vec<(&'static str, String)> {
     vec![
-        ("QUEUE_URL", place.queue_url.clone()),
-        ("CHANNELS_URL", place.channels_url.clone()),
-        ("CHANNELS_KEY_PREFIX", place.key_prefix.clone()),
+        ("QUEUE_URL", backends.queue_url.clone()),
+        ("CHANNELS_URL", backends.channels_url.clone()),
+        ("CHANNELS_KEY_PREFIX", backends.key_prefix.clone()),
         ("KEY_RING_FILE", folder.path().join("key-ring").display().to_string()),
         ("DSK_URL", dsk.url()),
         ("DSK_ALLOW_PRIVATE", "true".to_owned()),
@@ -288,12 +289,12 @@ pub(crate) fn verify_token() -> &'static str {
     VERIFY_TOKEN
 }
 
-/// One GET, and its answer: status and body.
+/// Sends one GET and returns the status and body of the answer.
 pub(crate) async fn get(address: &str, path: &str) -> (u16, String) {
     raw(address, format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").as_bytes()).await
 }
 
-/// Sends these bytes and reads the answer to its end.
+/// Sends these bytes, reads the answer to its end, and returns its status and body.
 pub(crate) async fn raw(address: &str, request: &[u8]) -> (u16, String) {
     let exchange = async {
         let mut connection = TcpStream::connect(address).await.expect("it listens");
@@ -302,7 +303,7 @@ pub(crate) async fn raw(address: &str, request: &[u8]) -> (u16, String) {
         connection.read_to_end(&mut answer).await.expect("it answers");
         String::from_utf8_lossy(&answer).into_owned()
     };
-    let answer = tokio::time::timeout(Duration::from_secs(20), exchange).await.expect("an answer in 20 s");
+    let answer = tokio::time::timeout(Duration::from_secs(20), exchange).await.expect("the answer arrives within 20 s");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
     (status, body.to_owned())

@@ -1,18 +1,19 @@
-//! Two businesses: what people write to the first and to the second, and where the second wants to have it.
+//! A second business beside the first: its number, the messages to both, and the DSK that it uses.
 
 use bytes::Bytes;
 use channels::NewChannel;
-use chassis::{Secret, Shutdown, SigningSecret, now};
+use chassis::{Secret, Shutdown, now};
 use event::Address;
-use ops::dsk::{Behaviour, Dsk};
+use ops::dsk::Dsk;
 use testkit::eventually;
 
 use crate::support::bodies;
-use crate::support::stack::{DSK_TOKEN, SIGNING_SECRET, Stack, key_ring};
+use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET, start_dsk};
+use crate::support::stack::{Stack, key_ring};
 
-/// A second business, with a number of its own.
+/// The number of the second business.
 pub(crate) const OTHER_NUMBER: &str = "100000000000002";
-/// Who write to a business in turn.
+/// How many people write to a business in turn.
 pub(crate) const PEOPLE: usize = 20;
 
 /// Message number `serial` to a number, from one of twenty people in turn.
@@ -20,19 +21,14 @@ pub(crate) fn message(number: &str, serial: usize) -> Bytes {
     bodies::from(number, &format!("491555{:05}", serial % PEOPLE), &format!("{number}.{serial}"))
 }
 
-/// One more DSK, which insists on the same secrets, for the second business.
+/// Starts a second DSK with the same secrets, and stores the second business with its URL.
 pub(crate) async fn second_dsk(stack: &Stack, shutdown: &Shutdown) -> Dsk {
-    let behaviour = Behaviour {
-        token: Some(Secret::new(DSK_TOKEN)),
-        signing_secret: Some(SigningSecret::parse(&Secret::new(SIGNING_SECRET)).expect("it is one")),
-        ..Behaviour::default()
-    };
-    let dsk = Dsk::start(([127, 0, 0, 1], 0).into(), behaviour, shutdown).await.expect("a free port");
+    let dsk = start_dsk(DSK_TOKEN, SIGNING_SECRET, shutdown).await;
     other_channel(stack, DSK_TOKEN, Some(dsk.url())).await;
     dsk
 }
 
-/// Stores the second business, with its own address or at the common one.
+/// Stores the second business, with its own URL or, without one, at the common DSK.
 pub(crate) async fn other_channel(stack: &Stack, token: &str, dsk_url: Option<String>) {
     let ring = key_ring(&[&stack.processes.key()]);
     let address = Address::new(format!("whatsapp:{OTHER_NUMBER}"));

@@ -1,4 +1,4 @@
-//! A chromedriver of our own, for a test run: a private folder and port, and browsers that end with the run.
+//! A private chromedriver for a test run, in its own folder and on its own port. Its browsers end with the run.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command};
@@ -11,23 +11,24 @@ use crate::eventually;
 use crate::keeper::Keeper;
 use crate::ports::free_port;
 
-/// Browsers at a time: each takes some 300 MB, and keeps a core busy.
+/// How many browsers may run at the same time: each takes about 300 MB and keeps a core busy.
 const BROWSERS_MAX: usize = 2;
+
 /// A running chromedriver.
 #[derive(Debug)]
 pub struct Chromedriver {
     address: SocketAddr,
-    places: Semaphore,
+    slots: Semaphore,
     #[expect(dead_code, reason = "the keeper ends it; dropping it here would leave a zombie")]
     server: Child,
     keeper: Keeper,
 }
 
-/// Leave to start one browser, with an empty profile for it.
+/// The right to start one browser, with an empty profile for it.
 #[derive(Debug)]
-pub struct Place {
+pub struct BrowserSlot {
     profile: TempDir,
-    #[expect(dead_code, reason = "held for its drop, which lets the next one start")]
+    #[expect(dead_code, reason = "held for its drop, which lets the next browser start")]
     permit: SemaphorePermit<'static>,
 }
 
@@ -39,30 +40,31 @@ impl Chromedriver {
     }
 
     async fn start() -> Self {
-        let (keeper, port) = (Keeper::new("test-chromium-"), free_port());
+        let keeper = Keeper::new("test-chromium-");
+        let port = free_port();
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("HOME", keeper.folder()).env("TMPDIR", keeper.folder());
         // Browsers stay in its process group, so they are ended with it.
         let server = keeper.start(&mut command, "chromedriver");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         eventually("chromedriver listens", async || TcpStream::connect(address).await.ok()).await;
-        Self { address, places: Semaphore::new(BROWSERS_MAX), server, keeper }
+        Self { address, slots: Semaphore::new(BROWSERS_MAX), server, keeper }
     }
 
-    /// Where it takes commands.
+    /// The URL at which it takes commands.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// Waits until one more browser may run.
-    pub async fn place(&'static self) -> Place {
-        let permit = self.places.acquire().await.expect("nobody closes it");
+    pub async fn slot(&'static self) -> BrowserSlot {
+        let permit = self.slots.acquire().await.expect("the semaphore is never closed");
         let profile = tempfile::Builder::new().prefix("profile-").tempdir_in(self.keeper.folder());
-        Place { profile: profile.expect("the folder is ours"), permit }
+        BrowserSlot { profile: profile.expect("the folder is ours"), permit }
     }
 }
 
-impl Place {
+impl BrowserSlot {
     /// The folder of the browser's profile.
     pub fn profile(&self) -> String {
         self.profile.path().display().to_string()

@@ -1,17 +1,17 @@
-//! Ends what a test run started, however the run ends: a shell that waits for our end of a pipe to close.
+//! Ends the servers of a test run, however the run ends: a shell waits until our end of a pipe closes.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A folder with servers in it. Dropping it, or dying, ends the servers and removes the folder.
+/// A folder with servers in it. When it is dropped or the test run dies, the servers end and the folder is removed.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     folder: PathBuf,
     shell: Child,
 }
 
-/// Signals meant for the run are not for the keeper: it goes on until the pipe closes. Each file in `groups` is named
-/// after a process group to end.
+/// The script ignores signals that are meant for the run, and waits until the pipe closes. Each file in `groups` names
+/// a process group that it ends.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 cat > /dev/null
@@ -37,8 +37,8 @@ impl Keeper {
         &self.folder
     }
 
-    /// Starts a server in a process group of its own, which is ended with us. It works in the folder (a killed Mnesia
-    /// leaves a dump where it stands), and its output goes to a file there.
+    /// Starts a server in its own process group, which ends with us. The folder holds its output and is its working
+    /// directory, because a killed Mnesia leaves a dump there.
     pub(crate) fn start(&self, command: &mut Command, name: &str) -> Child {
         use std::os::unix::process::CommandExt as _;
         let log = self.folder.join(format!("{name}.log"));
@@ -55,12 +55,12 @@ impl Keeper {
         child
     }
 
-    /// Ends a server as a power cut would.
+    /// Ends a server like a power cut.
     pub(crate) fn kill(&self, child: &mut Child) {
         let script = format!("kill -s KILL -- -{}", child.id());
         Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().expect("there is a shell");
-        child.wait().expect("it was ours");
-        std::fs::remove_file(self.folder.join("groups").join(child.id().to_string())).expect("the note was ours");
+        child.wait().expect("it is our child");
+        std::fs::remove_file(self.folder.join("groups").join(child.id().to_string())).expect("the note is ours");
     }
 }
 

@@ -1,6 +1,5 @@
-//! What the tests stand on: a private RabbitMQ, Redis, Prometheus and browser, a cable that can be cut, processes,
-//! waiting without sleeping.
-//! Failures panic: a test stops where it can't go on.
+//! The ground tests stand on: a private RabbitMQ, Redis, Prometheus and browser, processes, cables that can be cut, and
+//! waiting without sleeping. A failure panics, because the test can't go on.
 
 mod chromium;
 mod eventually;
@@ -12,7 +11,7 @@ mod prometheus;
 mod rabbitmq;
 mod redis;
 
-pub use chromium::{Chromedriver, Place};
+pub use chromium::{BrowserSlot, Chromedriver};
 pub use eventually::{eventually, eventually_within};
 pub use link::Link;
 pub use ports::free_port;

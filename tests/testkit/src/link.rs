@@ -1,4 +1,4 @@
-//! A cable between a client and a server, that can be cut, stalled and mended.
+//! A cable between a client and a server that can be cut, stalled and mended.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Enough for a client to say who it is.
+/// A client names itself within these first bytes.
 const GREETING_BYTES: usize = 4 << 10;
 
 /// A TCP relay on this machine.
@@ -20,7 +20,7 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     mode: Mode,
-    /// Each cut breaks what there is, even one that is mended before anybody looked.
+    /// Counts the cuts: each one breaks all connections, even if the cable is mended before anybody looks.
     cuts: u64,
 }
 
@@ -28,11 +28,11 @@ struct State {
 enum Mode {
     #[default]
     Whole,
-    /// Connections stay, nothing passes: a cable pulled out.
+    /// Connections stay, but nothing passes, as if the cable were pulled out.
     Stalled,
-    /// Of those whose client began with a text that holds this, nothing passes to the server.
+    /// Nothing passes to the server on connections whose first bytes hold this text.
     SendingStalled(&'static str),
-    /// Connections break, new ones end at once: a server gone.
+    /// Connections break and new ones end at once, as if the server were gone.
     Cut,
 }
 
@@ -47,7 +47,7 @@ impl Mode {
 }
 
 impl Link {
-    /// A link to that address.
+    /// Lays a cable to that address.
     pub async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
@@ -56,34 +56,34 @@ impl Link {
         Self { address, state }
     }
 
-    /// What the client connects to.
+    /// The address to which clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Breaks every connection, and each new one.
+    /// Breaks all connections, and each new one.
     pub fn cut(&self) {
         self.state.send_modify(|state| *state = State { mode: Mode::Cut, cuts: state.cuts + 1 });
     }
 
-    /// Lets nothing pass, but breaks nothing.
+    /// Stops all bytes without breaking a connection.
     pub fn stall(&self) {
         self.state.send_modify(|state| state.mode = Mode::Stalled);
     }
 
-    /// Lets nothing pass to the server from clients that have this in their first bytes, nor from such as come later.
-    /// What they had sent is lost if the cable is cut before it is mended.
+    /// Stops the bytes to the server on present and future connections whose first bytes hold this text. What their
+    /// clients have sent is lost if the cable is cut before it is mended.
     pub fn stall_sending_of(&self, greeting: &'static str) {
         self.state.send_modify(|state| state.mode = Mode::SendingStalled(greeting));
     }
 
-    /// Lets everything pass again.
+    /// Lets all bytes pass again.
     pub fn mend(&self) {
         self.state.send_modify(|state| state.mode = Mode::Whole);
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a cable is no part of the process, no shutdown waits for it")]
+#[expect(clippy::disallowed_methods, reason = "a cable is not part of the process, so no shutdown waits for it")]
 fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
@@ -91,8 +91,8 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 async fn accept(listener: TcpListener, server: SocketAddr, mut state: watch::Receiver<State>) {
     loop {
         let client = tokio::select! {
-            accepted = listener.accept() => accepted.expect("a connection").0,
-            // The link was dropped.
+            accepted = listener.accept() => accepted.expect("the listener works").0,
+            // The link has been dropped.
             gone = state.wait_for(|_| false) => return drop(gone),
         };
         if state.borrow().mode != Mode::Cut {
@@ -103,25 +103,29 @@ async fn accept(listener: TcpListener, server: SocketAddr, mut state: watch::Rec
 
 async fn relay(client: TcpStream, server: SocketAddr, state: watch::Receiver<State>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
-    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
     let mut cut = state.clone();
     let cuts = cut.borrow().cuts;
     tokio::select! {
         _ = cut.wait_for(|state| state.cuts != cuts) => {}
-        () = pass(from_client, to_server, (state.clone(), cuts, GREETING_BYTES)) => {}
-        () = pass(from_server, to_client, (state, cuts, 0)) => {}
+        () = pass(from_client, to_server, state.clone(), cuts, GREETING_BYTES) => {}
+        () = pass(from_server, to_client, state, cuts, 0) => {}
     }
 }
 
-/// Passes bytes on until either end closes. The first of them may be what a mode is about. What was stalled when the
-/// cable was cut never passes, however soon it is mended: each look compares the cuts, because those who wait for a state
-/// are not told of it at the same moment.
+/// Passes bytes on until either end closes. The first `greeting_bytes` of them decide whether a mode applies. Bytes
+/// that were stalled when the cable was cut never pass, however soon it is mended: a task may see only the mended
+/// state, so each look compares the number of cuts.
 async fn pass(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    (mut state, cuts, greeting_bytes): (watch::Receiver<State>, u64, usize),
+    mut state: watch::Receiver<State>,
+    cuts: u64,
+    greeting_bytes: usize,
 ) {
-    let (mut bytes, mut greeting) = (vec![0; 64 << 10], Vec::new());
+    let mut bytes = vec![0; 64 << 10];
+    let mut greeting = Vec::new();
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         let room = greeting_bytes - greeting.len();
         greeting.extend_from_slice(&bytes[..count.min(room)]);

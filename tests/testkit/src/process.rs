@@ -1,4 +1,4 @@
-//! One of our processes under test: started with settings in its environment, watched by its log, ended with the test.
+//! A process under test: it gets its settings by its environment, is watched by its output, and ends with the test.
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use crate::eventually_within;
 
-/// How long a process may take to say something or to end.
+/// How long a process may take to print a line or to end.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running process.
@@ -19,11 +19,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Process {
     child: Child,
     said: Arc<Mutex<Vec<String>>>,
-    listeners: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Process {
-    /// Starts a program with nothing but these settings in its environment.
+    /// Starts a program whose environment is nothing but these settings.
     pub fn start(program: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(program);
         command.args(arguments).env_clear().envs(settings.iter().copied()).stdin(Stdio::null());
@@ -34,57 +34,58 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{} can't be started: {error}", program.display()));
         let said = Arc::default();
-        let (output, errors) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
-        let listeners = vec![listen(output, &said), listen(errors, &said)];
-        Self { child, said, listeners }
+        let output = child.stdout.take().expect("it is piped");
+        let errors = child.stderr.take().expect("it is piped");
+        let readers = vec![read(output, &said), read(errors, &said)];
+        Self { child, said, readers }
     }
 
-    /// Everything it has said so far, on standard output and standard error.
+    /// Everything that it has printed so far, on standard output and standard error.
     pub fn said(&self) -> String {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
-    /// Waits for a line with that text, and gives what stands behind it up to the next space.
+    /// Waits until it prints a line with that text, and returns the word that follows the text.
     pub async fn says(&mut self, text: &str) -> String {
-        eventually_within(PATIENCE, &format!("a process says {text:?}"), async || {
+        eventually_within(PATIENCE, &format!("a process prints {text:?}"), async || {
             if let Some(line) = self.said().lines().find(|line| line.contains(text)) {
-                let behind = line.split_once(text).map(|(_, behind)| behind).unwrap_or_default();
-                return Some(behind.split_whitespace().next().unwrap_or_default().to_owned());
+                let rest = line.split_once(text).map(|(_, rest)| rest).unwrap_or_default();
+                return Some(rest.split_whitespace().next().unwrap_or_default().to_owned());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("it ended with {status} before it said {text:?}:\n{}", self.said());
+                panic!("it ended with {status} before it printed {text:?}:\n{}", self.said());
             }
             None
         })
         .await
     }
 
-    /// Waits until it has ended and everything that it said has been heard.
+    /// Waits until it has ended and all of its output has been read.
     pub async fn ends(&mut self) -> ExitStatus {
-        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        let status = ended.unwrap_or_else(|_| panic!("it does not end:\n{}", self.said())).expect("it was ours");
-        for listener in self.listeners.drain(..) {
-            listener.await.expect("listening does not fail");
+        let end = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let status = end.unwrap_or_else(|_| panic!("it does not end:\n{}", self.said())).expect("it is our child");
+        for reader in self.readers.drain(..) {
+            reader.await.expect("reading does not fail");
         }
         status
     }
 
-    /// Asks it to stop (SIGTERM) and gives its exit code.
+    /// Asks it to stop (SIGTERM), waits until it has, and returns its exit code.
     pub async fn stop(&mut self) -> Option<i32> {
         self.signal("TERM").await;
         self.ends().await.code()
     }
 
-    /// Ends it as a power cut would (SIGKILL).
+    /// Ends it like a power cut (SIGKILL).
     pub async fn kill(&mut self) {
-        self.child.kill().await.expect("it was ours");
+        self.child.kill().await.expect("it is our child");
     }
 
-    /// Most memory that it has had at once, in bytes (`VmHWM` of Linux).
+    /// The most memory that it has had at once, in bytes (`VmHWM` of Linux).
     pub fn peak_memory(&self) -> u64 {
         let id = self.child.id().expect("it runs");
-        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux shows it");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux counts it");
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux has a status for it");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the status has the peak");
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
@@ -96,9 +97,10 @@ impl Process {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "ends with the process it listens to")]
-fn listen(from: impl AsyncRead + Send + Unpin + 'static, said: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
-    let (mut lines, said) = (BufReader::new(from).lines(), Arc::clone(said));
+#[expect(clippy::disallowed_methods, reason = "ends with the process whose output it reads")]
+fn read(from: impl AsyncRead + Send + Unpin + 'static, said: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
+    let mut lines = BufReader::new(from).lines();
+    let said = Arc::clone(said);
     tokio::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
             said.lock().unwrap_or_else(PoisonError::into_inner).push(line);

@@ -1,4 +1,4 @@
-//! A Prometheus of our own, for one test: a private folder and port, never a service of the machine.
+//! A private Prometheus for one test, in its own folder and on its own port.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command};
@@ -10,7 +10,7 @@ use crate::eventually;
 use crate::keeper::Keeper;
 use crate::ports::free_port;
 
-/// How long a series that ended counts as present. Prometheus would say 5 minutes, which no test waits for.
+/// How long a series that ended counts as present. Prometheus' default is 5 minutes, too long for a test.
 const LOOKBACK: &str = "10s";
 
 /// A running Prometheus.
@@ -24,9 +24,10 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts it with these files, name and text of each; `prometheus.yml` is its configuration.
+    /// Starts it with these files, each a name and a text; `prometheus.yml` is its configuration.
     pub async fn start(files: &[(&str, &str)]) -> Self {
-        let (keeper, address) = (Keeper::new("test-prometheus-"), SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let keeper = Keeper::new("test-prometheus-");
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         for (name, text) in files {
             std::fs::write(keeper.folder().join(name), text).expect("the folder is ours");
         }
@@ -42,13 +43,13 @@ impl Prometheus {
         prometheus
     }
 
-    /// The body of its answer.
+    /// Sends a GET and returns the body of the answer.
     pub async fn get(&self, path: &str) -> String {
         let answer = self.try_get(path).await.expect("it answers");
-        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("a head and a body")
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).expect("it has a head and a body")
     }
 
-    /// HTTP 1.0, so that the answer comes in one piece.
+    /// Uses HTTP 1.0, so that the answer arrives in one piece.
     async fn try_get(&self, path: &str) -> Option<String> {
         let mut connection = TcpStream::connect(self.address).await.ok()?;
         connection.write_all(format!("GET {path} HTTP/1.0\r\nhost: test\r\n\r\n").as_bytes()).await.ok()?;

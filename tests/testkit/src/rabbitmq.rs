@@ -1,4 +1,4 @@
-//! A RabbitMQ of our own: private folder, ports and name daemon; one for a test run, a virtual host for a test.
+//! A private RabbitMQ with its own folder, ports and name daemon: one for a test run, a virtual host for each test.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,14 +16,14 @@ use crate::keeper::Keeper;
 use crate::ports::free_port;
 use crate::{Link, eventually, eventually_within};
 
-/// Virtual hosts of the shared broker; each test takes one.
+/// How many virtual hosts the shared broker has; each test takes one.
 const SHARED_VHOSTS: usize = 96;
-/// Virtual hosts of a broker that one test has for itself.
+/// How many virtual hosts the broker of a single test has.
 const OWN_VHOSTS: usize = 2;
-/// `guest`, salted, as the broker stores it.
+/// The hash of the password `guest`, with its salt, as the broker stores it.
 const PASSWORD_HASH: &str = "AQIDBEMMOXwY6PKx/JKP9PAqfsb4ozuD0Ta3pxxa9gEYBMmD";
 
-/// A broker.
+/// A running broker.
 #[derive(Debug)]
 pub struct RabbitMq {
     address: SocketAddr,
@@ -38,7 +38,7 @@ pub struct RabbitMq {
     keeper: Keeper,
 }
 
-/// A virtual host that nobody else uses.
+/// A virtual host that no other test uses.
 #[derive(Debug)]
 pub struct Vhost<'b> {
     broker: &'b RabbitMq,
@@ -46,30 +46,32 @@ pub struct Vhost<'b> {
 }
 
 impl RabbitMq {
-    /// The broker that all tests of a run share. Nobody stops it or raises its alarms.
+    /// The broker that all tests of a run share. No test stops it or raises its alarms.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<RabbitMq> = OnceCell::const_new();
         SHARED.get_or_init(|| Self::start_with(SHARED_VHOSTS, None)).await
     }
 
-    /// A broker for one test, which may do with it what it likes.
+    /// Starts a broker for one test, which may do anything to it.
     pub async fn start() -> Self {
         Self::start_with(OWN_VHOSTS, None).await
     }
 
-    /// The same with the plugin that shows its metrics.
+    /// Starts a broker for one test with the plugin that shows its metrics.
     pub async fn watched() -> Self {
         Self::start_with(OWN_VHOSTS, Some(SocketAddr::from(([127, 0, 0, 1], free_port())))).await
     }
 
-    /// A broker for one test, with a configuration and plugins of its own; `configure` is told the port for AMQP.
+    /// Starts a broker for one test with other plugins, and the configuration that `configure` writes for its port.
     pub async fn start_configured(configure: impl FnOnce(u16) -> String, plugins: &str) -> Self {
-        let (keeper, port) = (Keeper::new("test-rabbitmq-"), free_port());
+        let keeper = Keeper::new("test-rabbitmq-");
+        let port = free_port();
         write_configuration(keeper.folder(), 0);
-        let write = |name: &str, text: &str| std::fs::write(keeper.folder().join(name), text).expect("it is ours");
+        let write =
+            |name: &str, text: &str| std::fs::write(keeper.folder().join(name), text).expect("the folder is ours");
         write("rabbitmq.conf", &configure(port));
         write("enabled_plugins", plugins);
-        Self::start_in(keeper, port, (0, None)).await
+        Self::start_in(keeper, port, 0, None).await
     }
 
     async fn start_with(vhosts: usize, metrics_address: Option<SocketAddr>) -> Self {
@@ -78,10 +80,10 @@ impl RabbitMq {
         if let Some(address) = metrics_address {
             show_metrics(keeper.folder(), address);
         }
-        Self::start_in(keeper, free_port(), (vhosts, metrics_address)).await
+        Self::start_in(keeper, free_port(), vhosts, metrics_address).await
     }
 
-    async fn start_in(keeper: Keeper, port: u16, (vhosts, metrics_address): (usize, Option<SocketAddr>)) -> Self {
+    async fn start_in(keeper: Keeper, port: u16, vhosts: usize, metrics_address: Option<SocketAddr>) -> Self {
         let scripts = scripts();
         let ports = [port, free_port(), free_port()];
         let environment = environment(keeper.folder(), ports);
@@ -95,24 +97,24 @@ impl RabbitMq {
         broker
     }
 
-    /// Where clients connect.
+    /// The address at which clients connect.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where its metrics are, if it shows any.
+    /// The address at which it shows its metrics, if it does.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
     }
 
-    /// A virtual host of one's own.
+    /// Takes the next virtual host.
     pub fn vhost(&self) -> Vhost<'_> {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
-        assert!(number < self.vhosts, "more tests than virtual hosts: raise SHARED_VHOSTS");
+        assert!(number < self.vhosts, "there are more tests than virtual hosts: raise SHARED_VHOSTS");
         Vhost { broker: self, name: format!("v{number}") }
     }
 
-    /// Ends it as a power cut would.
+    /// Ends it like a power cut.
     pub fn kill(&self) {
         self.keeper.kill(&mut self.node.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -124,7 +126,7 @@ impl RabbitMq {
         self.is_up().await;
     }
 
-    /// From now on the broker reads nothing from who publishes.
+    /// Makes the broker read nothing more from publishers.
     pub async fn raise_memory_alarm(&self) {
         self.control(&["set_vm_memory_high_watermark", "0"]).await;
     }
@@ -145,7 +147,7 @@ impl RabbitMq {
         .await;
     }
 
-    /// Runs `rabbitmqctl` and gives what it prints.
+    /// Runs `rabbitmqctl`, which must succeed, and returns its output.
     pub async fn control(&self, arguments: &[&str]) -> String {
         let output = self.try_control(arguments).await;
         assert!(output.status.success(), "rabbitmqctl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -159,12 +161,12 @@ impl RabbitMq {
 }
 
 impl Vhost<'_> {
-    /// Where clients connect.
+    /// The URL at which clients connect.
     pub fn url(&self) -> String {
         self.url_at(self.broker.address)
     }
 
-    /// The same through a link.
+    /// The URL through a link.
     pub fn url_through(&self, link: &Link) -> String {
         self.url_at(link.address())
     }
@@ -173,10 +175,10 @@ impl Vhost<'_> {
         format!("amqp://guest:guest@{address}/{}", self.name)
     }
 
-    /// Deletes a queue behind everybody's back.
+    /// Deletes a queue while processes use it.
     pub async fn delete_queue(&self, queue: &str) {
         let arguments = ["--vhost", &self.name, "delete_queue", queue];
-        // A quorum queue that was declared just now may not have its leader yet.
+        // A quorum queue that has just been declared may not have a leader yet.
         eventually("the queue is deleted", async || {
             self.broker.try_control(&arguments).await.status.success().then_some(())
         })
@@ -184,15 +186,17 @@ impl Vhost<'_> {
     }
 }
 
-/// `RABBITMQ_SBIN`, or where Debian's package puts the scripts (its `rabbitmq-server` on the path changes the user).
+/// The folder of RabbitMQ's scripts: `RABBITMQ_SBIN`, or that of Debian's package. The `rabbitmq-server` on the path
+/// would change the user.
 fn scripts() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "tests have no settings of their own")]
     if let Ok(folder) = std::env::var("RABBITMQ_SBIN") {
         return PathBuf::from(folder);
     }
     let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
-    let found = versions.map(|version| version.path().join("sbin")).find(|path| path.join("rabbitmq-server").exists());
-    found.expect("RabbitMQ is not installed: run ops/test.sh, or set RABBITMQ_SBIN to its sbin folder")
+    let mut folders = versions.map(|version| version.path().join("sbin"));
+    let folder = folders.find(|path| path.join("rabbitmq-server").exists());
+    folder.expect("RabbitMQ is not installed: run ops/test.sh, or set RABBITMQ_SBIN to its sbin folder")
 }
 
 fn write_configuration(folder: &Path, vhosts: usize) {
@@ -223,17 +227,17 @@ fn write_configuration(folder: &Path, vhosts: usize) {
     write("advanced.config", "[].\n".to_owned());
 }
 
-/// Has the plugin serve them there.
+/// Enables the plugin that shows metrics, at this address.
 fn show_metrics(folder: &Path, address: SocketAddr) {
     use std::io::Write as _;
     let configuration = folder.join("rabbitmq.conf");
-    let mut configuration = std::fs::File::options().append(true).open(configuration).expect("it is ours");
+    let mut configuration = std::fs::File::options().append(true).open(configuration).expect("the folder is ours");
     writeln!(configuration, "prometheus.tcp.ip = {}\nprometheus.tcp.port = {}", address.ip(), address.port())
-        .expect("it is ours");
+        .expect("the folder is ours");
     std::fs::write(folder.join("enabled_plugins"), "[rabbitmq_prometheus].\n").expect("the folder is ours");
 }
 
-/// Everything that would otherwise lie in a global folder or on a well-known port.
+/// Settings for everything that would otherwise lie in a global folder or on a well-known port.
 fn environment(folder: &Path, [port, distribution, names]: [u16; 3]) -> BTreeMap<&'static str, String> {
     let path = |name: &str| folder.join(name).display().to_string();
     BTreeMap::from([

@@ -1,4 +1,4 @@
-//! A Redis of our own; one for a test run, a key prefix for a test.
+//! A private Redis: one for a test run, with a key prefix for each test.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::keeper::Keeper;
 use crate::ports::free_port;
 use crate::{Link, eventually};
 
-/// The file of a Redis with users.
+/// The file name of the list of users.
 const USER_LIST: &str = "users.acl";
 
-/// The password of every user that [`Redis::start_with_shipped_users`] lets in.
+/// The password of every user of [`Redis::start_with_shipped_users`].
 pub const PASSWORD: &str = "pa55word";
 
-/// A Redis that keeps every write, as ours has to.
+/// A Redis that writes every change to disk at once, as the service demands.
 #[derive(Debug)]
 pub struct Redis {
     address: SocketAddr,
@@ -31,19 +31,19 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// The Redis that all tests of a run share. Nobody stops it.
+    /// The Redis that all tests of a run share. No test stops it.
     pub async fn shared() -> &'static Self {
         static SHARED: OnceCell<Redis> = OnceCell::const_new();
         SHARED.get_or_init(Self::start).await
     }
 
-    /// A Redis for one test.
+    /// Starts a Redis for one test.
     pub async fn start() -> Self {
         let arguments = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
         Self::start_with(&[&arguments[..], &["--maxmemory-policy", "noeviction"]].concat()).await
     }
 
-    /// A Redis for one test, with these arguments: a configuration file and what is different from it.
+    /// Starts a Redis for one test with these arguments: a configuration file, and what differs from it.
     pub async fn start_with(arguments: &[&str]) -> Self {
         Self::start_in(Keeper::new("test-redis-"), arguments).await
     }
@@ -58,23 +58,23 @@ impl Redis {
         redis
     }
 
-    /// A Redis for one test that keeps every write in its append-only file and lets in the users of
-    /// `ops/redis/users.acl`, as the shipped configuration does. `meta` is the service's user; `admin`, who is not
-    /// shipped, may do everything. Both have [`PASSWORD`].
+    /// Starts a Redis for one test with an append-only file and the users of `ops/redis/users.acl`, as the shipped
+    /// configuration has them. `meta` is the user of the service; `admin` is added and may do everything. Both have
+    /// [`PASSWORD`].
     pub async fn start_with_shipped_users() -> Self {
         Self::start_with_users(&Self::shipped_users()).await
     }
 
-    /// The user list of [`Self::start_with_shipped_users`], a line for each user.
+    /// The user list of [`Self::start_with_shipped_users`], one line for each user.
     pub fn shipped_users() -> Vec<String> {
         let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/redis/users.acl");
-        let template = std::fs::read_to_string(template).expect("the user list is there");
+        let template = std::fs::read_to_string(template).expect("the user list exists");
         let shipped = template.replace("#PASSWORD_SHA256", &format!(">{PASSWORD}"));
         let admin = format!("user admin on >{PASSWORD} allkeys allchannels allcommands");
         shipped.lines().filter(|line| line.starts_with("user ")).map(str::to_owned).chain([admin]).collect()
     }
 
-    /// The same with a user list of the test's own, a line for each user.
+    /// Starts a Redis for one test with an append-only file and this user list, one line for each user.
     pub async fn start_with_users(users: &[String]) -> Self {
         let keeper = Keeper::new("test-redis-");
         write_users(&keeper, users);
@@ -83,17 +83,17 @@ impl Redis {
         Self::start_in(keeper, &arguments).await
     }
 
-    /// The user list that the server reads when it next starts.
+    /// Replaces the user list that the server reads at its next start.
     pub fn replace_users(&self, users: &[String]) {
         write_users(&self.keeper, users);
     }
 
-    /// The address for one of the users of [`Self::start_with_shipped_users`].
+    /// The URL for one of the users of [`Self::start_with_shipped_users`].
     pub fn url_for(&self, user: &str) -> String {
         format!("redis://{user}:{PASSWORD}@{}", self.address)
     }
 
-    /// Ends the server as a power cut would, and starts it again with its files, on the same port.
+    /// Ends the server like a power cut, and starts it again with its files on the same port.
     pub async fn restart(&self) {
         self.keeper.kill(&mut self.server.lock().unwrap_or_else(PoisonError::into_inner));
         let server = start_server(&self.keeper, self.address.port(), &self.arguments);
@@ -101,54 +101,54 @@ impl Redis {
         self.is_up().await;
     }
 
-    /// Where clients connect.
+    /// The URL at which clients connect.
     pub fn url(&self) -> String {
         format!("redis://{}", self.address)
     }
 
-    /// The same through a link.
+    /// The URL through a link.
     pub fn url_through(&self, link: &Link) -> String {
         format!("redis://{}", link.address())
     }
 
-    /// Where it listens.
+    /// The address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A key prefix that nobody else uses.
+    /// A key prefix that no other test uses.
     pub fn prefix(&self) -> String {
         format!("test{}:", self.given.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Runs a command and gives the first 64 KiB of the raw answer.
+    /// Runs a command and returns the first 64 KiB of the raw answer.
     pub async fn command(&self, words: &[&str]) -> String {
         let mut connection = TcpStream::connect(self.address).await.expect("it runs");
         ask(&mut connection, words).await
     }
 
-    /// The same as one of its users.
-    pub async fn command_as(&self, (user, password): (&str, &str), words: &[&str]) -> String {
+    /// Runs a command as one of its users, and returns the first 64 KiB of the raw answer.
+    pub async fn command_as(&self, user: &str, password: &str, words: &[&str]) -> String {
         let mut connection = TcpStream::connect(self.address).await.expect("it runs");
         let answer = ask(&mut connection, &["AUTH", user, password]).await;
-        assert_eq!(answer, "+OK\r\n", "{user} may come in");
+        assert_eq!(answer, "+OK\r\n", "{user} can log in");
         ask(&mut connection, words).await
     }
 
     async fn is_up(&self) {
         eventually("Redis answers", async || {
             TcpStream::connect(self.address).await.ok()?;
-            // One that lets only its users in says so only when it has started.
+            // A Redis that admits only its users refuses a command as soon as it has started.
             let answer = self.command(&["PING"]).await;
-            ["+PONG", "-NOAUTH"].iter().any(|well| answer.starts_with(well)).then_some(())
+            ["+PONG", "-NOAUTH"].iter().any(|start| answer.starts_with(start)).then_some(())
         })
         .await;
     }
 }
 
 async fn ask(connection: &mut TcpStream, words: &[&str]) -> String {
-    let begin = format!("*{}\r\n", words.len());
-    let request = words.iter().fold(begin, |request, word| request + &format!("${}\r\n{word}\r\n", word.len()));
+    let head = format!("*{}\r\n", words.len());
+    let request = words.iter().fold(head, |request, word| request + &format!("${}\r\n{word}\r\n", word.len()));
     connection.write_all(request.as_bytes()).await.expect("it listens");
     let mut answer = vec![0; 64 << 10];
     let length = connection.read(&mut answer).await.expect("it answers");

@@ -1,14 +1,14 @@
-//! Claims about what no rule expects: unknown, damaged, doubled, misplaced, too many. An event comes out, never a panic,
-//! never a silent gap.
+//! Claims about what no rule expects: unknown, damaged, doubled, misplaced, too many items. Each gives an event; none
+//! causes a panic or is dropped.
 
-use event::{Unrecognized, split};
+use event::{UnrecognizedReason, split};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::splitting::{account, at, body, direct, events, message, only, whatsapp};
 
 #[test]
-fn what_no_rule_knows_is_still_an_event() {
+fn an_item_that_no_rule_knows_is_still_an_event() {
     for (notification, event_type) in [
         (account("new_field", &json!({"a": 1})), "whatsapp.new_field"),
         (account("messages", &json!({"messages": []})), "whatsapp.messages"),
@@ -33,7 +33,7 @@ fn what_no_rule_knows_is_still_an_event() {
 }
 
 #[test]
-fn what_is_no_json_is_kept_whole() {
+fn a_body_that_is_not_json_is_kept_whole() {
     for bytes in [&b"not json"[..], b"", b"{\"object\":\"page\",\"entry\":[{\"id\":\"\xff\"}]}"] {
         let events = split(bytes, at());
 
@@ -43,7 +43,7 @@ fn what_is_no_json_is_kept_whole() {
 }
 
 #[test]
-fn duplicate_keys_hide_nothing() {
+fn a_key_that_comes_twice_hides_nothing() {
     let text = r#"{"object":"instagram","entry":[{"id":"1","messaging":[{"message":{"mid":"a"}}]}],
                    "entry":[{"id":"1","messaging":[{"message":{"mid":"b"}}],"messaging":[{"message":{"mid":"c"}}]}]}"#;
 
@@ -51,7 +51,7 @@ fn duplicate_keys_hide_nothing() {
 }
 
 #[test]
-fn nothing_is_dropped_where_a_key_comes_twice_or_has_another_form() {
+fn nothing_is_dropped_if_a_key_comes_twice_or_has_another_form() {
     let metadata = r#""metadata":{"phone_number_id":"1065"}"#;
     let message = r#""messages":[{"id":"a","from":"1"}]"#;
     for (change, kept) in [
@@ -126,7 +126,7 @@ fn a_body_of_more_events_than_any_notification_has_is_kept_whole() {
 }
 
 #[test]
-fn a_body_that_is_no_notification_says_why() {
+fn the_reason_why_a_body_is_not_a_notification_is_given() {
     let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
     let many = format!(r#"{{"object":"page","entry":[{{"messaging":[{}0]}}]}}"#, "0,".repeat(1_000));
     for (body, reason) in [
@@ -138,10 +138,10 @@ fn a_body_that_is_no_notification_says_why() {
         (br#"{"object":"page","entry":[]}"#, "`entry` is missing or empty"),
         (many.as_bytes(), "more items"),
     ] {
-        let said = Unrecognized::reason(body).unwrap().to_string();
-        assert!(said.contains(reason) && split(body, at())[0].is_unrecognized(), "{said}");
+        let given = UnrecognizedReason::of(body).unwrap().to_string();
+        assert!(given.contains(reason) && split(body, at())[0].is_unrecognized(), "{given}");
     }
-    assert!(Unrecognized::reason(br#"{"object":"page","entry":[{}]}"#).is_none());
+    assert!(UnrecognizedReason::of(br#"{"object":"page","entry":[{}]}"#).is_none());
 }
 
 pub(crate) fn any_json() -> impl Strategy<Value = Value> {

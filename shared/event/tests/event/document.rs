@@ -1,4 +1,4 @@
-//! `docs/events.md` is what the tables of kinds say. `UPDATE_EXPECT=1 cargo test --package event document` writes it anew.
+//! `docs/events.md` is printed from the tables of kinds. `UPDATE_EXPECT=1 cargo test --package event document` writes it.
 
 use std::fmt::Write as _;
 
@@ -15,15 +15,15 @@ fn part(part: &Part) -> String {
     match part {
         Part::Word(word) => format!("the word {word}"),
         Part::Is(is) => paths(is),
-        Part::Maybe(maybe) => format!("{} if there", paths(maybe)),
+        Part::Maybe(maybe) => format!("{} if present", paths(maybe)),
         Part::Field => "field".to_owned(),
         Part::Time => "`entry.time`".to_owned(),
         Part::TimeUnlessAdded => "`entry.time` unless `verb` is add".to_owned(),
     }
 }
 
-/// One table: `platform` begins the types, `from` is the contact of kinds that name none.
-fn table(out: &mut String, (platform, place, from): (&str, &str, &str), kinds: &[Kind]) {
+/// Writes one table. `platform` begins the types, and `from` is the contact of kinds that name none.
+fn table(out: &mut String, platform: &str, place: &str, from: &str, kinds: &[Kind]) {
     writeln!(out, "| {place} | type | class | identified by | contact | what it is |\n|---|---|---|---|---|---|")
         .expect("writing to a string cannot fail");
     for kind in kinds {
@@ -39,7 +39,8 @@ fn table(out: &mut String, (platform, place, from): (&str, &str, &str), kinds: &
             parts => parts.iter().map(part).collect::<Vec<_>>().join(", "),
         };
         let contact = if kind.contact.is_empty() { from.to_owned() } else { paths(kind.contact) };
-        let (class, note) = (kind.class.as_str(), kind.note);
+        let class = kind.class.as_str();
+        let note = kind.note;
         writeln!(out, "| `{key}`{mark} | {platform}.{name} | {class} | {parts} | {contact} | {note} |")
             .expect("writing to a string cannot fail");
     }
@@ -56,15 +57,15 @@ fn the_document_says_what_the_tables_say() {
         lists.join(", ")
     )
     .expect("writing to a string cannot fail");
-    table(&mut text, ("whatsapp", "list", ""), WHATSAPP_ITEMS);
-    text += "\n## WhatsApp: fields whose `value` is one event\n\nAnd any other field, as `whatsapp.<field>`.\n\n";
-    table(&mut text, ("whatsapp", "field", ""), WHATSAPP_FIELDS);
+    table(&mut text, "whatsapp", "list", "", WHATSAPP_ITEMS);
+    text += "\n## WhatsApp: fields whose `value` is one event\n\nAny other field gives `whatsapp.<field>`.\n\n";
+    table(&mut text, "whatsapp", "field", "", WHATSAPP_FIELDS);
     text += "\n## Instagram and Messenger: items in `messaging` and `standby`\n\nBoth platforms send the same shapes. An item \
         with none of these keys gives `<platform>.<key>`.\n\n";
-    table(&mut text, ("*", "key", "the end that is not the account"), MESSAGING);
-    text += "\n## Instagram and Messenger: `changes`, by field\n\nPaths are into the `value`. And any other field, as \
+    table(&mut text, "*", "key", "the end that is not the account", MESSAGING);
+    text += "\n## Instagram and Messenger: `changes`, by field\n\nPaths begin in the `value`. Any other field gives \
         `<platform>.<field>`.\n\n";
-    table(&mut text, ("*", "field", ""), CHANGES);
+    table(&mut text, "*", "field", "", CHANGES);
 
     expect_file!["../../../../docs/events.md"].assert_eq(&text);
 }

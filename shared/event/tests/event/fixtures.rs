@@ -1,4 +1,4 @@
-//! The fixtures: items of every kind, where they stand, and what becomes of each.
+//! The fixtures: items of every kind, where each stands in a notification, and which event it gives.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use event::split;
 use serde::Deserialize;
 
-use crate::notifications::{Place, render};
+use crate::notifications::{Item, Place, render};
 use crate::splitting::at;
 
-/// One of `fixtures.toml`.
+/// One entry of `fixtures.toml`.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Fixture {
     pub(crate) what: String,
@@ -24,7 +24,7 @@ struct Fixtures {
     event: Vec<Fixture>,
 }
 
-/// All of them.
+/// All fixtures.
 pub(crate) fn fixtures() -> &'static [Fixture] {
     static READ: LazyLock<Fixtures> =
         LazyLock::new(|| toml::from_str(include_str!("../../fixtures.toml")).expect("the fixtures are TOML"));
@@ -36,16 +36,25 @@ impl Fixture {
         Place::parse(&self.at, self.contacts.as_deref())
     }
 
-    /// Whether nothing less than the whole item identifies it.
+    pub(crate) fn item(&self) -> Item {
+        Item { place: self.place(), json: self.item.clone() }
+    }
+
+    /// The body of the notification that holds only this.
+    pub(crate) fn notification(&self) -> String {
+        render(&[self.item()], &[]).remove(0)
+    }
+
+    /// Whether only the whole item identifies it.
     pub(crate) fn is_whole(&self) -> bool {
         self.gives.ends_with(" whole")
     }
 }
 
 #[test]
-fn every_fixture_gives_the_event_that_it_says() {
+fn every_fixture_gives_the_event_that_it_names() {
     for fixture in fixtures() {
-        let body = render(&[(fixture.place(), fixture.item.clone())], &[]).remove(0);
+        let body = fixture.notification();
 
         let events = split(body.as_bytes(), at());
 
@@ -54,8 +63,8 @@ fn every_fixture_gives_the_event_that_it_says() {
             .map(|event| {
                 let lane = event.lane.as_str().strip_prefix(event.address.as_str()).unwrap_or("?");
                 let lane = if lane.is_empty() { "/" } else { lane };
-                let (kind, class, address) = (&event.event_type, event.class.as_str(), &event.address);
-                format!("{kind} {class} {address} {lane} {} {}", event.timestamp, event.id)
+                let class = event.class.as_str();
+                format!("{} {class} {} {lane} {} {}", event.event_type, event.address, event.timestamp, event.id)
             })
             .collect();
         assert_eq!(shown, [fixture.gives.trim_end_matches(" whole")], "{} at {}: {body}", fixture.what, fixture.at);

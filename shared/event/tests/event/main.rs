@@ -1,4 +1,4 @@
-//! What `event` promises: claims about every kind of event, about any batch of them, and about anything else.
+//! Claims about the crate `event`: about every kind of event, about any batch of them, and about any other bytes.
 
 mod anything;
 mod document;

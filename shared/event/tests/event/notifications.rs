@@ -1,12 +1,12 @@
-//! Notifications put together from items, in any batching, byte for byte.
+//! Puts notifications together from items, in any batching, byte for byte.
 
-/// What stands around an item, from the outside in.
+/// What stands around an item, outermost first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     object: &'static str,
     /// The entry's own members.
     entry: &'static str,
-    /// The list in the entry; none where the item's surroundings stand directly in the entry.
+    /// The list in the entry, or `None` if the item's surroundings stand directly in the entry.
     list: Option<&'static str>,
     /// What comes before and after the items in one element of that list.
     open: String,
@@ -15,12 +15,19 @@ pub(crate) struct Place {
     holds_many: bool,
 }
 
+/// An item's JSON, and where it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Item {
+    pub(crate) place: Place,
+    pub(crate) json: String,
+}
+
 const METADATA: &str =
     r#""messaging_product":"whatsapp","metadata":{"display_phone_number":"4930555000001","phone_number_id":"1065"}"#;
 const ACCOUNT: &str = r#""id":"17","time":1767225600"#;
 
 impl Place {
-    /// Reads a fixture's `at`.
+    /// Reads the `at` of a fixture.
     pub(crate) fn parse(at: &str, contacts: Option<&str>) -> Self {
         let (object, rest) = at.split_once(' ').expect("an object and a place");
         if object == "whatsapp" {
@@ -54,7 +61,7 @@ impl Place {
         Self { object: "whatsapp_business_account", entry, list: Some("changes"), open, close, holds_many }
     }
 
-    /// The event's payload put back where it came from.
+    /// The notification that has an event's payload where it came from.
     pub(crate) fn around_payload(&self, payload: &str) -> String {
         let (object, entry) = (self.object, self.entry);
         let element = match (self.list, object) {
@@ -82,26 +89,26 @@ pub(crate) enum Join {
     SameList,
 }
 
-/// The bodies of notifications with these items in this order.
-pub(crate) fn render(items: &[(Place, String)], joins: &[Join]) -> Vec<String> {
+/// The bodies of notifications that hold these items in this order.
+pub(crate) fn render(items: &[Item], joins: &[Join]) -> Vec<String> {
     let mut bodies: Vec<String> = Vec::new();
-    for (position, (place, item)) in items.iter().enumerate() {
-        let before = position.checked_sub(1).map(|before| &items[before].0);
+    for (position, Item { place, json }) in items.iter().enumerate() {
+        let before = position.checked_sub(1).map(|before| &items[before].place);
         let wanted = joins.get(position).copied().unwrap_or(Join::Apart);
         let possible = before.map_or(Join::Apart, |before| closest(before, place));
         match (wanted.min(possible), bodies.last_mut()) {
-            (Join::SameList, Some(body)) => body.extend([",", item]),
-            (Join::SameEntry, Some(body)) => body.extend([close(before), ",", &place.open, item]),
+            (Join::SameList, Some(body)) => body.extend([",", json]),
+            (Join::SameEntry, Some(body)) => body.extend([close(before), ",", &place.open, json]),
             (Join::SameNotification, Some(body)) => {
-                body.extend([close(before), end(before), ",{", &open(place, item)]);
+                body.extend([close(before), end(before), ",{", &open(place, json)]);
             }
             _ => {
                 bodies.last_mut().into_iter().for_each(|body| finish(body, before));
-                bodies.push(format!("{{\"object\":\"{}\",\"entry\":[{{{}", place.object, open(place, item)));
+                bodies.push(format!("{{\"object\":\"{}\",\"entry\":[{{{}", place.object, open(place, json)));
             }
         }
     }
-    bodies.last_mut().into_iter().for_each(|body| finish(body, items.last().map(|(place, _)| place)));
+    bodies.last_mut().into_iter().for_each(|body| finish(body, items.last().map(|item| &item.place)));
     bodies
 }
 
@@ -118,16 +125,16 @@ fn closest(before: &Place, place: &Place) -> Join {
     }
 }
 
-fn open(place: &Place, item: &str) -> String {
+fn open(place: &Place, json: &str) -> String {
     let list = place.list.map_or_else(String::new, |list| format!("\"{list}\":["));
-    format!("{},{list}{}{item}", place.entry, place.open)
+    format!("{},{list}{}{json}", place.entry, place.open)
 }
 
 fn close(place: Option<&Place>) -> &'static str {
     place.map_or("", |place| place.close)
 }
 
-/// The end of an entry.
+/// What closes an entry.
 fn end(place: Option<&Place>) -> &'static str {
     if place.is_some_and(|place| place.list.is_some()) { "]}" } else { "}" }
 }

@@ -1,4 +1,4 @@
-//! Claims about any notification: made of fixtures with other ids, in any batching, order of keys and white space.
+//! Claims about any notification: made of fixtures with other ids, in any batching, any order of keys, any white space.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::fixtures::{Fixture, fixtures};
-use crate::notifications::{Join, Place, render};
+use crate::notifications::{Item, Join, render};
 use crate::splitting::at;
 
-/// Members that say what an item is, not which: these stay when an item is made into another.
+/// Members that say what an item is, not which one it is. They stay when another item is made of it.
 const WORDS: [&str; 12] = [
     "type",
     "status",
@@ -26,8 +26,8 @@ const WORDS: [&str; 12] = [
     "recipient",
 ];
 
-/// An item like the fixture's, but another one: all that is no word has the number behind it, always of six digits, so
-/// that no two texts meet; a time is that much later.
+/// Another item of the fixture's kind. Every text that is not a word gets `serial` behind it, always in six digits, so
+/// that no two texts become equal; a time is `serial` later.
 fn another(value: &Value, serial: u64) -> Value {
     match value {
         Value::String(text) if text.len() == 10 && text.parse::<u64>().is_ok() => {
@@ -45,10 +45,10 @@ fn another(value: &Value, serial: u64) -> Value {
     }
 }
 
-/// A fixture's item under another number, and where it stands.
-fn instance(fixture: &Fixture, serial: u64) -> (Place, String) {
+/// Item number `serial` of the fixture's kind.
+fn instance(fixture: &Fixture, serial: u64) -> Item {
     let item: Value = serde_json::from_str(&fixture.item).expect("an item is JSON");
-    (fixture.place(), another(&item, serial).to_string())
+    Item { place: fixture.place(), json: another(&item, serial).to_string() }
 }
 
 /// The same JSON with its keys in another order and blanks between its tokens.
@@ -64,18 +64,19 @@ fn rewritten(value: &Value, dice: &mut impl FnMut(usize) -> usize) -> String {
             for last in (1..members.len()).rev() {
                 members.swap(last, dice(last + 1));
             }
-            let written = |(key, value): (&String, &Value), dice: &mut _| {
-                format!("{}{blank}:{}", json!(key), rewritten(value, dice))
-            };
-            let members: Vec<String> = members.into_iter().map(|member| written(member, dice)).collect();
-            format!("{{{blank}{}{blank}}}", members.join(&format!("{blank},")))
+            let mut written = Vec::new();
+            for (key, value) in members {
+                written.push(format!("{}{blank}:{}", json!(key), rewritten(value, dice)));
+            }
+            format!("{{{blank}{}{blank}}}", written.join(&format!("{blank},")))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => format!("{blank}{value}"),
     }
 }
 
-fn alone((place, item): &(Place, String)) -> Event {
-    let body = render(&[(place.clone(), item.clone())], &[]).remove(0);
+/// The event of a notification that holds this item only.
+fn alone(item: &Item) -> Event {
+    let body = render(std::slice::from_ref(item), &[]).remove(0);
     let mut events = split(body.as_bytes(), at());
     assert_eq!(events.len(), 1, "{body}");
     events.remove(0)
@@ -97,8 +98,8 @@ fn any_join() -> impl Strategy<Value = Join> {
     ]
 }
 
-/// Fixtures by position, each with a number, in runs of the same fixture so that lists grow.
-fn any_batch() -> impl Strategy<Value = Vec<(Place, String)>> {
+/// Items of any kinds, in runs of one kind so that lists grow.
+fn any_batch() -> impl Strategy<Value = Vec<Item>> {
     let count = fixtures().len();
     let runs = prop::collection::vec((0..count, 1..6_u64), 1..8);
     runs.prop_map(|runs| {
@@ -129,15 +130,15 @@ proptest! {
 
         prop_assert_eq!(events.len(), batch.len(), "{:?}", bodies);
         for (event, item) in events.iter().zip(&batch) {
-            prop_assert!(payload(event).contains(&item.1), "{} is not in {}", item.1, payload(event));
-            prop_assert_eq!(&event.id, &alone(item).id, "{}", item.1);
+            prop_assert!(payload(event).contains(&item.json), "{} is not in {}", item.json, payload(event));
+            prop_assert_eq!(&event.id, &alone(item).id, "{}", item.json);
         }
         let ids: BTreeSet<_> = events.iter().map(|event| &event.id).collect();
         prop_assert_eq!(ids.len(), batch.len(), "two items share an id");
     }
 
     #[test]
-    fn an_id_knows_neither_key_order_nor_white_space(position in 0..fixtures().len(), dice in prop::collection::vec(any::<usize>(), 64)) {
+    fn an_id_depends_on_neither_key_order_nor_white_space(position in 0..fixtures().len(), dice in prop::collection::vec(any::<usize>(), 64)) {
         let fixture = &fixtures()[position];
         let item: Value = serde_json::from_str(&fixture.item).expect("an item is JSON");
         let mut next = dice.iter().cycle().enumerate();
@@ -145,29 +146,28 @@ proptest! {
 
         let written = rewritten(&item, &mut roll);
 
-        prop_assert_eq!(alone(&(fixture.place(), written)).id, alone(&(fixture.place(), item.to_string())).id);
+        prop_assert_eq!(alone(&Item { place: fixture.place(), json: written }).id, alone(&fixture.item()).id);
     }
 
     #[test]
     fn an_unknown_key_changes_no_id_that_has_parts_and_is_never_dropped(position in 0..fixtures().len(), extra in "[a-z]{1,8}") {
         let fixture = &fixtures()[position];
-        let plain = (fixture.place(), fixture.item.clone());
         let mut item: Map<String, Value> = serde_json::from_str(&fixture.item).expect("an item is an object");
         item.insert(format!("zz_{extra}"), json!({ "of": ["tomorrow", 12_345_678_901_234_567_890_u64, null] }));
 
-        let richer = alone(&(fixture.place(), Value::Object(item.clone()).to_string()));
+        let richer = alone(&Item { place: fixture.place(), json: Value::Object(item).to_string() });
 
-        prop_assert_eq!(richer.id == alone(&plain).id, !fixture.is_whole(), "{}", fixture.what);
+        prop_assert_eq!(richer.id == alone(&fixture.item()).id, !fixture.is_whole(), "{}", fixture.what);
         let new_key = format!("\"zz_{extra}\":{{\"of\":[\"tomorrow\",12345678901234567890,null]}}");
         prop_assert!(payload(&richer).contains(&new_key));
     }
 
     #[test]
     fn a_payload_split_again_gives_the_same_event(position in 0..fixtures().len(), serial in 0..1000_u64) {
-        let (place, item) = instance(&fixtures()[position], serial);
-        let event = alone(&(place.clone(), item));
+        let item = instance(&fixtures()[position], serial);
+        let event = alone(&item);
 
-        let again = split(place.around_payload(payload(&event)).as_bytes(), at());
+        let again = split(item.place.around_payload(payload(&event)).as_bytes(), at());
 
         prop_assert_eq!(again.iter().map(|again| (&again.id, &again.lane)).collect::<Vec<_>>(), [(&event.id, &event.lane)]);
     }

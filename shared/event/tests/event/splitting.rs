@@ -1,4 +1,4 @@
-//! What a notification becomes: claims about ids, lanes, classes and bodies.
+//! Claims about the events of a notification: their ids, lanes, classes and bodies.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
@@ -47,7 +47,7 @@ pub(crate) fn message(id: &str, from: &str) -> Value {
 }
 
 #[test]
-fn a_body_is_written_once_and_in_this_form() {
+fn a_body_has_exactly_this_form() {
     let notification = r#"{"object":"whatsapp_business_account","entry":[{"id":"1028","changes":[{"field":"messages","value":
         {"messaging_product":"whatsapp","metadata":{"phone_number_id":"1065"},
          "contacts":[{"profile":{"name":"J\u00e4ne"},"wa_id":"4915550000001","user_id":"DE.77"}],
@@ -117,7 +117,7 @@ fn every_level_of_a_notification_is_split() {
     let events = events(&json!({"object": "whatsapp_business_account", "entry": [entry("x"), entry("y")]}));
 
     assert_eq!(events.len(), 2 * 2 * 5);
-    // Errors have no identity of their own, and these are all the same.
+    // Errors have no identity of their own, and all of these are equal.
     let ids: BTreeSet<_> = events.iter().map(|event| &event.id).collect();
     assert_eq!(ids.len(), 2 * 2 * 4 + 1);
 }
@@ -136,7 +136,7 @@ fn a_person_known_by_user_id_and_by_phone_has_one_lane() {
 }
 
 #[test]
-fn a_group_is_one_lane_whoever_writes() {
+fn a_group_is_one_lane_for_all_its_members() {
     let in_group = |id: &str, from: &str| json!({"id": id, "from": from, "group_id": "G1", "timestamp": "1767225600"});
     let events = events(&whatsapp("messages", &json!({"messages": [in_group("a", "1"), in_group("b", "2")]})));
 
@@ -172,7 +172,7 @@ fn a_partner_removal_concerns_the_customers_account_and_has_an_effect() {
 }
 
 #[test]
-fn a_history_comes_apart_into_its_messages_and_keeps_placeholder_and_media_apart() {
+fn a_history_is_split_into_messages_and_a_placeholder_is_another_event_than_its_media() {
     let past = |kind: &str| json!({"id": "wamid.P", "from": "2", "timestamp": "1767225600", "type": kind});
     let chunk = json!({"metadata": {"phase": 0, "chunk_order": 1}, "threads": [
         {"id": "1", "messages": [past("media_placeholder"), message("wamid.Q", "1")]}, {"id": "2", "messages": [message("wamid.R", "2")]}]});
@@ -192,7 +192,7 @@ fn a_history_comes_apart_into_its_messages_and_keeps_placeholder_and_media_apart
 }
 
 #[test]
-fn what_has_one_message_id_but_is_not_one_thing_has_different_ids() {
+fn different_things_with_one_message_id_have_different_ids() {
     let about = |key: &str, value: Value| {
         direct(
             "instagram",
