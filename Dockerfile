@@ -1,26 +1,27 @@
-# The images, one target a process: docker build --target ingest --tag meta-ingest .
-# No image holds a secret: .dockerignore lets only sources in, and secrets come as files when a container starts.
+# One target per process: docker build --target ingest --tag meta-ingest .
+# No image contains a secret: .dockerignore admits only sources, and a container gets its secrets as mounted files.
 
 FROM rust:1.95-slim-bookworm AS chef
 WORKDIR /src
 RUN cargo install --locked cargo-chef@0.1.78
 
-# The recipe is what the manifests and the lock file say; it changes only when a dependency does.
+# The recipe depends only on the manifests and the lock file, so it changes only when a dependency does.
 FROM chef AS plan
 COPY . .
 RUN cargo chef prepare --recipe-path recipe.json
 
 FROM chef AS build
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
-# Functions keep their names in a backtrace; the numbers of their lines would be four fifths of an image.
+# Backtraces still show function names; line numbers would make up four fifths of an image.
 ENV CARGO_PROFILE_RELEASE_DEBUG=none
 COPY --from=plan /src/recipe.json .
-# Every dependency is built in this layer, which is kept as long as the recipe is the same.
+# This layer builds every dependency, and is reused until the recipe changes.
 RUN cargo chef cook --release --locked --recipe-path recipe.json \
     --package chassis --package ingest --package dispatcher --package connect --package ops
 COPY . .
 RUN cargo build --release --locked --bins --package chassis --package ingest --package dispatcher --package connect --package ops
-# What a program needs of a system, and nothing else: loader, libraries, certificates. No shell, no package manager.
+# Collects what a program needs from the system, and nothing else: loader, libraries and certificates. There is no
+# shell and no package manager.
 WORKDIR /system/etc/ssl/certs
 RUN cp /etc/ssl/certs/ca-certificates.crt . \
     && ldd /src/target/release/ingest /src/target/release/dispatcher \

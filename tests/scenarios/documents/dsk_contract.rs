@@ -99,7 +99,11 @@ fn every_figure_of_the_document_is_in_the_code() {
         ("0.5 s at first, every 5 s later", "pauses.rs", "Duration::from_millis(500), ceiling: Duration::from_secs(5)"),
         ("about 1 s, doubled with each further one up to 30 s", "pauses.rs", "(1), ceiling: Duration::from_secs(30)"),
         ("one attempt a minute", "pauses.rs", "MISCONFIGURED: Duration = Duration::from_mins(1);"),
-        ("Up to 30 s events wait in hand", "pauses.rs", "WAIT_IN_FLIGHT_MAX: Duration = Duration::from_secs(30);"),
+        (
+            "For pauses of up to 30 s, events wait in the dispatcher",
+            "pauses.rs",
+            "WAIT_IN_FLIGHT_MAX: Duration = Duration::from_secs(30);",
+        ),
         ("for at most 1 h.", "pauses.rs", "PAUSE_MAX: Duration = Duration::from_hours(1);"),
         (
             "not sent again for 8 days",
