@@ -1,5 +1,5 @@
-//! `cargo bench --package bench`: what ingest does with a body (check, split, envelopes; then their wire form too),
-//! against parsing the same bytes into a `serde_json::Value`.
+//! `cargo bench --package bench` measures what ingest does with a body (check, split, envelopes, and with them their wire
+//! form), against parsing the same bytes into a `serde_json::Value`.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -47,7 +47,7 @@ fn measure(group: &mut BenchmarkGroup<'_, WallTime>, body: &Bytes) {
     });
 }
 
-/// What ingest does between the body's last byte and the queue.
+/// What ingest does after the last byte of a body and before the queue.
 fn accept(body: Bytes, signature: &[u8], secrets: &[Secret], received_at: Timestamp) -> Vec<Envelope> {
     let body = SignedBody::verify(body, Some(signature), secrets).expect("the body is signed");
     let traceparent: Option<Arc<str>> = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());

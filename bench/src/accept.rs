@@ -1,4 +1,5 @@
-//! Signed notifications until 200. The reference is a bare lapin publisher: four AMQP channels, 256 in flight, confirms.
+//! Measures signed notifications until 200. The reference is a bare lapin publisher with confirms, on four AMQP channels
+//! with 256 messages in flight on each.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -23,37 +24,51 @@ use crate::rig::{self, Measured};
 
 const SECRET: &str = "app-secret";
 const READY: &str = "Notifications are taken at http://";
-/// Connections that post at once, unless told otherwise.
+/// Connections that post at once, unless `--parallel` is given.
 const CONNECTIONS: usize = 256;
-/// The reference's AMQP channels, and confirms that each awaits at once.
+/// AMQP channels of the reference.
 const CHANNELS: usize = 4;
+/// Most confirms that each of them awaits at once.
 const IN_FLIGHT: usize = 256;
 
 pub(crate) async fn run(options: Options) {
     rig::build();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let broker = RabbitMq::shared().await;
-    let bodies = notifications(options.events);
-    let (mut ours, mut reference) = (Vec::new(), Vec::new());
+    let notifications = notifications(options.events);
+    let mut ours = Vec::new();
+    let mut reference = Vec::new();
     for _ in 0..options.rounds {
-        let round = bare(&broker.vhost().url(), &bodies).await;
+        let round = bare(&broker.vhost().url(), &notifications).await;
         line("reference", round);
         reference.push(round);
-        let round = accept(&broker.vhost().url(), &bodies, options, &folder).await;
+        let round = accept(&broker.vhost().url(), &notifications, options, &folder).await;
         line("ours", round);
         ours.push(round);
     }
     summary(&ours, &reference, options);
 }
 
-/// So many, each with its signature.
-pub(crate) fn notifications(events: usize) -> Arc<Vec<(Bytes, String)>> {
-    let secret = Secret::new(SECRET);
-    Arc::new((0..events).map(rig::notification).map(|body| (body.clone(), ingest::sign(&body, &secret))).collect())
+/// A notification's body and the signature that Meta would send with it.
+pub(crate) struct SignedNotification {
+    body: Bytes,
+    signature: String,
 }
 
-/// Ingest on that queue, until it has answered all of them.
-pub(crate) async fn accept(url: &str, bodies: &Arc<Vec<(Bytes, String)>>, options: Options, folder: &TempDir) -> Round {
+/// Makes notifications with one event each.
+pub(crate) fn notifications(events: usize) -> Arc<Vec<SignedNotification>> {
+    let secret = Secret::new(SECRET);
+    let signed = |body: Bytes| SignedNotification { signature: ingest::sign(&body, &secret), body };
+    Arc::new((0..events).map(rig::notification).map(signed).collect())
+}
+
+/// Posts all notifications to an ingest that publishes to the queue at `url`.
+pub(crate) async fn accept(
+    url: &str,
+    notifications: &Arc<Vec<SignedNotification>>,
+    options: Options,
+    folder: &TempDir,
+) -> Round {
     let settings = [
         ("QUEUE_URL", url.to_owned()),
         ("META_APP_SECRETS", SECRET.to_owned()),
@@ -62,15 +77,18 @@ pub(crate) async fn accept(url: &str, bodies: &Arc<Vec<(Bytes, String)>>, option
         ("ADMIN_LISTEN", "127.0.0.1:0".to_owned()),
     ];
     let ingest = Measured::start("ingest", &settings, folder, READY).await;
-    let address = ingest.says(READY).expect("it said so");
+    let address = ingest.logged(READY).expect("it has logged its address");
     let address = address.trim_end_matches("/webhook").to_owned();
     let next = Arc::new(AtomicUsize::new(0));
-    let (before, started) = (ingest.cpu(), Instant::now());
+    let cpu_before = ingest.cpu();
+    let started = Instant::now();
     let connections = (0..options.parallel.unwrap_or(CONNECTIONS)).map(|_| {
         let (done, finished) = tokio::sync::oneshot::channel();
-        let (address, bodies, next) = (address.clone(), Arc::clone(bodies), Arc::clone(&next));
+        let address = address.clone();
+        let notifications = Arc::clone(notifications);
+        let next = Arc::clone(&next);
         rig::spawn(async move {
-            post_all(&address, &bodies, &next).await;
+            post_all(&address, &notifications, &next).await;
             done.send(()).ok();
         });
         finished
@@ -78,16 +96,18 @@ pub(crate) async fn accept(url: &str, bodies: &Arc<Vec<(Bytes, String)>>, option
     for finished in join_all(connections).await {
         finished.expect("every notification was accepted");
     }
-    Round { events: bodies.len(), took: started.elapsed(), cpu: Some(ingest.cpu().saturating_sub(before)) }
+    let elapsed = started.elapsed();
+    Round { events: notifications.len(), elapsed, cpu: Some(ingest.cpu().saturating_sub(cpu_before)) }
 }
 
-/// One connection: posts what nobody else has posted, one after the other. Plain bytes, because whatever the sender spends
-/// is taken from ingest and the broker on the same cores; the reference has no such sender.
-async fn post_all(address: &str, bodies: &[(Bytes, String)], next: &AtomicUsize) {
+/// Posts on one connection, one after the other, the notifications that no other connection has posted. It writes plain
+/// bytes, because the sender uses the same cores as ingest and the broker, and the reference has no such sender.
+async fn post_all(address: &str, notifications: &[SignedNotification], next: &AtomicUsize) {
     let mut stream = TcpStream::connect(address).await.expect("ingest listens");
     stream.set_nodelay(true).expect("a socket");
-    let (mut request, mut answer) = (Vec::new(), [0; 512]);
-    while let Some((body, signature)) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+    let mut request = Vec::new();
+    let mut answer = [0; 512];
+    while let Some(SignedNotification { body, signature }) = notifications.get(next.fetch_add(1, Ordering::Relaxed)) {
         request.clear();
         write!(
             request,
@@ -95,7 +115,7 @@ async fn post_all(address: &str, bodies: &[(Bytes, String)], next: &AtomicUsize)
              content-length: {}\r\nx-hub-signature-256: {signature}\r\n\r\n",
             body.len()
         )
-        .expect("memory");
+        .expect("writing to memory cannot fail");
         request.extend_from_slice(body);
         stream.write_all(&request).await.expect("ingest reads");
         let mut read = 0;
@@ -108,36 +128,34 @@ async fn post_all(address: &str, bodies: &[(Bytes, String)], next: &AtomicUsize)
     }
 }
 
-async fn bare(url: &str, bodies: &Arc<Vec<(Bytes, String)>>) -> Round {
+async fn bare(url: &str, notifications: &[SignedNotification]) -> Round {
     rig::declare(url).await;
     let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("the broker is up");
     let started = Instant::now();
-    let share = bodies.len().div_ceil(CHANNELS);
-    let publishers = (0..CHANNELS).map(|number| {
-        let (connection, bodies) = (&connection, Arc::clone(bodies));
-        async move {
-            let channel = connection.create_channel().await.expect("an AMQP channel");
-            channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
-            let (mut confirms, properties) =
-                (FuturesUnordered::new(), BasicProperties::default().with_delivery_mode(2));
-            for (body, _) in bodies.iter().skip(number * share).take(share) {
-                if confirms.len() == IN_FLIGHT {
-                    confirmed(confirms.next().await);
-                }
-                let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-                let queue = "meta.messages.v1".into();
-                let sent = channel.basic_publish("".into(), queue, options, body, properties.clone());
-                confirms.push(sent.await.expect("it is sent"));
-            }
-            while !confirms.is_empty() {
-                confirmed(confirms.next().await);
-            }
-        }
-    });
-    join_all(publishers).await;
-    Round { events: bodies.len(), took: started.elapsed(), cpu: None }
+    let share = notifications.len().div_ceil(CHANNELS);
+    join_all(notifications.chunks(share.max(1)).map(|share| publish_all(&connection, share))).await;
+    Round { events: notifications.len(), elapsed: started.elapsed(), cpu: None }
 }
 
-fn confirmed(confirm: Option<lapin::Result<Confirmation>>) {
+async fn publish_all(connection: &Connection, notifications: &[SignedNotification]) {
+    let channel = connection.create_channel().await.expect("an AMQP channel");
+    channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
+    let properties = BasicProperties::default().with_delivery_mode(2);
+    let mut confirms = FuturesUnordered::new();
+    for notification in notifications {
+        if confirms.len() == IN_FLIGHT {
+            assert_confirmed(confirms.next().await);
+        }
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let queue = "meta.messages.v1".into();
+        let sent = channel.basic_publish("".into(), queue, options, &notification.body, properties.clone());
+        confirms.push(sent.await.expect("the message is sent"));
+    }
+    while !confirms.is_empty() {
+        assert_confirmed(confirms.next().await);
+    }
+}
+
+fn assert_confirmed(confirm: Option<lapin::Result<Confirmation>>) {
     assert!(matches!(confirm, Some(Ok(Confirmation::Ack(None)))), "{confirm:?}");
 }

@@ -1,6 +1,7 @@
-//! From a full queue to a local sink. The reference is a bare lapin consumer, which acknowledges with `multiple`, and a
-//! bare HTTP client.
+//! Measures deliveries from a full queue to a local sink. The reference is a bare lapin consumer, which acknowledges with
+//! `multiple`, and a bare HTTP client.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,24 +22,25 @@ use prometheus::Registry;
 use tempfile::TempDir;
 use testkit::{RabbitMq, Redis};
 
+use crate::Options;
 use crate::report::{Round, line, summary};
 use crate::rig::{self, Measured};
 use crate::sink::Sink;
-use crate::{Options, report};
 
-/// Tags that the reference acknowledges with one frame.
-const ACK_EVERY: u64 = 100;
+/// How many delivery tags the reference acknowledges with one frame.
+const ACKNOWLEDGE_EVERY: u64 = 100;
 
 pub(crate) async fn run(options: Options) {
     rig::build();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let broker = RabbitMq::shared().await;
-    let (mut ours, mut reference) = (Vec::new(), Vec::new());
+    let mut ours = Vec::new();
+    let mut reference = Vec::new();
     for _ in 0..options.rounds {
         let url = broker.vhost().url();
         rig::fill(&url, options.events).await;
         let round = bare(&url, options.events, window(options)).await;
-        report::line("reference", round);
+        line("reference", round);
         reference.push(round);
 
         let url = broker.vhost().url();
@@ -51,7 +53,8 @@ pub(crate) async fn run(options: Options) {
 }
 
 async fn dispatch(url: &str, options: Options, folder: &TempDir) -> Round {
-    let (sink, redis) = (Sink::start().await, Redis::shared().await);
+    let sink = Sink::start().await;
+    let redis = Redis::shared().await;
     let key = new_key();
     let key_ring_file = rig::write(folder.path(), "key-ring", key.expose());
     let prefix = redis.prefix();
@@ -71,9 +74,9 @@ async fn dispatch(url: &str, options: Options, folder: &TempDir) -> Round {
     for _ in 0..options.parallel.unwrap_or(1) {
         dispatchers.push(Measured::start("dispatcher", &settings, folder, "Taking from the queue").await);
     }
-    let took = drained(&sink, options.events, started).await;
+    let elapsed = drain(&sink, options.events, started).await;
     let cpu = dispatchers.iter().map(Measured::cpu).sum();
-    Round { events: options.events, took, cpu: Some(cpu) }
+    Round { events: options.events, elapsed, cpu: Some(cpu) }
 }
 
 async fn store_channel(url: &str, prefix: &str, key: Secret) {
@@ -87,17 +90,17 @@ async fn store_channel(url: &str, prefix: &str, key: Secret) {
     shutdown.request();
 }
 
-/// From the first to the last event, so that start-up is not measured.
-async fn drained(sink: &Sink, events: usize, started: Instant) -> Duration {
-    let began = testkit::eventually("the first event comes", async || (sink.seen() > 0).then(Instant::now)).await;
+/// Waits for all events. The time counts from the first to the last event, so that it does not include the start-up.
+async fn drain(sink: &Sink, events: usize, started: Instant) -> Duration {
+    let began = testkit::eventually("the first event comes", async || (sink.requests() > 0).then(Instant::now)).await;
     let patience = Duration::from_mins(5);
-    testkit::eventually_within(patience, "all come", async || (sink.seen() >= events).then_some(())).await;
-    let took = began.elapsed();
-    assert!(took < started.elapsed());
-    took
+    testkit::eventually_within(patience, "all come", async || (sink.requests() >= events).then_some(())).await;
+    let elapsed = began.elapsed();
+    assert!(elapsed < started.elapsed());
+    elapsed
 }
 
-/// The same for both, and so as many requests at once.
+/// Most requests under way at once, for ours and for the reference.
 fn window(options: Options) -> u16 {
     options.window.unwrap_or_else(|| dispatcher::Settings::parse_from(["dispatcher"]).dispatcher.messages_window)
 }
@@ -107,14 +110,20 @@ async fn bare(url: &str, events: usize, window: u16) -> Round {
     let connection = Connection::connect(url, ConnectionProperties::default()).await.expect("the broker is up");
     let channel = connection.create_channel().await.expect("an AMQP channel");
     channel.basic_qos(window, BasicQosOptions::default()).await.expect("a window");
-    let (options, table) = (BasicConsumeOptions::default(), FieldTable::default());
+    let options = BasicConsumeOptions::default();
+    let queue = "meta.messages.v1".into();
     let mut consumer =
-        channel.basic_consume("meta.messages.v1".into(), "bare".into(), options, table).await.expect("a queue");
+        channel.basic_consume(queue, "bare".into(), options, FieldTable::default()).await.expect("a queue");
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let uri: hyper::Uri = format!("http://{}/events", sink.address).parse().expect("an address");
-    let (mut posting, mut settled, mut done) = (FuturesUnordered::new(), std::collections::BTreeSet::new(), 0_u64);
-    let (mut below, mut acked, started) = (0_u64, 0_u64, Instant::now());
-    while done < events as u64 {
+    let mut posting = FuturesUnordered::new();
+    // Tags that are settled above the first that is not.
+    let mut settled = BTreeSet::new();
+    let mut settled_count = 0_u64;
+    let mut all_settled_to = 0_u64;
+    let mut acknowledged_to = 0_u64;
+    let started = Instant::now();
+    while settled_count < events as u64 {
         tokio::select! {
             Some(delivery) = consumer.next() => {
                 let delivery = delivery.expect("a delivery");
@@ -127,17 +136,17 @@ async fn bare(url: &str, events: usize, window: u16) -> Round {
                 });
             }
             Some(tag) = posting.next() => {
-                done += 1;
+                settled_count += 1;
                 settled.insert(tag);
-                while settled.remove(&(below + 1)) {
-                    below += 1;
+                while settled.remove(&(all_settled_to + 1)) {
+                    all_settled_to += 1;
                 }
-                if below - acked >= ACK_EVERY || done == events as u64 {
-                    channel.basic_ack(below, BasicAckOptions { multiple: true }).await.expect("it is ours");
-                    acked = below;
+                if all_settled_to - acknowledged_to >= ACKNOWLEDGE_EVERY || settled_count == events as u64 {
+                    channel.basic_ack(all_settled_to, BasicAckOptions { multiple: true }).await.expect("it is ours");
+                    acknowledged_to = all_settled_to;
                 }
             }
         }
     }
-    Round { events, took: started.elapsed(), cpu: None }
+    Round { events, elapsed: started.elapsed(), cpu: None }
 }

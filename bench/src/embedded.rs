@@ -1,14 +1,14 @@
-//! Signed notifications until 200, on a queue in files. The reference is what the same disk does of single fsyncs.
+//! Measures signed notifications until 200, with the embedded queue. The reference is single fsyncs on the same disk.
 
 use std::io::Write as _;
 use std::time::Instant;
 
 use crate::Options;
-use crate::accept::{self, notifications};
+use crate::accept;
 use crate::report::{Round, line, summary};
 use crate::rig;
 
-/// Connections that post at once, unless told otherwise.
+/// Connections that post at once, unless `--parallel` is given.
 const CONNECTIONS: usize = 64;
 /// Bytes written before each fsync.
 const BLOCK: [u8; 1_024] = [b'x'; 1_024];
@@ -18,16 +18,17 @@ const FSYNCS: usize = 2_000;
 pub(crate) async fn run(options: Options) {
     rig::build();
     let options = Options { parallel: Some(options.parallel.unwrap_or(CONNECTIONS)), ..options };
-    // Not where temporary files are: that may be memory.
+    // Not in the system's temporary folder, which may be in memory.
     let folder = tempfile::tempdir_in("target").expect("target is there");
-    let bodies = notifications(options.events);
-    let (mut ours, mut reference) = (Vec::new(), Vec::new());
+    let notifications = accept::notifications(options.events);
+    let mut ours = Vec::new();
+    let mut reference = Vec::new();
     for number in 0..options.rounds {
         let round = fsyncs(&folder.path().join(format!("fsyncs-{number}")));
         line("reference", round);
         reference.push(round);
         let url = format!("embedded:{}", folder.path().join(format!("queue-{number}")).display());
-        let round = accept::accept(&url, &bodies, options, &folder).await;
+        let round = accept::accept(&url, &notifications, options, &folder).await;
         line("ours", round);
         ours.push(round);
     }
@@ -40,5 +41,5 @@ fn fsyncs(path: &std::path::Path) -> Round {
     for _ in 0..FSYNCS {
         file.write_all(&BLOCK).and_then(|()| file.sync_data()).expect("the disk writes");
     }
-    Round { events: FSYNCS, took: started.elapsed(), cpu: None }
+    Round { events: FSYNCS, elapsed: started.elapsed(), cpu: None }
 }

@@ -1,9 +1,9 @@
-//! Notifications to measure with: made here, of the sizes that Meta sends.
+//! Makes notifications to measure with, of the sizes that Meta sends.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-/// One WhatsApp text of about 1 KiB, with its contact and the advertisement that it answers.
+/// A notification of about 1 KiB: a WhatsApp text, its contact, and the advertisement that it answers.
 pub fn message() -> Bytes {
     let referral = json!({
         "source_url": "https://fb.me/example-advertisement", "source_id": "120210000000000001", "source_type": "ad",
@@ -20,7 +20,7 @@ pub fn message() -> Bytes {
     notification(&json!({ "contacts": [contact], "messages": [message] }))
 }
 
-/// A batch of statuses, about 450 bytes each.
+/// A notification with a batch of statuses, of about 450 bytes each.
 pub fn statuses(count: usize) -> Bytes {
     let status = |serial: usize| {
         json!({

@@ -1,5 +1,5 @@
-//! `cargo run --release -p bench -- accept|deliver|embedded`: whole processes on a private RabbitMQ and Redis, and a named
-//! reference, in turn in the same run.
+//! `cargo run --release -p bench -- accept|deliver|embedded` measures whole processes, on a RabbitMQ and a Redis of their
+//! own, and a named reference by turns.
 
 mod accept;
 mod deliver;
@@ -10,7 +10,7 @@ mod sink;
 
 use clap::{Parser, Subcommand};
 
-/// Measures the whole service against a named reference in the same run.
+/// Measures whole processes against a named reference in the same run.
 #[derive(Debug, Parser)]
 #[command(name = "bench")]
 struct Cli {
@@ -22,28 +22,28 @@ struct Cli {
 enum Command {
     /// Signed notifications until 200; the reference is a bare lapin publisher with confirms.
     Accept(Options),
-    /// From a full queue to a local sink; the reference is a bare lapin consumer and a bare HTTP client.
+    /// Deliveries from a full queue to a local sink; the reference is a bare lapin consumer and a bare HTTP client.
     Deliver(Options),
-    /// Signed notifications until 200 on a queue in files; the reference is single fsyncs of the same disk.
+    /// Signed notifications until 200, with the embedded queue; the reference is single fsyncs on the same disk.
     Embedded(Options),
 }
 
-/// How to measure.
+/// What to measure, and how often.
 #[derive(Clone, Copy, Debug, clap::Args)]
 struct Options {
     /// Events in each round.
     #[arg(long, default_value_t = 30_000)]
     events: usize,
-    /// Rounds, each of ours and of the reference.
+    /// Rounds; each measures the reference and ours.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Connections that post, or dispatchers that deliver.
+    /// How many connections post, or dispatchers deliver, at once.
     #[arg(long)]
     parallel: Option<usize>,
-    /// Envelopes in hand at once when delivering, for both (default: the dispatcher's).
+    /// Most attempts under way at once, for ours and the reference (default: the dispatcher's `MESSAGES_WINDOW`).
     #[arg(long)]
     window: Option<u16>,
-    /// Ends with one line of JSON.
+    /// Prints one line of JSON at the end.
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! What is printed: a table, the medians, and one line of JSON for programs.
+//! Prints a line for each round, the medians, and one line of JSON for programs.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use serde_json::json;
 
 use crate::Options;
 
-/// One round of one contestant.
+/// The result of one round, of ours or of the reference.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Round {
     pub(crate) events: usize,
-    pub(crate) took: Duration,
-    /// Processor time of the process measured; the reference has none of its own.
+    pub(crate) elapsed: Duration,
+    /// Processor time of the measured process. The reference runs in this process, so it has none of its own.
     pub(crate) cpu: Option<Duration>,
 }
 
 impl Round {
     fn rate(&self) -> f64 {
-        count(self.events) / self.took.as_secs_f64()
+        count(self.events) / self.elapsed.as_secs_f64()
     }
 
     fn cpu_us(&self) -> Option<f64> {
@@ -33,12 +33,14 @@ pub(crate) fn line(name: &str, round: Round) {
 
 /// Prints medians and their ratio.
 pub(crate) fn summary(ours: &[Round], reference: &[Round], options: Options) {
-    let (rate, bare) = (median(ours, Round::rate), median(reference, Round::rate));
+    let rate = median(ours, Round::rate);
+    let reference_rate = median(reference, Round::rate);
+    let ratio = rate / reference_rate;
     let cpu = median(ours, |round| round.cpu_us().unwrap_or_default());
-    println!("medians: ours {rate:.0}/s, reference {bare:.0}/s, ratio {:.2}, {cpu:.0} µs CPU an event", rate / bare);
+    println!("medians: ours {rate:.0}/s, reference {reference_rate:.0}/s, ratio {ratio:.2}, {cpu:.0} µs CPU an event");
     if options.json {
         let shown = json!({
-            "ours": rate.round(), "reference": bare.round(), "ratio": (rate / bare * 100.0).round() / 100.0,
+            "ours": rate.round(), "reference": reference_rate.round(), "ratio": (ratio * 100.0).round() / 100.0,
             "cpu_us_per_event": cpu.round(),
         });
         println!("{shown}");

@@ -1,4 +1,4 @@
-//! What a measurement stands on: the release binaries, a queue filled with events, and the processor time of a process.
+//! What a measurement needs: the release binaries, a queue filled with events, and the processor time of a process.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,14 @@ use tempfile::TempDir;
 
 /// The channel that the events are about.
 pub(crate) const ADDRESS: &str = "whatsapp:106540352242922";
-/// What `/proc` counts processor time in; 100 on every Linux that this runs on.
+/// The unit in which `/proc` counts processor time: 100 a second on every Linux that this runs on.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// Starts a task that lasts as long as the measurement.
-#[expect(clippy::disallowed_methods, reason = "a measurement is no service: nothing waits for it at its end")]
+/// Spawns a task that ends with the measurement.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement is not a service: nothing has to wait for its tasks at the end"
+)]
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
@@ -47,18 +50,18 @@ impl Measured {
         command.env_clear().envs(settings.iter().map(|(name, value)| (name, value.as_str())));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().expect("it is built");
         let measured = Self { child, log };
-        testkit::eventually(&format!("{name} says {ready:?}"), async || measured.says(ready).map(drop)).await;
+        testkit::eventually(&format!("{name} logs {ready:?}"), async || measured.logged(ready).map(drop)).await;
         measured
     }
 
-    /// What stands behind a text in its log.
-    pub(crate) fn says(&self, text: &str) -> Option<String> {
-        let said = std::fs::read_to_string(&self.log).ok()?;
-        let behind = said.lines().find_map(|line| line.split_once(text))?.1;
+    /// The word behind a text in its log, once the log has it.
+    pub(crate) fn logged(&self, text: &str) -> Option<String> {
+        let log = std::fs::read_to_string(&self.log).ok()?;
+        let behind = log.lines().find_map(|line| line.split_once(text))?.1;
         Some(behind.split_whitespace().next().unwrap_or_default().to_owned())
     }
 
-    /// Processor time so far.
+    /// The processor time that it has used.
     pub(crate) fn cpu(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
@@ -74,7 +77,7 @@ impl Drop for Measured {
     }
 }
 
-/// Notification number `serial`: a message of 1 KiB, each from one of 5,000 people.
+/// Notification number `serial`: a message of 1 KiB, from one of 5,000 people.
 pub(crate) fn notification(serial: usize) -> bytes::Bytes {
     let body = String::from_utf8_lossy(&bench::message()).into_owned();
     let person = format!("49155{:08}", serial % 5_000);
@@ -83,26 +86,27 @@ pub(crate) fn notification(serial: usize) -> bytes::Bytes {
     body.replace("CABIYFDNBRXhhbXBsZQA", &format!("{serial:020}")).into()
 }
 
-/// Fills the queue of class `messages`.
+/// Fills the queues of class `messages`.
 pub(crate) async fn fill(url: &str, events: usize) {
     let shutdown = Shutdown::default();
     let metrics = queue::Metrics::register(&Registry::new()).expect("metrics register once");
     let queue = Queue::open(&QueueSettings::at(url), metrics, &shutdown).await.expect("the queue opens");
-    let (now, publisher) = (now(), queue.publisher());
+    let publisher = queue.publisher();
+    let now = now();
     let envelopes: Vec<Envelope> = (0..events)
         .flat_map(|serial| split(&notification(serial), now))
         .map(|event| {
             Envelope::first(event, now, Some(Arc::from("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")))
         })
         .collect();
-    assert_eq!(envelopes.len(), events, "one event a notification");
+    assert_eq!(envelopes.len(), events, "each notification has one event");
     for batch in envelopes.chunks(1_000) {
         let _confirmed = publisher.publish_all(batch).await.expect("the broker is up");
     }
     shutdown.request();
 }
 
-/// Declares the queues, and nothing else.
+/// Declares the queues and leaves them empty.
 pub(crate) async fn declare(url: &str) {
     fill(url, 0).await;
 }

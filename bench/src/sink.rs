@@ -1,4 +1,4 @@
-//! A destination that says 204 to everything, as cheaply as can be.
+//! A destination that answers 204 to every request, as cheaply as possible.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ use tokio::net::TcpListener;
 
 use crate::rig;
 
-/// Counts what comes.
+/// The destination, which counts its requests.
 #[derive(Clone, Debug)]
 pub(crate) struct Sink {
     pub(crate) address: SocketAddr,
-    seen: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Sink {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
-        let seen = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&seen);
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
         rig::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).ok();
@@ -38,17 +38,18 @@ impl Sink {
                 rig::spawn(async move { connection.await.unwrap_or_default() });
             }
         });
-        Self { address, seen }
+        Self { address, requests }
     }
 
-    pub(crate) fn seen(&self) -> usize {
-        self.seen.load(Ordering::Relaxed)
+    /// How many requests have come.
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 }
 
-async fn answer(request: Request<Incoming>, seen: Arc<AtomicUsize>) -> Result<Response<Empty<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, counter: Arc<AtomicUsize>) -> Result<Response<Empty<Bytes>>, Infallible> {
     request.into_body().collect().await.ok();
-    seen.fetch_add(1, Ordering::Relaxed);
+    counter.fetch_add(1, Ordering::Relaxed);
     let mut response = Response::new(Empty::new());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)

@@ -1,4 +1,4 @@
-//! Any headers and body in a queue: no panic, and what reads as an envelope is written and read again unchanged.
+//! Decodes any headers and body: it never panics, and an envelope that can be read is written and read again unchanged.
 
 #![no_main]
 
@@ -26,7 +26,8 @@ const HEADERS: [&str; 15] = [
     "parked-at",
 ];
 
-/// A line for each header: its letter (`a` is the first), `=` or `#` for text or number, its value. Then the body.
+/// Reads a line for each header: its letter (`a` is the first), `=` for text or `#` for a number, and its value. The rest
+/// is the body.
 fn read(input: &str) -> (BTreeMap<&'static str, Field>, Bytes) {
     let mut headers = BTreeMap::new();
     let mut lines = input.split('\n');

@@ -1,5 +1,5 @@
-//! Any bytes that Meta might have signed: there are events, each with a body that is JSON, no larger than the bytes
-//! warrant, and with the same ids the second time.
+//! Splits any bytes that Meta might have signed: there is at least one event, each has a body that is JSON, all are no
+//! larger than the bytes warrant, and a second time the ids are the same.
 
 #![no_main]
 
@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use serde::de::IgnoredAny;
 
-/// What events may take for each byte of a body, and for a body of none.
+/// Most bytes of events for each byte of a body.
 const GROWTH_MAX: usize = 80;
+/// Most bytes of events for an empty body.
 const BASE_BYTES: usize = 128 << 10;
 
 fuzz_target!(|body: &[u8]| {
@@ -24,10 +25,10 @@ fuzz_target!(|body: &[u8]| {
 });
 
 fn check(event: &Event) {
-    // Not a `Value`: JSON has numbers that no machine type holds, and they travel as they are.
+    // `Value` cannot hold every number of JSON, and numbers travel as they are written.
     let body = std::str::from_utf8(&event.body).expect("a body is UTF-8");
     serde_json::from_str::<IgnoredAny>(body).expect("a body is JSON");
     assert!(body.starts_with(&format!("{{\"type\":\"{}\",\"timestamp\":\"", event.event_type)));
     assert!(body.contains(&format!("\"data\":{{\"id\":\"{}\",", event.id)) && body.contains("\"payload\":"));
-    assert!(event.address.as_str().len() < 300 && event.lane.as_str().len() < 600, "it fits a header");
+    assert!(event.address.as_str().len() < 300 && event.lane.as_str().len() < 600, "both fit into a header");
 }
