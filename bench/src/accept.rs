@@ -18,7 +18,7 @@ use testkit::RabbitMq;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::Options;
+use crate::options::Options;
 use crate::report::{Round, line, summary};
 use crate::rig::{self, Measured};
 

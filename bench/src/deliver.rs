@@ -22,7 +22,7 @@ use prometheus::Registry;
 use tempfile::TempDir;
 use testkit::{RabbitMq, Redis};
 
-use crate::Options;
+use crate::options::Options;
 use crate::report::{Round, line, summary};
 use crate::rig::{self, Measured};
 use crate::sink::Sink;

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::time::Instant;
 
-use crate::Options;
 use crate::accept;
+use crate::options::Options;
 use crate::report::{Round, line, summary};
 use crate::rig;
 

@@ -4,11 +4,14 @@
 mod accept;
 mod deliver;
 mod embedded;
+mod options;
 mod report;
 mod rig;
 mod sink;
 
 use clap::{Parser, Subcommand};
+
+use options::Options;
 
 /// Measures whole processes against a named reference in the same run.
 #[derive(Debug, Parser)]
@@ -26,26 +29,6 @@ enum Command {
     Deliver(Options),
     /// Signed notifications until 200, with the embedded queue; the reference is single fsyncs on the same disk.
     Embedded(Options),
-}
-
-/// What to measure, and how often.
-#[derive(Clone, Copy, Debug, clap::Args)]
-struct Options {
-    /// Events in each round.
-    #[arg(long, default_value_t = 30_000)]
-    events: usize,
-    /// Rounds; each measures the reference and ours.
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// How many connections post, or dispatchers deliver, at once.
-    #[arg(long)]
-    parallel: Option<usize>,
-    /// Most attempts under way at once, for ours and the reference (default: the dispatcher's `MESSAGES_WINDOW`).
-    #[arg(long)]
-    window: Option<u16>,
-    /// Prints one line of JSON at the end.
-    #[arg(long)]
-    json: bool,
 }
 
 #[tokio::main]

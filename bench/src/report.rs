@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::Options;
+use crate::options::Options;
 
 /// The result of one round, of ours or of the reference.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::output::counted;
 
-/// The heading of a list of [`line`]s.
+/// The heading of a list of lines, each made by [`line()`].
 pub(crate) const HEADER: &str = "parked                reason           status  attempts  type                      channel                        id";
 /// Parts of a body, by their paths, whose values say nothing about a person.
 const HARMLESS: [&str; 7] = [

@@ -1,7 +1,5 @@
 //! What a package installs beside `ops`: completions and manual pages.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
-
 use super::commands::OperatorFolder;
 
 #[test]

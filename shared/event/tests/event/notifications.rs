@@ -63,7 +63,8 @@ impl Place {
 
     /// The notification that has an event's payload where it came from.
     pub(crate) fn around_payload(&self, payload: &str) -> String {
-        let (object, entry) = (self.object, self.entry);
+        let object = self.object;
+        let entry = self.entry;
         let element = match (self.list, object) {
             (Some("changes"), "whatsapp_business_account") => {
                 let field = self.open.split(",\"value\":").next().unwrap_or_default();
