@@ -200,10 +200,12 @@ async fn unsubscribe(state: &AppState, record: &ChannelRecord) -> DisconnectionO
 async fn unsubscribe_with(state: &AppState, record: &ChannelRecord, token: &Secret) -> Result<(), GraphError> {
     match state.graphs.of(record) {
         Some(ChannelGraph::WhatsApp { graph, account_id: Some(account_id) }) => {
-            if numbers_connected(&state.store, account_id).await > 1 {
-                return Ok(());
+            match numbers_connected(&state.store, account_id).await {
+                Ok(0 | 1) => graph.unsubscribe(account_id, token).await,
+                // The account stays subscribed for its other numbers, and while the store does not say whether there are any.
+                Ok(_) => Ok(()),
+                Err(_) => Err(GraphError::Away),
             }
-            graph.unsubscribe(account_id, token).await
         }
         Some(ChannelGraph::Instagram { graph, user_id }) => graph.unsubscribe(user_id, token).await,
         Some(ChannelGraph::WhatsApp { account_id: None, .. }) | None => Err(GraphError::Away),

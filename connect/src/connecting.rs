@@ -1,4 +1,5 @@
-//! What connecting a WhatsApp number and connecting an Instagram account have in common.
+//! What connecting a WhatsApp number and connecting an Instagram account share: one error, its page, how an attempt is
+//! recorded, and checks against the channel store.
 
 use axum::http::StatusCode;
 use channels::{ChannelState, ChannelStore, StoreError};
@@ -9,23 +10,25 @@ use crate::graph::GraphError;
 use crate::metrics::{ConnectionOutcome, Metrics};
 use crate::texts;
 
-/// Why a channel was not connected. After any of these, nothing is left half connected.
+/// Why a channel was not connected. The flow that returns it has undone at Meta what it had begun, and stored nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConnectError {
-    #[error("{0}")]
+    #[error(transparent)]
     Graph(#[from] GraphError),
-    #[error("{0}")]
+    #[error(transparent)]
     Store(StoreError),
-    #[error("the channel is connected for another tenant")]
+    #[error("the channel is already connected to another tenant")]
     OtherTenant,
-    #[error("access to the account was not granted")]
+    /// The person did not tick the account or the number in Meta's window.
+    #[error("the person did not grant access to the account")]
     NotGranted,
     #[error("the account has no number, or has several and none was chosen")]
     NoNumber,
-    #[error("the number could not be registered: {0}")]
+    #[error("Meta did not register the number: {0}")]
     Register(GraphError),
 }
 
+/// Not derived, because another tenant's channel is not a failure of the store.
 impl From<StoreError> for ConnectError {
     fn from(error: StoreError) -> Self {
         if matches!(error, StoreError::OtherTenant { .. }) { Self::OtherTenant } else { Self::Store(error) }
@@ -33,7 +36,8 @@ impl From<StoreError> for ConnectError {
 }
 
 impl ConnectError {
-    /// The status of the page that shows this error.
+    /// The status of the page that shows this error: 4xx where the person can do something about it, 5xx where only time
+    /// helps.
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::OtherTenant => StatusCode::CONFLICT,
@@ -45,16 +49,13 @@ impl ConnectError {
                 GraphError::Token { .. } => StatusCode::BAD_REQUEST,
                 GraphError::Permission(_) => StatusCode::FORBIDDEN,
                 GraphError::Throttled => StatusCode::SERVICE_UNAVAILABLE,
-                GraphError::Away
-                | GraphError::TimedOut
-                | GraphError::Trouble
-                | GraphError::Refused { .. }
-                | GraphError::Unexpected => StatusCode::BAD_GATEWAY,
+                GraphError::Away | GraphError::TimedOut | GraphError::ServerError => StatusCode::BAD_GATEWAY,
+                GraphError::Refused { .. } | GraphError::Unexpected => StatusCode::BAD_GATEWAY,
             },
         }
     }
 
-    /// What happened and what to do, for the person who tried.
+    /// Tells the person what went wrong and what to do next.
     pub(crate) const fn text(&self) -> &'static str {
         match self {
             Self::OtherTenant => texts::FAILED_OTHER_TENANT,
@@ -63,7 +64,7 @@ impl ConnectError {
             Self::NoNumber => texts::FAILED_NO_NUMBER,
             Self::Register(_) => texts::FAILED_REGISTER,
             Self::Graph(error) => match error {
-                GraphError::Away | GraphError::TimedOut | GraphError::Trouble => texts::FAILED_AWAY,
+                GraphError::Away | GraphError::TimedOut | GraphError::ServerError => texts::FAILED_AWAY,
                 GraphError::Throttled => texts::FAILED_THROTTLED,
                 GraphError::Token { .. } => texts::FAILED_TOKEN,
                 GraphError::Permission(_) => texts::FAILED_PERMISSION,
@@ -74,7 +75,7 @@ impl ConnectError {
 }
 
 /// Counts and logs how an attempt to connect a channel ended.
-pub(crate) fn conclude(metrics: &Metrics, family: Family, outcome: Result<&Address, &ConnectError>) {
+pub(crate) fn record_outcome(metrics: &Metrics, family: Family, outcome: Result<&Address, &ConnectError>) {
     match outcome {
         Ok(address) => {
             metrics.connections_total.inc(ConnectionOutcome::Connected);
@@ -87,16 +88,22 @@ pub(crate) fn conclude(metrics: &Metrics, family: Family, outcome: Result<&Addre
     }
 }
 
-/// Refuses an address that is connected for another tenant, before anything is changed at Meta. The store makes sure of
-/// it again when the channel is added.
-pub(crate) async fn ensure_free(store: &ChannelStore, tenant: &str, address: &Address) -> Result<(), ConnectError> {
+/// Fails if the address is connected to another tenant. Called before anything is changed at Meta; the store checks again
+/// when the channel is added, because another tenant may connect it in between.
+pub(crate) async fn ensure_not_taken(
+    store: &ChannelStore,
+    tenant: &str,
+    address: &Address,
+) -> Result<(), ConnectError> {
     let record = store.get(address).await?;
+    // A channel that was disconnected may move to another tenant.
     let is_taken = record.is_some_and(|record| record.tenant != tenant && record.state != ChannelState::Disconnected);
     if is_taken { Err(ConnectError::OtherTenant) } else { Ok(()) }
 }
 
-/// How many numbers of an account are connected.
-pub(crate) async fn numbers_connected(store: &ChannelStore, account_id: &str) -> usize {
-    let account = store.get(&Address::of(Family::WhatsAppAccount, account_id)).await;
-    account.ok().flatten().map_or(0, |account| account.channels.len())
+/// How many numbers of an account are connected. An error is not 0: who takes it for 0 ends the subscription of numbers
+/// that are connected.
+pub(crate) async fn numbers_connected(store: &ChannelStore, account_id: &str) -> Result<usize, StoreError> {
+    let account = store.get(&Address::of(Family::WhatsAppAccount, account_id)).await?;
+    Ok(account.map_or(0, |account| account.channels.len()))
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
-use crate::connecting::{ConnectError, conclude, ensure_free};
+use crate::connecting::{ConnectError, ensure_not_taken, record_outcome};
 use crate::cookie::SESSION_TIME;
 use crate::graph::GraphError;
 use crate::graph::instagram::{Account, InstagramGraph};
@@ -85,7 +85,7 @@ pub(crate) async fn finish(
     // Instagram appends `#_` to the code; browsers usually keep it to themselves.
     let connection = connect_account(&state, instagram, &session, code.trim_end_matches("#_")).await;
     let outcome = connection.as_ref().map(|connection| &connection.address);
-    conclude(&state.metrics, Family::Instagram, outcome);
+    record_outcome(&state.metrics, Family::Instagram, outcome);
     let connection = connection.map_err(|error| PageError::not_connected(error, pages::CHANNELS))?;
     let content = html! {
         p { strong { "@" (connection.account.username) } }
@@ -108,7 +108,7 @@ async fn connect_account(
     let long = instagram.lengthen(&short).await?;
     let account = instagram.account(&long.token).await?;
     let address = Address::of(Family::Instagram, &account.user_id);
-    ensure_free(&state.store, &session.ticket.tenant, &address).await?;
+    ensure_not_taken(&state.store, &session.ticket.tenant, &address).await?;
 
     instagram.subscribe(&account.user_id, &long.token).await?;
     let channel = NewChannel {

@@ -106,7 +106,7 @@ pub(crate) enum GraphOutcome {
     Answered,
     Away,
     TimedOut,
-    Trouble,
+    ServerError,
     Throttled,
     Token,
     Permission,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use maud::{PreEscaped, html};
 use serde::Deserialize;
 
-use crate::connecting::{ConnectError, conclude, ensure_free, numbers_connected};
+use crate::connecting::{ConnectError, ensure_not_taken, numbers_connected, record_outcome};
 use crate::graph::whatsapp::{BusinessToken, Number, WhatsAppGraph};
 use crate::headers::content_security_policy;
 use crate::metrics::ConnectionOutcome;
@@ -94,7 +94,7 @@ pub(crate) async fn connect(
     }
     let connection = connect_number(&state, whatsapp, &session, &form).await;
     let outcome = connection.as_ref().map(|connection| &connection.address);
-    conclude(&state.metrics, Family::WhatsApp, outcome);
+    record_outcome(&state.metrics, Family::WhatsApp, outcome);
     let connection = connection.map_err(|error| PageError::not_connected(error, PAGE))?;
     let content = html! {
         p { strong { (connection.number.display) } }
@@ -124,13 +124,13 @@ async fn connect_number(
     let number = choose(numbers, &form.number_id)?;
     let address = Address::of(Family::WhatsApp, &number.id);
     let tenant = &session.ticket.tenant;
-    ensure_free(&state.store, tenant, &address).await?;
-    ensure_free(&state.store, tenant, &Address::of(Family::WhatsAppAccount, account_id)).await?;
+    ensure_not_taken(&state.store, tenant, &address).await?;
+    ensure_not_taken(&state.store, tenant, &Address::of(Family::WhatsAppAccount, account_id)).await?;
 
     whatsapp.subscribe(account_id, &token.token).await?;
     let pin = register_and_store(state, whatsapp, session, form, &token, &number).await;
     // The account stays subscribed for the sake of its other numbers.
-    if pin.is_err() && numbers_connected(&state.store, account_id).await == 0 {
+    if pin.is_err() && numbers_connected(&state.store, account_id).await == Ok(0) {
         whatsapp.unsubscribe(account_id, &token.token).await.ok();
     }
     Ok(NumberConnection { pin: pin?, address, number })

@@ -13,7 +13,7 @@ pub(crate) enum GraphError {
     TimedOut,
     /// Codes 1 and 2, status 5xx, or `is_transient`.
     #[error("Meta has a problem of its own")]
-    Trouble,
+    ServerError,
     /// Codes 4, 17, 32, 613 and 80000 to 80999.
     #[error("Meta asks for a pause")]
     Throttled,
@@ -41,8 +41,8 @@ impl GraphError {
             4 | 17 | 32 | 613 | 80_000..=80_999 => Self::Throttled,
             3 | 10 | 200..=299 => Self::Permission(code),
             _ if status == 429 => Self::Throttled,
-            1 | 2 => Self::Trouble,
-            _ if is_transient || status >= 500 => Self::Trouble,
+            1 | 2 => Self::ServerError,
+            _ if is_transient || status >= 500 => Self::ServerError,
             _ => Self::Refused { status, code },
         }
     }
@@ -52,7 +52,7 @@ impl GraphError {
         match self {
             Self::Away => GraphOutcome::Away,
             Self::TimedOut => GraphOutcome::TimedOut,
-            Self::Trouble => GraphOutcome::Trouble,
+            Self::ServerError => GraphOutcome::ServerError,
             Self::Throttled => GraphOutcome::Throttled,
             Self::Token { .. } => GraphOutcome::Token,
             Self::Permission(_) => GraphOutcome::Permission,
@@ -76,8 +76,8 @@ mod tests {
         assert_eq!(error(401, 190), GraphError::Token { code: 190, subcode: 463 });
         assert_eq!(error(400, 80_007), GraphError::Throttled);
         assert_eq!(error(403, 200), GraphError::Permission(200));
-        assert_eq!(error(500, 2), GraphError::Trouble);
+        assert_eq!(error(500, 2), GraphError::ServerError);
         assert_eq!(error(400, 100), GraphError::Refused { status: 400, code: 100 });
-        assert_eq!(GraphError::from_answer(502, &Value::Null), GraphError::Trouble);
+        assert_eq!(GraphError::from_answer(502, &Value::Null), GraphError::ServerError);
     }
 }

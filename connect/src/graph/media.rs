@@ -110,7 +110,7 @@ pub(crate) fn refusal(status: StatusCode) -> GraphError {
         StatusCode::NOT_FOUND | StatusCode::GONE => GraphError::Refused { status: 404, code: 0 },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GraphError::Permission(0),
         StatusCode::TOO_MANY_REQUESTS => GraphError::Throttled,
-        status if status.is_server_error() => GraphError::Trouble,
+        status if status.is_server_error() => GraphError::ServerError,
         status => GraphError::Refused { status: status.as_u16(), code: 0 },
     }
 }

@@ -79,7 +79,7 @@ impl From<GraphError> for MediaError {
             GraphError::Token { .. } => Self::Token,
             GraphError::Permission(_) => Self::Permission,
             GraphError::Throttled => Self::Throttled,
-            GraphError::Away | GraphError::TimedOut | GraphError::Trouble => Self::Unavailable,
+            GraphError::Away | GraphError::TimedOut | GraphError::ServerError => Self::Unavailable,
             // 100 means that there is no such object, or that this token may not see it; Meta does not say which.
             GraphError::Refused { status: 404, .. } | GraphError::Refused { code: 100, .. } => Self::Unknown,
             GraphError::Refused { .. } | GraphError::Unexpected => Self::Unusable,
