@@ -9,13 +9,15 @@ use hyper::body::Incoming;
 use hyper::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::endpoint::{Endpoint, PRIVATE_ADDRESS, is_public};
 use crate::remedy::{Failure, Outcome};
 
 /// How long `ops doctor` waits for an answer.
 const REACH_TIME: Duration = Duration::from_secs(10);
+/// How long the body of a success may take. Nothing in it matters, and the event waits for its acknowledgement.
+const SUCCESS_BODY_TIME: Duration = Duration::from_secs(1);
 /// Most of an answer that is read. DSK's answers are short.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// How much of an answer a dead letter keeps.
@@ -38,14 +40,13 @@ impl Client {
 
     /// Sends one request to an endpoint; `now` is what a date in `Retry-After` is compared with.
     pub(crate) async fn attempt(&self, request: Request<Full<Bytes>>, endpoint: &Endpoint, now: Timestamp) -> Outcome {
-        let exchange = std::pin::pin!(async {
-            let client = if endpoint.is_guarded() { &self.guarded } else { &self.trusted };
-            match client.request(request).await {
-                Ok(answer) => read(answer, now).await,
-                Err(error) => Outcome::Failed(connection_failure(&error)),
-            }
-        });
-        timeout(self.attempt_time, exchange).await.unwrap_or(Outcome::Failed(Failure::TimedOut))
+        let deadline = Instant::now() + self.attempt_time;
+        let client = if endpoint.is_guarded() { &self.guarded } else { &self.trusted };
+        match timeout_at(deadline, std::pin::pin!(client.request(request))).await {
+            Ok(Ok(answer)) => read(answer, deadline, now).await,
+            Ok(Err(error)) => Outcome::Failed(connection_failure(&error)),
+            Err(_) => Outcome::Failed(Failure::TimedOut),
+        }
     }
 }
 
@@ -82,13 +83,15 @@ fn connection_failure(error: &hyper_util::client::legacy::Error) -> Failure {
     Failure::Unreachable
 }
 
-/// The status alone decides, even if the body can't be read. Reading the body keeps the connection usable.
-async fn read(answer: Response<Incoming>, now: Timestamp) -> Outcome {
+/// The status alone decides, even if the body can't be read or does not end: DSK has said what it did with the event.
+/// Reading the body keeps the connection usable.
+async fn read(answer: Response<Incoming>, deadline: Instant, now: Timestamp) -> Outcome {
     let status = answer.status();
     let retry_after = retry_after(answer.headers(), now);
-    let body =
-        Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await.map(http_body_util::Collected::to_bytes);
-    let answer = if status.is_success() { String::new() } else { excerpt(&body.unwrap_or_default()) };
+    let deadline = if status.is_success() { deadline.min(Instant::now() + SUCCESS_BODY_TIME) } else { deadline };
+    let body = timeout_at(deadline, Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect()).await;
+    let body = body.ok().and_then(Result::ok).map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let answer = if status.is_success() { String::new() } else { excerpt(&body) };
     Outcome::of_answer(status, retry_after, answer)
 }
 
@@ -116,7 +119,46 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
+    use crate::endpoint::Allowance;
+
+    /// Sends one request to a server that answers with these bytes and then keeps the connection open in silence.
+    async fn outcome_of(answer: &'static str) -> Outcome {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _request = stream.read(&mut [0; 4_096]).await.unwrap();
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let endpoint = Endpoint::parse(&url, Allowance::default()).unwrap();
+        let client = Client::new(Duration::from_millis(500)).unwrap();
+        let request = Request::post(endpoint.uri()).body(Full::default()).unwrap();
+        tokio::select! {
+            outcome = client.attempt(request, &endpoint, chassis::now()) => outcome,
+            () = server => unreachable!("the server never ends"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_status_decides_although_the_body_never_ends() {
+        let success = outcome_of("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf").await;
+        let refusal = outcome_of("HTTP/1.1 422 No\r\ncontent-length: 10\r\n\r\nhalf").await;
+
+        assert_eq!(success.remedy(), None, "{success:?}");
+        assert!(matches!(refusal, Outcome::Failed(Failure::Answered { status, .. }) if status == 422), "{refusal:?}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_status_is_a_time_out() {
+        let outcome = outcome_of("HTTP/1.1 200").await;
+
+        assert!(matches!(outcome, Outcome::Failed(Failure::TimedOut)), "{outcome:?}");
+    }
 
     fn pause(retry_after_value: &str) -> Option<Duration> {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, retry_after_value.parse().unwrap())]);
