@@ -4,6 +4,7 @@
 //! [`Taker`], whose [`Taken`] envelopes belong to the queue until they are acknowledged.
 
 mod amqp;
+mod broker_address;
 mod dead_letter;
 mod embedded;
 mod error;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use chassis::{Problem, Secret, read_secret};
 use clap::Args;
 
+use crate::broker_address;
+
 /// Where the queue is.
 #[derive(Args, Clone, Debug)]
 pub struct QueueSettings {
@@ -61,8 +63,7 @@ impl QueueSettings {
                 _ => Ok(QueueLocation::Embedded(PathBuf::from(directory))),
             };
         }
-        url.expose()
-            .parse::<lapin::uri::AMQPUri>()
+        broker_address::parse(&url)
             .map_err(|error| Problem::new("QUEUE_URL", format!("is not the address of a queue ({error})"), RIGHT))?;
         Ok(QueueLocation::Amqp(url))
     }

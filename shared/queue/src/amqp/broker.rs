@@ -10,6 +10,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use tokio::time::timeout;
 
+use crate::broker_address;
 use crate::error::QueueError;
 use crate::settings::{QueueLocation, QueueSettings};
 
@@ -43,7 +44,7 @@ impl Broker {
     /// queue. RabbitMQ logs that a client went away early.
     pub async fn ask(settings: &QueueSettings) -> Result<Option<Self>, QueueError> {
         let QueueLocation::Amqp(url) = settings.location()? else { return Ok(None) };
-        let uri = url.expose().parse().map_err(QueueError::Away)?;
+        let uri = broker_address::parse(&url).map_err(QueueError::Away)?;
         let start = timeout(ASK_TIME, start(&uri)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         start.map(|start| Some(Self::of(&start.server_properties))).map_err(|error| QueueError::Away(error.to_string()))
     }

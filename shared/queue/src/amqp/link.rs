@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use chassis::{Backoff, Label as _, Secret, Shutdown, dice};
 use futures_util::StreamExt as _;
-use lapin::uri::AMQPUri;
 use lapin::{Connection, ConnectionProperties, Event};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::declare;
+use crate::broker_address;
 use crate::error::QueueError;
 use crate::metrics::{Metrics, Side};
 
@@ -168,7 +168,7 @@ impl Supervisor {
     }
 
     async fn connect(&self) -> Result<Arc<Connection>, QueueError> {
-        let mut uri: AMQPUri = self.url.expose().parse().map_err(QueueError::Away)?;
+        let mut uri = broker_address::parse(&self.url).map_err(QueueError::Away)?;
         uri.query.heartbeat = Some(HEARTBEAT_SECONDS);
         let name = format!("meta-integration-service {}", self.side.as_str());
         let properties = ConnectionProperties::default().with_connection_name(name.into());
