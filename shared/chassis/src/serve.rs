@@ -62,7 +62,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: ServeLimits, s
         stream.set_nodelay(true).ok();
         let service = TowerToHyperService::new(router.clone().layer(Extension(ConnectInfo(peer))));
         let requests = graceful.watch(builder.serve_connection(TokioIo::new(stream), service).into_owned());
-        shutdown.spawn(async move {
+        shutdown.spawn_connection(async move {
             if let Err(error) = requests.await {
                 debug!(%error, "A connection ended with an error: {error}");
             }

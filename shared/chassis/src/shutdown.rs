@@ -1,9 +1,11 @@
 //! Stopping in two steps: first nothing new is taken, then the tasks under way get a bounded time to finish.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -80,8 +82,24 @@ impl Shutdown {
         tokio::time::timeout(time, self.stop.cancelled()).await.is_err()
     }
 
-    /// Spawns a task that the drain waits for.
+    /// Spawns a task that the drain waits for. If it panics, the process stops with a failure: without one of its tasks
+    /// it would look live and ready, and do nothing.
     pub fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let shutdown = self.clone();
+        let task = AssertUnwindSafe(Box::pin(task)).catch_unwind();
+        self.tasks.spawn(async move {
+            if task.await.is_err() {
+                shutdown.fail("a task panicked; its message is above");
+            }
+        });
+    }
+
+    /// Spawns the task of one client's connection, which the drain waits for. If it panics, only this connection ends: a
+    /// client must not be able to stop the process.
+    pub(crate) fn spawn_connection<F>(&self, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -123,6 +141,28 @@ mod tests {
         shutdown.request();
 
         assert_eq!(shutdown.drain(Duration::from_secs(1)).await, Drained::CutShort { unfinished: 1 });
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_stops_the_process_with_a_failure() {
+        let shutdown = Shutdown::default();
+
+        shutdown.spawn(async { panic!("for the test") });
+
+        assert_eq!(shutdown.drain(Duration::from_secs(5)).await, Drained::Cleanly);
+        assert!(shutdown.failure().is_some_and(|reason| reason.contains("panicked")));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_panics_ends_alone() {
+        let shutdown = Shutdown::default();
+
+        shutdown.spawn_connection(async { panic!("for the test") });
+        tokio::task::yield_now().await;
+        shutdown.request();
+
+        assert_eq!(shutdown.drain(Duration::from_secs(5)).await, Drained::Cleanly);
+        assert_eq!(shutdown.failure(), None);
     }
 
     #[tokio::test]
