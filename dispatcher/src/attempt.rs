@@ -49,16 +49,11 @@ impl Attempts {
 
     fn credentials(&self, route: &Route) -> Result<Credentials, Failure> {
         let open = |sealed: &SealedSecret| self.key_ring.open(sealed).map_err(|_| Failure::Unopenable);
-        let signing_secret =
-            match &route.signing_secret {
-                Some(sealed) => {
-                    let parsed = SigningSecret::parse(&open(sealed)?);
-                    Some(parsed.map_err(|_| {
-                        Failure::Damaged("its signing_secret is not a Standard Webhooks secret".to_owned())
-                    })?)
-                }
-                None => self.signing_secret.clone(),
-            };
+        let unusable = |_| Failure::Damaged("its signing_secret is not a Standard Webhooks secret".to_owned());
+        let signing_secret = match &route.signing_secret {
+            Some(sealed) => Some(SigningSecret::parse(&open(sealed)?).map_err(unusable)?),
+            None => self.signing_secret.clone(),
+        };
         Ok(Credentials { token: open(&route.dsk_token)?, signing_secret })
     }
 }

@@ -69,7 +69,7 @@ pub async fn reach(endpoint: &Endpoint) -> Result<HeadAnswer, Failure> {
     Ok(HeadAnswer { status: answer.status(), date: date(answer.headers(), DATE) })
 }
 
-/// Tells a connection that failed from one that we refused to make, which is the channel's fault and not DSK's.
+/// Distinguishes a connection that failed from one that we refused to make, which is the channel's fault and not DSK's.
 fn connection_failure(error: &hyper_util::client::legacy::Error) -> Failure {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! Finds out whom an attempt concerns: the endpoint of a channel's record, its destination, and the channel.
+//! Finds the target of an attempt: the endpoint that a channel's record names, the destination, and the channel.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(crate) struct Destination {
     pub(crate) url: Arc<str>,
 }
 
-/// Whom an attempt concerns, and the record that it uses.
+/// What an attempt concerns, and the record that it uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// Where the request goes. Its origin (scheme, host and port) has the circuit breaker.

@@ -133,7 +133,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || is_unassigned)
 }
 
-/// Only addresses of `2000::/3` are allocated to anybody.
+/// Only addresses of `2000::/3` are allocated at all.
 fn is_public_v6(address: Ipv6Addr, segments: [u16; 8]) -> bool {
     let is_allocated = segments[0] & 0xe000 == 0x2000;
     let is_documentation = (segments[0], segments[1]) == (0x2001, 0xdb8);

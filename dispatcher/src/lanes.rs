@@ -1,4 +1,4 @@
-//! Keeps the order of each lane: one envelope of a lane at a time, many lanes at once, and which waits longest. Pure.
+//! Keeps each lane in order while many lanes go on at once, and knows which envelopes have waited longest. Pure.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;

@@ -31,11 +31,11 @@ impl Lookups {
         let mut failures = 0;
         loop {
             match self.store.look_up(&lookups).await {
-                Ok(found) => {
+                Ok(answers) => {
                     if self.away.send_if_modified(|is_away| std::mem::replace(is_away, false)) {
                         info!("The channel store is back");
                     }
-                    return Some(found);
+                    return Some(answers);
                 }
                 Err(error) => {
                     failures += 1;

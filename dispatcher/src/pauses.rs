@@ -37,7 +37,7 @@ const PROBED_PERIOD: Duration = Duration::from_secs(1);
 /// The longest pause that is waited out in flight. There are retry queues for longer ones.
 pub(crate) const WAIT_IN_FLIGHT_MAX: Duration = Duration::from_secs(30);
 /// The longest pause that DSK can ask for.
-pub(crate) const PAUSE_MAX: Duration = Duration::from_hours(1);
+const PAUSE_MAX: Duration = Duration::from_hours(1);
 /// How long a pause is kept that no attempt probes. Deferred events come back within 10 minutes.
 const UNPROBED_FOR: Duration = Duration::from_mins(15);
 /// How long a destination's last success is remembered.

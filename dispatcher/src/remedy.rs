@@ -9,7 +9,7 @@ use hyper::StatusCode;
 pub enum Outcome {
     /// DSK has the event.
     Delivered {
-        /// The status that said so.
+        /// The status of its answer.
         status: StatusCode,
     },
     /// DSK does not have the event, as far as we know.

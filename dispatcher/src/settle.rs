@@ -12,20 +12,10 @@ use crate::lanes::Flight;
 use crate::metrics::TierLabel;
 use crate::remedy::{Failure, Reason};
 use crate::systems::Systems;
+use crate::worker::Settlement;
 
 /// Delays between publishes of a copy while the queue is away. The original stays in flight meanwhile.
 const REPUBLISH: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(5) };
-
-/// Where the copy goes, and why.
-#[derive(Debug)]
-pub(crate) enum Settlement {
-    /// To a retry queue: its attempts failed.
-    Retry(Tier, Failure),
-    /// To a retry queue, so that others come first or a long pause passes. No attempt is used up.
-    Defer(Tier),
-    /// To the dead letters, for a person.
-    DeadLetter(Reason, Option<Failure>),
-}
 
 /// Publishes the copy until it is confirmed, then acknowledges the original. Returns the original if the process stops
 /// first.
@@ -83,7 +73,7 @@ async fn park(systems: &Systems, copy: Envelope, reason: Reason, failure: Option
     systems.metrics.dead_letters_total.inc(reason);
     error!(
         event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address,
-        attempts = copy.attempts, status, "Parked event {} as a dead letter: {}", copy.id, reason.as_str()
+        attempts = copy.attempts, status, reason = reason.as_str(), "Parked event {} as a dead letter", copy.id
     );
     Some(confirmed)
 }

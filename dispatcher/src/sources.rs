@@ -58,7 +58,7 @@ impl Sources {
         }
     }
 
-    /// The next end of work. `None` never comes while the worker holds the sender.
+    /// The next end of work. The runner holds a sender, so that this is never `None`.
     pub(crate) async fn next_completion(&mut self) -> Option<WorkerEvent<Taken>> {
         let completion = self.completions.recv().await?;
         Some(WorkerEvent::Completed(vec![completion]))

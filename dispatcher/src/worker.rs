@@ -1,5 +1,5 @@
 //! Decides what happens to the envelopes of one class: applies one event at a time to its state, and says what work
-//! follows. It waits for nothing and draws its time from its arguments, so that a test can play any order of events.
+//! follows. It never waits and takes the time as an argument, so that a test can play any order of events.
 
 mod event;
 mod follow;
@@ -18,10 +18,9 @@ use tracing::{info, warn};
 use crate::lanes::{Flight, Lanes};
 use crate::remedy::Reason;
 use crate::retry_policy::RetryPolicy;
-use crate::settle::Settlement;
 use crate::state::{Load, State};
 pub(crate) use event::{AttemptEnd, Completion, Moment, WorkerEvent};
-pub(crate) use work::{Item, Work};
+pub(crate) use work::{Item, Settlement, Work};
 
 /// Most look-ups in one pipeline.
 const LOOK_UP_MANY: usize = 256;
@@ -77,7 +76,7 @@ impl<T: Item> Worker<T> {
             WorkerEvent::Taken(items) => items.into_iter().for_each(|item| self.enter(item, now)),
             WorkerEvent::Completed(ends) => ends.into_iter().for_each(|end| self.complete(end, now)),
             WorkerEvent::Tick => self.tick(now),
-            WorkerEvent::GivenBack => self.forget_given_back(),
+            WorkerEvent::GivenBack => self.drop_given_back(),
             WorkerEvent::Stop => self.is_draining = true,
             // Time has passed or a pause has ended: what follows looks at both.
             WorkerEvent::Due | WorkerEvent::Reopened | WorkerEvent::Store { .. } => {}
@@ -168,13 +167,13 @@ impl<T: Item> Worker<T> {
     }
 
     /// The queue has everything back that was in flight, and hands it out again.
-    fn forget_given_back(&mut self) {
+    fn drop_given_back(&mut self) {
         let given_back = self.lanes.clear().len();
         self.interrupted.clear();
         self.is_draining = false;
         self.state.metrics.given_back_total.add(given_back);
         let class = self.class.as_str();
-        info!(class, given_back, "Gave back what was held for long, to take it again in its order");
+        info!(class, given_back, "Gave back what was held for too long, to take it again in its order");
     }
 
     /// Begins everything that can begin now: a look-up of the envelopes that may go on, and the markers of the events that

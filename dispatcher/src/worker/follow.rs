@@ -8,13 +8,12 @@ use chassis::Label as _;
 use hyper::StatusCode;
 use tracing::{debug, error, info, warn};
 
-use super::{AttemptEnd, Item, Moment, Work, Worker, age};
+use super::{AttemptEnd, Item, Moment, Settlement, Work, Worker, age};
 use crate::lanes::{Flight, Wait};
 use crate::metrics::{ClassLabel, OutcomeLabel, SkipReason};
 use crate::pauses::Admission;
 use crate::remedy::{Failure, Outcome, Reason};
 use crate::retry_policy::{Next, Situation};
-use crate::settle::Settlement;
 
 /// How often a record that can't be used is read again.
 const DAMAGED_WAIT: Duration = Duration::from_secs(5);

@@ -1,11 +1,11 @@
 //! What a worker wants done, and what it has to know of an envelope.
 
 use ::event::{DecodeError, Envelope};
-use queue::Taken;
+use queue::{Taken, Tier};
 
 use crate::lanes::Flight;
 use crate::pauses::Permit;
-use crate::settle::Settlement;
+use crate::remedy::{Failure, Reason};
 
 /// An envelope as a worker sees it. The queue's is [`Taken`]; a test plays its own, because only the queue can make a
 /// [`Taken`].
@@ -29,6 +29,17 @@ impl Item for Taken {
     fn acknowledge(self) {
         Self::acknowledge(self);
     }
+}
+
+/// Where the copy of an envelope goes that is not delivered now, and why.
+#[derive(Debug)]
+pub(crate) enum Settlement {
+    /// To a retry queue: its attempts failed.
+    Retry(Tier, Failure),
+    /// To a retry queue, so that others come first or a long pause passes. No attempt is used up.
+    Defer(Tier),
+    /// To the dead letters, for a person.
+    DeadLetter(Reason, Option<Failure>),
 }
 
 /// What a worker wants done. Each piece owns its envelopes until its completion.
