@@ -48,7 +48,7 @@ async fn the_same_notification_three_times_is_delivered_once() {
     }
 
     // A repeat that arrives while another is in flight shares its outcome.
-    let skipped = r#"dispatcher_forgotten_total{why="duplicate"}"#;
+    let skipped = r#"dispatcher_skipped_total{reason="duplicate"}"#;
     let joined = "queue_joined_total";
     eventually("both repeats are skipped", async || {
         let repeats =
@@ -139,7 +139,7 @@ async fn events_of_a_removed_channel_are_skipped_and_counted() {
     assert_eq!(stack.processes.post(text(1)).await, 200);
 
     eventually("it is counted", async || {
-        let skipped = r#"dispatcher_forgotten_total{why="disconnected"}"#;
+        let skipped = r#"dispatcher_skipped_total{reason="disconnected"}"#;
         (stack.processes.dispatcher_metric(skipped).await >= 1.0).then_some(())
     })
     .await;
