@@ -17,7 +17,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// After so many doublings every delay of this project has reached its ceiling (2^20 times 1 ms is 17 minutes).
+    /// More doublings change nothing: every delay of this project has reached its ceiling by then (2^20 ms is 17 minutes).
     const DOUBLINGS_MAX: u32 = 20;
 
     /// The delay after failure number `failure` (counted from 1). `dice`, in `[0, 1)`, spreads it over the upper half of
