@@ -1,8 +1,7 @@
 //! Counts what the dispatcher does; the labels' types stand here, too.
 
 use chassis::{Counter, Counters, DurationGauges, Gauges, Histogram, Histograms, Label};
-use event::Class;
-use queue::Tier;
+use queue::{ClassLabel, Tier};
 
 use crate::pauses::PauseReason;
 use crate::remedy::{Failure, Outcome, Reason, Remedy};
@@ -21,9 +20,9 @@ chassis::metrics! {
         /// Events settled without a delivery, by reason.
         skipped_total: Counters<SkipReason>,
         /// Envelopes put into a retry queue after a failed attempt.
-        retries_total: Counters<TierLabel>,
+        retries_total: Counters<Tier>,
         /// Envelopes put into a retry queue without a failed attempt, so that others need not wait.
-        deferred_total: Counters<TierLabel>,
+        deferred_total: Counters<Tier>,
         /// Envelopes given back because they were held for a long time, and taken again.
         given_back_total: Counter,
         /// Origins (unavailable: the breaker is open), destinations (throttled) and channels (misconfigured) paused now.
@@ -121,38 +120,6 @@ impl Label for SkipReason {
             Self::Duplicate => "duplicate",
             Self::Erased => "erased",
             Self::Disconnected => "disconnected",
-        }
-    }
-}
-
-/// The class of an event.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ClassLabel(pub(crate) Class);
-
-impl Label for ClassLabel {
-    const NAME: &'static str = "class";
-    const ALL: &'static [Self] = &[Self(Class::Messages), Self(Class::Updates)];
-
-    fn as_str(self) -> &'static str {
-        self.0.as_str()
-    }
-}
-
-/// The retry queue that an envelope is put into.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TierLabel(pub(crate) Tier);
-
-impl Label for TierLabel {
-    const NAME: &'static str = "tier";
-    const ALL: &'static [Self] =
-        &[Self(Tier::TenSeconds), Self(Tier::OneMinute), Self(Tier::TenMinutes), Self(Tier::OneHour)];
-
-    fn as_str(self) -> &'static str {
-        match self.0 {
-            Tier::TenSeconds => "10s",
-            Tier::OneMinute => "1m",
-            Tier::TenMinutes => "10m",
-            Tier::OneHour => "1h",
         }
     }
 }

@@ -9,7 +9,6 @@ use queue::{Confirmed, QueueName, Taken, Tier};
 use tracing::{debug, error, warn};
 
 use crate::lanes::Flight;
-use crate::metrics::TierLabel;
 use crate::remedy::{Failure, Reason};
 use crate::systems::Systems;
 use crate::worker::Settlement;
@@ -41,7 +40,7 @@ async fn retry(systems: &Systems, copy: Envelope, tier: Tier, failure: &Failure)
     let copy = Envelope { visits: copy.visits + 1, ..copy };
     let delay_ms = tier.delay().as_millis();
     let confirmed = publish(systems, QueueName::Retry(copy.class, tier), &copy).await?;
-    systems.metrics.retries_total.inc(TierLabel(tier));
+    systems.metrics.retries_total.inc(tier);
     warn!(
         event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address,
         attempts = copy.attempts, delay_ms, "Will retry event {}: {failure}", copy.id
@@ -52,7 +51,7 @@ async fn retry(systems: &Systems, copy: Envelope, tier: Tier, failure: &Failure)
 async fn defer(systems: &Systems, copy: Envelope, tier: Tier) -> Option<Confirmed> {
     let delay_ms = tier.delay().as_millis();
     let confirmed = publish(systems, QueueName::Retry(copy.class, tier), &copy).await?;
-    systems.metrics.deferred_total.inc(TierLabel(tier));
+    systems.metrics.deferred_total.inc(tier);
     debug!(
         event.id = %copy.id, trace_id = copy.trace_id(), channel = %copy.address, delay_ms, "Deferred event {}", copy.id
     );

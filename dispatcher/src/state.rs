@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use chassis::Label as _;
 use event::{Class, EventId};
+use queue::ClassLabel;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::destination::{Target, Targets};
-use crate::metrics::{ClassLabel, Metrics};
+use crate::metrics::Metrics;
 use crate::pauses::{Admission, PauseReason, Pauses, Permit, Scope};
 use crate::remedy::Outcome;
 use crate::retry_policy::RetryPolicy;

@@ -22,11 +22,12 @@ use crate::state::{Load, State};
 pub(crate) use event::{AttemptEnd, Completion, Moment, WorkerEvent};
 pub(crate) use work::{Item, Settlement, Work};
 
-/// Most look-ups in one pipeline.
-const LOOK_UP_MANY: usize = 256;
-/// A crowded window defers envelopes only if a destination was healthy this recently: nothing else needs the room.
+/// Most envelopes in one look-up: a full window fits, in one round trip to the store.
+const LOOK_UP_BATCH_MAX: usize = 256;
+/// A window half of which waits defers envelopes only if some destination was healthy this recently: otherwise nobody would
+/// use the room.
 const HEALTHY_RECENTLY: Duration = Duration::from_secs(10);
-/// The same for a full window: it takes nothing new that could show who is healthy now.
+/// Longer for a full window: it takes nothing new, so there may be no later success to go by.
 const HEALTHY_BEFORE_FULL: Duration = Duration::from_hours(1);
 
 /// The worker of one class.
@@ -35,16 +36,17 @@ pub(crate) struct Worker<T> {
     class: Class,
     lanes: Lanes<T>,
     reopenings: watch::Receiver<u64>,
-    /// Look-ups, attempts, settlements and markings under way, and the envelopes that are out with them.
+    /// How much work was begun and has not completed: look-ups, attempts, settlements and markings.
     under_way: usize,
+    /// How many envelopes this work holds.
     out: usize,
-    /// Events that DSK has and that are not marked yet.
+    /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
     delivered: Vec<T>,
     is_looking_up: bool,
     is_marking: bool,
     /// Nothing new is begun, because everything in flight is about to be given back.
     is_draining: bool,
-    /// What a stop interrupted.
+    /// Envelopes whose look-up or settlement was cut short. They are not acknowledged, so the queue gets them back.
     interrupted: Vec<T>,
     /// What the event that is being applied has begun.
     begun: Vec<Work<T>>,
@@ -78,10 +80,11 @@ impl<T: Item> Worker<T> {
             WorkerEvent::Tick => self.tick(now),
             WorkerEvent::GivenBack => self.drop_given_back(),
             WorkerEvent::Stop => self.is_draining = true,
-            // Time has passed or a pause has ended: what follows looks at both.
+            // There is nothing to note: the steps below look at the time and at pauses, and the runner holds the taker while
+            // the store is away.
             WorkerEvent::Due | WorkerEvent::Reopened | WorkerEvent::Store { .. } => {}
         }
-        // Before envelopes are deferred: those that may go on again keep no others waiting.
+        // Pauses end before envelopes are deferred, so that none is deferred that may go on again.
         if self.reopenings.has_changed().is_ok_and(|has_changed| has_changed) {
             self.reopenings.mark_unchanged();
             self.lanes.end_pauses();
@@ -91,7 +94,8 @@ impl<T: Item> Worker<T> {
         std::mem::take(&mut self.begun)
     }
 
-    /// When the worker has something to do even if nothing happens until then.
+    /// When [`WorkerEvent::Due`] is due if nothing else happens first. `None` during a look-up or a drain: no other look-up
+    /// may begin then.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.lanes.next_due().filter(|_| !self.is_looking_up && !self.is_draining)
     }
@@ -126,7 +130,7 @@ impl<T: Item> Worker<T> {
 
     fn enter(&mut self, item: T, now: Moment) {
         let lane = item.envelope().lane.clone();
-        match no_attempt(&item) {
+        match dead_letter_reason(&item) {
             Some(reason) => {
                 self.settle(Flight::outside(item, lane, now.instant), Settlement::DeadLetter(reason, None));
             }
@@ -166,7 +170,7 @@ impl<T: Item> Worker<T> {
         }
     }
 
-    /// The queue has everything back that was in flight, and hands it out again.
+    /// Forgets everything in flight, because the queue has it back and will hand it out again. This ends the drain.
     fn drop_given_back(&mut self) {
         let given_back = self.lanes.clear().len();
         self.interrupted.clear();
@@ -180,7 +184,7 @@ impl<T: Item> Worker<T> {
     /// DSK has.
     fn begin(&mut self, now: Moment) {
         if !self.is_looking_up && !self.is_draining && self.lanes.is_ready(now.instant) {
-            let flights = std::iter::from_fn(|| self.lanes.next(now.instant)).take(LOOK_UP_MANY).collect();
+            let flights = std::iter::from_fn(|| self.lanes.next(now.instant)).take(LOOK_UP_BATCH_MAX).collect();
             self.is_looking_up = true;
             self.start(Work::LookUp(flights));
         }
@@ -191,7 +195,8 @@ impl<T: Item> Worker<T> {
         }
     }
 
-    /// Moves envelopes that wait to a retry queue when they keep the window from those that need not wait.
+    /// Defers envelopes when those that wait fill the window, so that others can be taken: the longest-waiting ones, and
+    /// the end of each lane that fills too much of a full window.
     fn defer(&mut self, now: Moment) {
         let is_full = self.in_flight() >= self.lanes.window();
         let within = if is_full { HEALTHY_BEFORE_FULL } else { HEALTHY_RECENTLY };
@@ -222,8 +227,8 @@ impl<T: Item> Worker<T> {
     }
 }
 
-/// Why no attempt may ever be made.
-fn no_attempt<T: Item>(item: &T) -> Option<Reason> {
+/// Why an envelope is parked without an attempt; `None` if it may be attempted.
+fn dead_letter_reason<T: Item>(item: &T) -> Option<Reason> {
     let envelope = item.envelope();
     if let Some(fault) = item.fault() {
         warn!(event.id = %envelope.id, "A message in the queue is not an envelope: {fault}");
@@ -232,7 +237,7 @@ fn no_attempt<T: Item>(item: &T) -> Option<Reason> {
     (envelope.event_type.as_str() == ::event::UNRECOGNIZED).then_some(Reason::Unrecognized)
 }
 
-/// Time since the event was queued. Meta's clock does not count: an event that is seven days old is legitimate.
+/// Time since the event was queued. Meta's own timestamp does not count: an event may arrive a week after it happened.
 fn age(envelope: &Envelope, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(envelope.queued_at)).unwrap_or_default()
 }

@@ -2,6 +2,7 @@
 
 use chassis::{Counter, Counters, Gauge, Histogram, Label};
 use event::{Class, Event};
+use queue::ClassLabel;
 
 /// Meta wants a median below 250 ms, and 1 s for all but 1 % of the answers; it waits 5 s at most.
 const ANSWER_SECONDS: [f64; 13] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 4.0, 5.0];
@@ -18,7 +19,7 @@ chassis::metrics! {
         /// Size of signed notifications.
         notification_bytes: Histogram = NOTIFICATION_BYTES,
         /// Events split out of accepted notifications.
-        events_total: Counters<EventClass>,
+        events_total: Counters<ClassLabel>,
         /// Signed bodies that are not a notification we know.
         unrecognized_total: Counter,
         /// Events with something else than a time, which carry the time of receipt.
@@ -49,10 +50,6 @@ pub(crate) enum HandshakeOutcome {
     Refused,
 }
 
-/// The class of an event, as a label.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct EventClass(Class);
-
 /// What a notification holds. It is counted when the notification is accepted, and not before: one that is refused comes
 /// again, and would be counted twice.
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +79,7 @@ impl Metrics {
 
     pub(crate) fn accepted(&self, contents: &Contents) {
         for (class, count) in Class::ALL.into_iter().zip(contents.events) {
-            self.events_total.add(EventClass(class), count);
+            self.events_total.add(ClassLabel(class), count);
         }
         self.unrecognized_total.add(contents.unrecognized);
         self.timestamps_replaced_total.add(contents.timestamps_replaced);
@@ -123,14 +120,5 @@ impl Label for HandshakeOutcome {
             Self::Answered => "answered",
             Self::Refused => "refused",
         }
-    }
-}
-
-impl Label for EventClass {
-    const NAME: &'static str = "class";
-    const ALL: &'static [Self] = &[Self(Class::Messages), Self(Class::Updates)];
-
-    fn as_str(self) -> &'static str {
-        self.0.as_str()
     }
 }

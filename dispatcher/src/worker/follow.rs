@@ -6,11 +6,12 @@ use ::event::Envelope;
 use channels::LookupAnswer;
 use chassis::Label as _;
 use hyper::StatusCode;
+use queue::ClassLabel;
 use tracing::{debug, error, info, warn};
 
 use super::{AttemptEnd, Item, Moment, Settlement, Work, Worker, age};
 use crate::lanes::{Flight, Wait};
-use crate::metrics::{ClassLabel, OutcomeLabel, SkipReason};
+use crate::metrics::{OutcomeLabel, SkipReason};
 use crate::pauses::Admission;
 use crate::remedy::{Failure, Outcome, Reason};
 use crate::retry_policy::{Next, Situation};

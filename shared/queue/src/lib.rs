@@ -24,7 +24,7 @@ mod topology;
 pub use amqp::Broker;
 pub use dead_letter::{DeadLetter, QUEUE_REASONS};
 pub use error::QueueError;
-pub use metrics::Metrics;
+pub use metrics::{ClassLabel, Metrics};
 pub use publisher::{Confirmed, PublishError, Publisher};
 pub use queue::Queue;
 pub use queue_name::{QueueName, Tier};

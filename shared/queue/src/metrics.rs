@@ -6,7 +6,7 @@ use chassis::{Counter, Counters, Gauges, Histogram, Label};
 use event::Class;
 
 use crate::publisher::PublishError;
-use crate::queue_name::QueueName;
+use crate::queue_name::{QueueName, Tier};
 
 /// How often the queues' depths are read.
 pub(crate) const DEPTHS_PERIOD: Duration = Duration::from_secs(15);
@@ -76,9 +76,10 @@ impl Label for PublishOutcome {
     }
 }
 
-/// The class of an envelope.
+/// The class of an event or envelope as a metric's label, for every crate that counts by class: `event` is pure and knows
+/// no metrics.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct ClassLabel(pub(crate) Class);
+pub struct ClassLabel(pub Class);
 
 impl Label for ClassLabel {
     const NAME: &'static str = "class";
@@ -95,5 +96,19 @@ impl Label for QueueName {
 
     fn as_str(self) -> &'static str {
         QueueName::as_str(self)
+    }
+}
+
+impl Label for Tier {
+    const NAME: &'static str = "tier";
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::TenSeconds => "10s",
+            Self::OneMinute => "1m",
+            Self::TenMinutes => "10m",
+            Self::OneHour => "1h",
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Taking on one AMQP channel, until it breaks or the taker wants it to end.
+//! Consumes from one AMQP channel until it fails or the taker (who has the other end of the feed) ends it: hands out what
+//! arrives, acknowledges what the taker has settled, and notices a consumer that the broker has forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +21,11 @@ use crate::ledger::Ledger;
 use crate::queue_name::QueueName;
 use crate::taker::TakerCommand;
 
-/// How long an acknowledgement may wait so that it travels with others.
+/// How long a settled tag may wait to be acknowledged together with others.
 const ACK_DELAY: Duration = Duration::from_millis(20);
-/// As many settled tags are acknowledged without delay, so that a full window moves on.
-const ACKS_AT_ONCE: usize = 64;
+/// Once this many tags are settled they are acknowledged at once: a full window must not wait out [`ACK_DELAY`]. In a
+/// smaller window only the delay counts.
+const ACK_BATCH: usize = 64;
 
 /// One AMQP channel and its consumer.
 pub(super) struct ConsumerSession<'t> {
@@ -31,24 +33,27 @@ pub(super) struct ConsumerSession<'t> {
     feed: &'t mut Feed,
     connection: Arc<Connection>,
     channel: Channel,
-    /// `None` while nothing is taken.
+    /// `None` before consuming starts, and once a cancelled stream has ended.
     consumer: Option<Consumer>,
     ledger: Ledger,
-    /// When the settled tags have to be acknowledged.
+    /// When the settled tags have to be acknowledged; `None` if none is settled.
     acks_due: Option<Instant>,
     watchdog: Watchdog,
+    /// Changes when the queues are declared again. Subscribed to before the AMQP channel opens, so that none is missed.
     declarations: watch::Receiver<u64>,
 }
 
 /// Why a session ends.
 pub(super) enum SessionEnd {
-    /// The connection, the AMQP channel or the consumer is gone.
+    /// The connection, the AMQP channel or the consumer is gone, or a new session is simpler than mending this one.
     Lost,
-    /// Everything goes back, and a new round begins.
+    /// Everything goes back, and a new session takes it again. The reply is the number of the new round: what belongs to
+    /// an earlier one is ignored.
     GiveBack(oneshot::Sender<u64>),
     /// Everything goes back, and nothing more is taken.
     Finish(oneshot::Sender<()>),
-    /// The taker was dropped without being finished, or the process has stopped.
+    /// The taker was dropped without being finished, because the process is shutting down. The broker takes everything
+    /// back when the connection ends.
     TakerGone,
 }
 
@@ -60,12 +65,12 @@ enum SessionEvent {
     ConsumerEnd,
     AcksDue,
     WatchdogDue,
-    /// The queues were declared again.
-    Declaration,
+    QueuesRedeclared,
 }
 
 impl<'t> ConsumerSession<'t> {
-    /// Opens the AMQP channel and, unless the feed is held, starts the consumer. `None` when that fails.
+    /// Opens the AMQP channel and, unless the feed is held, starts the consumer. `None` if either fails; the
+    /// cause is logged where it is found.
     pub(super) async fn open(connection: Arc<Connection>, link: &'t BrokerLink, feed: &'t mut Feed) -> Option<Self> {
         let declarations = link.declarations();
         let channel = consumer::open(&connection, feed.window, link).await?;
@@ -86,6 +91,7 @@ impl<'t> ConsumerSession<'t> {
         Some(session)
     }
 
+    /// Applies one event after the other until one of them ends the session.
     pub(super) async fn run(mut self) -> SessionEnd {
         loop {
             let event = self.next_event().await;
@@ -124,8 +130,10 @@ impl<'t> ConsumerSession<'t> {
             }
         };
         tokio::select! {
+            // Settling comes before taking, so that a full window moves on; the watchdog is last, because whatever else
+            // happens shows that the consumer lives.
             biased;
-            Ok(()) = self.declarations.changed() => SessionEvent::Declaration,
+            Ok(()) = self.declarations.changed() => SessionEvent::QueuesRedeclared,
             () = acks_due => SessionEvent::AcksDue,
             event = self.feed.next_event() => SessionEvent::Feed(event),
             delivery = delivery => match delivery {
@@ -139,29 +147,30 @@ impl<'t> ConsumerSession<'t> {
     async fn apply(&mut self, event: SessionEvent) -> Result<(), SessionEnd> {
         match event {
             SessionEvent::Feed(FeedEvent::Disposition(disposition)) => self.settle(disposition).await,
-            SessionEvent::Feed(FeedEvent::Command(command)) => self.obey(command).await,
+            SessionEvent::Feed(FeedEvent::Command(command)) => self.carry_out(command).await,
             SessionEvent::Feed(FeedEvent::TakerGone) => Err(SessionEnd::TakerGone),
             SessionEvent::Delivery(delivery) => match *delivery {
                 Ok(delivery) => {
                     self.hand_out(delivery).await;
                     Ok(())
                 }
-                Err(error) => Err(self.consumer_lost(&error.to_string())),
+                Err(error) => Err(self.lose_consumer(&error.to_string())),
             },
-            // After our own cancel the stream ends, too, and only then is nothing wrong.
+            // The stream also ends after our own cancel; that is the only harmless case.
             SessionEvent::ConsumerEnd if self.feed.is_held => {
                 self.consumer = None;
                 Ok(())
             }
-            SessionEvent::ConsumerEnd => Err(self.consumer_lost("the broker ended it")),
+            SessionEvent::ConsumerEnd => Err(self.lose_consumer("the broker ended it")),
+            // `run` acknowledges after every event.
             SessionEvent::AcksDue => Ok(()),
-            SessionEvent::WatchdogDue => self.watch().await,
-            // The queue may be a new one, from which the old consumer gets nothing.
-            SessionEvent::Declaration => Err(SessionEnd::Lost),
+            SessionEvent::WatchdogDue => self.check_for_stall().await,
+            // The queue may have been made again; the old consumer would receive nothing from the new one.
+            SessionEvent::QueuesRedeclared => Err(SessionEnd::Lost),
         }
     }
 
-    async fn obey(&mut self, command: TakerCommand) -> Result<(), SessionEnd> {
+    async fn carry_out(&mut self, command: TakerCommand) -> Result<(), SessionEnd> {
         match command {
             TakerCommand::Hold => {
                 self.feed.is_held = true;
@@ -170,7 +179,7 @@ impl<'t> ConsumerSession<'t> {
             TakerCommand::Resume => {
                 let was_held = std::mem::take(&mut self.feed.is_held);
                 match self.consumer {
-                    // The cancelled stream has not ended yet: a new session is simpler than two consumers.
+                    // The cancelled stream has not ended yet: a new session is simpler than a second consumer beside it.
                     Some(_) if was_held => Err(SessionEnd::Lost),
                     Some(_) => Ok(()),
                     None => self.consume().await,
@@ -186,7 +195,7 @@ impl<'t> ConsumerSession<'t> {
         if self.consumer.is_some() { Ok(()) } else { Err(SessionEnd::Lost) }
     }
 
-    /// Returns whether the consumer is cancelled.
+    /// Asks the broker to cancel the consumer; `true` if it did.
     async fn cancel(&self) -> bool {
         consumer::cancel(&self.connection, &self.channel, self.link).await
     }
@@ -195,13 +204,15 @@ impl<'t> ConsumerSession<'t> {
         self.watchdog.delivered();
         let incoming = wire::incoming(delivery, self.feed.class);
         let tag = incoming.tag;
+        // Before the envelope is handed out: its disposition may come at once, and has to find its tag.
         self.ledger.arrive(tag);
+        // A copy that was settled on an earlier connection, whose acknowledgement was lost with it.
         if self.feed.hand_out(incoming).await == Arrival::AlreadySettled {
             self.ledger.settle(tag);
         }
     }
 
-    /// Notes the dispositions that have been made, and gives back what was dropped.
+    /// Applies every disposition that waits: notes what is settled, and gives back at once what the taker has dropped.
     async fn settle(&mut self, disposition: TagDisposition) -> Result<(), SessionEnd> {
         let mut next = Some(disposition);
         while let Some(disposition) = next {
@@ -209,6 +220,7 @@ impl<'t> ConsumerSession<'t> {
                 TagDisposition::Acknowledge(tags) => tags.into_iter().for_each(|tag| self.ledger.settle(tag)),
                 TagDisposition::GiveBack(tags) => {
                     for tag in tags {
+                        // Out of the ledger first: a tag that is given back twice closes the AMQP channel.
                         self.ledger.remove(tag);
                         let options = BasicNackOptions { requeue: true, multiple: false };
                         self.channel.basic_nack(tag, options).await.map_err(|_| SessionEnd::Lost)?;
@@ -221,7 +233,7 @@ impl<'t> ConsumerSession<'t> {
     }
 
     async fn acknowledge_when_due(&mut self) -> Result<(), SessionEnd> {
-        let is_due = self.acks_due.is_some_and(|due| due <= Instant::now()) || self.ledger.settled() >= ACKS_AT_ONCE;
+        let is_due = self.acks_due.is_some_and(|due| due <= Instant::now()) || self.ledger.settled() >= ACK_BATCH;
         if is_due {
             consumer::acknowledge(&self.channel, &mut self.ledger).await.map_err(|_| SessionEnd::Lost)?;
         }
@@ -230,9 +242,10 @@ impl<'t> ConsumerSession<'t> {
         Ok(())
     }
 
-    /// Asks the broker whether envelopes wait that it should have handed out, and whether it knows a consumer at all.
-    async fn watch(&mut self) -> Result<(), SessionEnd> {
+    /// Asks the broker whether messages wait although there is room for them, and whether the queue has any consumer.
+    async fn check_for_stall(&mut self) -> Result<(), SessionEnd> {
         if self.consumer.is_none() || self.feed.is_held {
+            // Nothing is expected, so the watchdog starts afresh.
             self.watchdog = Watchdog::new(Instant::now());
             return Ok(());
         }
@@ -240,13 +253,13 @@ impl<'t> ConsumerSession<'t> {
         let state = declare::state(&self.channel, QueueName::Class(self.feed.class));
         match timeout(CHANNEL_TIME, state).await {
             Ok(Ok(queue)) => {
-                let is_due = queue.consumer_count() == 0 || (queue.message_count() > 0 && has_room);
-                if self.watchdog.is_stuck(is_due, Instant::now()) {
-                    return Err(self.consumer_lost("the broker has forgotten the consumer"));
+                let looks_stalled = queue.consumer_count() == 0 || (queue.message_count() > 0 && has_room);
+                if self.watchdog.is_stuck(looks_stalled, Instant::now()) {
+                    return Err(self.lose_consumer("messages wait, and the broker sends none"));
                 }
                 Ok(())
             }
-            Ok(Err(error)) => Err(self.consumer_lost(&error.to_string())),
+            Ok(Err(error)) => Err(self.lose_consumer(&error.to_string())),
             Err(_) => {
                 self.link.give_up(&self.connection);
                 Err(SessionEnd::Lost)
@@ -254,9 +267,9 @@ impl<'t> ConsumerSession<'t> {
         }
     }
 
-    /// Logs why nothing more comes. When the broker cancels a consumer, as it does for a deleted queue, lapin ends the
-    /// stream without an error: so the queue may be gone, and is declared again.
-    fn consumer_lost(&self, reason: &str) -> SessionEnd {
+    /// Logs the loss and asks for the queues to be declared again: the broker cancels the consumer of a queue that is
+    /// deleted, and lapin then ends the stream without an error.
+    fn lose_consumer(&self, reason: &str) -> SessionEnd {
         let queue = QueueName::Class(self.feed.class).as_str();
         warn!(queue, "Taking from {queue} stopped: {reason}");
         self.link.redeclare();
@@ -270,14 +283,16 @@ impl<'t> ConsumerSession<'t> {
         }
     }
 
-    /// Acknowledges what is settled and gives back the rest in its order, including what was not read yet.
+    /// Acknowledges what is settled and gives back the rest in its order, including deliveries that are not read from the
+    /// stream yet.
     async fn give_back(mut self) {
         if timeout(CHANNEL_TIME, self.give_back_all()).await.is_err() {
-            debug!("The broker takes back by itself what could not be given back in time");
+            // The broker takes it back when the AMQP channel, which is dropped here, closes.
+            debug!("Could not give everything back in time; the broker takes it back when the AMQP channel closes");
         }
     }
 
-    /// Errors are ignored: an AMQP channel that is gone has given back everything.
+    /// Ignores errors: once an AMQP channel is closed, the broker takes back everything that is not acknowledged.
     async fn give_back_all(&mut self) {
         if !self.feed.is_held {
             self.cancel().await;
@@ -288,14 +303,14 @@ impl<'t> ConsumerSession<'t> {
             }
         }
         while let Some(disposition) = self.feed.next_disposition() {
-            // What was dropped goes back with the rest.
+            // What was dropped stays in the ledger and goes back with the rest.
             if let TagDisposition::Acknowledge(tags) = disposition {
                 tags.into_iter().for_each(|tag| self.ledger.settle(tag));
             }
         }
         consumer::acknowledge(&self.channel, &mut self.ledger).await.ok();
-        for tag in self.ledger.chunks(GIVE_BACK_CHUNK) {
-            self.channel.basic_nack(tag, BasicNackOptions { requeue: true, multiple: true }).await.ok();
+        for last_tag in self.ledger.chunks(GIVE_BACK_CHUNK) {
+            self.channel.basic_nack(last_tag, BasicNackOptions { requeue: true, multiple: true }).await.ok();
         }
         self.channel.close(200, "done".into()).await.ok();
     }
