@@ -63,7 +63,7 @@ async fn a_refusal_logs_the_client_that_a_trusted_proxy_names() {
                   x-forwarded-for: 192.0.2.1, 198.51.100.7\r\n\r\n{}";
     assert_eq!(raw(&stack.processes.ingest_address.to_string(), forged.as_bytes()).await.0, 401);
 
-    let line = stack.processes.ingest.says("Refused a notification: the signature is missing status=401 client=").await;
+    let line = stack.processes.ingest.logs("Refused a notification: the signature is missing status=401 client=").await;
     assert_eq!(line, "198.51.100.7");
 }
 

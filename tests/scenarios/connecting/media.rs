@@ -84,7 +84,7 @@ async fn dsk_gets_a_file_or_a_range_of_it_with_its_own_token_and_never_sees_meta
     let beyond = fetch(&connect, &path("9001"), &[("range", "bytes=200000-")]).await;
     assert_eq!(beyond.status(), StatusCode::RANGE_NOT_SATISFIABLE);
 
-    assert!(!connect.said().contains("business-token") && !connect.said().contains(DSK_TOKEN));
+    assert!(!connect.logged().contains("business-token") && !connect.logged().contains(DSK_TOKEN));
     connect.meta_has_no_complaints();
 }
 

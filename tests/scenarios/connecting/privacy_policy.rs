@@ -49,6 +49,6 @@ async fn an_operators_own_policy_is_shown_instead_and_a_wrong_one_is_refused_wit
         let settings = connect.settings_with("PRIVACY_POLICY_FILE", path);
         let mut process = start_program("connect", &settings);
         let status = process.ends().await;
-        assert!(!status.success() && process.said().contains(reason), "{}", process.said());
+        assert!(!status.success() && process.logged().contains(reason), "{}", process.logged());
     }
 }

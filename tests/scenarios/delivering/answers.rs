@@ -87,7 +87,7 @@ async fn an_event_is_delivered_once_its_channel_is_stored() {
 
     assert_eq!(stack.processes.post(body.into()).await, 200);
     eventually("it waits for its channel", async || {
-        stack.processes.said().contains("no channel is stored").then_some(())
+        stack.processes.logged().contains("no channel is stored").then_some(())
     })
     .await;
     let late = NewChannel::new(Address::new("whatsapp:100000000000777"), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
@@ -190,7 +190,7 @@ async fn three_dispatchers_share_the_work_that_one_began() {
 
     stack.processes.delivered(300).await;
     for dispatcher in &stack.processes.dispatchers {
-        assert!(dispatcher.said().contains("Delivered event"), "a dispatcher had nothing to do");
+        assert!(dispatcher.logged().contains("Delivered event"), "a dispatcher had nothing to do");
     }
     assert_eq!(stack.processes.dsk.seen().len(), 300, "an event was delivered twice");
 }

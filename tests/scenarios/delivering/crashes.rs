@@ -54,7 +54,7 @@ async fn with_one_event_in_flight() -> Stack {
 /// Waits until the dispatcher logs this.
 async fn logs(stack: &Stack, what: &str) {
     let worker = &stack.processes.dispatchers[0];
-    eventually(&format!("the dispatcher logs {what:?}"), async || worker.said().contains(what).then_some(())).await;
+    eventually(&format!("the dispatcher logs {what:?}"), async || worker.logged().contains(what).then_some(())).await;
 }
 
 /// Kills the dispatcher, loses what its cables held, and starts another.
@@ -140,7 +140,7 @@ async fn killed_after_the_acknowledgement_of_a_dead_letter_there_is_only_that_on
     stack.processes.post_until_accepted(text(3)).await;
     stack.processes.delivered(2).await;
     nothing_is_unsettled(&mut stack).await;
-    assert!(!stack.processes.dispatchers[0].said().contains(event.as_str()), "it was taken again");
+    assert!(!stack.processes.dispatchers[0].logged().contains(event.as_str()), "it was taken again");
     assert_eq!(parked(&stack).await, [event]);
 }
 
@@ -190,7 +190,7 @@ async fn killed_after_the_acknowledgement_of_a_delivery_the_event_is_not_taken_a
     stack.processes.post_until_accepted(text(3)).await;
     stack.processes.delivered(3).await;
     nothing_is_unsettled(&mut stack).await;
-    assert!(!stack.processes.dispatchers[0].said().contains(event.as_str()), "it was taken again");
+    assert!(!stack.processes.dispatchers[0].logged().contains(event.as_str()), "it was taken again");
 }
 
 #[tokio::test(flavor = "multi_thread")]

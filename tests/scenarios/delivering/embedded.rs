@@ -18,6 +18,6 @@ async fn a_second_dispatcher_on_a_folder_exits_and_names_the_process_that_holds_
     let status = second.ends().await;
 
     assert_eq!(status.code(), Some(2));
-    assert!(second.said().contains("process "), "{}", second.said());
+    assert!(second.logged().contains("process "), "{}", second.logged());
     assert_eq!(processes.dispatchers[0].stop().await, Some(0));
 }

@@ -43,7 +43,7 @@ async fn a_cut_broker_cable_starts_no_second_attempt_at_the_same_time() {
 
     stack.broker_link.cut();
     stack.broker_link.mend();
-    eventually("the loss is logged", async || stack.processes.said().contains("Lost the connection").then_some(()))
+    eventually("the loss is logged", async || stack.processes.logged().contains("Lost the connection").then_some(()))
         .await;
 
     stack.processes.delivered(10).await;
@@ -76,13 +76,13 @@ async fn while_redis_is_away_every_event_waits_and_no_attempt_is_used_up() {
 
     stack.redis_link.cut();
     eventually("the loss is logged", async || {
-        stack.processes.said().contains("The channel store failed").then_some(())
+        stack.processes.logged().contains("The channel store failed").then_some(())
     })
     .await;
     for serial in 0..20 {
         assert_eq!(stack.processes.post(text(serial)).await, 200, "ingest needs no Redis");
     }
-    eventually("they are held", async || stack.processes.said().contains("Holding all events").then_some(())).await;
+    eventually("they are held", async || stack.processes.logged().contains("Holding all events").then_some(())).await;
     assert_eq!(stack.processes.dsk.seen().len(), 0);
 
     stack.redis_link.mend();

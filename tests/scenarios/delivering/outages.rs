@@ -38,7 +38,7 @@ async fn an_outage_loses_nothing_is_probed_one_event_at_a_time_and_drains_in_lan
 
     dsk.behave(|dsk| dsk.answer = Some(503));
     post(&stack, NUMBER, 300..600).await;
-    eventually("the breaker is open", async || stack.processes.said().contains("Holding event").then_some(())).await;
+    eventually("the breaker is open", async || stack.processes.logged().contains("Holding event").then_some(())).await;
     let before = dsk.requests();
     dsk.behave(|dsk| dsk.delay = Duration::from_millis(300));
     eventually("probes are made", async || (dsk.requests() >= before + 4).then_some(())).await;
@@ -111,7 +111,7 @@ async fn retry_after_pauses_the_whole_tenant_and_no_other() {
 
     post(&stack, NUMBER, 0..PEOPLE).await;
     let started = Instant::now();
-    eventually("it is throttled", async || stack.processes.said().contains("429").then_some(())).await;
+    eventually("it is throttled", async || stack.processes.logged().contains("429").then_some(())).await;
     let requests = dsk.requests();
     post(&stack, OTHER_NUMBER, 0..PEOPLE).await;
     eventually("the other tenant has all", async || (dsk.ids().len() == PEOPLE).then_some(())).await;
@@ -203,7 +203,7 @@ async fn a_redis_restarted_empty_holds_events_until_the_records_are_back() {
     let records = stack.forget_everything().await;
 
     post(&stack, NUMBER, 1..10).await;
-    eventually("they are held", async || stack.processes.said().contains("Holding all events").then_some(())).await;
+    eventually("they are held", async || stack.processes.logged().contains("Holding all events").then_some(())).await;
     assert_eq!(stack.processes.dsk.ids().len(), 1);
 
     stack.remember(records).await;
@@ -222,7 +222,7 @@ async fn queued_events_of_a_channel_that_is_removed_are_not_delivered() {
 
     eventually("the queue is empty", async || (stack.waiting(Class::Messages).await == Some(0)).then_some(())).await;
     eventually("all are skipped", async || {
-        stack.processes.said().matches("needs no delivery").count().ge(&50).then_some(())
+        stack.processes.logged().matches("needs no delivery").count().ge(&50).then_some(())
     })
     .await;
     assert_eq!(stack.processes.dsk.requests(), 0);
@@ -243,7 +243,7 @@ async fn keys_rotated_under_load_cost_no_event_an_attempt() {
     };
     tokio::join!(post(&stack, NUMBER, 0..300), rotate);
     eventually("both keys are read", async || {
-        stack.processes.said().contains("Read the key ring again keys=2").then_some(())
+        stack.processes.logged().contains("Read the key ring again keys=2").then_some(())
     })
     .await;
     stack.processes.write_keys(&[&new]);
@@ -290,7 +290,7 @@ async fn events_held_for_long_are_given_back_and_delivered_in_order() {
 
     post(&stack, NUMBER, 0..100).await;
     eventually("they are given back twice", async || {
-        stack.processes.said().matches("Gave back what was held").count().ge(&2).then_some(())
+        stack.processes.logged().matches("Gave back what was held").count().ge(&2).then_some(())
     })
     .await;
     stack.processes.dsk.behave(|dsk| dsk.answer = None);

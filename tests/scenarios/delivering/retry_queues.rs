@@ -12,8 +12,10 @@ use crate::support::stack::Stack;
 use crate::support::two_tenants::{OTHER_NUMBER, message, other_channel};
 
 async fn will_retry(stack: &Stack) {
-    eventually("the event will be retried", async || stack.processes.said().contains("Will retry event").then_some(()))
-        .await;
+    eventually("the event will be retried", async || {
+        stack.processes.logged().contains("Will retry event").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

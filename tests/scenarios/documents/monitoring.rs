@@ -88,8 +88,8 @@ pub(crate) fn panels(dashboard: &str) -> Vec<(String, String)> {
 
 /// The pages of metrics of a running ingest and a running dispatcher.
 async fn pages(stack: &mut Stack) -> [String; 2] {
-    let ingest = stack.processes.ingest.says("Admin port listens on ").await;
-    let dispatcher = stack.processes.dispatchers[0].says("Admin port listens on ").await;
+    let ingest = stack.processes.ingest.logs("Admin port listens on ").await;
+    let dispatcher = stack.processes.dispatchers[0].logs("Admin port listens on ").await;
     [get(&ingest, "/metrics").await.1, get(&dispatcher, "/metrics").await.1]
 }
 

@@ -54,11 +54,11 @@ async fn the_walk_through_in_the_readme_delivers_its_notification_once() {
     ];
 
     let mut walk = shell(&script, folder.path(), &settings);
-    walk.says("walked").await;
-    let delivered = || walk.said().lines().filter(|line| line.ends_with("whatsapp.message attempt 1")).count();
+    walk.logs("walked").await;
+    let delivered = || walk.logged().lines().filter(|line| line.ends_with("whatsapp.message attempt 1")).count();
     eventually("DSK has the event", async || (delivered() > 0).then_some(())).await;
 
-    assert_eq!(delivered(), 1, "{}", walk.said());
+    assert_eq!(delivered(), 1, "{}", walk.logged());
     walk.stop().await;
 }
 
@@ -71,8 +71,8 @@ async fn the_restore_drill_in_the_runbook_works_and_restores_a_lost_redis() {
 
     let drill = runnable("ops/runbook.md", "Backup and restore");
     let mut walk = shell(&drill, folder.path(), &settings);
-    assert!(walk.ends().await.success(), "{}", walk.said());
-    assert!(walk.said().contains("Stored 1 record;"), "{}", walk.said());
+    assert!(walk.ends().await.success(), "{}", walk.logged());
+    assert!(walk.logged().contains("Stored 1 record;"), "{}", walk.logged());
 
     stack.forget_everything().await;
     assert_eq!(stack.processes.post(text(1)).await, 200);

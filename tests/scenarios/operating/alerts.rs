@@ -21,8 +21,8 @@ struct AlertWatch(Prometheus);
 impl AlertWatch {
     /// Watches a stack, and other processes by their job and the address of their metrics.
     async fn over(stack: &mut Stack, others: &[(&'static str, String)]) -> Self {
-        let ingest = stack.processes.ingest.says("Admin port listens on ").await;
-        let dispatcher = stack.processes.dispatchers[0].says("Admin port listens on ").await;
+        let ingest = stack.processes.ingest.logs("Admin port listens on ").await;
+        let dispatcher = stack.processes.dispatchers[0].logs("Admin port listens on ").await;
         let targets = [&[("ingest", ingest), ("dispatcher", dispatcher)], others].concat();
         let rules = faster(&read(&root().join("ops/prometheus/rules.yml")));
         let settings = faster(&pointed_at(&targets, &read(&root().join("ops/prometheus/prometheus.yml"))));

@@ -175,12 +175,12 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
     let mut dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
     let token = secrets.path("dsk-token").display().to_string();
     secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
-    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), app_secret(secrets));
+    let meta = Meta::new(ingest.logs("taken at ").await.parse().expect("an address"), app_secret(secrets));
     eventually("it is accepted", async || (meta.post(text(1)).await.ok()?.as_u16() == 200).then_some(())).await;
 
     eventually("it is delivered", async || (dsk.ids().len() == 1).then_some(())).await;
     for process in [&mut ingest, &mut dispatcher] {
-        let admin = process.says("Admin port listens on ").await;
+        let admin = process.logs("Admin port listens on ").await;
         eventually("it is ready", async || (probe(&admin, "/ready").await.0 == Some(0)).then_some(())).await;
         assert_eq!(probe(&admin, "/live").await, (Some(0), String::new()));
     }
@@ -207,8 +207,8 @@ async fn connect_serves_its_pages_with_the_composed_files_and_one_app() {
     let any_port = [("ADMIN_LISTEN", "127.0.0.1:0"), ("CONNECT_LISTEN", "127.0.0.1:0")];
 
     let mut connect = secrets.start("connect", &[changed, any_port].concat());
-    let address = connect.says("Pages are served at http://").await;
-    let admin = connect.says("Admin port listens on ").await;
+    let address = connect.logs("Pages are served at http://").await;
+    let admin = connect.logs("Admin port listens on ").await;
 
     eventually("it is ready", async || (probe(&admin, "/ready").await.0 == Some(0)).then_some(())).await;
     assert_eq!(get(&address, "/privacy").await.0, 200);
@@ -222,7 +222,7 @@ async fn a_probe_says_why_a_process_is_not_ready() {
     let secrets = LocalSecrets::make();
     secrets.replace("queue-url", "@rabbitmq:5672/", "@127.0.0.1:1/");
     let mut ingest = secrets.start("ingest", &[("ADMIN_LISTEN", "127.0.0.1:0"), ("INGEST_LISTEN", "127.0.0.1:0")]);
-    let admin = ingest.says("Admin port listens on ").await;
+    let admin = ingest.logs("Admin port listens on ").await;
 
     let (code, reason) = probe(&admin, "/ready").await;
 
@@ -278,7 +278,7 @@ async fn a_broker_that_was_killed_starts_again_with_its_events_its_user_and_its_
     secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
     let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
     let mut ingest = secrets.start("ingest", &[any_port, ("INGEST_LISTEN", "127.0.0.1:0")]);
-    let meta = Meta::new(ingest.says("taken at ").await.parse().expect("an address"), app_secret(secrets));
+    let meta = Meta::new(ingest.logs("taken at ").await.parse().expect("an address"), app_secret(secrets));
     let accepted = async |number| {
         eventually("it is accepted", async || (meta.post(text(number)).await.ok()?.as_u16() == 200).then_some(()))
             .await;

@@ -94,7 +94,7 @@ async fn a_thousand_dead_letters_replayed_with_a_kill_and_a_stop_arrive_once_or_
         .await;
     stopped.signal("INT").await;
     assert_eq!(stopped.ends().await.code(), Some(1));
-    assert!(stopped.said().contains("run it again for the rest"), "{}", stopped.said());
+    assert!(stopped.logged().contains("run it again for the rest"), "{}", stopped.logged());
     stack.ops(&replay).await;
 
     stack.processes.delivered(COUNT).await;
@@ -126,7 +126,7 @@ async fn a_replay_delivers_no_event_of_a_removed_channel() {
     stack.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
 
     eventually("both are skipped", async || {
-        stack.processes.said().matches("needs no delivery").count().ge(&2).then_some(())
+        stack.processes.logged().matches("needs no delivery").count().ge(&2).then_some(())
     })
     .await;
     assert_eq!(stack.processes.dsk.requests(), before);

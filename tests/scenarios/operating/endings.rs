@@ -143,13 +143,13 @@ async fn standalone_stops_within_a_second_when_nothing_is_under_way() {
         ("ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     let mut standalone = Process::start(&program("ops"), &["standalone"], &settings);
-    standalone.says("Notifications are taken at http://").await;
+    standalone.logs("Notifications are taken at http://").await;
 
     let started = Instant::now();
     let code = standalone.stop().await;
 
     let elapsed = started.elapsed();
-    assert_eq!(code, Some(0), "{}", standalone.said());
+    assert_eq!(code, Some(0), "{}", standalone.logged());
     assert!(elapsed < PROMPT_TIME, "it took {elapsed:?} to stop");
 }
 

@@ -46,7 +46,7 @@ async fn no_process_logs_a_secret_or_personal_datum() {
     eventually("both are parked", async || (stack.dead_letters().await.len() == 2).then_some(())).await;
     stack.redis_link.cut();
     eventually("the loss is noticed", async || {
-        stack.processes.said().contains("The channel store failed").then_some(())
+        stack.processes.logged().contains("The channel store failed").then_some(())
     })
     .await;
     // A running dispatcher would declare the queue again before anything is returned.
@@ -62,7 +62,7 @@ async fn no_process_logs_a_secret_or_personal_datum() {
         .await;
     stack.processes.ingest.stop().await;
 
-    let log = stack.processes.said();
+    let log = stack.processes.logged();
     assert!(log.contains("Delivered event") && log.contains("Refused a notification"), "nothing happened:\n{log}");
     let key = stack.processes.key();
     for secret in [TEXT, NAME, PHONE, DSK_TOKEN, APP_SECRET, SIGNING_SECRET, verify_token(), key.expose()] {

@@ -197,7 +197,7 @@ async fn ingest_logs_the_real_client_and_not_a_forged_one() {
     let forged = ["--interface", "127.0.0.2", "--header", "x-forwarded-for: 192.0.2.1", "--data", "{}"];
     assert_eq!(proxy.curl("/webhook", &forged).await.status, 401);
 
-    assert_eq!(stack.processes.ingest.says("the signature is missing status=401 client=").await, "127.0.0.2");
+    assert_eq!(stack.processes.ingest.logs("the signature is missing status=401 client=").await, "127.0.0.2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,12 +209,12 @@ async fn a_handshake_passes_and_its_verify_token_is_logged_nowhere() {
     let answer = proxy.curl(&handshake, &[]).await;
 
     assert_eq!((answer.status, answer.body.as_str()), (200, "c1"));
-    proxy.process.says("GET /webhook 200 ").await;
+    proxy.process.logs("GET /webhook 200 ").await;
     // nginx logs an error with the whole request.
     stack.processes.ingest.signal("KILL").await;
     eventually("ingest is gone", async || (proxy.curl(&handshake, &[]).await.status == 502).then_some(())).await;
-    proxy.process.says("GET /webhook 502 ").await;
-    assert!(!proxy.process.said().contains(verify_token()), "{}", proxy.process.said());
+    proxy.process.logs("GET /webhook 502 ").await;
+    assert!(!proxy.process.logged().contains(verify_token()), "{}", proxy.process.logged());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,6 +261,6 @@ async fn pages_and_files_of_connect_pass_and_a_link_is_logged_nowhere() {
     assert_eq!(statuses, [303, 200, 413, 200, 206]);
     assert!(std::fs::read(&copy).expect("it is there") == media::content(0, BYTES), "another file arrived");
     assert_eq!(proxy.curl_at(CONNECT, "/webhook", &[]).await.status, 404, "the name of connect leads to ingest");
-    proxy.process.says("POST /connect 303 ").await;
-    assert!(!proxy.process.said().contains(link.trim_start_matches("/connect/")), "{}", proxy.process.said());
+    proxy.process.logs("POST /connect 303 ").await;
+    assert!(!proxy.process.logged().contains(link.trim_start_matches("/connect/")), "{}", proxy.process.logged());
 }

@@ -8,7 +8,7 @@ use crate::support::stack::program;
 async fn refused(name: &str, settings: &[(&str, &str)]) -> String {
     let mut process = Process::start(&program(name), &[], settings);
     let status = process.ends().await;
-    let output = process.said();
+    let output = process.logged();
     assert_eq!(status.code(), Some(2), "{output}");
     assert!(!output.contains("listens on") && !output.contains("are taken at"), "it listened:\n{output}");
     output

@@ -100,7 +100,7 @@ async fn run(
     settings.push(("INGEST_LISTEN", listen.to_string()));
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut process = Process::start(&program("ops"), &["standalone"], &settings);
-    let address = process.says("Notifications are taken at http://").await;
+    let address = process.logs("Notifications are taken at http://").await;
     (process, address.trim_end_matches("/webhook").parse().expect("an address"))
 }
 
@@ -161,7 +161,7 @@ async fn the_commands_of_ops_work_on_its_files_while_it_runs() {
     let status: serde_json::Value = serde_json::from_str(&business.ops(&["status", "--json"]).await).unwrap();
     assert_eq!(status["channels"]["connected"], 1, "{status}");
     assert_eq!(status["dispatchers"].as_array().map(Vec::len), Some(1), "{status}");
-    let admin = business.process.says("Admin port listens on ").await;
+    let admin = business.process.logs("Admin port listens on ").await;
     let (_, metrics) = get(&admin, "/metrics").await;
     for metric in ["ingest_notifications_total", "dispatcher_delivered_total", "queue_depth", "channels_"] {
         assert!(metrics.contains(metric), "no {metric} in\n{metrics}");
@@ -181,7 +181,7 @@ async fn a_number_connected_on_its_pages_has_its_events_delivered() {
         ("CONNECT_SECRET", "connect-secret-0123456789abcdef0123456789abcdef".to_owned()),
     ]);
     let mut business = Business::start_with(extra).await;
-    business.process.says("Pages are served at ").await;
+    business.process.logs("Pages are served at ").await;
     let mut browser = Browser::new(&pages);
 
     let link = business.ops(&["connect-link", "--tenant", "acme", "--dsk-token-file", "dsk-token"]).await;

@@ -16,8 +16,8 @@ async fn a_stop_lets_the_attempts_under_way_finish_and_exits_0() {
     }
     eventually("ten attempts are under way", async || (stack.processes.dsk.under_way() == 10).then_some(())).await;
 
-    assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0), "{}", stack.processes.said());
-    assert_eq!(stack.processes.ingest.stop().await, Some(0), "{}", stack.processes.said());
+    assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0), "{}", stack.processes.logged());
+    assert_eq!(stack.processes.ingest.stop().await, Some(0), "{}", stack.processes.logged());
 
     assert_eq!(stack.processes.dsk.ids().len(), 10, "an attempt under way was cut short");
     stack.processes.add_dispatcher().await;
@@ -29,7 +29,7 @@ async fn a_stop_lets_the_attempts_under_way_finish_and_exits_0() {
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_names_what_is_missing() {
     let mut stack = Stack::start().await;
-    let address = stack.processes.dispatchers[0].says("Admin port listens on ").await;
+    let address = stack.processes.dispatchers[0].logs("Admin port listens on ").await;
 
     assert_eq!(get(&address, "/live").await.0, 200);
     eventually("it is ready", async || (get(&address, "/ready").await.0 == 200).then_some(())).await;

@@ -62,7 +62,7 @@ impl ConnectStack {
         ]);
         settings.extend(extra.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let mut process = start_program("connect", &settings);
-        let admin = process.says("Admin port listens on ").await;
+        let admin = process.logs("Admin port listens on ").await;
         let metrics = channels::Metrics::register(&Registry::new()).expect("metrics register once");
         let folder = TempDir::new().expect("a temporary folder");
         let store = ChannelsSettings::at(channels_url, key_prefix);
@@ -174,8 +174,8 @@ impl ConnectStack {
     }
 
     /// The output of the process so far.
-    pub(crate) fn said(&self) -> String {
-        self.process.said()
+    pub(crate) fn logged(&self) -> String {
+        self.process.logged()
     }
 
     /// Checks that Meta received no request that it would have refused.
@@ -188,7 +188,7 @@ impl ConnectStack {
 impl Drop for ConnectStack {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.said());
+            eprintln!("{}", self.logged());
         }
     }
 }

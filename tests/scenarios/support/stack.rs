@@ -162,7 +162,7 @@ impl Processes {
 
         let settings = settings(&backends, &folder, &dsk);
         let mut ingest = start_program("ingest", &settings);
-        let address = ingest.says("Notifications are taken at http://").await;
+        let address = ingest.logs("Notifications are taken at http://").await;
         let ingest_address: SocketAddr = address.trim_end_matches("/webhook").parse().expect("an address");
         let to = format!("http://{ingest_address}/webhook").parse().expect("an address");
         let meta = Meta::new(to, Secret::new(APP_SECRET));
@@ -188,7 +188,7 @@ impl Processes {
         let mut settings = settings(&self.backends, &self.folder, &self.dsk);
         settings.extend(self.extra_settings.iter().cloned());
         let mut dispatcher = start_program("dispatcher", &settings);
-        dispatcher.says("Taking from the queue").await;
+        dispatcher.logs("Taking from the queue").await;
         self.dispatchers.push(dispatcher);
     }
 
@@ -219,7 +219,7 @@ impl Processes {
 
     /// The value of a series that the first dispatcher shows.
     pub(crate) async fn dispatcher_metric(&mut self, name: &str) -> f64 {
-        let address = self.dispatchers[0].says("Admin port listens on ").await;
+        let address = self.dispatchers[0].logs("Admin port listens on ").await;
         let (_, page) = get(&address, "/metrics").await;
         figure(&page, name)
     }
@@ -236,9 +236,9 @@ impl Processes {
     }
 
     /// The output of every process so far.
-    pub(crate) fn said(&self) -> String {
-        let dispatchers = self.dispatchers.iter().map(Process::said);
-        dispatchers.chain([self.ingest.said()]).collect::<Vec<_>>().join("\n")
+    pub(crate) fn logged(&self) -> String {
+        let dispatchers = self.dispatchers.iter().map(Process::logged);
+        dispatchers.chain([self.ingest.logged()]).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -246,7 +246,7 @@ impl Processes {
 impl Drop for Processes {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.said());
+            eprintln!("{}", self.logged());
         } else {
             check_contract(&self.dsk.seen());
         }

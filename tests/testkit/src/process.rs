@@ -41,19 +41,19 @@ impl Process {
     }
 
     /// Everything that it has printed so far, on standard output and standard error.
-    pub fn said(&self) -> String {
+    pub fn logged(&self) -> String {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
     /// Waits until it prints a line with that text, and returns the word that follows the text.
-    pub async fn says(&mut self, text: &str) -> String {
+    pub async fn logs(&mut self, text: &str) -> String {
         eventually_within(PATIENCE, &format!("a process prints {text:?}"), async || {
-            if let Some(line) = self.said().lines().find(|line| line.contains(text)) {
+            if let Some(line) = self.logged().lines().find(|line| line.contains(text)) {
                 let rest = line.split_once(text).map(|(_, rest)| rest).unwrap_or_default();
                 return Some(rest.split_whitespace().next().unwrap_or_default().to_owned());
             }
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("it ended with {status} before it printed {text:?}:\n{}", self.said());
+                panic!("it ended with {status} before it printed {text:?}:\n{}", self.logged());
             }
             None
         })
@@ -63,7 +63,7 @@ impl Process {
     /// Waits until it has ended and all of its output has been read.
     pub async fn ends(&mut self) -> ExitStatus {
         let end = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        let status = end.unwrap_or_else(|_| panic!("it does not end:\n{}", self.said())).expect("it is our child");
+        let status = end.unwrap_or_else(|_| panic!("it does not end:\n{}", self.logged())).expect("it is our child");
         for reader in self.readers.drain(..) {
             reader.await.expect("reading does not fail");
         }
