@@ -52,7 +52,8 @@ pub struct DispatcherSettings {
     /// Allows addresses of private networks as a channel's own URL. `DSK_URL` may always be one.
     #[arg(long, env)]
     pub dsk_allow_private: bool,
-    /// Longest time of one attempt, from connect to last byte.
+    /// Longest time of one attempt, from connect to the status of the answer. Reading its body ends then, too, but a body
+    /// that does not end changes nothing.
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration)]
     pub attempt_timeout: Duration,
     /// Envelopes of class `messages` in flight at once; also the consumer's prefetch.
