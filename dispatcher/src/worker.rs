@@ -24,10 +24,10 @@ pub(crate) use work::{Item, Settlement, Work};
 
 /// Most envelopes in one look-up: a full window fits, in one round trip to the store.
 const LOOK_UP_BATCH_MAX: usize = 256;
-/// A window half of which waits defers envelopes only if some destination was healthy this recently: otherwise nobody would
-/// use the room.
+/// When half of the window waits, envelopes are deferred only if some destination was healthy this recently: otherwise
+/// nothing could use the room.
 const HEALTHY_RECENTLY: Duration = Duration::from_secs(10);
-/// Longer for a full window: it takes nothing new, so there may be no later success to go by.
+/// The same for a full window. Longer, because a full window takes nothing new, so there may be no later success to go by.
 const HEALTHY_BEFORE_FULL: Duration = Duration::from_hours(1);
 
 /// The worker of one class.
@@ -44,7 +44,8 @@ pub(crate) struct Worker<T> {
     delivered: Vec<T>,
     is_looking_up: bool,
     is_marking: bool,
-    /// Nothing new is begun, because everything in flight is about to be given back.
+    /// No look-up and no deferral begins, because everything in flight is about to be given back. Markers and dead letters
+    /// still do: what is settled need not be given back.
     is_draining: bool,
     /// Envelopes whose look-up or settlement was cut short. They are not acknowledged, so the queue gets them back.
     interrupted: Vec<T>,
@@ -84,7 +85,7 @@ impl<T: Item> Worker<T> {
             // the store is away.
             WorkerEvent::Due | WorkerEvent::Reopened | WorkerEvent::Store { .. } => {}
         }
-        // Pauses end before envelopes are deferred, so that none is deferred that may go on again.
+        // Pauses end before envelopes are deferred, so that none is deferred whose pause has just ended.
         if self.reopenings.has_changed().is_ok_and(|has_changed| has_changed) {
             self.reopenings.mark_unchanged();
             self.lanes.end_pauses();
@@ -94,7 +95,7 @@ impl<T: Item> Worker<T> {
         std::mem::take(&mut self.begun)
     }
 
-    /// When [`WorkerEvent::Due`] is due if nothing else happens first. `None` during a look-up or a drain: no other look-up
+    /// When to send [`WorkerEvent::Due`] if nothing else happens first. `None` during a look-up or a drain: no other look-up
     /// may begin then.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.lanes.next_due().filter(|_| !self.is_looking_up && !self.is_draining)
@@ -195,8 +196,8 @@ impl<T: Item> Worker<T> {
         }
     }
 
-    /// Defers envelopes when those that wait fill the window, so that others can be taken: the longest-waiting ones, and
-    /// the end of each lane that fills too much of a full window.
+    /// Makes room when the window is full or half of it waits, if a destination was healthy recently: defers the envelopes
+    /// that have waited longest and, if the window is full, the end of each lane that fills too much of it.
     fn defer(&mut self, now: Moment) {
         let is_full = self.in_flight() >= self.lanes.window();
         let within = if is_full { HEALTHY_BEFORE_FULL } else { HEALTHY_RECENTLY };
