@@ -64,7 +64,7 @@ impl Targets {
 pub(crate) mod samples {
     //! Targets for the tests of other modules.
 
-    use channels::{KeyRing, KeyRingSettings, Metrics, new_key};
+    use channels::{KeyRing, KeyRingSettings, Limits, Metrics, new_key};
     use chassis::Secret;
 
     use super::*;
@@ -74,7 +74,13 @@ pub(crate) mod samples {
         let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
         let ring = KeyRing::load(&settings, &Metrics::register(&prometheus::Registry::new()).unwrap()).unwrap();
         let dsk_token = ring.seal(&Secret::new("token"));
-        Arc::new(Route { tenant: tenant.to_owned(), dsk_url: None, dsk_token, signing_secret: None })
+        Arc::new(Route {
+            tenant: tenant.to_owned(),
+            dsk_url: None,
+            dsk_token,
+            signing_secret: None,
+            limits: Limits::default(),
+        })
     }
 
     pub(crate) fn target(tenant: &str, url: &str, channel: &str) -> Target {

@@ -90,10 +90,12 @@ impl ListChannels {
         if self.json {
             return records.iter().try_for_each(|record| outln!("{}", record::json(record)));
         }
-        outln!("{:<36} {:<20} {:<17} updated", "address", "tenant", "state")?;
+        outln!("{:<36} {:<20} {:<17} {:<21} updated", "address", "tenant", "state", "limits")?;
         for record in &records {
             let updated = record.updated_at.as_deref().unwrap_or("-");
-            outln!("{:<36} {:<20} {:<17} {updated}", record.address, record.tenant, record.state.as_str())?;
+            let limits = record::limits(record.limits);
+            let state = record.state.as_str();
+            outln!("{:<36} {:<20} {state:<17} {limits:<21} {updated}", record.address, record.tenant)?;
         }
         outln!("{}", counted(records.len(), "channel"))
     }

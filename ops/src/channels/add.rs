@@ -1,8 +1,9 @@
 //! `ops channels add`: stores a channel with its tokens sealed.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use channels::{KeyRing, KeyRingSettings, Metrics, NewChannel, SealedSecret};
+use channels::{KeyRing, KeyRingSettings, Limits, Metrics, NewChannel, SealedSecret};
 use chassis::{Secret, SigningSecret, now};
 use clap::Args;
 use dispatcher::{Allowance, Endpoint};
@@ -40,6 +41,14 @@ pub(crate) struct AddChannel {
     /// Where this channel's events go, if not to `DSK_URL`.
     #[arg(long)]
     dsk_url: Option<String>,
+    /// How many requests DSK bears at once for this tenant at this URL, from all dispatchers together. A large number
+    /// lifts the limit.
+    #[arg(long, value_name = "N", value_parser = parse_limit)]
+    requests_at_once: Option<NonZeroU32>,
+    /// How many requests a second DSK bears for this tenant at this URL, from all dispatchers together. A large number
+    /// lifts the limit.
+    #[arg(long, value_name = "N", value_parser = parse_limit)]
+    requests_per_second: Option<NonZeroU32>,
     /// Allows `--dsk-url` to be http to another machine.
     #[arg(long, env)]
     dsk_allow_http: bool,
@@ -93,12 +102,18 @@ impl AddChannel {
         }
         channel.access_token = self.access_token_file.as_deref().map(|file| sealed(file, key_ring)).transpose()?;
         channel.access_token_expires_at = self.access_token_expires_at;
+        channel.limits =
+            Limits { requests_at_once: self.requests_at_once, requests_per_second: self.requests_per_second };
         channel.dsk_url.clone_from(&self.dsk_url);
         channel.account_id.clone_from(&self.account_id);
         channel.app_user_id.clone_from(&self.app_user_id);
         channel.connected_by.clone_from(&self.connected_by);
         Ok(channel)
     }
+}
+
+fn parse_limit(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "write a whole number of at least 1".to_owned())
 }
 
 fn sealed(file: &Path, key_ring: &KeyRing) -> Result<SealedSecret, Failure> {
@@ -111,5 +126,18 @@ fn prompt(question: &str) -> Result<Secret, Failure> {
     match answer.trim() {
         "" => Err(Failure::usage("the DSK token is empty")),
         token => Ok(Secret::new(token)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_nothing_is_refused_and_says_what_to_write() {
+        assert_eq!(parse_limit("50"), Ok(NonZeroU32::new(50).unwrap()));
+        for refused in ["0", "-1", "fast", "1.5", "4294967296"] {
+            assert!(parse_limit(refused).unwrap_err().contains("at least 1"), "{refused}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Finds a channel's record, and shows it without its tokens.
 
-use channels::{ChannelRecord, ChannelStore, SealedSecret};
+use channels::{ChannelRecord, ChannelStore, Limits, SealedSecret};
 use event::Address;
 use serde_json::{Value, json};
 
@@ -21,6 +21,8 @@ pub(super) fn json(record: &ChannelRecord) -> Value {
         "dsk_url": record.dsk_url,
         "dsk_token": sealed(&record.dsk_token),
         "signing_secret": sealed(&record.signing_secret),
+        "requests_at_once": record.limits.requests_at_once,
+        "requests_per_second": record.limits.requests_per_second,
         "access_token": sealed(&record.access_token),
         "access_token_expires_at": record.access_token_expires_at,
         "account_id": record.account_id,
@@ -38,4 +40,12 @@ pub(super) fn json(record: &ChannelRecord) -> Value {
         }
     }
     json
+}
+
+/// The limits in one column, such as `50/s, 4 at once`.
+pub(super) fn limits(limits: Limits) -> String {
+    let per_second = limits.requests_per_second.map(|limit| format!("{limit}/s"));
+    let at_once = limits.requests_at_once.map(|limit| format!("{limit} at once"));
+    let set: Vec<String> = per_second.into_iter().chain(at_once).collect();
+    if set.is_empty() { "-".to_owned() } else { set.join(", ") }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
 use crate::fields::{self, Fields, text};
+use crate::limits::Limits;
 use crate::record::ChannelState;
 use crate::store::ChannelStore;
 use crate::update::Decision;
@@ -29,7 +30,8 @@ impl SavedRecord {
         if self.address.is_empty() || text(&self.fields, fields::TENANT).is_none() {
             return Some("it has no address or no tenant".to_owned());
         }
-        ChannelState::from_fields(&self.fields).err()
+        let state = ChannelState::from_fields(&self.fields).err();
+        state.or_else(|| Limits::from_fields(&self.fields).err())
     }
 }
 

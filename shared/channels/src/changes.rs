@@ -14,8 +14,15 @@ use crate::transaction::{Hash, Lifetime, Transaction};
 mod tests;
 
 /// The fields that an account's record takes over from a channel's.
-const SHARED_WITH_ACCOUNT: [&str; 5] =
-    [fields::TENANT, fields::DSK_TOKEN, fields::DSK_URL, fields::SIGNING_SECRET, fields::ACCOUNT_ID];
+const SHARED_WITH_ACCOUNT: [&str; 7] = [
+    fields::TENANT,
+    fields::DSK_TOKEN,
+    fields::DSK_URL,
+    fields::SIGNING_SECRET,
+    fields::REQUESTS_AT_ONCE,
+    fields::REQUESTS_PER_SECOND,
+    fields::ACCOUNT_ID,
+];
 /// The fields that describe an access token, and that a new token must not inherit.
 const ABOUT_ACCESS_TOKEN: [&str; 2] = [fields::ACCESS_TOKEN_EXPIRES_AT, fields::CHECKED_AT];
 /// The fields that a removed channel keeps.

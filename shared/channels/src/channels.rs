@@ -8,7 +8,7 @@ use crate::record::{ChannelRecord, NewChannel};
 use crate::store::ChannelStore;
 use crate::transaction::Transaction;
 use crate::update::Decision;
-use crate::{changes, keys};
+use crate::{changes, endpoints, keys};
 
 impl ChannelStore {
     /// Stores a channel, or replaces what is stored about it: a rotated token holds from the next attempt.
@@ -51,15 +51,21 @@ impl ChannelStore {
         Ok(records)
     }
 
-    /// Updates channels together with the accounts and users that their records name.
+    /// Updates channels together with the accounts and users that their records name, and the count of endpoints.
     pub(crate) async fn change_channels<T>(
         &self,
-        keys: Vec<String>,
+        mut keys: Vec<String>,
         decide: impl Fn(&mut Transaction) -> Result<Decision<T>, StoreError>,
     ) -> Result<T, StoreError> {
+        keys.push(keys::ENDPOINTS.to_owned());
         let decide_on_all = |transaction: &mut Transaction| {
             let unread = changes::unread(transaction);
-            if unread.is_empty() { decide(transaction) } else { Ok(Decision::Read(unread)) }
+            if !unread.is_empty() {
+                return Ok(Decision::Read(unread));
+            }
+            let decision = decide(transaction)?;
+            endpoints::count(transaction);
+            Ok(decision)
         };
         self.update(keys, decide_on_all).await
     }

@@ -5,7 +5,7 @@ use event::EventId;
 use crate::error::StoreError;
 use crate::lookup::{Lookup, LookupAnswer, LookupBatch};
 use crate::store::ChannelStore;
-use crate::transaction::Lifetime;
+use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
 use crate::{fields, keys};
 
@@ -24,17 +24,44 @@ impl ChannelStore {
 
     /// Stores a dispatcher's report about itself (JSON) for 30 seconds; `None` removes it, because the dispatcher ends.
     pub async fn report(&self, instance: &str, status: Option<&str>) -> Result<(), StoreError> {
-        let key = format!("{}{instance}", keys::DISPATCHER);
-        let replace = |hash: &mut fields::Fields| {
-            *hash = fields::collect([(fields::STATUS, status.map(str::to_owned))]);
-            Decision::Write(())
+        let key = keys::dispatcher(instance);
+        let replace = |transaction: &mut Transaction| {
+            let report = transaction.hash(&key);
+            report.fields = fields::collect([(fields::STATUS, status.map(str::to_owned))]);
+            report.lifetime = Lifetime::Limited(keys::REPORT_TIME);
+            let instances = &mut transaction.hash(keys::DISPATCHERS).fields;
+            match status {
+                Some(_) => fields::set(instances, instance, fields::REPORTS),
+                None => drop(instances.remove(instance)),
+            }
+            Ok(Decision::Write(()))
         };
-        self.update_hash(key, Lifetime::Limited(keys::REPORT_TIME), replace).await
+        self.update(vec![key.clone(), keys::DISPATCHERS.to_owned()], replace).await
     }
 
     /// The last report of every dispatcher that runs, in the order of their names.
     pub async fn reports(&self) -> Result<Vec<String>, StoreError> {
-        let hashes = self.read_all(keys::DISPATCHER).await?;
-        Ok(hashes.into_iter().filter_map(|(_, mut hash)| hash.remove(fields::STATUS)).collect())
+        let instances: Vec<String> = self.read_one(keys::DISPATCHERS.to_owned()).await?.into_keys().collect();
+        let hashes = self.read(instances.iter().map(|instance| keys::dispatcher(instance)).collect()).await?;
+        let (living, ended): (Vec<_>, Vec<_>) =
+            instances.into_iter().zip(hashes).partition(|(_, hash)| !hash.is_empty());
+        if !ended.is_empty() {
+            self.forget_dispatchers(&ended.into_iter().map(|(instance, _)| instance).collect::<Vec<_>>()).await?;
+        }
+        Ok(living.into_iter().filter_map(|(_, mut hash)| hash.remove(fields::STATUS)).collect())
+    }
+
+    /// How many dispatchers run, by the reports of the last 30 seconds.
+    pub async fn living_dispatchers(&self) -> Result<usize, StoreError> {
+        Ok(self.reports().await?.len())
+    }
+
+    /// Forgets dispatchers that ended without saying so. One that is not dead after all adds itself with its next report.
+    async fn forget_dispatchers(&self, ended: &[String]) -> Result<(), StoreError> {
+        let forget = |instances: &mut fields::Fields| {
+            instances.retain(|instance, _| !ended.contains(instance));
+            Decision::Write(())
+        };
+        self.update_hash(keys::DISPATCHERS.to_owned(), Lifetime::Unlimited, forget).await
     }
 }

@@ -10,6 +10,8 @@ pub(crate) const TENANT: &str = "tenant";
 pub(crate) const DSK_TOKEN: &str = "dsk_token";
 pub(crate) const DSK_URL: &str = "dsk_url";
 pub(crate) const SIGNING_SECRET: &str = "signing_secret";
+pub(crate) const REQUESTS_AT_ONCE: &str = "requests_at_once";
+pub(crate) const REQUESTS_PER_SECOND: &str = "requests_per_second";
 pub(crate) const ACCESS_TOKEN: &str = "access_token";
 pub(crate) const ACCESS_TOKEN_EXPIRES_AT: &str = "access_token_expires_at";
 pub(crate) const STATE: &str = "state";
@@ -22,6 +24,9 @@ pub(crate) const UPDATED_AT: &str = "updated_at";
 pub(crate) const CHECKED_AT: &str = "checked_at";
 /// Of an account's record: the addresses of its channels, separated by commas.
 pub(crate) const CHANNELS: &str = "channels";
+
+/// Of the hash that counts the channels of each endpoint: when all of them were last counted.
+pub(crate) const COUNTED_AT: &str = "counted_at";
 
 /// Of the hash that says that the store is initialised: when the first channel was added.
 pub(crate) const INITIALISED_AT: &str = "at";
@@ -43,6 +48,8 @@ pub(crate) const UNTIL: &str = "until";
 
 /// Of a dispatcher's report.
 pub(crate) const STATUS: &str = "status";
+/// Of the hash of dispatchers: the value beside an instance's name.
+pub(crate) const REPORTS: &str = "reports";
 
 /// A field's text. An empty field counts as missing.
 pub(crate) fn text(fields: &Fields, name: &str) -> Option<String> {

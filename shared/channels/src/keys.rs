@@ -9,8 +9,10 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const INITIALISED: &str = "channels:initialised";
 /// The beginning of every channel's key.
 pub(crate) const CHANNEL: &str = "channel:";
-/// The beginning of every dispatcher's key.
-pub(crate) const DISPATCHER: &str = "dispatcher:";
+/// The hash that counts the connected channels of each endpoint.
+pub(crate) const ENDPOINTS: &str = "channels:endpoints";
+/// The hash of the instances of dispatchers that have reported. Each one's own report ends by itself; this does not.
+pub(crate) const DISPATCHERS: &str = "channels:dispatchers";
 /// How long a report is kept; a dispatcher writes one every 5 s.
 pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
 /// Meta sends an event again for 7 days.
@@ -31,6 +33,10 @@ pub(crate) fn channel(address: &Address) -> String {
 
 pub(crate) fn delivered(id: &EventId) -> String {
     format!("delivered:{id}")
+}
+
+pub(crate) fn dispatcher(instance: &str) -> String {
+    format!("dispatcher:{instance}")
 }
 
 /// The key for an address or a lane. It is hashed, because a lane may hold a phone number.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::fields::{self, Fields, text};
 use crate::key_ring::SealedSecret;
+use crate::limits::Limits;
 
 /// Whether a channel's events are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Route {
     pub dsk_token: SealedSecret,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
     pub signing_secret: Option<SealedSecret>,
+    /// What its endpoint bears.
+    pub limits: Limits,
 }
 
 /// All that is stored about a channel. The record of a removed channel holds little more than that it existed.
@@ -64,6 +67,8 @@ pub struct ChannelRecord {
     pub dsk_token: Option<SealedSecret>,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
     pub signing_secret: Option<SealedSecret>,
+    /// What its endpoint bears.
+    pub limits: Limits,
     /// Authorises us at Meta for this channel.
     pub access_token: Option<SealedSecret>,
     /// When the access token ends, RFC 3339; absent means never.
@@ -99,6 +104,8 @@ pub struct NewChannel {
     pub dsk_url: Option<String>,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
     pub signing_secret: Option<SealedSecret>,
+    /// What its endpoint bears.
+    pub limits: Limits,
     /// Authorises us at Meta for this channel.
     pub access_token: Option<SealedSecret>,
     /// When the access token ends; absent means never.
@@ -122,6 +129,7 @@ impl NewChannel {
             dsk_token,
             dsk_url: None,
             signing_secret: None,
+            limits: Limits::default(),
             access_token: None,
             access_token_expires_at: None,
             account_id: None,
@@ -134,7 +142,7 @@ impl NewChannel {
     /// The fields that are given.
     pub(crate) fn fields(&self) -> Fields {
         let sealed = |sealed: &Option<SealedSecret>| sealed.as_ref().map(|sealed| sealed.as_str().to_owned());
-        fields::collect([
+        let mut given = fields::collect([
             (fields::TENANT, Some(self.tenant.clone())),
             (fields::DSK_TOKEN, Some(self.dsk_token.as_str().to_owned())),
             (fields::DSK_URL, self.dsk_url.clone()),
@@ -145,7 +153,9 @@ impl NewChannel {
             (fields::APP_USER_ID, self.app_user_id.clone()),
             (fields::CONNECTED_BY, self.connected_by.clone()),
             (fields::NAME, self.name.clone()),
-        ])
+        ]);
+        given.extend(self.limits.to_fields());
+        given
     }
 }
 
@@ -157,6 +167,7 @@ impl Route {
             dsk_url: text(fields, fields::DSK_URL),
             dsk_token: text(fields, fields::DSK_TOKEN).map(SealedSecret::new).ok_or("it has no dsk_token")?,
             signing_secret: text(fields, fields::SIGNING_SECRET).map(SealedSecret::new),
+            limits: Limits::from_fields(fields)?,
         })
     }
 }
@@ -172,6 +183,7 @@ impl ChannelRecord {
             dsk_url: text(fields, fields::DSK_URL),
             dsk_token: sealed(fields::DSK_TOKEN),
             signing_secret: sealed(fields::SIGNING_SECRET),
+            limits: Limits::from_fields(fields).unwrap_or_default(),
             access_token: sealed(fields::ACCESS_TOKEN),
             access_token_expires_at: text(fields, fields::ACCESS_TOKEN_EXPIRES_AT),
             account_id: text(fields, fields::ACCOUNT_ID),

@@ -74,6 +74,11 @@ impl Transaction {
 }
 
 impl Hash {
+    /// The fields as they were read.
+    pub(crate) fn before(&self) -> &Fields {
+        &self.before
+    }
+
     fn into_write(self, key: String) -> Option<Write> {
         let expires = match self.lifetime {
             Lifetime::Unlimited if self.before == self.fields => return None,

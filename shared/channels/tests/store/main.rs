@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
+mod endpoints;
 mod outages;
 
 use std::time::Duration;
@@ -11,6 +12,10 @@ use channels::{
     Lookup, LookupAnswer, Metrics, NewChannel, PendingErasure, StoreError, StoredToken, new_key,
 };
 use chassis::{Secret, Shutdown, now};
+use endpoints::{
+    a_limit_is_part_of_the_route_of_a_number_and_of_its_account, dispatchers_count_as_living_until_they_end,
+    the_endpoints_of_connected_channels_are_known_each_once,
+};
 use event::{Address, EventId, Lane};
 use prometheus::Registry;
 use testkit::Redis;
@@ -62,6 +67,9 @@ contract![
     an_erased_channel_leaves_no_record_until_it_is_connected_again,
     maintenance_changes_nothing_once_another_token_is_stored,
     a_lease_has_one_holder_until_it_is_over,
+    the_endpoints_of_connected_channels_are_known_each_once,
+    a_limit_is_part_of_the_route_of_a_number_and_of_its_account,
+    dispatchers_count_as_living_until_they_end,
 ];
 
 fn open(settings: &ChannelsSettings) -> ChannelStore {
