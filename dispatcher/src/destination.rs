@@ -17,6 +17,8 @@ pub(crate) struct Destination {
     pub(crate) tenant: Arc<str>,
     /// The endpoint's URL.
     pub(crate) url: Arc<str>,
+    /// The URL's origin, whose circuit breaker it shares with others.
+    pub(crate) origin: Arc<str>,
 }
 
 /// What an attempt concerns, and the record that it uses.
@@ -46,17 +48,28 @@ impl Targets {
 
     /// The target of an attempt that uses this record.
     pub(crate) fn of(&self, address: &Address, route: Arc<Route>) -> Result<Target, Failure> {
-        let endpoint = match &route.dsk_url {
+        let endpoint = self.endpoint(route.dsk_url.as_deref())?;
+        let destination =
+            Destination { tenant: route.tenant.as_str().into(), url: endpoint.url(), origin: endpoint.origin() };
+        Ok(Target { endpoint, destination, address: address.clone(), route })
+    }
+
+    /// The destination of a tenant's channels that name this URL; `None` if no event may be sent there.
+    pub(crate) fn destination(&self, tenant: &str, dsk_url: Option<&str>) -> Option<Destination> {
+        let endpoint = self.endpoint(dsk_url).ok()?;
+        Some(Destination { tenant: tenant.into(), url: endpoint.url(), origin: endpoint.origin() })
+    }
+
+    fn endpoint(&self, dsk_url: Option<&str>) -> Result<Endpoint, Failure> {
+        match dsk_url {
             Some(url) => {
-                Endpoint::of_channel(url, self.allowance).map_err(|problem| Failure::Damaged(problem.to_string()))?
+                Endpoint::of_channel(url, self.allowance).map_err(|problem| Failure::Damaged(problem.to_string()))
             }
             None => self
                 .default
                 .clone()
-                .ok_or_else(|| Failure::Damaged("it has no dsk_url, and DSK_URL is not set".to_owned()))?,
-        };
-        let destination = Destination { tenant: route.tenant.as_str().into(), url: endpoint.url() };
-        Ok(Target { endpoint, destination, address: address.clone(), route })
+                .ok_or_else(|| Failure::Damaged("it has no dsk_url, and DSK_URL is not set".to_owned())),
+        }
     }
 }
 
@@ -85,7 +98,7 @@ pub(crate) mod samples {
 
     pub(crate) fn target(tenant: &str, url: &str, channel: &str) -> Target {
         let endpoint = Endpoint::parse(url, Allowance::default()).unwrap();
-        let destination = Destination { tenant: tenant.into(), url: endpoint.url() };
+        let destination = Destination { tenant: tenant.into(), url: endpoint.url(), origin: endpoint.origin() };
         Target { endpoint, destination, address: Address::new(channel), route: route(tenant) }
     }
 }

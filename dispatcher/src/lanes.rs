@@ -1,74 +1,46 @@
-//! Keeps each lane in order while many lanes go on at once, and knows which envelopes have waited longest. Pure.
+//! Keeps each lane in order while many lanes go on at once and their groups take turns. Pure.
+
+mod flight;
+mod room;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::time::Duration;
 
-use event::Lane;
+use event::{EventId, Lane};
 use tokio::time::Instant;
 
-/// An envelope in flight, and what was tried since it was taken.
-#[derive(Debug)]
-pub(crate) struct Flight<T> {
-    pub(crate) item: T,
-    pub(crate) lane: Lane,
-    pub(crate) taken_at: Instant,
-    /// Attempts since it was taken.
-    pub(crate) attempts: u32,
-    /// Failures in a row since a pause last held it.
-    pub(crate) failures: u32,
-    /// When the first of them happened.
-    pub(crate) failing_since: Option<Instant>,
-    /// Its place in the order of arrival.
-    serial: u64,
-}
+use crate::group::Group;
+use crate::parking::{Parking, Place};
+use crate::pauses::Obstacle;
+use crate::returns::Returns;
+use crate::turns::Turns;
+pub(crate) use flight::Flight;
+pub(crate) use room::Removed;
 
-impl<T> Flight<T> {
-    /// An envelope that waits in no lane.
-    pub(crate) fn outside(item: T, lane: Lane, now: Instant) -> Self {
-        Self { item, lane, taken_at: now, attempts: 0, failures: 0, failing_since: None, serial: 0 }
-    }
-
-    /// A pause is not the fault of the envelope that it holds.
-    pub(crate) fn without_failures(self) -> Self {
-        Self { failures: 0, failing_since: None, ..self }
-    }
-}
-
-/// Why the first envelope of a lane waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wait {
-    /// For the delay before its next attempt.
-    Backoff,
-    /// For the end of a pause, which may come early.
-    Pause,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
-    Ready,
+    /// It waits for its turn, at this place of its group.
+    Ready(u64),
     /// The first envelope was handed out, to be looked up, attempted or settled.
     Busy,
-    Waiting(Due, Wait),
+    /// The first envelope waits for the delay before its next attempt.
+    Delayed(Due),
+    /// The first envelope waits for an earlier event of the lane, which was deferred.
+    Returning(Due),
+    /// The first envelope waits for the end of a pause.
+    Parked(Obstacle, Place),
 }
 
-/// When a lane may go on. Of several that may go on at the same time (with the next probe of a pause) the one whose first
-/// envelope has the fewest attempts comes first, so that an event that DSK can't digest does not keep the breaker open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// When a lane may go on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Due {
     at: Instant,
-    attempts: u32,
     serial: u64,
-}
-
-/// A lane's entry in the order of waiting.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Turn {
-    due: Due,
     lane: Lane,
 }
 
 #[derive(Debug)]
 struct Row<T> {
+    group: Group,
     phase: Phase,
     queue: VecDeque<Flight<T>>,
 }
@@ -78,180 +50,244 @@ struct Row<T> {
 pub(crate) struct Lanes<T> {
     window: usize,
     rows: HashMap<Lane, Row<T>>,
-    ready: VecDeque<Lane>,
-    waiting: BTreeSet<Turn>,
+    turns: Turns<Group, Lane>,
+    parking: Parking<Obstacle>,
+    waiting: BTreeSet<Due>,
+    returns: Returns,
     /// Envelopes in the lanes, without those that are handed out.
     queued: usize,
-    /// Envelopes in lanes whose first envelope waits.
-    blocked: usize,
     serial: u64,
 }
 
 impl<T> Lanes<T> {
-    /// A lane that fills more than this part of a full window has to defer the rest.
-    const LANE_SHARE: usize = 4;
-
+    /// Lanes of which as many as fit into the window are handed out at once.
     pub(crate) fn new(window: usize) -> Self {
         Self {
             window,
             rows: HashMap::new(),
-            ready: VecDeque::new(),
+            turns: Turns::new(window),
+            parking: Parking::default(),
             waiting: BTreeSet::new(),
+            returns: Returns::default(),
             queued: 0,
-            blocked: 0,
             serial: 0,
         }
     }
 
-    /// Puts an envelope at the end of its lane.
-    pub(crate) fn enter(&mut self, lane: Lane, item: T, now: Instant) {
-        self.serial += 1;
-        let flight = Flight { serial: self.serial, ..Flight::outside(item, lane.clone(), now) };
+    /// Puts an envelope at the end of its lane; one that was deferred goes to the place that it had.
+    pub(crate) fn enter(&mut self, flight: Flight<T>, group: Group, id: &EventId, now: Instant) {
+        let lane = flight.lane.clone();
+        let serial = self.returns.arrive(&lane, id).unwrap_or_else(|| self.next_serial());
+        let flight = Flight { serial, ..flight };
         self.queued += 1;
-        if let Some(row) = self.rows.get_mut(&lane) {
-            row.queue.push_back(flight);
-            self.blocked += usize::from(matches!(row.phase, Phase::Waiting(..)));
-            return;
+        let row = self.rows.entry(lane.clone());
+        let is_new = matches!(row, std::collections::hash_map::Entry::Vacant(_));
+        let row = row.or_insert_with(|| Row { group, phase: Phase::Busy, queue: VecDeque::new() });
+        let place = row.queue.partition_point(|other| other.serial < serial);
+        row.queue.insert(place, flight);
+        if is_new {
+            self.make_ready(&lane, now);
+        } else if let Phase::Returning(due) = &row.phase {
+            self.waiting.remove(due);
+            self.make_ready(&lane, now);
         }
-        self.rows.insert(lane.clone(), Row { phase: Phase::Ready, queue: VecDeque::from([flight]) });
-        self.ready.push_back(lane);
     }
 
-    /// Hands out the first envelope of a lane that may go on. The lane stands still until [`Self::wait`] puts the envelope
-    /// back or [`Self::release`] lets the next one go on.
+    /// Hands out the first envelope of the lane whose turn it is. The lane stands still until the envelope is put back, or
+    /// [`Self::release`] lets the next one go on.
     pub(crate) fn next(&mut self, now: Instant) -> Option<Flight<T>> {
         self.end_waits(now);
-        let lane = self.ready.pop_front()?;
+        let lane = self.turns.next()?.member;
         let row = self.rows.get_mut(&lane)?;
         row.phase = Phase::Busy;
         self.queued -= 1;
         row.queue.pop_front()
     }
 
-    /// Puts an envelope back to the front of its lane, to wait there.
-    pub(crate) fn wait(&mut self, flight: Flight<T>, until: Instant, wait: Wait) {
-        let Some(row) = self.rows.get_mut(&flight.lane) else { return };
-        let due = Due { at: until, attempts: flight.attempts, serial: flight.serial };
-        self.waiting.insert(Turn { due, lane: flight.lane.clone() });
-        row.phase = Phase::Waiting(due, wait);
-        row.queue.push_front(flight);
-        self.queued += 1;
-        self.blocked += row.queue.len();
+    /// A look-up has found the group of an envelope that was handed out. Returns it if it may go on: otherwise its lane
+    /// waits for a turn in its own group.
+    pub(crate) fn assign(&mut self, flight: Flight<T>, group: &Group, now: Instant) -> Option<Flight<T>> {
+        let Some(row) = self.rows.get_mut(&flight.lane) else { return Some(flight) };
+        let before = std::mem::replace(&mut row.group, group.clone());
+        if self.turns.transfer(&before, group) {
+            return Some(flight);
+        }
+        let lane = self.requeue(flight);
+        self.make_ready(&lane, now);
+        None
+    }
+
+    /// Puts an envelope that was handed out back to the front of its lane, which waits for its next turn.
+    pub(crate) fn put_back(&mut self, flight: Flight<T>, now: Instant) {
+        self.end(&flight.lane);
+        let lane = self.requeue(flight);
+        self.make_ready(&lane, now);
+    }
+
+    /// Puts an envelope that was handed out back to the front of its lane, to wait there until `until`.
+    pub(crate) fn delay(&mut self, flight: Flight<T>, until: Instant) {
+        self.end(&flight.lane);
+        let due = Due { at: until, serial: flight.serial, lane: flight.lane.clone() };
+        let lane = self.requeue(flight);
+        self.waiting.insert(due.clone());
+        self.set_phase(&lane, Phase::Delayed(due));
+    }
+
+    /// Puts an envelope that was handed out back to the front of its lane, to wait there for the end of a pause. It has just
+    /// been told to ask again at `until`.
+    pub(crate) fn park(&mut self, flight: Flight<T>, obstacle: Obstacle, until: Instant) {
+        self.end(&flight.lane);
+        let place = Place { attempts: flight.attempts, serial: flight.serial, lane: flight.lane.clone() };
+        let lane = self.requeue(Flight { was_woken: false, ..flight });
+        self.parking.park(obstacle.clone(), place.clone(), until);
+        self.set_phase(&lane, Phase::Parked(obstacle, place));
+    }
+
+    /// Puts an envelope that was handed out back to the front of its lane, behind other lanes that wait for this obstacle.
+    /// Returns it if none does, or if it was one of them.
+    pub(crate) fn park_behind(&mut self, flight: Flight<T>, obstacle: &Obstacle) -> Option<Flight<T>> {
+        if flight.was_woken || !self.parking.is_waited_for(obstacle) {
+            return Some(flight);
+        }
+        self.end(&flight.lane);
+        let place = Place { attempts: flight.attempts, serial: flight.serial, lane: flight.lane.clone() };
+        let lane = self.requeue(flight);
+        self.parking.join(obstacle, place.clone());
+        self.set_phase(&lane, Phase::Parked(obstacle.clone(), place));
+        None
     }
 
     /// The envelope that was handed out does not come back: the next one of its lane may go on.
-    pub(crate) fn release(&mut self, lane: &Lane) {
-        let Some(row) = self.rows.get_mut(lane) else { return };
-        if row.queue.is_empty() {
-            self.rows.remove(lane);
-        } else {
-            row.phase = Phase::Ready;
-            self.ready.push_back(lane.clone());
+    pub(crate) fn release(&mut self, lane: &Lane, now: Instant) {
+        self.end(lane);
+        self.make_ready(lane, now);
+    }
+
+    /// Something about pauses has changed: it is time for all obstacles.
+    pub(crate) fn make_pauses_due(&mut self, now: Instant) {
+        self.parking.make_due(now);
+    }
+
+    /// The obstacles whose lanes may be allowed to ask again.
+    pub(crate) fn due_obstacles(&mut self, now: Instant) -> Vec<Obstacle> {
+        self.parking.due(now)
+    }
+
+    /// Wakes the first lanes that wait for this obstacle. For the others it is time again at `again_at`.
+    pub(crate) fn wake(&mut self, obstacle: &Obstacle, lanes: usize, again_at: Instant, now: Instant) {
+        for lane in self.parking.wake(obstacle, lanes, again_at) {
+            if let Some(first) = self.rows.get_mut(&lane).and_then(|row| row.queue.front_mut()) {
+                first.was_woken = true;
+            }
+            self.make_ready(&lane, now);
         }
     }
 
-    /// A pause has ended or changed: lanes that wait for one may go on, and ask again.
-    pub(crate) fn end_pauses(&mut self) {
-        let is_paused = |turn: &&Turn| {
-            self.rows.get(&turn.lane).is_some_and(|row| matches!(row.phase, Phase::Waiting(_, Wait::Pause)))
-        };
-        let turns: Vec<Turn> = self.waiting.iter().filter(is_paused).cloned().collect();
-        turns.iter().for_each(|turn| self.make_ready(turn));
-    }
-
-    /// When the next lane has waited long enough.
+    /// When the next lane or obstacle has waited long enough.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.waiting.first().map(|turn| turn.due.at)
+        let waiting = self.waiting.first().map(|due| due.at);
+        waiting.into_iter().chain(self.parking.next_due()).min()
     }
 
     /// Whether a lane may go on now.
-    pub(crate) fn is_ready(&self, now: Instant) -> bool {
-        !self.ready.is_empty() || self.next_due().is_some_and(|due| due <= now)
+    pub(crate) fn is_ready(&mut self, now: Instant) -> bool {
+        self.end_waits(now);
+        self.turns.may_any_begin()
     }
 
-    /// How long the oldest envelope has been in flight, apart from those that are handed out.
-    pub(crate) fn oldest(&self, now: Instant) -> Duration {
-        let oldest = self.rows.values().filter_map(|row| row.queue.front()).map(|flight| flight.taken_at).min();
-        oldest.map_or(Duration::ZERO, |at| now.saturating_duration_since(at))
-    }
-
-    /// Everything in the lanes, apart from what is handed out.
-    pub(crate) fn items(&self) -> impl Iterator<Item = &T> {
-        self.rows.values().flat_map(|row| &row.queue).map(|flight| &flight.item)
-    }
-
-    /// Most envelopes that the queue hands to us at once.
-    pub(crate) fn window(&self) -> usize {
-        self.window
+    /// Whether as many lanes as may go on at once do so.
+    pub(crate) fn is_window_full(&self) -> bool {
+        self.turns.is_full()
     }
 
     /// Envelopes in the lanes, without those that are handed out.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.queued
     }
 
-    /// Whether at least half of the window waits.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.blocked >= self.window.div_ceil(2)
+    /// Keeps the place of an event that is being deferred, until it is overdue.
+    pub(crate) fn expect(&mut self, lane: &Lane, id: &EventId, serial: u64, until: Instant) {
+        self.returns.expect(lane, id, serial, until);
     }
 
-    /// Removes the envelopes that have waited longest, until less than half of the window waits.
-    pub(crate) fn remove_longest_waiting(&mut self) -> Vec<Flight<T>> {
-        let mut removed = Vec::new();
-        while self.is_crowded() {
-            let serial = |turn: &&Turn| self.rows[&turn.lane].queue.front().map(|flight| flight.serial);
-            let Some(turn) = self.waiting.iter().min_by_key(serial).cloned() else { break };
-            let Some(row) = self.rows.get_mut(&turn.lane) else { break };
-            removed.extend(row.queue.pop_front());
-            self.queued -= 1;
-            self.blocked -= 1;
-            // The next one need not wait behind an event that failed by itself. Behind a pause it has to.
-            if row.phase == Phase::Waiting(turn.due, Wait::Backoff) || row.queue.is_empty() {
-                self.make_ready(&turn);
-            }
-        }
-        removed
+    /// How long an event of this lane that is taken now has to wait for deferred ones; `None` if it need not.
+    pub(crate) fn returns_until(&self, lane: &Lane, now: Instant) -> Option<Instant> {
+        self.returns.until(lane, u64::MAX, now)
     }
 
-    /// Removes the end of each lane that fills more than its share of the window, in its order.
-    pub(crate) fn remove_overflow(&mut self) -> Vec<Flight<T>> {
-        let share = self.window.div_ceil(Self::LANE_SHARE);
-        let mut removed = Vec::new();
-        for row in self.rows.values_mut().filter(|row| row.queue.len() > share) {
-            let end = row.queue.split_off(share);
-            self.queued -= end.len();
-            if matches!(row.phase, Phase::Waiting(..)) {
-                self.blocked -= end.len();
-            }
-            removed.extend(end);
-        }
-        removed
+    /// Whether the event was deferred and its place is kept.
+    pub(crate) fn is_expected(&self, id: &EventId) -> bool {
+        self.returns.is_expected(id)
     }
 
-    /// Removes everything, in the order of arrival.
-    pub(crate) fn clear(&mut self) -> Vec<T> {
+    /// Gives up on deferred events that have not come back in time.
+    pub(crate) fn remove_overdue(&mut self, now: Instant) {
+        self.returns.remove_overdue(now);
+    }
+
+    /// The next place in the order of arrival.
+    pub(crate) fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// Removes everything, in the order of arrival. What is deferred is still expected back.
+    pub(crate) fn clear(&mut self) -> Vec<Flight<T>> {
         let rows = std::mem::take(&mut self.rows);
         let mut all: Vec<Flight<T>> = rows.into_values().flat_map(|row| row.queue).collect();
         all.sort_by_key(|flight| flight.serial);
-        *self = Self { serial: self.serial, ..Self::new(self.window) };
-        all.into_iter().map(|flight| flight.item).collect()
+        *self = Self { serial: self.serial, returns: std::mem::take(&mut self.returns), ..Self::new(self.window) };
+        all
     }
 
-    fn end_waits(&mut self, now: Instant) {
-        while let Some(turn) = self.waiting.first().filter(|turn| turn.due.at <= now).cloned() {
-            self.make_ready(&turn);
+    /// Puts an envelope back to the front of its lane. Returns the lane.
+    fn requeue(&mut self, flight: Flight<T>) -> Lane {
+        let lane = flight.lane.clone();
+        if let Some(row) = self.rows.get_mut(&lane) {
+            let place = row.queue.partition_point(|other| other.serial < flight.serial);
+            row.queue.insert(place, flight);
+            self.queued += 1;
+        }
+        lane
+    }
+
+    /// What the lane had under way has ended.
+    fn end(&mut self, lane: &Lane) {
+        if let Some(row) = self.rows.get(lane) {
+            self.turns.end(&row.group);
         }
     }
 
-    fn make_ready(&mut self, turn: &Turn) {
-        self.waiting.remove(turn);
-        let Some(row) = self.rows.get_mut(&turn.lane) else { return };
-        row.phase = Phase::Ready;
-        self.blocked -= row.queue.len();
-        if row.queue.is_empty() {
-            self.rows.remove(&turn.lane);
+    /// The lane's first envelope may go on, unless an earlier event of the lane is expected back.
+    fn make_ready(&mut self, lane: &Lane, now: Instant) {
+        let Some(row) = self.rows.get_mut(lane) else { return };
+        let Some(first) = row.queue.front() else {
+            self.rows.remove(lane);
+            return;
+        };
+        let serial = first.serial;
+        if let Some(until) = self.returns.until(lane, serial, now) {
+            let due = Due { at: until, serial, lane: lane.clone() };
+            self.waiting.insert(due.clone());
+            row.phase = Phase::Returning(due);
         } else {
-            self.ready.push_back(turn.lane.clone());
+            self.turns.enter(&row.group, serial, lane.clone());
+            row.phase = Phase::Ready(serial);
+        }
+    }
+
+    fn set_phase(&mut self, lane: &Lane, phase: Phase) {
+        if let Some(row) = self.rows.get_mut(lane) {
+            row.phase = phase;
+        }
+    }
+
+    fn end_waits(&mut self, now: Instant) {
+        while self.waiting.first().is_some_and(|due| due.at <= now)
+            && let Some(due) = self.waiting.pop_first()
+        {
+            self.make_ready(&due.lane, now);
         }
     }
 }

@@ -27,7 +27,7 @@ chassis::metrics! {
         given_back_total: Counter,
         /// Origins (unavailable: the breaker is open), destinations (throttled) and channels (misconfigured) paused now.
         pauses: Gauges<PauseReason>,
-        /// Age of the oldest event that waits in flight, counted from its entry into the queue.
+        /// Age of the oldest event in flight, whatever is being done with it, counted from its entry into the queue.
         oldest_in_flight_seconds: DurationGauges<ClassLabel>,
         /// Events parked for a person, by reason.
         dead_letters_total: Counters<Reason>,

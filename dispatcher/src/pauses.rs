@@ -13,10 +13,10 @@ use event::EventId;
 use queue::Tier;
 use tokio::time::Instant;
 
-use crate::destination::{Destination, Target};
+use crate::destination::Target;
 use crate::remedy::{Outcome, Remedy};
 use scope::Scopes;
-pub(crate) use scope::{PauseReason, Scope};
+pub(crate) use scope::{Obstacle, PauseReason, Scope};
 
 /// How many different events in a row have to find an origin unavailable before its breaker opens. A few events that
 /// DSK can't digest are not an outage.
@@ -40,8 +40,8 @@ pub(crate) const WAIT_IN_FLIGHT_MAX: Duration = Duration::from_secs(30);
 const PAUSE_MAX: Duration = Duration::from_hours(1);
 /// How long a pause is kept that no attempt probes. Deferred events come back within 10 minutes.
 const UNPROBED_FOR: Duration = Duration::from_mins(15);
-/// How long a destination's last success is remembered.
-const HEALTHY_FOR: Duration = Duration::from_hours(1);
+/// How long after a lane was woken to probe a pause the next one is woken, in case the first needs no attempt.
+const WAKE_PERIOD: Duration = Duration::from_millis(100);
 
 /// Entitles its holder to one attempt. It is used up by [`Pauses::ended`] or [`Pauses::abandoned`].
 #[derive(Debug)]
@@ -63,10 +63,19 @@ impl Permit {
 pub(crate) enum Admission {
     /// Yes.
     Go(Permit),
-    /// No. Ask again at this time, or as soon as a pause has ended.
-    Wait(Instant),
+    /// No. Ask again at this time, or when the obstacle is gone.
+    Wait { obstacle: Obstacle, until: Instant },
     /// No, and not for a time that is too long to be waited out in flight.
     Defer(Tier),
+}
+
+/// Which of the lanes that wait for an obstacle may ask again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wake {
+    /// How many of them.
+    pub(crate) lanes: usize,
+    /// When the others may be woken.
+    pub(crate) again_at: Instant,
 }
 
 /// What the end of an attempt means for the events that wait.
@@ -85,6 +94,8 @@ struct Pause {
     failures: u32,
     /// Of a channel: the record that did not work.
     route: Option<Arc<Route>>,
+    /// Of a channel: when its record was last read.
+    read_at: Instant,
 }
 
 /// Events in a row that found an origin unavailable.
@@ -100,8 +111,6 @@ pub(crate) struct Pauses {
     paused: HashMap<Scope, Pause>,
     /// Origins that may be unavailable.
     runs: HashMap<Scope, Run>,
-    /// Destinations whose last attempt succeeded, and when.
-    healthy: HashMap<Destination, Instant>,
 }
 
 impl Pauses {
@@ -111,17 +120,13 @@ impl Pauses {
             return Admission::Go(Permit { target, is_probe: false });
         }
         let scopes = Scopes::of(&target);
-        if self.paused.get(&scopes.channel).is_some_and(|pause| pause.route.as_ref() != Some(&target.route)) {
-            self.paused.remove(&scopes.channel);
+        match self.paused.get_mut(&scopes.channel) {
+            Some(pause) if pause.route.as_ref() == Some(&target.route) => pause.read_at = now,
+            Some(_) => _ = self.paused.remove(&scopes.channel),
+            None => {}
         }
-        let waits = scopes.all().into_iter().filter_map(|scope| self.paused.get(scope)?.wait(scope, now));
-        if let Some(until) = waits.max() {
-            let pause = until.saturating_duration_since(now);
-            return if pause > WAIT_IN_FLIGHT_MAX {
-                Admission::Defer(Tier::not_shorter_than(pause))
-            } else {
-                Admission::Wait(until)
-            };
+        if let Some(wait) = self.longest_wait(&scopes, now) {
+            return wait;
         }
         let mut is_probe = false;
         for scope in scopes.all() {
@@ -146,11 +151,6 @@ impl Pauses {
         let scopes = Scopes::of(&target);
         let Scopes { origin, destination, channel } = &scopes;
         let remedy = outcome.remedy();
-        if remedy.is_none() {
-            self.healthy.insert(target.destination, now);
-        } else {
-            self.healthy.remove(&target.destination);
-        }
         if remedy != Some(Remedy::Retry) && outcome.is_attempt() {
             self.runs.remove(origin);
         }
@@ -168,13 +168,13 @@ impl Pauses {
             Some(Remedy::Wait(pause)) => {
                 let failures = self.paused.get(destination).map_or(0, |pause| pause.failures) + 1;
                 let pause = pause.filter(|pause| !pause.is_zero()).unwrap_or_else(|| THROTTLES.delay(failures, dice));
-                let pause = Pause { failures, ..Pause::until(now + pause.min(PAUSE_MAX)) };
+                let pause = Pause { failures, ..Pause::new(now, pause.min(PAUSE_MAX)) };
                 self.paused.insert(destination.clone(), pause);
                 self.reopen([origin]) | (is_probe && self.end_probes([channel]))
             }
             Some(Remedy::Mend | Remedy::Await) => {
                 let wait = if outcome.is_attempt() { MISCONFIGURED } else { RECORD_PERIOD };
-                let pause = Pause { route: Some(target.route), ..Pause::until(now + wait) };
+                let pause = Pause { route: Some(target.route), ..Pause::new(now, wait) };
                 self.paused.insert(channel.clone(), pause);
                 if outcome.is_attempt() {
                     self.reopen([origin, destination])
@@ -193,10 +193,14 @@ impl Pauses {
         permit.is_probe && self.end_probes(Scopes::of(&permit.target).all())
     }
 
-    /// Whether the last attempt of any destination succeeded, and within this time.
-    pub(crate) fn is_any_healthy(&mut self, now: Instant, within: Duration) -> bool {
-        self.healthy.retain(|_, at| now.saturating_duration_since(*at) < HEALTHY_FOR);
-        self.healthy.values().any(|at| now.saturating_duration_since(*at) < within)
+    /// Which of the lanes that wait for this scope may ask again: all once it is not paused any more, and one when it is
+    /// time for a probe or for another look at a channel's record.
+    pub(crate) fn wake(&self, scope: &Scope, now: Instant) -> Wake {
+        let Some(pause) = self.paused.get(scope) else { return Wake { lanes: usize::MAX, again_at: now } };
+        match pause.wait(scope, now).filter(|until| *until > now) {
+            None => Wake { lanes: 1, again_at: now + WAKE_PERIOD },
+            Some(until) => Wake { lanes: 0, again_at: until },
+        }
     }
 
     /// Removes pauses that no attempt has probed for a long time: nothing waits for them, because their channel was
@@ -206,8 +210,30 @@ impl Pauses {
     }
 
     /// What is paused now.
-    pub(crate) fn scopes(&self) -> impl Iterator<Item = &Scope> {
+    pub(crate) fn scopes(&self) -> impl ExactSizeIterator<Item = &Scope> {
         self.paused.keys()
+    }
+
+    pub(crate) fn is_paused(&self, scope: &Scope) -> bool {
+        self.paused.contains_key(scope)
+    }
+
+    /// The longest of the pauses that stop an attempt.
+    fn longest_wait(&self, scopes: &Scopes, now: Instant) -> Option<Admission> {
+        let mut longest: Option<Longest> = None;
+        for scope in scopes.all() {
+            let until = self.paused.get(scope).and_then(|pause| pause.wait(scope, now));
+            if let Some(until) = until.filter(|until| longest.as_ref().is_none_or(|longest| *until > longest.until)) {
+                longest = Some(Longest { scope: scope.clone(), until });
+            }
+        }
+        let Longest { scope, until } = longest?;
+        let pause = until.saturating_duration_since(now);
+        Some(if pause > WAIT_IN_FLIGHT_MAX {
+            Admission::Defer(Tier::not_shorter_than(pause))
+        } else {
+            Admission::Wait { obstacle: Obstacle::Pause(scope), until }
+        })
     }
 
     /// Opens the breaker of an origin when enough different events in a row have found it unavailable.
@@ -218,7 +244,7 @@ impl Pauses {
         }
         if run.events.len() == RUN_EVENTS && now.saturating_duration_since(run.since) >= RUN_TIME {
             self.runs.remove(origin);
-            self.paused.insert(origin.clone(), Pause::until(now + PROBES.delay(1, dice)));
+            self.paused.insert(origin.clone(), Pause::new(now, PROBES.delay(1, dice)));
         }
     }
 
@@ -241,9 +267,16 @@ impl Pauses {
     }
 }
 
+/// A pause that stops an attempt.
+#[derive(Debug)]
+struct Longest {
+    scope: Scope,
+    until: Instant,
+}
+
 impl Pause {
-    fn until(probe_at: Instant) -> Self {
-        Self { probe_at, is_probed: false, failures: 1, route: None }
+    fn new(now: Instant, time: Duration) -> Self {
+        Self { probe_at: now + time, is_probed: false, failures: 1, route: None, read_at: now }
     }
 
     fn probe_failed(&mut self, now: Instant, dice: f64) {
@@ -258,7 +291,7 @@ impl Pause {
             return Some(now + PROBED_PERIOD);
         }
         let until = match scope {
-            Scope::Channel(_) => self.probe_at.min(now + RECORD_PERIOD),
+            Scope::Channel(_) => self.probe_at.min(self.read_at + RECORD_PERIOD),
             Scope::Origin(_) | Scope::Destination(_) => self.probe_at,
         };
         (self.probe_at > now).then_some(until)

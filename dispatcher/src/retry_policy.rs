@@ -83,10 +83,16 @@ impl RetryPolicy {
         }
     }
 
-    /// The tier for an event that is deferred so that others come first: a longer one if it was deferred before.
-    pub(crate) fn defer(visits: u32, copies: u32) -> Tier {
+    /// The tier for an event that is deferred so that others come first: a longer one each time, unless it was ready and
+    /// waited only for its turn.
+    pub(crate) fn defer(was_ready: bool, visits: u32, copies: u32) -> Tier {
         // A copy is made for each visit, and for each time that the event was deferred.
-        if copies > visits { Tier::TenMinutes } else { Tier::OneMinute }
+        match copies.saturating_sub(visits) {
+            _ if was_ready => Tier::TenSeconds,
+            0 => Tier::TenSeconds,
+            1 => Tier::OneMinute,
+            _ => Tier::TenMinutes,
+        }
     }
 
     /// Why the event is given up, if it is too old for its remedy.
@@ -195,10 +201,12 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_deferred_again_waits_longer() {
-        assert_eq!([(0, 0), (2, 2), (0, 1), (2, 4)].map(|(visits, copies)| RetryPolicy::defer(visits, copies)), {
-            [Tier::OneMinute, Tier::OneMinute, Tier::TenMinutes, Tier::TenMinutes]
-        });
+    fn an_event_that_is_deferred_again_waits_longer_unless_it_only_waited_for_its_turn() {
+        let paused =
+            [(0, 0), (2, 2), (0, 1), (2, 4), (0, 9)].map(|(visits, copies)| RetryPolicy::defer(false, visits, copies));
+
+        assert_eq!(paused, [Tier::TenSeconds, Tier::TenSeconds, Tier::OneMinute, Tier::TenMinutes, Tier::TenMinutes]);
+        assert_eq!(RetryPolicy::defer(true, 0, 9), Tier::TenSeconds);
     }
 
     proptest! {

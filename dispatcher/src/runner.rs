@@ -4,17 +4,21 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use channels::TenantEndpoint;
+use chassis::now;
 use event::Class;
 use futures_util::FutureExt as _;
 use queue::{Taken, Taker};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
-use tracing::info;
+use tracing::{debug, info};
 
+use crate::destination::Destination;
 use crate::lanes::Flight;
 use crate::markers::mark;
 use crate::pauses::Permit;
 use crate::remedy::Outcome;
+use crate::room::Space;
 use crate::settings::DispatcherSettings;
 use crate::settle::settle;
 use crate::sources::Sources;
@@ -28,34 +32,47 @@ pub(crate) struct Runner {
     worker: Worker<Taken>,
     sources: Sources,
     systems: Arc<Systems>,
+    state: Arc<State>,
     completions: mpsc::UnboundedSender<Completion<Taken>>,
+    /// Whether everything in flight is about to be given back: a copy that can't be published is not waited for then.
+    draining: watch::Sender<bool>,
+    is_held: bool,
 }
 
 impl Runner {
+    /// The most envelopes of a class in flight: RabbitMQ gives one consumer no more.
+    pub(crate) const IN_FLIGHT_MAX: u16 = 2_000;
+    /// The most bytes of bodies of a class in flight.
+    const BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
+
     pub(crate) fn new(state: Arc<State>, systems: Arc<Systems>, class: Class, window: u16, taker: Taker) -> Self {
         // Unbounded in name only: it holds at most one completion for each envelope in flight.
         let (completions, completed) = mpsc::unbounded_channel();
         let is_away = systems.lookups.is_away();
         let sources = Sources::new(taker, completed, is_away, state.reopenings(), systems.shutdown.clone());
-        Self { class, worker: Worker::new(state, class, window), sources, systems, completions }
+        let space = Space { envelopes: usize::from(Self::IN_FLIGHT_MAX), bytes: Self::BYTES_IN_FLIGHT_MAX };
+        let worker = Worker::new(Arc::clone(&state), class, window, space);
+        Self {
+            class,
+            worker,
+            sources,
+            systems,
+            state,
+            completions,
+            draining: watch::Sender::new(false),
+            is_held: false,
+        }
     }
 
     /// Works until a stop is asked for, then finishes the work under way and gives back the rest.
     pub(crate) async fn run(mut self) {
         loop {
             let event = self.sources.next_event(self.worker.next_due()).await;
-            match event {
-                WorkerEvent::Stop => break,
-                WorkerEvent::Store { is_away: true } => self.sources.taker.hold().await,
-                WorkerEvent::Store { is_away: false } => self.sources.taker.resume().await,
-                WorkerEvent::Taken(_)
-                | WorkerEvent::Completed(_)
-                | WorkerEvent::Due
-                | WorkerEvent::Reopened
-                | WorkerEvent::Tick
-                | WorkerEvent::GivenBack => {}
+            if matches!(event, WorkerEvent::Stop) {
+                break;
             }
             self.apply(event);
+            self.hold_or_resume().await;
             if self.worker.is_drained() {
                 self.sources.taker.give_back().await;
                 self.apply(WorkerEvent::GivenBack);
@@ -84,24 +101,47 @@ impl Runner {
         drop(unsettled);
     }
 
+    /// Takes nothing while the worker wants nothing more.
+    async fn hold_or_resume(&mut self) {
+        let wants_hold = self.worker.wants_hold();
+        if wants_hold == self.is_held {
+            return;
+        }
+        self.is_held = wants_hold;
+        if wants_hold {
+            self.sources.taker.hold().await;
+        } else {
+            self.sources.taker.resume().await;
+        }
+    }
+
     fn apply(&mut self, event: WorkerEvent<Taken>) {
         for work in self.worker.apply(event, Moment::now()) {
             self.start(work);
         }
+        let is_draining = self.worker.is_draining();
+        self.draining.send_if_modified(|before| std::mem::replace(before, is_draining) != is_draining);
     }
 
     /// Starts a task that carries out `work`.
     fn start(&self, work: Work<Taken>) {
         let systems = Arc::clone(&self.systems);
+        let state = Arc::clone(&self.state);
         let completions = self.completions.clone();
+        let draining = self.draining.subscribe();
         // A panic stops the process. The queue has the envelopes of the work back once it has ended.
         self.systems.shutdown.spawn(async move {
-            completions.send(carry_out(work, &systems).await).ok();
+            completions.send(carry_out(work, &systems, &state, draining).await).ok();
         });
     }
 }
 
-async fn carry_out(work: Work<Taken>, systems: &Systems) -> Completion<Taken> {
+async fn carry_out(
+    work: Work<Taken>,
+    systems: &Systems,
+    state: &State,
+    draining: watch::Receiver<bool>,
+) -> Completion<Taken> {
     match work {
         Work::LookUp(flights) => {
             let answers = systems.lookups.look_up(flights.iter().map(|flight| &flight.item.envelope)).await;
@@ -109,12 +149,31 @@ async fn carry_out(work: Work<Taken>, systems: &Systems) -> Completion<Taken> {
         }
         Work::Attempt { flight, permit } => attempt(flight, permit, systems).await,
         Work::Settle { flight, settlement } => {
-            Completion::Settlement(settle(systems, flight, settlement).await.map_err(Box::new))
+            let ticket = flight.ticket;
+            let bytes = flight.item.envelope.body.len();
+            let interrupted = settle(systems, flight, settlement, draining).await.err().map(Box::new);
+            Completion::Settlement { ticket, bytes, interrupted }
         }
         Work::Mark(delivered) => {
-            let envelopes = delivered.len();
-            mark(systems, delivered).await;
-            Completion::Mark { envelopes }
+            let tickets = delivered.iter().map(|flight| flight.ticket).collect();
+            mark(systems, delivered.into_iter().map(|flight| flight.item).collect()).await;
+            Completion::Mark { tickets }
+        }
+        Work::Survey => Completion::Survey(survey(systems, state).await),
+    }
+}
+
+/// The destinations of all connected channels.
+async fn survey(systems: &Systems, state: &State) -> Option<Vec<Destination>> {
+    match systems.store.endpoints(now()).await {
+        Ok(endpoints) => {
+            let endpoints = endpoints.iter();
+            let of = |found: &TenantEndpoint| state.targets.destination(&found.tenant, found.dsk_url.as_deref());
+            Some(endpoints.filter_map(of).collect())
+        }
+        Err(error) => {
+            debug!("Could not read which destinations there are: {error}");
+            None
         }
     }
 }

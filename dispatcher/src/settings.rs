@@ -56,10 +56,10 @@ pub struct DispatcherSettings {
     /// that does not end changes nothing.
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration)]
     pub attempt_timeout: Duration,
-    /// Envelopes of class `messages` in flight at once; also the consumer's prefetch.
+    /// Attempts under way at once for events of class `messages`. Up to 2,000 envelopes of a class are in flight besides.
     #[arg(long, env, default_value_t = 192, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub messages_window: u16,
-    /// Envelopes of class `updates` in flight at once; also the consumer's prefetch.
+    /// The same for events of class `updates`.
     #[arg(long, env, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub updates_window: u16,
     /// Longest time an envelope is held while it waits; then it is given back and taken again in its order. RabbitMQ
@@ -87,7 +87,7 @@ impl DispatcherSettings {
         problems.finish()
     }
 
-    /// How many envelopes of a class are in flight at once.
+    /// How many attempts of a class are under way at once.
     pub(crate) fn window(&self, class: Class) -> u16 {
         match class {
             Class::Messages => self.messages_window,

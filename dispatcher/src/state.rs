@@ -1,6 +1,9 @@
-//! Holds what the workers of both classes share: pauses, the rules they decide by, and what each has in flight. No IO.
+//! Holds what the workers of both classes share: pauses, limits, the rules they decide by, and what each has in flight.
+//! No IO.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chassis::Label as _;
@@ -9,9 +12,10 @@ use queue::ClassLabel;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::destination::{Target, Targets};
+use crate::destination::{Destination, Target, Targets};
+use crate::limiter::{Limit, Limiter};
 use crate::metrics::Metrics;
-use crate::pauses::{Admission, PauseReason, Pauses, Permit, Scope};
+use crate::pauses::{Admission, Obstacle, PauseReason, Pauses, Permit, Scope, Wake};
 use crate::remedy::Outcome;
 use crate::retry_policy::RetryPolicy;
 
@@ -19,7 +23,7 @@ use crate::retry_policy::RetryPolicy;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Load {
     pub(crate) envelopes: usize,
-    /// Age of the oldest one that waits, counted from its entry into the queue.
+    /// Age of the oldest one, counted from its entry into the queue.
     pub(crate) oldest: Duration,
 }
 
@@ -34,7 +38,11 @@ pub(crate) struct State {
     /// Draws a number of `[0, 1)`.
     pub(crate) dice: fn() -> f64,
     pauses: Mutex<Pauses>,
-    /// Changes whenever envelopes that wait for a pause should ask again.
+    limiter: Mutex<Limiter>,
+    /// How many dispatchers share the limits of destinations. Written by one task; a worker that reads an older number only
+    /// keeps an older share.
+    dispatchers: AtomicU32,
+    /// Changes whenever envelopes that wait for an obstacle should ask again.
     reopenings: watch::Sender<u64>,
     loads: Mutex<[Load; 2]>,
 }
@@ -48,12 +56,14 @@ impl State {
             metrics,
             dice,
             pauses: Mutex::default(),
+            limiter: Mutex::default(),
+            dispatchers: AtomicU32::new(1),
             reopenings: watch::Sender::new(0),
             loads: Mutex::default(),
         }
     }
 
-    /// Changes whenever envelopes that wait for a pause should ask again.
+    /// Changes whenever envelopes that wait for an obstacle should ask again.
     pub(crate) fn reopenings(&self) -> watch::Receiver<u64> {
         self.reopenings.subscribe()
     }
@@ -70,45 +80,94 @@ impl State {
         self.metrics.in_flight.set(ClassLabel(class), load.envelopes);
         // Some pauses end without an attempt: a record was replaced, or nothing waits for them any more.
         let mut pauses = self.pauses();
+        let before = pauses.scopes().len();
         pauses.remove_unprobed(now);
+        let has_reopened = pauses.scopes().len() < before;
         self.count(&pauses);
+        drop(pauses);
+        if has_reopened {
+            self.reopen();
+        }
+    }
+
+    /// This many dispatchers live, this one included.
+    pub(crate) fn set_dispatchers(&self, dispatchers: NonZeroU32) {
+        self.dispatchers.store(dispatchers.get(), Ordering::Relaxed);
     }
 
     /// Asks for an attempt.
     pub(crate) fn admit(&self, target: Target, now: Instant) -> Admission {
-        self.pauses().admit(target, now)
+        let destination = target.destination.clone();
+        let limit = self.limit(&target);
+        let mut limiter = self.limiter();
+        if let Some(until) = limiter.wait(&destination, limit, now) {
+            return Admission::Wait { obstacle: Obstacle::Limit(destination), until };
+        }
+        let mut pauses = self.pauses();
+        let before = pauses.scopes().len();
+        let admission = pauses.admit(target, now);
+        let has_reopened = pauses.scopes().len() < before;
+        if matches!(admission, Admission::Go(_)) {
+            limiter.begin(&destination, limit, now);
+        }
+        drop(pauses);
+        drop(limiter);
+        if has_reopened {
+            self.reopen();
+        }
+        admission
+    }
+
+    /// Which of the lanes that wait for this obstacle may ask again.
+    pub(crate) fn wake(&self, obstacle: &Obstacle, now: Instant) -> Wake {
+        match obstacle {
+            Obstacle::Pause(scope) => self.pauses().wake(scope, now),
+            Obstacle::Limit(destination) => self.limiter().wake(destination, now),
+        }
     }
 
     /// Takes note of how the attempt of event `id` ended; `true` if its target is paused now.
     pub(crate) fn ended(&self, permit: Permit, id: &EventId, outcome: &Outcome, now: Instant) -> bool {
+        let may_another_begin = self.limiter().end(&permit.target().destination, now);
         let mut pauses = self.pauses();
-        let had_any = pauses.scopes().next().is_some();
+        let had_any = pauses.scopes().len() > 0;
         let consequence = pauses.ended(permit, id, outcome, now, (self.dice)());
         if had_any || consequence.is_paused {
             self.count(&pauses);
         }
         drop(pauses);
-        if consequence.has_reopened {
+        if consequence.has_reopened || may_another_begin {
             self.reopen();
         }
         consequence.is_paused
     }
 
     /// Takes note that an admitted attempt ended without an outcome.
-    pub(crate) fn abandoned(&self, permit: Permit) {
-        if self.pauses().abandoned(permit) {
+    pub(crate) fn abandoned(&self, permit: Permit, now: Instant) {
+        let may_another_begin = self.limiter().end(&permit.target().destination, now);
+        if self.pauses().abandoned(permit) || may_another_begin {
             self.reopen();
         }
     }
 
-    /// Whether the last attempt of any destination succeeded, and within this time.
-    pub(crate) fn is_any_healthy(&self, now: Instant, within: Duration) -> bool {
-        self.pauses().is_any_healthy(now, within)
+    /// Whether the breaker of the destination's origin is open.
+    pub(crate) fn is_down(&self, destination: &Destination) -> bool {
+        self.pauses().is_paused(&Scope::Origin(Arc::clone(&destination.origin)))
     }
 
     /// What is paused now.
     pub(crate) fn paused(&self) -> Vec<Scope> {
         self.pauses().scopes().cloned().collect()
+    }
+
+    fn limit(&self, target: &Target) -> Limit {
+        let dispatchers = NonZeroU32::new(self.dispatchers.load(Ordering::Relaxed)).unwrap_or(NonZeroU32::MIN);
+        let limits = target.route.limits;
+        Limit::share(limits.requests_at_once, limits.requests_per_second, dispatchers)
+    }
+
+    fn limiter(&self) -> MutexGuard<'_, Limiter> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pauses(&self) -> MutexGuard<'_, Pauses> {

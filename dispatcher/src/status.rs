@@ -1,5 +1,6 @@
 //! Reports what a dispatcher has in flight and what is paused to the channel store, where `ops status` reads it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,11 @@ pub(crate) async fn report(state: Arc<State>, store: ChannelStore, shutdown: Shu
         let report = status(&state, &instance, &started_at).to_string();
         if let Err(error) = store.report(&instance, Some(&report)).await {
             debug!("Could not report to the channel store: {error}");
+        }
+        // While the store does not say, the last number stands.
+        if let Ok(dispatchers) = store.living_dispatchers().await {
+            let dispatchers = u32::try_from(dispatchers).unwrap_or(u32::MAX);
+            state.set_dispatchers(NonZeroU32::new(dispatchers).unwrap_or(NonZeroU32::MIN));
         }
         if !shutdown.pause(PERIOD).await {
             store.report(&instance, None).await.ok();

@@ -1,8 +1,10 @@
 //! Decides what happens to the envelopes of one class: applies one event at a time to its state, and says what work
 //! follows. It never waits and takes the time as an argument, so that a test can play any order of events.
 
+mod arrive;
 mod event;
 mod follow;
+mod make_room;
 mod work;
 
 use std::sync::Arc;
@@ -15,57 +17,68 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::group::Hints;
 use crate::lanes::{Flight, Lanes};
-use crate::remedy::Reason;
-use crate::retry_policy::RetryPolicy;
+use crate::room::{Room, Space};
 use crate::state::{Load, State};
+use crate::tally::Tally;
 pub(crate) use event::{AttemptEnd, Completion, Moment, WorkerEvent};
 pub(crate) use work::{Item, Settlement, Work};
 
 /// Most envelopes in one look-up: a full window fits, in one round trip to the store.
 const LOOK_UP_BATCH_MAX: usize = 256;
-/// When half of the window waits, envelopes are deferred only if some destination was healthy this recently: otherwise
-/// nothing could use the room.
-const HEALTHY_RECENTLY: Duration = Duration::from_secs(10);
-/// The same for a full window. Longer, because a full window takes nothing new, so there may be no later success to go by.
-const HEALTHY_BEFORE_FULL: Duration = Duration::from_hours(1);
+/// How much later than its retry queue says a deferred event may come back, because others are before it in its class's
+/// queue, and still find its place kept.
+const RETURN_GRACE: Duration = Duration::from_secs(10);
 
 /// The worker of one class.
 pub(crate) struct Worker<T> {
     state: Arc<State>,
     class: Class,
     lanes: Lanes<T>,
+    hints: Hints,
+    tally: Tally,
+    room: Room,
     reopenings: watch::Receiver<u64>,
-    /// How much work was begun and has not completed: look-ups, attempts, settlements and markings.
-    under_way: usize,
-    /// How many envelopes this work holds.
-    out: usize,
+    under_way: UnderWay,
     /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
-    delivered: Vec<T>,
-    is_looking_up: bool,
-    is_marking: bool,
+    delivered: Vec<Flight<T>>,
+    is_store_away: bool,
     /// No look-up and no deferral begins, because everything in flight is about to be given back. Markers and dead letters
     /// still do: what is settled need not be given back.
     is_draining: bool,
     /// Envelopes whose look-up or settlement was cut short. They are not acknowledged, so the queue gets them back.
-    interrupted: Vec<T>,
+    interrupted: Vec<Flight<T>>,
     /// What the event that is being applied has begun.
     begun: Vec<Work<T>>,
 }
 
+/// Work that was begun and has not completed.
+#[derive(Debug, Default)]
+struct UnderWay {
+    /// How much of it: look-ups, attempts, settlements, markings and surveys.
+    work: usize,
+    /// How many envelopes it holds.
+    envelopes: usize,
+    look_up: bool,
+    marking: bool,
+}
+
 impl<T: Item> Worker<T> {
-    pub(crate) fn new(state: Arc<State>, class: Class, window: u16) -> Self {
+    /// A worker with at most `window` attempts under way, and at most as much in flight as there is space.
+    pub(crate) fn new(state: Arc<State>, class: Class, window: u16, space: Space) -> Self {
         let reopenings = state.reopenings();
         Self {
             state,
             class,
             lanes: Lanes::new(usize::from(window)),
+            hints: Hints::default(),
+            tally: Tally::default(),
+            room: Room::new(space),
             reopenings,
-            under_way: 0,
-            out: 0,
+            under_way: UnderWay::default(),
             delivered: Vec::new(),
-            is_looking_up: false,
-            is_marking: false,
+            is_store_away: false,
             is_draining: false,
             interrupted: Vec::new(),
             begun: Vec::new(),
@@ -80,30 +93,41 @@ impl<T: Item> Worker<T> {
             WorkerEvent::Completed(ends) => ends.into_iter().for_each(|end| self.complete(end, now)),
             WorkerEvent::Tick => self.tick(now),
             WorkerEvent::GivenBack => self.drop_given_back(),
+            WorkerEvent::Store { is_away } => self.is_store_away = is_away,
             WorkerEvent::Stop => self.is_draining = true,
-            // There is nothing to note: the steps below look at the time and at pauses, and the runner holds the taker while
-            // the store is away.
-            WorkerEvent::Due | WorkerEvent::Reopened | WorkerEvent::Store { .. } => {}
+            // There is nothing to note: the steps below look at the time and at pauses.
+            WorkerEvent::Due | WorkerEvent::Reopened => {}
         }
         // Pauses end before envelopes are deferred, so that none is deferred whose pause has just ended.
-        if self.reopenings.has_changed().is_ok_and(|has_changed| has_changed) {
-            self.reopenings.mark_unchanged();
-            self.lanes.end_pauses();
-        }
-        self.defer(now);
+        self.wake(now);
         self.begin(now);
+        self.make_room(now);
+        self.room.note_bytes(self.tally.bytes());
         std::mem::take(&mut self.begun)
     }
 
     /// When to send [`WorkerEvent::Due`] if nothing else happens first. `None` during a look-up or a drain: no other look-up
     /// may begin then.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.lanes.next_due().filter(|_| !self.is_looking_up && !self.is_draining)
+        if self.under_way.look_up || self.is_draining {
+            return None;
+        }
+        self.lanes.next_due().into_iter().chain(self.room.next_due()).min()
+    }
+
+    /// Whether nothing more should be taken for now: the store is away, or what is in flight has too many bytes.
+    pub(crate) fn wants_hold(&self) -> bool {
+        self.is_store_away || self.room.has_too_many_bytes()
+    }
+
+    /// Whether everything in flight is about to be given back.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining
     }
 
     /// Whether any work is under way.
     pub(crate) fn is_busy(&self) -> bool {
-        self.under_way > 0
+        self.under_way.work > 0
     }
 
     /// Whether everything in flight is to be given back, and can be: no work is under way.
@@ -113,12 +137,13 @@ impl<T: Item> Worker<T> {
 
     /// Envelopes that are out with work under way.
     pub(crate) fn out(&self) -> usize {
-        self.out
+        self.under_way.envelopes
     }
 
     /// Envelopes taken and not settled yet.
+    #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
-        self.lanes.len() + self.out + self.delivered.len() + self.interrupted.len()
+        self.lanes.len() + self.under_way.envelopes + self.delivered.len() + self.interrupted.len()
     }
 
     /// Everything that is not settled, apart from what is out with work under way.
@@ -126,44 +151,45 @@ impl<T: Item> Worker<T> {
         let mut unsettled = self.interrupted;
         unsettled.append(&mut self.lanes.clear());
         unsettled.append(&mut self.delivered);
-        unsettled
-    }
-
-    fn enter(&mut self, item: T, now: Moment) {
-        let lane = item.envelope().lane.clone();
-        match dead_letter_reason(&item) {
-            Some(reason) => {
-                self.settle(Flight::outside(item, lane, now.instant), Settlement::DeadLetter(reason, None));
-            }
-            None => self.lanes.enter(lane, item, now.instant),
-        }
+        unsettled.into_iter().map(|flight| flight.item).collect()
     }
 
     fn complete(&mut self, end: Completion<T>, now: Moment) {
-        self.under_way -= 1;
-        self.out -= end.envelopes();
+        self.under_way.work -= 1;
+        self.under_way.envelopes -= end.envelopes();
         match end {
             Completion::LookUp { flights, answers: Some(answers) } => {
-                self.is_looking_up = false;
+                self.under_way.look_up = false;
                 flights.into_iter().zip(answers).for_each(|(flight, answer)| self.looked_up(flight, answer, now));
             }
             Completion::LookUp { flights, answers: None } => {
-                self.is_looking_up = false;
-                self.interrupted.extend(flights.into_iter().map(|flight| flight.item));
+                self.under_way.look_up = false;
+                self.interrupted.extend(flights);
             }
             Completion::Attempt(end) => self.attempted(*end, now),
-            Completion::Settlement(settled) => self.interrupted.extend(settled.err().map(|item| *item)),
-            Completion::Mark { .. } => self.is_marking = false,
+            Completion::Settlement { ticket, bytes, interrupted } => {
+                self.room.arrived(bytes);
+                match interrupted {
+                    Some(flight) => self.interrupted.push(*flight),
+                    None => self.tally.leave(ticket),
+                }
+            }
+            Completion::Mark { tickets } => {
+                self.under_way.marking = false;
+                tickets.into_iter().for_each(|ticket| self.tally.leave(ticket));
+            }
+            Completion::Survey(destinations) => self.room.surveyed(destinations, now.instant),
         }
     }
 
     /// Reports, and begins to drain when an envelope was held for too long: RabbitMQ closes the AMQP channel of a consumer
     /// that holds a message for half an hour.
     fn tick(&mut self, now: Moment) {
-        let held_for = self.lanes.oldest(now.instant);
-        let oldest = self.lanes.items().map(|item| age(item.envelope(), now.timestamp)).max().unwrap_or_default();
-        let load = Load { envelopes: self.in_flight(), oldest };
+        self.lanes.remove_overdue(now.instant);
+        let oldest = self.tally.oldest().map_or(Duration::ZERO, |queued_at| since(queued_at, now.timestamp));
+        let load = Load { envelopes: self.tally.len(), oldest };
         self.state.report(self.class, load, now.instant);
+        let held_for = self.tally.held_for(now.instant);
         if held_for >= self.state.hold_time && !self.is_draining {
             let held_for_s = held_for.as_secs();
             warn!(class = self.class.as_str(), held_for_s, "Will give back what was held for too long");
@@ -173,74 +199,68 @@ impl<T: Item> Worker<T> {
 
     /// Forgets everything in flight, because the queue has it back and will hand it out again. This ends the drain.
     fn drop_given_back(&mut self) {
-        let given_back = self.lanes.clear().len();
+        let given_back = self.lanes.clear().len() + self.interrupted.len();
         self.interrupted.clear();
+        self.tally.clear();
         self.is_draining = false;
         self.state.metrics.given_back_total.add(given_back);
         let class = self.class.as_str();
         info!(class, given_back, "Gave back what was held for too long, to take it again in its order");
     }
 
-    /// Begins everything that can begin now: a look-up of the envelopes that may go on, and the markers of the events that
+    /// Lets lanes ask again whose obstacle may be gone.
+    fn wake(&mut self, now: Moment) {
+        if self.reopenings.has_changed().is_ok_and(|has_changed| has_changed) {
+            self.reopenings.mark_unchanged();
+            self.lanes.make_pauses_due(now.instant);
+        }
+        for obstacle in self.lanes.due_obstacles(now.instant) {
+            let wake = self.state.wake(&obstacle, now.instant);
+            self.lanes.wake(&obstacle, wake.lanes, wake.again_at, now.instant);
+        }
+    }
+
+    /// Begins everything that can begin now: a look-up of the envelopes whose turn it is, and the markers of the events that
     /// DSK has.
     fn begin(&mut self, now: Moment) {
-        if !self.is_looking_up && !self.is_draining && self.lanes.is_ready(now.instant) {
+        if !self.under_way.look_up && !self.is_draining && self.lanes.is_ready(now.instant) {
             let flights = std::iter::from_fn(|| self.lanes.next(now.instant)).take(LOOK_UP_BATCH_MAX).collect();
-            self.is_looking_up = true;
+            self.under_way.look_up = true;
             self.start(Work::LookUp(flights));
         }
-        if !self.is_marking && !self.delivered.is_empty() {
+        if !self.under_way.marking && !self.delivered.is_empty() {
             let delivered = std::mem::take(&mut self.delivered);
-            self.is_marking = true;
+            self.under_way.marking = true;
             self.start(Work::Mark(delivered));
         }
     }
 
-    /// Makes room when the window is full or half of it waits, if a destination was healthy recently: defers the envelopes
-    /// that have waited longest and, if the window is full, the end of each lane that fills too much of it.
-    fn defer(&mut self, now: Moment) {
-        let is_full = self.in_flight() >= self.lanes.window();
-        let within = if is_full { HEALTHY_BEFORE_FULL } else { HEALTHY_RECENTLY };
-        let is_crowded = is_full || self.lanes.is_crowded();
-        if self.is_draining || !is_crowded || !self.state.is_any_healthy(now.instant, within) {
-            return;
-        }
-        for flight in self.lanes.remove_longest_waiting() {
-            let envelope = flight.item.envelope();
-            let tier = RetryPolicy::defer(envelope.visits, envelope.copies);
-            self.settle(flight, Settlement::Defer(tier));
-        }
-        if is_full {
-            for flight in self.lanes.remove_overflow() {
-                self.settle(flight, Settlement::Defer(Tier::TenSeconds));
-            }
-        }
+    /// Moves an envelope to a retry queue without using up an attempt, and keeps its place in its lane.
+    fn defer(&mut self, flight: Flight<T>, tier: Tier, now: Moment) {
+        let until = now.instant + tier.delay() + RETURN_GRACE;
+        self.lanes.expect(&flight.lane, &flight.item.envelope().id, flight.serial, until);
+        self.settle(flight, Settlement::Defer(tier));
     }
 
     fn settle(&mut self, flight: Flight<T>, settlement: Settlement) {
+        self.room.left(flight.item.envelope().body.len());
         self.start(Work::Settle { flight, settlement });
     }
 
     fn start(&mut self, work: Work<T>) {
-        self.under_way += 1;
-        self.out += work.envelopes();
+        self.under_way.work += 1;
+        self.under_way.envelopes += work.envelopes();
         self.begun.push(work);
     }
 }
 
-/// Why an envelope is parked without an attempt; `None` if it may be attempted.
-fn dead_letter_reason<T: Item>(item: &T) -> Option<Reason> {
-    let envelope = item.envelope();
-    if let Some(fault) = item.fault() {
-        warn!(event.id = %envelope.id, "A message in the queue is not an envelope: {fault}");
-        return Some(Reason::Undecodable);
-    }
-    (envelope.event_type.as_str() == ::event::UNRECOGNIZED).then_some(Reason::Unrecognized)
-}
-
 /// Time since the event was queued. Meta's own timestamp does not count: an event may arrive a week after it happened.
 fn age(envelope: &Envelope, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(envelope.queued_at)).unwrap_or_default()
+    since(envelope.queued_at, now)
+}
+
+fn since(earlier: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(earlier)).unwrap_or_default()
 }
 
 #[cfg(test)]

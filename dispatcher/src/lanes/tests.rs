@@ -1,89 +1,141 @@
-//! Tests of what the lanes promise under any order of arrivals and outcomes.
+//! Tests of what the lanes promise under any order of arrivals, outcomes and deferrals.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use event::Address;
 use proptest::prelude::*;
 
 use super::*;
+use crate::destination::Destination;
+use crate::pauses::Scope;
+
+const WINDOW: usize = 16;
 
 fn lane(number: u8) -> Lane {
     Lane::new(format!("whatsapp:1/{number}"))
 }
 
-/// Lanes with one envelope for each number of `lane_numbers`, whose first envelopes wait from `now` on.
-fn waiting_lanes(window: usize, lane_numbers: &[u8], wait: Wait, now: Instant) -> Lanes<u32> {
-    let mut lanes = Lanes::new(window);
-    for (number, item) in lane_numbers.iter().zip(1..) {
-        lanes.enter(lane(*number), item, now);
-    }
-    while let Some(flight) = lanes.next(now) {
-        lanes.wait(flight, now + Duration::from_secs(5), wait);
-    }
-    lanes
+fn id(item: u32) -> EventId {
+    EventId::new(format!("evt_{item}"))
 }
 
-fn items(flights: Vec<Flight<u32>>) -> Vec<u32> {
-    flights.into_iter().map(|flight| flight.item).collect()
+fn group(tenant: &str) -> Group {
+    let origin = "https://dsk.example".into();
+    Group::Destination(Destination { tenant: tenant.into(), url: "https://dsk.example/".into(), origin })
+}
+
+fn pause(channel: u8) -> Obstacle {
+    Obstacle::Pause(Scope::Channel(Address::new(format!("whatsapp:{channel}"))))
+}
+
+fn enter(lanes: &mut Lanes<u32>, number: u8, item: u32, now: Instant) {
+    let ticket = u64::from(item);
+    let tenant = if number.is_multiple_of(2) { "even" } else { "odd" };
+    lanes.enter(Flight::new(item, lane(number), ticket, now), group(tenant), &id(item), now);
+}
+
+/// Removes the latest lanes of a group, and expects what is removed back within a minute.
+fn defer(lanes: &mut Lanes<u32>, tenant: &str, amount: usize, now: Instant) -> Vec<u32> {
+    let removed = lanes.remove_latest(&group(tenant), amount, |_| 1);
+    for Removed { flight, .. } in &removed {
+        lanes.expect(&flight.lane, &id(flight.item), flight.serial, now + Duration::from_mins(1));
+    }
+    removed.into_iter().map(|removed| removed.flight.item).collect()
 }
 
 #[test]
 fn different_lanes_do_not_wait_for_each_other() {
     let mut lanes = Lanes::new(8);
     let now = Instant::now();
-    lanes.enter(lane(1), "a", now);
-    lanes.enter(lane(2), "b", now);
-    lanes.enter(lane(1), "c", now);
+    enter(&mut lanes, 1, 1, now);
+    enter(&mut lanes, 2, 2, now);
+    enter(&mut lanes, 1, 3, now);
 
     let first = lanes.next(now).unwrap();
-    assert_eq!(first.item, "a");
-    assert_eq!(lanes.next(now).unwrap().item, "b");
-    assert!(lanes.next(now).is_none(), "the first of its lane is handed out");
-    lanes.wait(first, now + Duration::from_secs(1), Wait::Backoff);
-    assert!(lanes.next(now).is_none(), "the first of its lane waits");
-    assert_eq!(lanes.next(now + Duration::from_secs(1)).unwrap().item, "a");
-    lanes.release(&lane(1));
-    assert_eq!(lanes.next(now).unwrap().item, "c");
-}
-
-#[test]
-fn when_half_of_the_window_waits_the_longest_waiting_are_removed() {
-    let mut lanes = waiting_lanes(8, &[1, 1, 2, 3, 3], Wait::Pause, Instant::now());
-
-    assert_eq!(items(lanes.remove_longest_waiting()), [1, 2], "three of eight are less than half");
-    assert!(items(lanes.remove_longest_waiting()).is_empty());
-}
-
-#[test]
-fn the_next_event_need_not_wait_behind_one_that_failed_by_itself() {
-    let now = Instant::now();
-    let mut lanes = waiting_lanes(4, &[1, 1], Wait::Backoff, now);
-
-    assert_eq!(items(lanes.remove_longest_waiting()), [1]);
+    assert_eq!(first.item, 1);
     assert_eq!(lanes.next(now).unwrap().item, 2);
+    assert!(lanes.next(now).is_none(), "the first of its lane is handed out");
+    lanes.delay(first, now + Duration::from_secs(1));
+    assert!(lanes.next(now).is_none(), "the first of its lane waits");
+    assert_eq!(lanes.next(now + Duration::from_secs(1)).unwrap().item, 1);
+    lanes.release(&lane(1), now);
+    assert_eq!(lanes.next(now).unwrap().item, 3);
 }
 
 #[test]
-fn a_lane_loses_what_exceeds_its_share_from_its_end() {
+fn the_latest_lanes_of_the_largest_group_make_room_and_of_the_last_of_them_only_the_end() {
     let mut lanes = Lanes::new(8);
     let now = Instant::now();
-    (0..6).for_each(|item| lanes.enter(lane(1), item, now));
+    for (item, number) in [(1, 1), (2, 1), (3, 2), (4, 3), (5, 3), (6, 1)] {
+        enter(&mut lanes, number, item, now);
+    }
 
-    assert_eq!(items(lanes.remove_overflow()), [2, 3, 4, 5]);
-    assert_eq!(lanes.len(), 2);
+    let largest = lanes.largest(|_| 1).unwrap();
+    assert_eq!((largest.group, largest.amount), (group("odd"), 5));
+    assert_eq!(defer(&mut lanes, "odd", 3, now), [4, 5, 6]);
+    assert_eq!(lanes.len(), 3);
 }
 
 #[test]
-fn the_end_of_a_pause_wakes_the_lanes_that_wait_for_one_and_no_others() {
+fn what_is_handed_out_makes_no_room_but_what_waits_behind_it_does() {
+    let mut lanes = Lanes::new(8);
     let now = Instant::now();
-    let mut lanes = waiting_lanes(8, &[1], Wait::Pause, now);
-    lanes.enter(lane(2), 9, now);
-    let failed = lanes.next(now).unwrap();
-    lanes.wait(failed, now + Duration::from_secs(5), Wait::Backoff);
+    (1..=5).for_each(|item| enter(&mut lanes, 1, item, now));
+    let first = lanes.next(now).unwrap();
 
-    lanes.end_pauses();
-
+    assert_eq!(defer(&mut lanes, "odd", 9, now), [2, 3, 4, 5]);
+    lanes.put_back(first, now);
     assert_eq!(lanes.next(now).unwrap().item, 1);
+}
+
+#[test]
+fn later_events_of_a_lane_wait_for_its_deferred_ones_to_return() {
+    let mut lanes = Lanes::new(8);
+    let now = Instant::now();
+    (1..=2).for_each(|item| enter(&mut lanes, 1, item, now));
+    assert_eq!(defer(&mut lanes, "odd", 2, now), [1, 2]);
+    enter(&mut lanes, 1, 3, now);
     assert!(lanes.next(now).is_none());
+    assert!(lanes.returns_until(&lane(1), now).is_some());
+
+    enter(&mut lanes, 1, 2, now);
+    assert!(lanes.next(now).is_none(), "the first is still to come");
+    enter(&mut lanes, 1, 1, now);
+
+    for item in 1..=3 {
+        assert_eq!(lanes.next(now).unwrap().item, item);
+        lanes.release(&lane(1), now);
+    }
+}
+
+#[test]
+fn an_event_that_another_dispatcher_got_back_keeps_its_lane_waiting_no_longer_than_it_may() {
+    let mut lanes = Lanes::new(8);
+    let now = Instant::now();
+    enter(&mut lanes, 1, 1, now);
+    defer(&mut lanes, "odd", 1, now);
+    enter(&mut lanes, 1, 2, now);
+
+    let due = lanes.next_due().unwrap();
+    assert_eq!(due, now + Duration::from_mins(1));
+    assert_eq!(lanes.next(due).unwrap().item, 2);
+}
+
+#[test]
+fn a_lane_that_never_waited_goes_behind_those_that_wait_for_the_same_limit() {
+    let mut lanes = Lanes::new(8);
+    let now = Instant::now();
+    (1..=2).for_each(|number| enter(&mut lanes, number, u32::from(number), now));
+    let first = lanes.next(now).unwrap();
+    lanes.park(first, pause(1), now);
+    let second = lanes.next(now).unwrap();
+
+    assert!(lanes.park_behind(second, &pause(1)).is_none());
+    lanes.wake(&pause(1), 1, now, now);
+    let woken = lanes.next(now).unwrap();
+    assert_eq!(woken.item, 1);
+    assert!(lanes.park_behind(woken, &pause(1)).is_some());
 }
 
 /// What can happen to lanes.
@@ -93,74 +145,168 @@ enum Step {
     Next,
     /// The nth of those that are handed out does not come back.
     Release(usize),
-    /// The nth of those that are handed out waits, for this many seconds.
-    Wait(usize, u64, Wait),
-    EndPauses,
+    /// The nth of those that are handed out is put back, for this many seconds.
+    Delay(usize, u64),
+    PutBack(usize),
+    Park(usize, u8),
+    Wake(u8, usize),
+    /// The nth of those that are handed out turns out to be of this group.
+    Assign(usize, bool),
     Later(u64),
-    RemoveLongestWaiting,
-    RemoveOverflow,
+    /// Room is made for this many.
+    Defer(bool, usize),
+    /// The nth of those that are deferred returns.
+    Return(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let wait = prop_oneof![Just(Wait::Pause), Just(Wait::Backoff)];
     let step = prop_oneof![
         4 => (0_u8..5).prop_map(Step::Enter),
         4 => Just(Step::Next),
-        2 => any::<usize>().prop_map(Step::Release),
-        2 => (any::<usize>(), 0_u64..9, wait).prop_map(|(which, time, wait)| Step::Wait(which, time, wait)),
-        1 => Just(Step::EndPauses),
-        1 => (0_u64..9).prop_map(Step::Later),
-        1 => Just(Step::RemoveLongestWaiting),
-        1 => Just(Step::RemoveOverflow),
+        3 => any::<usize>().prop_map(Step::Release),
+        1 => (any::<usize>(), 0_u64..3).prop_map(|(which, time)| Step::Delay(which, time)),
+        1 => any::<usize>().prop_map(Step::PutBack),
+        1 => (any::<usize>(), 0_u8..2).prop_map(|(which, obstacle)| Step::Park(which, obstacle)),
+        1 => (0_u8..2, 1_usize..3).prop_map(|(obstacle, lanes)| Step::Wake(obstacle, lanes)),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(which, even)| Step::Assign(which, even)),
+        1 => (0_u64..2).prop_map(Step::Later),
+        1 => (any::<bool>(), 1_usize..6).prop_map(|(even, amount)| Step::Defer(even, amount)),
+        1 => any::<usize>().prop_map(Step::Return),
     ];
     prop::collection::vec(step, 1..200)
 }
 
+/// Lanes, and what the test knows of their envelopes.
+struct Model {
+    lanes: Lanes<u32>,
+    now: Instant,
+    lane_of: BTreeMap<u32, u8>,
+    entered: u32,
+    out: Vec<Flight<u32>>,
+    deferred: Vec<u32>,
+    gone: BTreeSet<u32>,
+    last_of_lane: BTreeMap<u8, u32>,
+}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            lanes: Lanes::new(WINDOW),
+            now: Instant::now(),
+            lane_of: BTreeMap::new(),
+            entered: 0,
+            out: Vec::new(),
+            deferred: Vec::new(),
+            gone: BTreeSet::new(),
+            last_of_lane: BTreeMap::new(),
+        }
+    }
+
+    fn play(&mut self, step: Step) {
+        let now = self.now;
+        match step {
+            Step::Enter(number) => {
+                self.entered += 1;
+                self.lane_of.insert(self.entered, number);
+                enter(&mut self.lanes, number, self.entered, now);
+            }
+            Step::Next => self.out.extend(self.lanes.next(now)),
+            Step::Release(which) => {
+                if let Some(flight) = self.take(which) {
+                    self.release(&flight);
+                }
+            }
+            Step::Delay(which, time) => {
+                if let Some(flight) = self.take(which) {
+                    self.lanes.delay(flight, now + Duration::from_secs(time));
+                }
+            }
+            Step::PutBack(which) => {
+                if let Some(flight) = self.take(which) {
+                    self.lanes.put_back(flight, now);
+                }
+            }
+            Step::Park(which, obstacle) => {
+                if let Some(flight) = self.take(which) {
+                    self.lanes.park(flight, pause(obstacle), now);
+                }
+            }
+            Step::Wake(obstacle, count) => self.lanes.wake(&pause(obstacle), count, now, now),
+            Step::Assign(which, even) => {
+                if let Some(flight) = self.take(which) {
+                    self.out.extend(self.lanes.assign(flight, &group(if even { "even" } else { "odd" }), now));
+                }
+            }
+            Step::Later(seconds) => self.now += Duration::from_secs(seconds),
+            Step::Defer(even, amount) => {
+                let removed = defer(&mut self.lanes, if even { "even" } else { "odd" }, amount, now);
+                self.deferred.extend(removed);
+            }
+            Step::Return(which) if !self.deferred.is_empty() => {
+                let item = self.deferred.remove(which % self.deferred.len());
+                enter(&mut self.lanes, self.lane_of[&item], item, now);
+            }
+            Step::Return(_) => {}
+        }
+        self.check();
+    }
+
+    fn take(&mut self, which: usize) -> Option<Flight<u32>> {
+        (!self.out.is_empty()).then(|| self.out.swap_remove(which % self.out.len()))
+    }
+
+    fn release(&mut self, flight: &Flight<u32>) {
+        self.lanes.release(&flight.lane, self.now);
+        let last = self.last_of_lane.insert(self.lane_of[&flight.item], flight.item).unwrap_or_default();
+        assert!(last < flight.item, "{} after {last} in one lane", flight.item);
+        assert!(self.gone.insert(flight.item), "{} left twice", flight.item);
+    }
+
+    fn check(&self) {
+        let lanes_out: BTreeSet<&Lane> = self.out.iter().map(|flight| &flight.lane).collect();
+        assert_eq!(lanes_out.len(), self.out.len(), "two of one lane are handed out");
+        assert!(self.out.len() <= WINDOW);
+        let all = self.gone.len() + self.out.len() + self.deferred.len() + self.lanes.len();
+        assert_eq!(all, self.entered as usize, "one is lost, or there twice");
+    }
+}
+
 proptest! {
     #[test]
-    fn a_lane_keeps_its_order_has_one_handed_out_at_most_and_everything_leaves_exactly_once(steps in steps()) {
-        let mut lanes = Lanes::new(16);
-        let mut now = Instant::now();
-        let mut entered = 0_u32;
-        let mut out: Vec<Flight<u32>> = Vec::new();
-        let mut gone = BTreeSet::new();
-        let mut last_of_lane: BTreeMap<Lane, u32> = BTreeMap::new();
+    fn a_lane_keeps_its_order_through_deferral_has_one_handed_out_at_most_and_all_leave_once(steps in steps()) {
+        let mut model = Model::new();
 
-        for step in steps {
-            let mut removed = Vec::new();
-            match step {
-                Step::Enter(number) => {
-                    entered += 1;
-                    lanes.enter(lane(number), entered, now);
-                }
-                Step::Next => out.extend(lanes.next(now)),
-                Step::Release(which) if !out.is_empty() => {
-                    let flight = out.swap_remove(which % out.len());
-                    lanes.release(&flight.lane);
-                    let last = last_of_lane.insert(flight.lane.clone(), flight.item).unwrap_or_default();
-                    prop_assert!(last < flight.item, "{} after {last} in one lane", flight.item);
-                    removed.push(flight.item);
-                }
-                Step::Wait(which, time, wait) if !out.is_empty() => {
-                    let flight = out.swap_remove(which % out.len());
-                    lanes.wait(flight, now + Duration::from_secs(time), wait);
-                }
-                Step::Release(_) | Step::Wait(..) => {}
-                Step::EndPauses => lanes.end_pauses(),
-                Step::Later(seconds) => now += Duration::from_secs(seconds),
-                Step::RemoveLongestWaiting => removed.extend(items(lanes.remove_longest_waiting())),
-                Step::RemoveOverflow => removed.extend(items(lanes.remove_overflow())),
+        // Together they take less than the minute after which a deferred event is given up.
+        steps.into_iter().take(150).for_each(|step| model.play(step));
+        let rest = std::mem::take(&mut model.deferred);
+        rest.into_iter().for_each(|item| enter(&mut model.lanes, model.lane_of[&item], item, model.now));
+        (0..2).for_each(|obstacle| model.lanes.wake(&pause(obstacle), usize::MAX, model.now, model.now));
+        model.now += Duration::from_secs(3);
+        while model.gone.len() < model.entered as usize {
+            let before = model.gone.len();
+            while let Some(flight) = model.lanes.next(model.now) {
+                model.out.push(flight);
             }
-            for item in removed {
-                prop_assert!(gone.insert(item), "{item} left twice");
+            for flight in std::mem::take(&mut model.out) {
+                model.release(&flight);
             }
-            let lanes_out: BTreeSet<&Lane> = out.iter().map(|flight| &flight.lane).collect();
-            prop_assert_eq!(lanes_out.len(), out.len(), "two of one lane are handed out");
-            prop_assert_eq!(gone.len() + out.len() + lanes.len(), entered as usize, "one is lost, or there twice");
+            prop_assert!(model.gone.len() > before, "the rest never goes on");
         }
+    }
 
-        gone.extend(out.into_iter().map(|flight| flight.item));
-        gone.extend(lanes.clear());
-        prop_assert!(gone.into_iter().eq(1..=entered), "everything leaves");
+    #[test]
+    fn what_waits_leaves_at_once_and_what_is_handed_out_stays(steps in steps()) {
+        let mut model = Model::new();
+        steps.into_iter().for_each(|step| model.play(step));
+
+        let waiting = model.lanes.remove_waiting();
+
+        prop_assert_eq!(waiting.len() + model.out.len() + model.deferred.len() + model.gone.len(), model.entered as usize);
+        prop_assert_eq!(model.lanes.len(), 0);
+        for flight in std::mem::take(&mut model.out) {
+            model.lanes.release(&flight.lane, model.now);
+        }
+        prop_assert!(model.lanes.next(model.now).is_none());
+        prop_assert!(model.lanes.clear().is_empty());
     }
 }

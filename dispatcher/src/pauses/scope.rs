@@ -17,6 +17,15 @@ pub(crate) enum Scope {
     Channel(Address),
 }
 
+/// What stands in the way of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Obstacle {
+    /// A pause.
+    Pause(Scope),
+    /// The destination gets as many requests as the operator allows.
+    Limit(Destination),
+}
+
 /// Why something is paused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PauseReason {

@@ -28,7 +28,7 @@ fn id(serial: usize) -> EventId {
 fn permit(pauses: &mut Pauses, target: &Target, now: Instant) -> Permit {
     match pauses.admit(target.clone(), now) {
         Admission::Go(permit) => permit,
-        Admission::Wait(_) | Admission::Defer(_) => panic!("it is not admitted"),
+        Admission::Wait { .. } | Admission::Defer(_) => panic!("it is not admitted"),
     }
 }
 
@@ -41,7 +41,7 @@ fn attempt(pauses: &mut Pauses, target: &Target, outcome: &Outcome, now: Instant
 /// Until when an attempt that is not admitted has to wait.
 fn wait(pauses: &mut Pauses, target: &Target, now: Instant) -> Instant {
     match pauses.admit(target.clone(), now) {
-        Admission::Wait(until) => until,
+        Admission::Wait { until, .. } => until,
         Admission::Go(_) | Admission::Defer(_) => panic!("it need not wait"),
     }
 }

@@ -5,6 +5,7 @@ use chassis::now;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::destination::Destination;
 use crate::lanes::Flight;
 use crate::pauses::Permit;
 use crate::remedy::Outcome;
@@ -52,10 +53,12 @@ pub(crate) enum Completion<T> {
     LookUp { flights: Vec<Flight<T>>, answers: Option<Vec<LookupAnswer>> },
     /// An attempt has ended.
     Attempt(Box<AttemptEnd<T>>),
-    /// A copy was confirmed and the original acknowledged. The original is still here if the process stopped first.
-    Settlement(Result<(), Box<T>>),
+    /// A copy was confirmed and the original acknowledged. The original is still here if a drain or a stop came first.
+    Settlement { ticket: u64, bytes: usize, interrupted: Option<Box<Flight<T>>> },
     /// Delivered events were marked and acknowledged.
-    Mark { envelopes: usize },
+    Mark { tickets: Vec<u64> },
+    /// The destinations of all connected channels; nothing if the store did not say.
+    Survey(Option<Vec<Destination>>),
 }
 
 /// How an attempt ended.
@@ -72,8 +75,9 @@ impl<T> Completion<T> {
     pub(crate) fn envelopes(&self) -> usize {
         match self {
             Self::LookUp { flights, .. } => flights.len(),
-            Self::Attempt(_) | Self::Settlement(_) => 1,
-            Self::Mark { envelopes } => *envelopes,
+            Self::Attempt(_) | Self::Settlement { .. } => 1,
+            Self::Mark { tickets } => tickets.len(),
+            Self::Survey(_) => 0,
         }
     }
 }

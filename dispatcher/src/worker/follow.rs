@@ -10,9 +10,10 @@ use queue::ClassLabel;
 use tracing::{debug, error, info, warn};
 
 use super::{AttemptEnd, Item, Moment, Settlement, Work, Worker, age};
-use crate::lanes::{Flight, Wait};
+use crate::group::Group;
+use crate::lanes::Flight;
 use crate::metrics::{OutcomeLabel, SkipReason};
-use crate::pauses::Admission;
+use crate::pauses::{Admission, Obstacle};
 use crate::remedy::{Failure, Outcome, Reason};
 use crate::retry_policy::{Next, Situation};
 
@@ -22,24 +23,37 @@ const DAMAGED_WAIT: Duration = Duration::from_secs(5);
 impl<T: Item> Worker<T> {
     pub(super) fn looked_up(&mut self, flight: Flight<T>, answer: LookupAnswer, now: Moment) {
         let target = match answer {
-            LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate),
-            LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased),
-            LookupAnswer::Disconnected => return self.skip(flight, SkipReason::Disconnected),
+            LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate, now),
+            LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased, now),
+            LookupAnswer::Disconnected => return self.skip(flight, SkipReason::Disconnected, now),
             LookupAnswer::Unknown => Err(Failure::UnknownChannel),
             LookupAnswer::Damaged(reason) => Err(Failure::Damaged(reason)),
             LookupAnswer::Channel(route) => self.state.targets.of(&flight.item.envelope().address, route),
         };
+        let address = flight.item.envelope().address.clone();
+        let group = match &target {
+            Ok(target) => Group::Destination(target.destination.clone()),
+            Err(_) => Group::Channel(address.clone()),
+        };
+        self.hints.learn(&address, &group);
+        let Some(flight) = self.lanes.assign(flight, &group, now.instant) else { return };
         let target = match target {
             Ok(target) => target,
             Err(failure) => return self.follow(flight, Outcome::Failed(failure), false, now),
         };
         if self.is_draining {
-            return self.lanes.wait(flight, now.instant, Wait::Pause);
+            return self.lanes.put_back(flight, now.instant);
         }
+        let limit = Obstacle::Limit(target.destination.clone());
+        let Some(flight) = self.lanes.park_behind(flight, &limit) else { return };
         match self.state.admit(target, now.instant) {
             Admission::Go(permit) => self.start(Work::Attempt { flight, permit }),
-            Admission::Wait(until) => self.lanes.wait(flight.without_failures(), until, Wait::Pause),
-            Admission::Defer(tier) => self.move_on(flight, Settlement::Defer(tier)),
+            Admission::Wait { obstacle, until } => self.lanes.park(flight.without_failures(), obstacle, until),
+            Admission::Defer(tier) => {
+                let rest = self.lanes.remove_rest(&flight.lane);
+                self.defer(flight, tier, now);
+                rest.into_iter().for_each(|flight| self.defer(flight, tier, now));
+            }
         }
     }
 
@@ -48,8 +62,8 @@ impl<T: Item> Worker<T> {
         let envelope = flight.item.envelope();
         let Some(outcome) = outcome else {
             error!(event.id = %envelope.id, trace_id = envelope.trace_id(), "Delivering event {} panicked", envelope.id);
-            self.state.abandoned(permit);
-            return self.move_on(flight, Settlement::DeadLetter(Reason::Panicked, None));
+            self.state.abandoned(permit, now.instant);
+            return self.move_on(flight, Settlement::DeadLetter(Reason::Panicked, None), now);
         };
         let is_paused = self.state.ended(permit, &envelope.id, &outcome, now.instant);
         flight.attempts += u32::from(outcome.is_attempt());
@@ -77,39 +91,41 @@ impl<T: Item> Worker<T> {
         match self.state.retry_policy.next(&failure, situation, (self.state.dice)()) {
             Next::AttemptAgain(delay) => {
                 log_failure(&flight, &failure, Some(delay));
-                self.lanes.wait(flight, now.instant + delay, Wait::Backoff);
+                self.lanes.delay(flight, now.instant + delay);
             }
             Next::Hold => {
                 log_failure(&flight, &failure, None);
+                // It asks again at once, and is told what to wait for.
                 let wait = if is_paused { Duration::ZERO } else { DAMAGED_WAIT };
-                self.lanes.wait(flight.without_failures(), now.instant + wait, Wait::Pause);
+                self.lanes.delay(flight.without_failures(), now.instant + wait);
             }
-            Next::Retry(tier) => self.move_on(flight, Settlement::Retry(tier, failure)),
-            Next::DeadLetter(reason) => self.move_on(flight, Settlement::DeadLetter(reason, Some(failure))),
+            Next::Retry(tier) => self.move_on(flight, Settlement::Retry(tier, failure), now),
+            Next::DeadLetter(reason) => self.move_on(flight, Settlement::DeadLetter(reason, Some(failure)), now),
         }
     }
 
     /// DSK has the event: the next one of its lane may go on, and the event is to be marked.
     fn deliver(&mut self, flight: Flight<T>, status: StatusCode, now: Moment) {
-        self.lanes.release(&flight.lane);
+        self.lanes.release(&flight.lane, now.instant);
         let envelope = flight.item.envelope();
         let age = age(envelope, now.timestamp);
         self.state.metrics.delivered_total.inc(ClassLabel(envelope.class));
         self.state.metrics.event_age_seconds.observe_duration(ClassLabel(envelope.class), age);
         log_delivered(envelope, status, age);
-        self.delivered.push(flight.item);
+        self.delivered.push(flight);
     }
 
-    fn skip(&mut self, flight: Flight<T>, reason: SkipReason) {
-        self.lanes.release(&flight.lane);
+    fn skip(&mut self, flight: Flight<T>, reason: SkipReason, now: Moment) {
+        self.lanes.release(&flight.lane, now.instant);
+        self.tally.leave(flight.ticket);
         self.state.metrics.skipped_total.inc(reason);
         log_skipped(flight.item.envelope(), reason);
         flight.item.acknowledge();
     }
 
     /// The next envelope of the lane may go on, because a copy of this one goes elsewhere.
-    fn move_on(&mut self, flight: Flight<T>, settlement: Settlement) {
-        self.lanes.release(&flight.lane);
+    fn move_on(&mut self, flight: Flight<T>, settlement: Settlement, now: Moment) {
+        self.lanes.release(&flight.lane, now.instant);
         self.settle(flight, settlement);
     }
 }

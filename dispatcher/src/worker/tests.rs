@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use proptest::prelude::*;
 
 use super::*;
+use crate::remedy::Reason;
 use simulation::{Choice, Content, HOLD_TIME, Simulation};
 
 /// What can happen to a worker.

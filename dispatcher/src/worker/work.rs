@@ -53,7 +53,9 @@ pub(crate) enum Work<T> {
     /// Publish a copy, then acknowledge the original.
     Settle { flight: Flight<T>, settlement: Settlement },
     /// Mark these as delivered, then acknowledge them.
-    Mark(Vec<T>),
+    Mark(Vec<Flight<T>>),
+    /// Ask the store which destinations there are.
+    Survey,
 }
 
 impl<T> Work<T> {
@@ -62,7 +64,8 @@ impl<T> Work<T> {
         match self {
             Self::LookUp(flights) => flights.len(),
             Self::Attempt { .. } | Self::Settle { .. } => 1,
-            Self::Mark(items) => items.len(),
+            Self::Mark(flights) => flights.len(),
+            Self::Survey => 0,
         }
     }
 }

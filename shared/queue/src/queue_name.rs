@@ -51,6 +51,11 @@ impl Tier {
     pub fn not_shorter_than(wait: Duration) -> Self {
         Self::ALL.into_iter().find(|tier| tier.delay() >= wait).unwrap_or(Self::OneHour)
     }
+
+    /// The longest tier that is not longer than `wait`, or the shortest tier.
+    pub fn not_longer_than(wait: Duration) -> Self {
+        Self::ALL.into_iter().rev().find(|tier| tier.delay() <= wait).unwrap_or(Self::TenSeconds)
+    }
 }
 
 impl QueueName {

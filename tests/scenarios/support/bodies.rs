@@ -23,6 +23,19 @@ pub(crate) fn from(number: &str, person: &str, id: &str) -> Bytes {
     Bytes::from(String::from_utf8_lossy(&message).replace(NUMBER, number))
 }
 
+/// One notification with many messages to a number, each from another person.
+pub(crate) fn many(number: &str, serials: std::ops::Range<usize>) -> Bytes {
+    let messages: Vec<String> = serials
+        .map(|serial| {
+            format!(
+                r#"{{"from":"4915{serial:07}","id":"wamid.{number}.{serial}","timestamp":"1790000000","type":"text","text":{{"body":"hello {serial}"}}}}"#
+            )
+        })
+        .collect();
+    let body = whatsapp(&format!(r#""messages":[{}]"#, messages.join(",")));
+    Bytes::from(String::from_utf8_lossy(&body).replace(NUMBER, number))
+}
+
 /// One notification with many status updates.
 pub(crate) fn statuses(serials: std::ops::Range<usize>) -> Bytes {
     let statuses: Vec<String> = serials

@@ -12,13 +12,15 @@ use clap::Parser as _;
 use jiff::SignedDuration;
 
 use super::super::*;
-use crate::destination::{Targets, samples};
+use crate::destination::{Destination, Targets, samples};
 use crate::metrics::Metrics;
 use crate::pauses::Admission;
 use crate::remedy::{Failure, Outcome};
+use crate::room::Space;
 use crate::settings::Settings;
 
 const WINDOW: u16 = 8;
+const SPACE: Space = Space { envelopes: 24, bytes: 2_400 };
 pub(super) const HOLD_TIME: Duration = Duration::from_mins(1);
 const CHANNELS: usize = 3;
 /// Longer than any pause.
@@ -146,7 +148,7 @@ impl Simulation {
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let state = Arc::new(State::new(targets, HOLD_TIME, metrics, || 0.5));
         Self {
-            worker: Worker::new(Arc::clone(&state), Class::Messages, WINDOW),
+            worker: Worker::new(Arc::clone(&state), Class::Messages, WINDOW, SPACE),
             state,
             under_way: Vec::new(),
             now: Moment::now(),
@@ -157,9 +159,9 @@ impl Simulation {
         }
     }
 
-    /// Hands one envelope to the worker, if the window has room for it.
+    /// Hands one envelope to the worker, if there is space for it.
     pub(super) fn take(&mut self, lane: usize, content: Content) {
-        if self.worker.in_flight() >= usize::from(WINDOW) {
+        if self.worker.in_flight() >= SPACE.envelopes || self.worker.wants_hold() {
             return;
         }
         self.taken += 1;
@@ -178,7 +180,7 @@ impl Simulation {
             copies: 0,
             traceparent: None,
             letter: None,
-            body: Bytes::new(),
+            body: Bytes::from_static(&[0; 150]),
         };
         let fault = matches!(content, Content::Undecodable).then_some(DecodeError::Missing("lane"));
         let fates = Rc::clone(&self.fates);
@@ -213,15 +215,18 @@ impl Simulation {
             }
             Work::Settle { flight, .. } => {
                 self.settled.insert(flight.item.serial);
+                let ticket = flight.ticket;
+                let bytes = flight.item.envelope.body.len();
                 flight.item.acknowledge();
-                Completion::Settlement(Ok(()))
+                Completion::Settlement { ticket, bytes, interrupted: None }
             }
             Work::Mark(delivered) => {
-                let envelopes = delivered.len();
-                self.settled.extend(delivered.iter().map(|parcel| parcel.serial));
-                delivered.into_iter().for_each(Item::acknowledge);
-                Completion::Mark { envelopes }
+                let tickets = delivered.iter().map(|flight| flight.ticket).collect();
+                self.settled.extend(delivered.iter().map(|flight| flight.item.serial));
+                delivered.into_iter().for_each(|flight| flight.item.acknowledge());
+                Completion::Mark { tickets }
             }
+            Work::Survey => Completion::Survey((!choice.is_multiple_of(3)).then(|| self.destinations())),
         }
     }
 
@@ -230,10 +235,19 @@ impl Simulation {
         let work = self.under_way.swap_remove(which % self.under_way.len());
         let completion = match work {
             Work::LookUp(flights) => Completion::LookUp { flights, answers: None },
-            Work::Settle { flight, .. } => Completion::Settlement(Err(Box::new(flight.item))),
-            work @ (Work::Attempt { .. } | Work::Mark(_)) => self.carry_out(work, choice),
+            Work::Settle { flight, .. } => Completion::Settlement {
+                ticket: flight.ticket,
+                bytes: flight.item.envelope.body.len(),
+                interrupted: Some(Box::new(flight)),
+            },
+            work @ (Work::Attempt { .. } | Work::Mark(_) | Work::Survey) => self.carry_out(work, choice),
         };
         self.apply(WorkerEvent::Completed(vec![completion]));
+    }
+
+    fn destinations(&self) -> Vec<Destination> {
+        let of = |tenant| self.state.targets.destination(tenant, None);
+        ["a", "b"].into_iter().filter_map(of).collect()
     }
 
     pub(super) fn later(&mut self, time: Duration) {
@@ -272,11 +286,12 @@ impl Simulation {
         let handed_out = self.under_way.iter().flat_map(|work| match work {
             Work::LookUp(flights) => flights.iter().map(|flight| &flight.lane).collect(),
             Work::Attempt { flight, .. } => vec![&flight.lane],
-            Work::Settle { .. } | Work::Mark(_) => Vec::new(),
+            Work::Settle { .. } | Work::Mark(_) | Work::Survey => Vec::new(),
         });
         let handed_out: Vec<&Lane> = handed_out.collect();
         let lanes: BTreeSet<&Lane> = handed_out.iter().copied().collect();
         assert_eq!(lanes.len(), handed_out.len(), "a lane has two under way");
+        assert!(handed_out.len() <= usize::from(WINDOW), "more is under way than the window allows");
     }
 
     /// No probe is under way any more: everything may be attempted in the end.
@@ -284,8 +299,8 @@ impl Simulation {
         for channel in 0..CHANNELS {
             let target = self.state.targets.of(&address(channel), Arc::clone(&ROUTES[channel])).unwrap();
             match self.state.admit(target, self.now.instant + LATER) {
-                Admission::Go(permit) => self.state.abandoned(permit),
-                Admission::Wait(_) | Admission::Defer(_) => panic!("channel {channel} is never attempted again"),
+                Admission::Go(permit) => self.state.abandoned(permit, self.now.instant),
+                Admission::Wait { .. } | Admission::Defer(_) => panic!("channel {channel} is never attempted again"),
             }
         }
     }

@@ -1,0 +1,129 @@
+//! Makes room in the lanes: finds the group that has most in flight, and removes the latest envelopes of it.
+
+use std::collections::HashMap;
+
+use event::Lane;
+use tokio::time::Instant;
+
+use super::{Flight, Lanes, Phase};
+use crate::group::Group;
+
+/// A group, and what it has in its lanes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holding {
+    pub(crate) group: Group,
+    /// Envelopes, or their bytes.
+    pub(crate) amount: usize,
+    /// When the one that has waited longest was taken.
+    pub(crate) since: Instant,
+}
+
+/// An envelope that was removed to make room.
+#[derive(Debug)]
+pub(crate) struct Removed<T> {
+    pub(crate) flight: Flight<T>,
+    /// Its lane waited only for its turn, not for a pause or a delay.
+    pub(crate) was_ready: bool,
+    /// The envelope that was the first of what is removed of the lane: all of it goes the same way.
+    pub(crate) first_of_lane: bool,
+}
+
+impl<T> Lanes<T> {
+    /// The group that has most in its lanes. What is handed out does not count; nobody can make room with it.
+    pub(crate) fn largest(&self, weight: impl Fn(&T) -> usize) -> Option<Holding> {
+        let mut holdings: HashMap<&Group, Holding> = HashMap::new();
+        for row in self.rows.values() {
+            let Some(first) = row.queue.front() else { continue };
+            let amount: usize = row.queue.iter().map(|flight| weight(&flight.item)).sum();
+            let holding = holdings.entry(&row.group).or_insert_with(|| Holding {
+                group: row.group.clone(),
+                amount: 0,
+                since: first.taken_at,
+            });
+            holding.amount += amount;
+            holding.since = holding.since.min(first.taken_at);
+        }
+        holdings.into_values().max_by_key(|holding| holding.amount)
+    }
+
+    /// Removes the latest lanes of a group, until this amount is removed; of the last of these lanes only the end. The
+    /// envelopes of a lane come in their order.
+    pub(crate) fn remove_latest(
+        &mut self,
+        group: &Group,
+        amount: usize,
+        weight: impl Fn(&T) -> usize,
+    ) -> Vec<Removed<T>> {
+        let of_group = self.rows.iter().filter(|(_, row)| row.group == *group);
+        let mut lanes: Vec<Place> = of_group
+            .filter_map(|(lane, row)| Some(Place { serial: row.queue.front()?.serial, lane: lane.clone() }))
+            .collect();
+        lanes.sort_unstable_by_key(|place| std::cmp::Reverse(place.serial));
+        let mut removed = Vec::new();
+        let mut missing = amount;
+        for place in lanes {
+            if missing == 0 {
+                break;
+            }
+            let Some(row) = self.rows.get_mut(&place.lane) else { continue };
+            let mut keep = row.queue.len();
+            while keep > 0 && missing > 0 {
+                keep -= 1;
+                missing = missing.saturating_sub(weight(&row.queue[keep].item).max(1));
+            }
+            let was_ready = matches!(row.phase, Phase::Ready(_) | Phase::Busy);
+            let end = row.queue.split_off(keep);
+            self.queued -= end.len();
+            if keep == 0 {
+                self.leave(&place.lane);
+            }
+            let removed_of_lane = end.into_iter().enumerate();
+            removed.extend(removed_of_lane.map(|(index, flight)| Removed {
+                flight,
+                was_ready,
+                first_of_lane: index == 0,
+            }));
+        }
+        removed
+    }
+
+    /// Removes the rest of a lane whose first envelope is handed out and does not come back.
+    pub(crate) fn remove_rest(&mut self, lane: &Lane) -> Vec<Flight<T>> {
+        self.end(lane);
+        let rest = self.rows.remove(lane).map(|row| Vec::from(row.queue)).unwrap_or_default();
+        self.queued -= rest.len();
+        rest
+    }
+
+    /// Removes what only waits. What is handed out stays.
+    #[cfg(test)]
+    pub(crate) fn remove_waiting(&mut self) -> Vec<Flight<T>> {
+        let lanes: Vec<Lane> = self.rows.keys().cloned().collect();
+        let mut removed = Vec::new();
+        for lane in lanes {
+            let Some(row) = self.rows.get_mut(&lane) else { continue };
+            removed.extend(row.queue.drain(..));
+            self.leave(&lane);
+        }
+        self.queued = 0;
+        removed
+    }
+
+    /// Forgets a lane that has nothing left, unless its first envelope is handed out.
+    fn leave(&mut self, lane: &Lane) {
+        let Some(row) = self.rows.get(lane) else { return };
+        match &row.phase {
+            Phase::Busy => return,
+            Phase::Ready(serial) => self.turns.remove(&row.group, *serial),
+            Phase::Delayed(due) | Phase::Returning(due) => _ = self.waiting.remove(due),
+            Phase::Parked(obstacle, place) => self.parking.remove(obstacle, place),
+        }
+        self.rows.remove(lane);
+    }
+}
+
+#[derive(Debug)]
+struct Place {
+    serial: u64,
+    lane: Lane,
+}

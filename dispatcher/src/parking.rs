@@ -1,0 +1,156 @@
+//! Holds the lanes that wait until an obstacle is gone, and wakes only as many of them as may ask. Pure.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
+
+use event::Lane;
+use tokio::time::Instant;
+
+/// A parked lane's place: the one whose first envelope has the fewest attempts comes first, so that an event that DSK
+/// can't digest does not keep a breaker open; of these, the one that arrived first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) attempts: u32,
+    pub(crate) serial: u64,
+    pub(crate) lane: Lane,
+}
+
+/// Lanes that wait, by the obstacle that they wait for. It is time for an obstacle when some of its lanes may ask again.
+#[derive(Debug)]
+pub(crate) struct Parking<O> {
+    lots: HashMap<O, Lot>,
+    /// Not later than the time of any obstacle.
+    next_due: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Lot {
+    due: Instant,
+    places: BTreeSet<Place>,
+}
+
+impl<O> Default for Parking<O> {
+    fn default() -> Self {
+        Self { lots: HashMap::new(), next_due: None }
+    }
+}
+
+impl<O: Clone + Eq + Hash> Parking<O> {
+    /// A lane waits. It has just been told until when, so that is when it is time for all lanes of the obstacle.
+    pub(crate) fn park(&mut self, obstacle: O, place: Place, until: Instant) {
+        let lot = self.lots.entry(obstacle).or_insert_with(|| Lot { due: until, places: BTreeSet::new() });
+        lot.due = until;
+        lot.places.insert(place);
+        self.note_due(until);
+    }
+
+    /// A lane joins those that wait already, without having asked.
+    pub(crate) fn join(&mut self, obstacle: &O, place: Place) {
+        if let Some(lot) = self.lots.get_mut(obstacle) {
+            lot.places.insert(place);
+        }
+    }
+
+    /// A lane leaves without being woken.
+    pub(crate) fn remove(&mut self, obstacle: &O, place: &Place) {
+        if let Some(lot) = self.lots.get_mut(obstacle) {
+            lot.places.remove(place);
+            if lot.places.is_empty() {
+                self.lots.remove(obstacle);
+            }
+        }
+    }
+
+    /// When it is time for the next obstacle, or earlier.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.next_due
+    }
+
+    /// The obstacles for which it is time.
+    pub(crate) fn due(&mut self, now: Instant) -> Vec<O> {
+        if self.next_due.is_none_or(|due| due > now) {
+            return Vec::new();
+        }
+        self.next_due = self.lots.values().map(|lot| lot.due).filter(|due| *due > now).min();
+        self.lots.iter().filter(|(_, lot)| lot.due <= now).map(|(obstacle, _)| obstacle.clone()).collect()
+    }
+
+    /// Something about pauses has changed: it is time for every obstacle.
+    pub(crate) fn make_due(&mut self, now: Instant) {
+        self.lots.values_mut().for_each(|lot| lot.due = lot.due.min(now));
+        self.next_due = (!self.lots.is_empty()).then_some(now);
+    }
+
+    /// Wakes the first lanes of a obstacle; for the others it is time again at `again_at`.
+    pub(crate) fn wake(&mut self, obstacle: &O, lanes: usize, again_at: Instant) -> Vec<Lane> {
+        let Some(lot) = self.lots.get_mut(obstacle) else { return Vec::new() };
+        let woken = std::iter::from_fn(|| lot.places.pop_first()).take(lanes).map(|place| place.lane).collect();
+        lot.due = again_at;
+        if lot.places.is_empty() {
+            self.lots.remove(obstacle);
+        } else {
+            self.note_due(again_at);
+        }
+        woken
+    }
+
+    /// Whether a lane waits for this obstacle.
+    pub(crate) fn is_waited_for(&self, obstacle: &O) -> bool {
+        self.lots.contains_key(obstacle)
+    }
+
+    fn note_due(&mut self, due: Instant) {
+        self.next_due = Some(self.next_due.map_or(due, |other| other.min(due)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn place(attempts: u32, serial: u64) -> Place {
+        Place { attempts, serial, lane: Lane::new(serial.to_string()) }
+    }
+
+    fn lanes(serials: &[u64]) -> Vec<Lane> {
+        serials.iter().map(|serial| Lane::new(serial.to_string())).collect()
+    }
+
+    #[test]
+    fn the_least_tried_lane_of_a_obstacle_is_woken_first_and_the_others_when_it_is_time_again() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(1);
+        let mut parking = Parking::default();
+        for place in [place(1, 1), place(0, 3), place(0, 2)] {
+            parking.park("origin", place, later);
+        }
+        parking.park("other", place(0, 9), later + Duration::from_secs(1));
+        assert!(parking.due(now).is_empty());
+
+        assert_eq!(parking.due(later), ["origin"]);
+        assert_eq!(parking.wake(&"origin", 1, later + Duration::from_secs(5)), lanes(&[2]));
+        assert_eq!(parking.next_due(), Some(later + Duration::from_secs(1)));
+        assert!(parking.due(later).is_empty());
+
+        parking.make_due(later);
+        let mut due = parking.due(later);
+        due.sort_unstable();
+        assert_eq!(due, ["origin", "other"]);
+        assert_eq!(parking.wake(&"origin", usize::MAX, later), lanes(&[3, 1]));
+        assert!(!parking.is_waited_for(&"origin"));
+    }
+
+    #[test]
+    fn a_lane_that_leaves_is_not_woken() {
+        let now = Instant::now();
+        let mut parking = Parking::default();
+        parking.park("origin", place(0, 1), now);
+        parking.park("origin", place(0, 2), now);
+
+        parking.remove(&"origin", &place(0, 1));
+
+        assert_eq!(parking.wake(&"origin", 2, now), lanes(&[2]));
+    }
+}

@@ -1,0 +1,64 @@
+//! Makes room when nothing more can be taken: the destination that has most in flight defers its latest lanes, whatever
+//! anybody's health, if the room can be of use to another.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Item, Moment, Work, Worker};
+use crate::group::Group;
+use crate::lanes::Removed;
+use crate::retry_policy::RetryPolicy;
+use crate::room::Excess;
+
+/// Lanes are deferred only when one of their destination's has waited for this long: a backlog that is being delivered
+/// makes room by itself.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl<T: Item> Worker<T> {
+    /// Defers the latest lanes of the destination that has most in flight, if nothing more can be taken, attempts could be
+    /// made, and the store knows another destination that could use them.
+    pub(super) fn make_room(&mut self, now: Moment) {
+        if self.is_draining || self.is_store_away {
+            return;
+        }
+        let Some(excess) = self.room.look(self.tally.len(), self.tally.bytes(), now.instant) else { return };
+        if self.lanes.is_window_full() {
+            return;
+        }
+        let weight = |item: &T| weight(item, excess);
+        let Some(largest) = self.lanes.largest(weight) else { return };
+        if now.instant < largest.since + PATIENCE || !self.has_use_for_room(&largest.group, now.instant) {
+            return;
+        }
+        let removed = self.lanes.remove_latest(&largest.group, self.room.part(excess), weight);
+        self.defer_all(removed, now);
+    }
+
+    /// Whether a destination other than that of the group might have something in the queue and could get it.
+    fn has_use_for_room(&mut self, group: &Group, now: Instant) -> bool {
+        if self.room.begin_survey(now) {
+            self.start(Work::Survey);
+        }
+        let mut others = self.room.destinations().filter(|other| group.destination() != Some(other));
+        others.any(|other| !self.state.is_down(other))
+    }
+
+    /// All of what is removed of a lane goes to the same retry queue, so that it comes back in its order.
+    fn defer_all(&mut self, removed: Vec<Removed<T>>, now: Moment) {
+        let mut tier = None;
+        for Removed { flight, was_ready, first_of_lane } in removed {
+            let envelope = flight.item.envelope();
+            let new = || RetryPolicy::defer(was_ready, envelope.visits, envelope.copies);
+            let tier = *if first_of_lane { tier.insert(new()) } else { tier.get_or_insert_with(new) };
+            self.defer(flight, tier, now);
+        }
+    }
+}
+
+fn weight<T: Item>(item: &T, excess: Excess) -> usize {
+    match excess {
+        Excess::Envelopes => 1,
+        Excess::Bytes => item.envelope().body.len(),
+    }
+}
