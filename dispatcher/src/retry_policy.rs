@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use chassis::Backoff;
-use queue::Tier;
+use queue::{DELIVERY_LIMIT, Tier};
 
 use crate::pauses::WAIT_IN_FLIGHT_MAX;
 use crate::remedy::{Failure, Reason, Remedy};
+
+/// Deliveries that are left for crashes between two times that an envelope is given back, after [`RetryPolicy::renews`].
+const DELIVERIES_KEPT: u32 = 50;
 
 /// The bounds of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +18,14 @@ pub(crate) struct RetryPolicy {
     pub(crate) in_place: Backoff,
     /// How long an event is retried in place when it is taken for the first time.
     pub(crate) in_place_total: Duration,
-    /// The age at which a failed attempt is an event's last one, counted from its entry into the queue.
+    /// How long after its first attempt an event's last one is made. Only the time counts that the event spends in retry
+    /// queues because attempts failed: no outage, no pause, no deferral, and no wait before the first attempt, however
+    /// long it was. So it is the number of failed visits that decides, no clock, and 24 hours are 27 attempts.
     pub(crate) attempts_for: Duration,
-    /// The age until which an event waits for its channel to be stored.
+    /// How long an event waits in retry queues for its channel to be stored.
     pub(crate) unknown_for: Duration,
-    /// The age until which an event waits when no attempt can be made: personal data is not kept for ever.
+    /// The age, counted from its entry into the queue, from which an event is parked when an attempt fails or can't be
+    /// made during an outage or a pause: personal data is not kept for ever.
     pub(crate) kept_for: Duration,
 }
 
@@ -44,7 +50,7 @@ pub(crate) struct Situation {
     pub(crate) failures: u32,
     /// Time since the first of them.
     pub(crate) failing_for: Duration,
-    /// Visits to retry queues after a failed attempt.
+    /// Visits to retry queues after a failed attempt, apart from those that DSK asked for.
     pub(crate) visits: u32,
     /// How often it was published again, for whatever reason.
     pub(crate) copies: u32,
@@ -69,7 +75,7 @@ impl RetryPolicy {
     /// Decides what follows a failure; `dice` lies in `[0, 1)`.
     pub(crate) fn next(&self, failure: &Failure, situation: Situation, dice: f64) -> Next {
         let remedy = failure.remedy();
-        if let Some(reason) = self.give_up(remedy, failure.is_attempt(), situation) {
+        if let Some(reason) = self.give_up(remedy, situation) {
             return Next::DeadLetter(reason);
         }
         match remedy {
@@ -95,17 +101,30 @@ impl RetryPolicy {
         }
     }
 
-    /// Why the event is given up, if it is too old for its remedy.
-    fn give_up(&self, remedy: Remedy, is_attempt: bool, situation: Situation) -> Option<Reason> {
-        let age = situation.age;
+    /// Whether a visit to a retry queue that follows this failure counts as one: not if DSK asked for the wait.
+    pub(crate) fn counts(failure: &Failure) -> bool {
+        matches!(failure.remedy(), Remedy::Retry | Remedy::Await)
+    }
+
+    /// Whether an envelope that was held for so long that it is to be given back has to be deferred instead. Each time
+    /// that it is given back counts as a delivery, and the queue parks what was delivered too often; a copy begins with
+    /// none. Not to be asked when an envelope is taken: one that kills its worker must reach the limit.
+    pub(crate) fn renews(deliveries: u32) -> bool {
+        deliveries >= DELIVERY_LIMIT - DELIVERIES_KEPT
+    }
+
+    /// Why the event is given up, if it has waited long enough for its remedy.
+    fn give_up(&self, remedy: Remedy, situation: Situation) -> Option<Reason> {
+        let visits = situation.visits;
         match remedy {
             Remedy::DeadLetter(_) => None,
-            Remedy::Await => (age >= self.unknown_for).then_some(Reason::UnknownChannel),
-            // Probes fail during an outage. That is no reason to give up an event with each of them.
-            Remedy::Retry if situation.is_paused => (age >= self.kept_for).then_some(Reason::Expired),
+            Remedy::Await => has_waited(visits, Tier::OneMinute, self.unknown_for).then_some(Reason::UnknownChannel),
+            Remedy::Retry if !situation.is_paused => {
+                has_waited(visits, Tier::OneHour, self.attempts_for).then_some(Reason::Expired)
+            }
+            // An outage or a pause is not the event's fault.
             Remedy::Retry | Remedy::Wait(_) | Remedy::Mend => {
-                let limit = if is_attempt { self.attempts_for } else { self.kept_for };
-                (age >= limit).then_some(Reason::Expired)
+                (situation.age >= self.kept_for).then_some(Reason::Expired)
             }
         }
     }
@@ -118,6 +137,15 @@ impl RetryPolicy {
         }
         Next::Retry(Tier::for_visit(situation.visits))
     }
+}
+
+/// Whether so many visits to retry queues, none of them longer than `longest`, take this time together.
+fn has_waited(visits: u32, longest: Tier, time: Duration) -> bool {
+    let mut left = time;
+    (0..visits).any(|visit| {
+        left = left.saturating_sub(Tier::for_visit(visit).min(longest).delay());
+        left.is_zero()
+    })
 }
 
 #[cfg(test)]
@@ -166,12 +194,69 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_attempt_a_day_after_the_event_was_queued_is_its_last() {
-        let late = Situation { age: Duration::from_hours(24), visits: 20, copies: 20, ..FRESH };
+    fn an_event_that_waited_for_days_before_its_first_attempt_is_not_given_up_after_it() {
+        let late = Situation { age: Duration::from_hours(30), ..FRESH };
 
-        for failure in [Failure::TimedOut, answered(429, None), answered(401, None)] {
-            assert_eq!(RetryPolicy::default().next(&failure, late, 0.5), Next::DeadLetter(Reason::Expired));
+        assert_eq!(RetryPolicy::default().next(&Failure::TimedOut, late, 1.0), {
+            Next::AttemptAgain(Duration::from_millis(200))
+        });
+        let deferred = Situation { copies: 40, ..late };
+        assert_eq!(RetryPolicy::default().next(&answered(500, None), deferred, 0.5), Next::Retry(Tier::TenSeconds));
+    }
+
+    #[test]
+    fn an_event_that_keeps_failing_is_given_up_a_day_after_its_first_attempt_and_never_before_eight_attempts() {
+        let policy = RetryPolicy::default();
+        let mut waited = Duration::ZERO;
+        let mut attempts = 1;
+        let mut visits = 0;
+        while let Next::Retry(tier) = policy.next(&Failure::TimedOut, Situation { visits, copies: 1, ..FRESH }, 0.5) {
+            visits += u32::from(RetryPolicy::counts(&Failure::TimedOut));
+            attempts += 1;
+            waited += tier.delay();
+            assert!(attempts < 100, "it is never given up");
         }
+
+        let last = Situation { visits, copies: 1, ..FRESH };
+        assert_eq!(policy.next(&Failure::TimedOut, last, 0.5), Next::DeadLetter(Reason::Expired));
+        assert!((Duration::from_hours(24)..Duration::from_hours(25)).contains(&waited), "{waited:?}");
+        assert!(attempts >= 8, "{attempts} attempts");
+    }
+
+    #[test]
+    fn neither_an_outage_nor_a_pause_brings_an_event_nearer_to_its_last_attempt() {
+        let policy = RetryPolicy::default();
+        let late = Situation { age: Duration::from_hours(6 * 24), visits: 26, copies: 500, ..FRESH };
+
+        assert_eq!(policy.next(&Failure::TimedOut, Situation { is_paused: true, ..late }, 0.5), Next::Hold);
+        for failure in [answered(429, None), answered(401, None)] {
+            assert_eq!(policy.next(&failure, late, 0.5), Next::Hold, "{failure}");
+        }
+        let hour = answered(503, Some(3_600));
+        assert_eq!(policy.next(&hour, late, 0.5), Next::Retry(Tier::OneHour));
+        assert!(!RetryPolicy::counts(&hour), "DSK asked for the wait");
+    }
+
+    #[test]
+    fn no_event_is_kept_for_ever_because_it_is_personal_data() {
+        let old = Situation { age: Duration::from_hours(7 * 24), is_paused: true, ..FRESH };
+
+        for failure in [Failure::TimedOut, Failure::Unopenable, answered(429, None), answered(401, None)] {
+            let next = RetryPolicy::default().next(&failure, old, 0.5);
+            assert_eq!(next, Next::DeadLetter(Reason::Expired), "{failure}");
+        }
+    }
+
+    #[test]
+    fn an_event_that_was_given_back_often_is_renewed_before_the_queue_parks_it() {
+        assert!(!RetryPolicy::renews(0));
+        assert!(!RetryPolicy::renews(100), "42 hours of give-backs");
+        assert!(RetryPolicy::renews(150));
+        assert!(RetryPolicy::renews(u32::MAX));
+
+        // One copy after the other outlives the longest wait, whatever the number of give-backs that it takes.
+        let give_backs = RetryPolicy::default().kept_for.as_secs() / (25 * 60);
+        assert!(give_backs > 200, "without copies, the queue would park it");
     }
 
     #[test]
@@ -192,12 +277,15 @@ mod tests {
     }
 
     #[test]
-    fn an_event_waits_ten_minutes_for_its_channel_to_be_stored() {
+    fn an_event_waits_ten_minutes_for_its_channel_to_be_stored_however_old_it_is() {
         let policy = RetryPolicy::default();
-        let late = Situation { age: Duration::from_mins(10), visits: 9, copies: 9, ..FRESH };
+        let first = Situation { age: Duration::from_hours(25), ..FRESH };
+        let last = Situation { visits: 11, copies: 11, ..first };
 
-        assert_eq!(policy.next(&Failure::UnknownChannel, FRESH, 0.5), Next::Retry(Tier::TenSeconds));
-        assert_eq!(policy.next(&Failure::UnknownChannel, late, 0.5), Next::DeadLetter(Reason::UnknownChannel));
+        assert_eq!(policy.next(&Failure::UnknownChannel, first, 0.5), Next::Retry(Tier::TenSeconds), "its first look");
+        let later = Situation { visits: 10, copies: 10, ..first };
+        assert_eq!(policy.next(&Failure::UnknownChannel, later, 0.5), Next::Retry(Tier::OneMinute));
+        assert_eq!(policy.next(&Failure::UnknownChannel, last, 0.5), Next::DeadLetter(Reason::UnknownChannel));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use tracing::{debug, error, warn};
 
 use crate::lanes::Flight;
 use crate::remedy::{Failure, Reason};
+use crate::retry_policy::RetryPolicy;
 use crate::systems::Systems;
 use crate::worker::Settlement;
 
@@ -55,7 +56,7 @@ struct Copier<'s> {
 
 impl Copier<'_> {
     async fn retry(mut self, copy: Envelope, tier: Tier, failure: &Failure) -> Option<Confirmed> {
-        let copy = Envelope { visits: copy.visits + 1, ..copy };
+        let copy = Envelope { visits: copy.visits + u32::from(RetryPolicy::counts(failure)), ..copy };
         let delay_ms = tier.delay().as_millis();
         let confirmed = self.publish(QueueName::Retry(copy.class, tier), &copy).await?;
         self.systems.metrics.retries_total.inc(tier);

@@ -28,7 +28,8 @@ pub struct Envelope {
     pub queued_at: Timestamp,
     /// How many attempts are used up.
     pub attempts: u32,
-    /// How often it was in a retry queue after an attempt that failed. It decides which retry queue is next.
+    /// How often it was in a retry queue because an attempt failed: not for an outage, a pause or the benefit of others. It
+    /// decides which retry queue is next, and when the event is given up.
     pub visits: u32,
     /// How often we published it again. Together with `queued_at` it distinguishes this copy from every other copy of the
     /// event.

@@ -1,12 +1,12 @@
 //! The back end's side of a [`Taker`]: hands out envelopes, and receives how they were settled and what is asked for.
 
-use event::{Class, DecodeError, Envelope};
+use event::Class;
 use tokio::sync::mpsc;
 use tracing::debug;
 
 use crate::in_flight::{Arrival, CopyKey, InFlight};
 use crate::metrics::{ClassLabel, Metrics};
-use crate::taker::{Disposition, DispositionKind, Taken, Taker, TakerCommand};
+use crate::taker::{Disposition, DispositionKind, Incoming, Taken, Taker, TakerCommand};
 
 /// Commands that wait for the back end; a taker that sends more waits.
 const COMMANDS_MAX: usize = 8;
@@ -27,16 +27,6 @@ pub(crate) struct Feed {
     dispositions: mpsc::UnboundedReceiver<Disposition>,
     /// Goes along with every envelope, so that it can be settled.
     disposition_sender: mpsc::UnboundedSender<Disposition>,
-}
-
-/// An envelope as it came from the queue.
-#[derive(Debug)]
-pub(crate) struct Incoming {
-    pub(crate) tag: u64,
-    pub(crate) envelope: Envelope,
-    /// Why the message could not be decoded.
-    pub(crate) fault: Option<DecodeError>,
-    pub(crate) was_redelivered: bool,
 }
 
 /// What the taker's side wants.
@@ -103,21 +93,21 @@ impl Feed {
 
     /// Hands an envelope to the taker, unless its event is in flight already or this very copy was settled before.
     pub(crate) async fn hand_out(&mut self, incoming: Incoming) -> Arrival {
-        let Incoming { tag, envelope, fault, was_redelivered } = incoming;
         self.metrics.taken_total.inc(ClassLabel(self.class));
-        if was_redelivered {
+        if incoming.was_redelivered {
             self.metrics.redelivered_total.inc();
         }
-        let arrival = self.in_flight.arrive(tag, CopyKey::of(&envelope), was_redelivered);
+        let arrival = self.in_flight.arrive(incoming.tag, CopyKey::of(&incoming.envelope), incoming.was_redelivered);
         match arrival {
             Arrival::New => {
-                let taken = Taken::new(envelope, fault, self.disposition_sender.clone(), self.round);
+                let taken = Taken::new(incoming, self.disposition_sender.clone(), self.round);
                 // If the taker is gone, the envelope is dropped here, and so goes back to the queue.
                 self.taken.send(taken).await.ok();
             }
             Arrival::Joined => self.metrics.joined_total.inc(),
             Arrival::AlreadySettled => {
-                debug!(event.id = %envelope.id, "Event {} was settled before the connection broke", envelope.id);
+                let id = &incoming.envelope.id;
+                debug!(event.id = %id, "Event {id} was settled before the connection broke");
             }
         }
         arrival
@@ -165,7 +155,7 @@ mod tests {
 
     fn incoming(tag: u64, id: &str) -> Incoming {
         let envelope = stand_in(EventId::new(id), Class::Messages, "{}".into());
-        Incoming { tag, envelope, fault: None, was_redelivered: false }
+        Incoming { tag, envelope, fault: None, was_redelivered: false, deliveries: 0 }
     }
 
     #[tokio::test]

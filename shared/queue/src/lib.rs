@@ -32,4 +32,4 @@ pub use scan::DeadLetterScan;
 pub use settings::QueueSettings;
 pub use stand_in::UNDECODABLE;
 pub use taker::{Taken, Taker};
-pub use topology::{Argument, CLASS_TTL, DEAD_TTL, QueueSpec, topology};
+pub use topology::{Argument, CLASS_TTL, DEAD_TTL, DELIVERY_LIMIT, QueueSpec, topology};

@@ -97,6 +97,18 @@ pub(crate) enum DispositionKind {
     GiveBack,
 }
 
+/// An envelope as it came from the queue.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    pub(crate) tag: u64,
+    pub(crate) envelope: Envelope,
+    /// Why the message could not be decoded.
+    pub(crate) fault: Option<DecodeError>,
+    pub(crate) was_redelivered: bool,
+    /// How often it was delivered before.
+    pub(crate) deliveries: u32,
+}
+
 /// An envelope in flight. If it is dropped without an acknowledgement, it goes back to the queue.
 #[derive(Debug)]
 #[must_use = "what is taken has to be settled"]
@@ -105,19 +117,23 @@ pub struct Taken {
     pub envelope: Envelope,
     /// Why the message could not be decoded.
     pub fault: Option<DecodeError>,
+    /// How often it was delivered before.
+    deliveries: u32,
     /// `None` once it is settled.
     dispositions: Option<mpsc::UnboundedSender<Disposition>>,
     round: u64,
 }
 
 impl Taken {
-    pub(crate) fn new(
-        envelope: Envelope,
-        fault: Option<DecodeError>,
-        dispositions: mpsc::UnboundedSender<Disposition>,
-        round: u64,
-    ) -> Self {
-        Self { envelope, fault, dispositions: Some(dispositions), round }
+    pub(crate) fn new(incoming: Incoming, dispositions: mpsc::UnboundedSender<Disposition>, round: u64) -> Self {
+        let Incoming { envelope, fault, deliveries, .. } = incoming;
+        Self { envelope, fault, deliveries, dispositions: Some(dispositions), round }
+    }
+
+    /// How often the queue had delivered this copy before: each time that it was given back, and each time that a taker
+    /// ended with it in flight. The queue parks it once this exceeds [`crate::DELIVERY_LIMIT`].
+    pub fn deliveries(&self) -> u32 {
+        self.deliveries
     }
 
     /// Lets the queue remove the envelope: only after DSK has the event, or a copy of it is confirmed.

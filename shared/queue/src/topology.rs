@@ -9,8 +9,9 @@ use crate::queue_name::QueueName;
 pub const CLASS_TTL: Duration = Duration::from_hours(7 * 24);
 /// Dead letters hold personal data, so they are not kept for ever.
 pub const DEAD_TTL: Duration = Duration::from_hours(14 * 24);
-/// Parks a message that kills workers. A restart loop during an outage must not reach this limit.
-pub(crate) const DELIVERY_LIMIT: i64 = 200;
+/// The queue parks an envelope that was delivered more often: it may kill workers. Each time that an envelope is given
+/// back counts, too, so one that waits out an outage is renewed (copied) before it gets here.
+pub const DELIVERY_LIMIT: u32 = 200;
 /// Reading a dead letter counts as a delivery, and by default RabbitMQ 4 would drop it after 20.
 const DEAD_DELIVERY_LIMIT: i64 = 1_000_000_000;
 
@@ -45,7 +46,7 @@ fn arguments(name: QueueName) -> Vec<(&'static str, Argument)> {
     ];
     match name {
         QueueName::Class(_) => {
-            arguments.push(("x-delivery-limit", Argument::Number(DELIVERY_LIMIT)));
+            arguments.push(("x-delivery-limit", Argument::Number(i64::from(DELIVERY_LIMIT))));
             arguments.extend(dead_lettering(QueueName::Dead));
         }
         QueueName::Retry(class, _) => arguments.extend(dead_lettering(QueueName::Class(class))),

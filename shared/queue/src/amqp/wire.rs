@@ -10,8 +10,8 @@ use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
 use crate::dead_letter::QueueParking;
-use crate::feed::Incoming;
 use crate::stand_in::stand_in;
+use crate::taker::Incoming;
 
 /// Written to disk by the broker before it confirms.
 const PERSISTENT: u8 = 2;
@@ -70,7 +70,14 @@ pub(super) fn incoming(delivery: Delivery, class: Class) -> Incoming {
     if fault.is_some() {
         envelope.id = made_up(message_id(properties).unwrap_or(NAMELESS), tag);
     }
-    Incoming { tag, envelope, fault, was_redelivered: delivery.redelivered }
+    let deliveries = deliveries(properties);
+    Incoming { tag, envelope, fault, was_redelivered: delivery.redelivered, deliveries }
+}
+
+/// How often a quorum queue has delivered the message before: its own count, which the delivery limit is compared with.
+fn deliveries(properties: &BasicProperties) -> u32 {
+    let Some(AMQPValue::LongLongInt(count)) = value(properties, "x-delivery-count") else { return 0 };
+    u32::try_from((*count).max(0)).unwrap_or(u32::MAX)
 }
 
 fn id_or_made_up(properties: &BasicProperties, tag: u64) -> EventId {

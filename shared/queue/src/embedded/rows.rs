@@ -10,10 +10,10 @@ use serde_json::Value;
 use sqlite::{Connection, Result, Row, params};
 
 use crate::dead_letter::{DeadLetter, QueueParking, ScanTag};
-use crate::feed::Incoming;
 use crate::publisher::Outgoing;
 use crate::queue_name::{QueueName, Tier};
 use crate::stand_in::stand_in;
+use crate::taker::Incoming;
 use crate::topology::{CLASS_TTL, DEAD_TTL, DELIVERY_LIMIT};
 
 /// Dead letters read at once.
@@ -182,8 +182,8 @@ fn incoming(row: &Row<'_>, class: Class) -> Result<Incoming> {
         Ok(envelope) => (envelope, None),
         Err(fault) => (stand_in(EventId::new(message_id), class, body), Some(fault)),
     };
-    let was_redelivered = row.get::<_, i64>(4)? > 0;
-    Ok(Incoming { tag: seq.unsigned_abs(), envelope, fault, was_redelivered })
+    let deliveries = row.get(4)?;
+    Ok(Incoming { tag: seq.unsigned_abs(), envelope, fault, was_redelivered: deliveries > 0, deliveries })
 }
 
 fn ms(time: std::time::Duration) -> i64 {

@@ -15,6 +15,7 @@ contract![
     what_is_dropped_without_an_acknowledgement_is_taken_again,
     a_whole_window_that_is_given_back_keeps_its_order,
     what_is_given_back_is_taken_again_in_order_and_its_old_outcome_is_ignored,
+    an_envelope_says_how_often_it_was_delivered_and_its_copy_begins_anew,
     no_more_than_a_window_is_in_flight,
     nothing_is_taken_while_held,
     a_body_of_three_megabytes_passes_unchanged,
@@ -92,6 +93,31 @@ async fn what_is_given_back_is_taken_again_in_order_and_its_old_outcome_is_ignor
     take(&mut taker, 4).await.into_iter().for_each(queue::Taken::acknowledge);
     taker.finish().await;
     assert_eq!(waiting(&rig.queue).await, Some(0));
+    rig.stop().await;
+}
+
+async fn an_envelope_says_how_often_it_was_delivered_and_its_copy_begins_anew(settings: QueueSettings) {
+    let rig = Rig::open(&settings).await;
+    let publisher = rig.queue.publisher();
+    let _confirmed = publisher.publish_all(&envelopes(0..1)).await.unwrap();
+    let mut taker = rig.taker(5);
+
+    for deliveries in 0..3 {
+        let taken = take(&mut taker, 1).await.remove(0);
+        assert_eq!(taken.deliveries(), deliveries);
+        taker.give_back().await;
+    }
+    let worn = take(&mut taker, 1).await.remove(0);
+    assert_eq!(worn.deliveries(), 3);
+    let copy = Envelope { copies: 1, ..worn.envelope.clone() };
+    let _copied = publisher.publish(QueueName::Retry(Class::Messages, Tier::TenSeconds), &copy).await.unwrap();
+    worn.acknowledge();
+
+    let renewed = take(&mut taker, 1).await.remove(0);
+    assert_eq!((renewed.deliveries(), &renewed.envelope), (0, &copy));
+    renewed.acknowledge();
+    taker.finish().await;
+    drop(publisher);
     rig.stop().await;
 }
 
