@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chassis::{Problem, Shutdown};
-use sqlite::{Connection, OptionalExtension as _, Writer, params};
+use sqlite::{Connection, Health, OptionalExtension as _, Writer, params};
 
 use crate::error::StoreError;
 use crate::fields::Fields;
@@ -16,7 +16,7 @@ const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entry (
         key        TEXT PRIMARY KEY,
         fields     TEXT NOT NULL,    -- JSON object; a marker's is empty
-        expires_at INTEGER NOT NULL  -- ms since 1970
+        expires_at INTEGER NOT NULL  -- ms by the database's own time
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS entry_expiry ON entry (expires_at);
 ";
@@ -34,6 +34,11 @@ impl Embedded {
             Problem::new("CHANNELS_URL", format!("can't be opened ({error})"), right)
         })?;
         Ok(Self { writer: Writer::spawn(database, remove_expired, shutdown) })
+    }
+
+    /// Whether the last commit succeeded, and its file is still in its place.
+    pub(crate) fn is_healthy(&self) -> bool {
+        *self.writer.health().borrow() == Health::Working
     }
 
     pub(crate) async fn look_up(&self, batch: &LookupBatch) -> Result<LookupReply, StoreError> {
@@ -55,14 +60,14 @@ impl Embedded {
 
     pub(crate) async fn mark(&self, marks: Vec<String>, time: Duration) -> Result<(), StoreError> {
         let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        self.ask(move |database, now| {
+        self.change(move |database, now| {
             marks.iter().try_for_each(|key| put(database, key, &Fields::new(), now.saturating_add(time)))
         })
         .await
     }
 
     pub(crate) async fn unmark(&self, marks: Vec<String>) -> Result<(), StoreError> {
-        self.ask(move |database, _| {
+        self.change(move |database, _| {
             let mut delete = database.prepare_cached("DELETE FROM entry WHERE key = ?")?;
             marks.iter().try_for_each(|key| delete.execute([key]).map(drop))
         })
@@ -77,7 +82,7 @@ impl Embedded {
     }
 
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
-        self.ask(move |database, now| {
+        self.change(move |database, now| {
             for write in &writes {
                 if read(database, &write.key, now)?.unwrap_or_default() != write.before {
                     return Ok(false);
@@ -113,7 +118,15 @@ impl Embedded {
         &self,
         question: impl FnOnce(&Connection, i64) -> sqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writer.write(question).await.map_err(|error| StoreError::Files(error.to_string()))
+        self.writer.read(question).await.map_err(|error| StoreError::Files(error.to_string()))
+    }
+
+    /// Returns the answer once what was written is on disk, where the next process will find it.
+    async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection, i64) -> sqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writer.write(change).await.map_err(|error| StoreError::Files(error.to_string()))
     }
 }
 

@@ -60,7 +60,7 @@ impl ChannelStore {
     pub fn is_connected(&self) -> bool {
         match &self.backend {
             Backend::Redis(redis) => redis.is_connected(),
-            Backend::Embedded(_) => true,
+            Backend::Embedded(embedded) => embedded.is_healthy(),
         }
     }
 

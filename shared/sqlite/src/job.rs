@@ -1,4 +1,4 @@
-//! Work that waits for a transaction: it runs once, or again until a transaction succeeds.
+//! Work that waits for a transaction: it runs once, or again until it succeeds.
 
 use rusqlite::{Connection, Result};
 use tokio::sync::oneshot;
@@ -7,23 +7,33 @@ use tokio::sync::oneshot;
 pub(crate) trait Job: Send {
     fn run(&mut self, database: &Connection, now: i64) -> Result<()>;
 
-    /// Its transaction is on disk.
-    fn committed(self: Box<Self>);
+    /// Its transaction is on disk. `is_kept` says whether it will be there after a restart.
+    fn committed(self: Box<Self>, is_kept: bool);
 
-    /// Whether it has to run again after its transaction failed.
+    /// Whether it has to run again if it failed, or its transaction did.
     fn is_retried(&self) -> bool;
 }
 
-/// Work that runs once. Its caller gets the result, or learns that the transaction failed when `reply` is dropped.
+/// Work that runs once. Its caller gets the result, or learns that there is none when `reply` is dropped.
 pub(crate) struct Once<W, T> {
     work: Option<W>,
+    purpose: Purpose,
     result: Option<T>,
     reply: oneshot::Sender<T>,
 }
 
+/// What the caller needs the result for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To promise that what was written stays.
+    Keep,
+    /// To use what was read now.
+    Read,
+}
+
 impl<W, T> Once<W, T> {
-    pub(crate) fn new(work: W, reply: oneshot::Sender<T>) -> Self {
-        Self { work: Some(work), result: None, reply }
+    pub(crate) fn new(work: W, purpose: Purpose, reply: oneshot::Sender<T>) -> Self {
+        Self { work: Some(work), purpose, result: None, reply }
     }
 }
 
@@ -35,8 +45,10 @@ impl<T: Send, W: FnOnce(&Connection, i64) -> Result<T> + Send> Job for Once<W, T
         Ok(())
     }
 
-    fn committed(self: Box<Self>) {
-        if let Some(result) = self.result {
+    fn committed(self: Box<Self>, is_kept: bool) {
+        if let Some(result) = self.result
+            && (is_kept || self.purpose == Purpose::Read)
+        {
             // A caller that has gone away needs no answer.
             self.reply.send(result).ok();
         }
@@ -47,7 +59,7 @@ impl<T: Send, W: FnOnce(&Connection, i64) -> Result<T> + Send> Job for Once<W, T
     }
 }
 
-/// Work that runs until a transaction with it succeeds.
+/// Work that runs until it succeeds.
 pub(crate) struct Retried<W>(pub(crate) W);
 
 impl<W: FnMut(&Connection, i64) -> Result<()> + Send> Job for Retried<W> {
@@ -55,7 +67,7 @@ impl<W: FnMut(&Connection, i64) -> Result<()> + Send> Job for Retried<W> {
         (self.0)(database, now)
     }
 
-    fn committed(self: Box<Self>) {}
+    fn committed(self: Box<Self>, _is_kept: bool) {}
 
     fn is_retried(&self) -> bool {
         true

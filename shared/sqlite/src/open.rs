@@ -5,7 +5,9 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, Error, Result};
+use rusqlite::{Connection, Error, OpenFlags, Result};
+
+use crate::{clock, transaction};
 
 /// How long to wait while another process writes (`ops` beside a running service).
 const BUSY_TIME: Duration = Duration::from_secs(5);
@@ -24,7 +26,17 @@ pub fn open(folder: &Path, name: &str, schema: &str) -> Result<Connection> {
     database.pragma_update(None, "synchronous", "FULL")?;
     // What is deleted is overwritten: it was somebody's message or token.
     database.pragma_update(None, "secure_delete", "ON")?;
+    database.execute_batch(clock::SCHEMA)?;
+    database.execute_batch(transaction::SCHEMA)?;
     database.execute_batch(schema)?;
+    Ok(database)
+}
+
+/// Opens a database that exists, to read beside its writer: a long question holds up no commit.
+pub fn open_to_read(folder: &Path, name: &str) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(folder.join(name), flags)?;
+    database.busy_timeout(BUSY_TIME)?;
     Ok(database)
 }
 

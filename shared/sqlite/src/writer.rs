@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use chassis::{Shutdown, now};
-use rusqlite::{Connection, Result, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::{Connection, Error, Result};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
-use crate::job::{Job, Once, Retried};
+use crate::clock::{Clock, Machine};
+use crate::health::{Health, Place};
+use crate::job::{Job, Once, Purpose, Retried};
+use crate::transaction::{self, Committed, Frame, OwnWrite, Upkeep};
 
 /// Jobs that share one commit: enough to hide the fsync, few enough to bound the wait.
 const GROUP_MAX: usize = 256;
@@ -16,30 +19,32 @@ const GROUP_MAX: usize = 256;
 const JOBS_MAX: usize = 1_024;
 /// The pause after a failed commit (mostly a full disk) before the writes that must not be lost are tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
-
-/// Work that runs at the beginning of every transaction, such as removing what has expired.
-type Upkeep = fn(&Connection, i64) -> Result<()>;
+/// How often a database that can't be written is tried, so that it is noticed when it can be written again.
+const PROBE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Writes to one database. Cheap to clone. The database is closed when the last clone is gone and everything is written.
 ///
 /// Work runs inside a transaction that it shares with others, in the order in which it was submitted. It is given the
-/// time of the transaction in milliseconds since 1970. When it fails, the whole transaction fails: SQLite may have
-/// rolled it back by itself, so nothing in it can be trusted.
+/// database's own time in milliseconds: like the time since 1970, but no step of the machine's clock can hurry it (see
+/// `clock`). Work that fails leaves nothing behind, and its neighbours are written without it. If the disk fails, the
+/// whole transaction does.
 #[derive(Clone, Debug)]
 pub struct Writer {
     jobs: mpsc::Sender<Box<dyn Job>>,
+    health: watch::Receiver<Health>,
 }
 
 /// A [`Writer`] that does not keep its database open.
 #[derive(Clone, Debug)]
 pub struct WeakWriter {
     jobs: mpsc::WeakSender<Box<dyn Job>>,
+    health: watch::Receiver<Health>,
 }
 
 /// Why a write may be missing from the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    /// The transaction was rolled back.
+    /// The work failed, or its transaction was rolled back, or what was written will not be there after a restart.
     #[error("the database could not be written; the log says why")]
     Failed,
     /// There is no writer any more.
@@ -51,53 +56,103 @@ impl Writer {
     /// Spawns the task that writes to `database`.
     pub fn spawn(database: Connection, upkeep: Upkeep, shutdown: &Shutdown) -> Self {
         let (jobs, receiver) = mpsc::channel(JOBS_MAX);
-        let task =
-            WriterTask { database: Some(database), upkeep, jobs: receiver, group: Vec::new(), is_failing: false };
+        let (health_sender, health) = watch::channel(Health::Working);
+        let desk = Desk {
+            place: Place::of(&database),
+            path: database.path().unwrap_or_default().to_owned(),
+            database,
+            upkeep,
+            clock: Clock::default(),
+            opened: std::time::Instant::now(),
+        };
+        let task = WriterTask {
+            desk: Some(desk),
+            jobs: receiver,
+            group: Vec::new(),
+            health: health_sender,
+            probe_due: Instant::now(),
+            last_failure: String::new(),
+        };
         shutdown.spawn(task.run());
-        Self { jobs }
+        Self { jobs, health }
     }
 
-    /// Runs `work` in the next transaction. Returns its result once the transaction is on disk. Work that the writer has
-    /// is done even if the caller stops waiting.
+    /// Runs `work` in the next transaction. Returns its result once the transaction is on disk, where the next process will
+    /// find it. Work that the writer has is done even if the caller stops waiting.
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection, i64) -> Result<T> + Send + 'static,
     ) -> std::result::Result<T, WriteError> {
+        self.submit(work, Purpose::Keep).await
+    }
+
+    /// The same for work whose result is good even if its file was deleted under the process: what is still in it must not
+    /// be out of reach.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, i64) -> Result<T> + Send + 'static,
+    ) -> std::result::Result<T, WriteError> {
+        self.submit(work, Purpose::Read).await
+    }
+
+    async fn submit<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection, i64) -> Result<T> + Send + 'static,
+        purpose: Purpose,
+    ) -> std::result::Result<T, WriteError> {
         let (reply, answer) = oneshot::channel();
-        self.jobs.send(Box::new(Once::new(work, reply))).await.map_err(|_| WriteError::Stopping)?;
-        // The task drops the replies of a transaction that failed.
+        self.jobs.send(Box::new(Once::new(work, purpose, reply))).await.map_err(|_| WriteError::Stopping)?;
+        // The task drops the replies of what failed.
         answer.await.map_err(|_| WriteError::Failed)
     }
 
-    /// Runs `work` in the next transaction and, if that fails, in every later one until one succeeds: it must fail only
-    /// where the disk does, or it fails every later transaction, too. Returns as soon as the writer has the work.
+    /// Runs `work` in the next transaction and, if it fails, in every later one until it succeeds: it must fail only where
+    /// the disk does. Returns as soon as the writer has the work.
     pub async fn write_with_retry(&self, work: impl FnMut(&Connection, i64) -> Result<()> + Send + 'static) {
         // The task ends only after the last writer, so it is there to take this.
         self.jobs.send(Box::new(Retried(work))).await.ok();
     }
 
+    /// Whether what is written lasts. It changes before the callers of the commit that showed it hear of it, and does not
+    /// keep the database open.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
     /// A writer that does not keep the database open.
     pub fn downgrade(&self) -> WeakWriter {
-        WeakWriter { jobs: self.jobs.downgrade() }
+        WeakWriter { jobs: self.jobs.downgrade(), health: self.health.clone() }
     }
 }
 
 impl WeakWriter {
     /// The writer, unless the last of them is gone.
     pub fn upgrade(&self) -> Option<Writer> {
-        self.jobs.upgrade().map(|jobs| Writer { jobs })
+        self.jobs.upgrade().map(|jobs| Writer { jobs, health: self.health.clone() })
     }
+}
+
+/// The database, and what a transaction on it needs.
+struct Desk {
+    database: Connection,
+    path: String,
+    place: Place,
+    upkeep: Upkeep,
+    clock: Clock,
+    opened: std::time::Instant,
 }
 
 struct WriterTask {
     /// `None` only while a transaction runs.
-    database: Option<Connection>,
-    upkeep: Upkeep,
+    desk: Option<Desk>,
     jobs: mpsc::Receiver<Box<dyn Job>>,
     /// The jobs of the next transaction. After a failed one they begin with those that must run again.
     group: Vec<Box<dyn Job>>,
-    /// Whether the last transaction failed.
-    is_failing: bool,
+    health: watch::Sender<Health>,
+    /// When a database that can't be written is tried next.
+    probe_due: Instant,
+    /// Why a job last failed alone.
+    last_failure: String,
 }
 
 impl WriterTask {
@@ -110,219 +165,113 @@ impl WriterTask {
     /// Collects what shares the next commit. `false` once every writer is gone and everything is written.
     async fn next_group(&mut self) -> bool {
         let is_retry = !self.group.is_empty();
-        let pause = sleep_until(Instant::now() + RETRY_PAUSE);
+        let is_probed = *self.health.borrow() != Health::Working && !self.jobs.is_closed();
+        let retry_due = Instant::now() + RETRY_PAUSE;
+        let due = if is_retry { retry_due } else { self.probe_due };
         tokio::select! {
             1.. = self.jobs.recv_many(&mut self.group, GROUP_MAX) => true,
-            () = pause, if is_retry => true,
+            () = sleep_until(due), if is_retry || is_probed => true,
             else => false,
         }
     }
 
     async fn commit(&mut self) {
-        let Some(mut database) = self.database.take() else { return };
+        let Some(mut desk) = self.desk.take() else { return };
         let mut group = std::mem::take(&mut self.group);
-        let upkeep = self.upkeep;
-        let now = now().as_millisecond();
+        let before = *self.health.borrow();
+        let own = self.own_write(before, group.is_empty());
+        let wall = now().as_millisecond();
         let work = tokio::task::spawn_blocking(move || {
-            let result = run_transaction(&mut database, &mut group, upkeep, now);
-            (database, group, result)
+            let result = desk.commit(&mut group, own, wall);
+            let health = desk.health(before, own, &result);
+            (desk, group, result, health)
         });
-        let (database, group, result) = match work.await {
+        let (desk, group, result, health) = match work.await {
             Ok(done) => done,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
-        self.log(&database, &result);
-        match result {
-            Ok(()) => group.into_iter().for_each(Job::committed),
-            Err(_) => self.group = group.into_iter().filter(|job| job.is_retried()).collect(),
-        }
-        self.database = Some(database);
+        self.log(&desk.path, health, &result);
+        // Before the answers, so that a caller who is refused finds out why.
+        self.health.send_if_modified(|last| std::mem::replace(last, health) != health);
+        self.answer(group, result, health);
+        self.desk = Some(desk);
     }
 
-    /// Logs the first of several failures as an error and the others at debug: a full disk fails every transaction.
-    fn log(&mut self, database: &Connection, result: &Result<()>) {
-        let path = database.path().unwrap_or_default();
-        let was_failing = std::mem::replace(&mut self.is_failing, result.is_err());
-        match result {
-            Err(error) if was_failing => debug!(path, "Could not write to the database {path}: {error}"),
-            Err(error) => error!(path, "Could not write to the database {path}: {error}"),
-            Ok(()) if was_failing => info!(path, "Writing to the database {path} works again"),
-            Ok(()) => {}
+    /// Hands out the results, and keeps what must run again.
+    fn answer(&mut self, group: Vec<Box<dyn Job>>, result: Result<Committed>, health: Health) {
+        let Ok(committed) = result else {
+            self.group = group.into_iter().filter(|job| job.is_retried()).collect();
+            return;
+        };
+        for (position, job) in group.into_iter().enumerate() {
+            if !committed.failed.iter().any(|(failed, _)| *failed == position) {
+                job.committed(health.is_kept());
+            } else if job.is_retried() {
+                self.group.push(job);
+            }
         }
+    }
+
+    /// While the disk fails, only a transaction without jobs writes of its own accord: it is a probe.
+    fn own_write(&mut self, health: Health, is_probe: bool) -> OwnWrite {
+        if health == Health::Working {
+            return OwnWrite::Time;
+        }
+        if !is_probe {
+            return OwnWrite::Nothing;
+        }
+        self.probe_due = Instant::now() + PROBE_PERIOD;
+        OwnWrite::Probe
+    }
+
+    /// Logs each change of health once: a full disk fails every transaction.
+    fn log(&mut self, path: &str, health: Health, result: &Result<Committed>) {
+        let has_changed = *self.health.borrow() != health;
+        match (health, result) {
+            (_, Ok(committed)) if !committed.failed.is_empty() => self.log_failure(path, &committed.failed),
+            (_, Err(error)) if has_changed => error!(path, "Could not write to the database {path}: {error}"),
+            (_, Err(error)) => debug!(path, "Could not write to the database {path}: {error}"),
+            (Health::Working, Ok(_)) if has_changed => info!(path, "Writing to the database {path} works again"),
+            (Health::Replaced, Ok(_)) if has_changed => {
+                error!(path, "The database {path} was deleted or replaced under this process");
+            }
+            (_, Ok(_)) => {}
+        }
+    }
+
+    /// Logs the first of several equal failures: a row that can't be read is met again and again.
+    fn log_failure(&mut self, path: &str, failed: &[(usize, Error)]) {
+        let failure = failed.first().map(|(_, error)| error.to_string()).unwrap_or_default();
+        if failure == self.last_failure {
+            return debug!(path, "Could not do one of several things with the database {path}: {failure}");
+        }
+        error!(path, "Could not do one of several things with the database {path}: {failure}");
+        self.last_failure = failure;
     }
 }
 
-/// All of the group is on disk when this returns, or none of it. A transaction that only read costs no fsync.
-fn run_transaction(database: &mut Connection, group: &mut [Box<dyn Job>], upkeep: Upkeep, now: i64) -> Result<()> {
-    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    upkeep(&transaction, now)?;
-    for job in group {
-        job.run(&transaction, now)?;
+impl Desk {
+    fn commit(&mut self, group: &mut [Box<dyn Job>], own: OwnWrite, wall: i64) -> Result<Committed> {
+        let running = i64::try_from(self.opened.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let machine = Machine { wall, running };
+        let frame = Frame { upkeep: self.upkeep, clock: &mut self.clock, machine, own };
+        transaction::run(&mut self.database, group, frame)
     }
-    transaction.commit()
+
+    /// The health after a transaction. Once one has failed, only a probe shows that the disk works: one that read, or wrote
+    /// little, may succeed on a full disk.
+    fn health(&self, before: Health, own: OwnWrite, result: &Result<Committed>) -> Health {
+        let is_damaged = |error: &Error| before.after(error) == Health::Damaged;
+        match result {
+            Err(error) => before.after(error),
+            Ok(committed) if committed.failed.iter().any(|(_, error)| is_damaged(error)) => Health::Damaged,
+            Ok(_) if before == Health::Damaged => Health::Damaged,
+            Ok(_) if !self.place.is_kept() => Health::Replaced,
+            Ok(_) if own == OwnWrite::Probe || before == Health::Replaced => Health::Working,
+            Ok(_) => before,
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use chassis::Drained;
-    use rusqlite::Error;
-
-    use super::*;
-    use crate::open;
-
-    const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS word (text TEXT NOT NULL) STRICT";
-
-    struct Rig {
-        folder: tempfile::TempDir,
-        shutdown: Shutdown,
-    }
-
-    impl Rig {
-        fn new() -> Self {
-            Self { folder: tempfile::tempdir().unwrap(), shutdown: Shutdown::default() }
-        }
-
-        fn writer(&self) -> Writer {
-            self.writer_with(|_, _| Ok(()))
-        }
-
-        fn writer_with(&self, upkeep: Upkeep) -> Writer {
-            Writer::spawn(open(self.folder.path(), "words.db", SCHEMA).unwrap(), upkeep, &self.shutdown)
-        }
-
-        /// What another process would read.
-        fn words(&self) -> Vec<String> {
-            let database = open(self.folder.path(), "words.db", SCHEMA).unwrap();
-            let mut words = database.prepare("SELECT text FROM word ORDER BY rowid").unwrap();
-            words.query_map([], |row| row.get(0)).unwrap().collect::<Result<_>>().unwrap()
-        }
-
-        async fn stop(&self) -> Drained {
-            self.shutdown.request();
-            self.shutdown.drain(Duration::from_secs(10)).await
-        }
-    }
-
-    fn insert(database: &Connection, word: &str) -> Result<i64> {
-        database.execute("INSERT INTO word (text) VALUES (?)", [word])?;
-        Ok(database.last_insert_rowid())
-    }
-
-    /// Keeps the writer busy with a transaction until it is dropped, so that what is submitted meanwhile shares the next.
-    async fn busy(writer: &Writer) -> std::sync::mpsc::Sender<()> {
-        let (release, released) = std::sync::mpsc::channel::<()>();
-        let (begin, began) = oneshot::channel();
-        let clone = writer.clone();
-        let mut begin = Some(begin);
-        clone
-            .write_with_retry(move |_, _| {
-                begin.take().map(|begin| begin.send(()));
-                released.recv().unwrap_err();
-                Ok(())
-            })
-            .await;
-        began.await.unwrap();
-        release
-    }
-
-    #[tokio::test]
-    async fn each_caller_gets_its_own_result_once_it_is_on_disk() {
-        let rig = Rig::new();
-        let writer = rig.writer();
-
-        let first = writer.write(|database, _| insert(database, "first"));
-        let second = writer.write(|database, _| insert(database, "second"));
-
-        assert_eq!(tokio::join!(first, second), (Ok(1), Ok(2)));
-        assert_eq!(rig.words(), ["first", "second"]);
-    }
-
-    #[tokio::test]
-    async fn what_waits_together_shares_one_transaction() {
-        static TRANSACTIONS: AtomicUsize = AtomicUsize::new(0);
-        let rig = Rig::new();
-        let writer = rig.writer_with(|_, _| {
-            TRANSACTIONS.fetch_add(1, Ordering::Relaxed);
-            Ok(())
-        });
-
-        let busy = busy(&writer).await;
-        let writes = (0..100).map(|_| writer.write_with_retry(|database, _| insert(database, "word").map(drop)));
-        for write in writes {
-            write.await;
-        }
-        drop(busy);
-        drop(writer);
-
-        assert_eq!(rig.stop().await, Drained::Cleanly);
-        assert_eq!(rig.words().len(), 100);
-        assert_eq!(TRANSACTIONS.load(Ordering::Relaxed), 2);
-    }
-
-    #[tokio::test]
-    async fn a_failed_commit_fails_everything_that_shares_it_and_nothing_later() {
-        let rig = Rig::new();
-        let writer = rig.writer();
-
-        let busy = busy(&writer).await;
-        let good = writer.write(|database, _| insert(database, "good"));
-        let bad = writer.write(|_, _| Err::<(), _>(Error::InvalidQuery));
-        let release = async move { drop(busy) };
-        let (good, bad, ()) = tokio::join!(good, bad, release);
-
-        assert_eq!(good, Err(WriteError::Failed));
-        assert_eq!(bad, Err(WriteError::Failed));
-        assert_eq!(writer.write(|database, _| insert(database, "later")).await, Ok(1));
-        assert_eq!(rig.words(), ["later"]);
-    }
-
-    #[tokio::test]
-    async fn a_write_with_retry_survives_failed_commits_and_stays_before_what_came_later() {
-        let rig = Rig::new();
-        let writer = rig.writer();
-
-        let mut failures = 2;
-        let settle = move |database: &Connection, _| {
-            insert(database, "settled")?;
-            failures -= 1;
-            if failures >= 0 { Err(Error::InvalidQuery) } else { Ok(()) }
-        };
-        writer.write_with_retry(settle).await;
-        writer.write_with_retry(|database, _| insert(database, "later").map(drop)).await;
-        drop(writer);
-
-        assert_eq!(rig.stop().await, Drained::Cleanly, "the writer ends once everything is written");
-        assert_eq!(rig.words(), ["settled", "later"]);
-    }
-
-    #[tokio::test]
-    async fn a_caller_that_stops_waiting_does_not_stop_its_write() {
-        let rig = Rig::new();
-        let writer = rig.writer();
-
-        let busy = busy(&writer).await;
-        let write = writer.write(|database, _| insert(database, "word"));
-        let impatient = tokio::time::timeout(Duration::from_millis(10), write);
-        assert!(impatient.await.is_err());
-        drop(busy);
-        drop(writer);
-
-        assert_eq!(rig.stop().await, Drained::Cleanly);
-        assert_eq!(rig.words(), ["word"]);
-    }
-
-    #[tokio::test]
-    async fn a_weak_writer_does_not_keep_the_database_open() {
-        let rig = Rig::new();
-        let writer = rig.writer();
-        let weak = writer.downgrade();
-        assert!(weak.upgrade().is_some());
-
-        drop(writer);
-
-        assert!(weak.upgrade().is_none());
-        assert_eq!(rig.stop().await, Drained::Cleanly);
-    }
-}
+mod tests;
