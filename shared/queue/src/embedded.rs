@@ -4,6 +4,7 @@ mod locks;
 mod publish;
 mod rows;
 mod scan;
+mod schema;
 mod take;
 
 use std::fs::File;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chassis::Shutdown;
 use event::Class;
-use sqlite::Writer;
+use sqlite::{Health, Writer};
 use tokio::sync::{Notify, OnceCell, mpsc};
 
 use crate::error::QueueError;
@@ -22,6 +23,8 @@ use crate::queue_name::QueueName;
 use crate::taker::Taker;
 pub(crate) use scan::EmbeddedScan;
 
+/// The database of a queue, in its folder.
+const FILE: &str = "queue.db";
 /// Requests that wait for the publishing task; beyond it, callers wait.
 const REQUESTS_MAX: usize = 1_024;
 
@@ -42,16 +45,14 @@ pub(crate) struct EmbeddedQueue {
 
 impl EmbeddedQueue {
     pub(crate) fn open(folder: &Path, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, QueueError> {
-        let database = sqlite::open(folder, "queue.db", rows::SCHEMA)
-            .map_err(|error| QueueError::Files(format!("{}: {error}", folder.display())))?;
+        let unusable = |error| QueueError::Files(format!("{}: {error}", folder.display()));
+        let database = sqlite::open(folder, FILE, schema::TABLE).map_err(unusable)?;
+        schema::prepare(&database).map_err(unusable)?;
         let writer = Writer::spawn(database, rows::tidy, shutdown);
         let published = Arc::new(Notify::new());
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let task = publish::PublishTask::new(writer.clone(), Arc::clone(&published), metrics.clone());
         shutdown.spawn(task.run(receiver));
-        for side in [Side::Publish, Side::Take] {
-            metrics.connected.set(side, true);
-        }
         let queue = Self {
             folder: folder.to_owned(),
             writer,
@@ -62,6 +63,7 @@ impl EmbeddedQueue {
             metrics,
             shutdown: shutdown.clone(),
         };
+        queue.show_health();
         queue.watch_depths();
         Ok(queue)
     }
@@ -83,23 +85,55 @@ impl EmbeddedQueue {
         Ok(taker)
     }
 
+    /// Why nothing can be published now, and what to do about it.
+    pub(crate) fn trouble(&self) -> Option<&'static str> {
+        match *self.writer.health().borrow() {
+            Health::Working => None,
+            Health::Full => Some("the disk is full: make room in the queue's folder, and it works again by itself"),
+            Health::Failing => Some("queue.db can't be written: the log says why"),
+            Health::Replaced => Some(
+                "queue.db was deleted or replaced under the process, so nothing is accepted. What it held is still \
+                 delivered: wait until dispatcher_in_flight is 0, then restart the process",
+            ),
+            Health::Damaged => {
+                Some("queue.db is damaged: stop the process, keep a copy of its folder, see the runbook")
+            }
+        }
+    }
+
     pub(crate) async fn depths(&self) -> Result<Vec<(QueueName, u64)>, QueueError> {
-        Ok(self.writer.write(|database, _| rows::depths(database)).await?)
+        depths(&self.folder, &self.writer).await
     }
 
     pub(crate) async fn scan_dead_letters(&self) -> Result<EmbeddedScan, QueueError> {
         EmbeddedScan::start(&self.folder, self.writer.clone()).await
     }
 
+    /// Shows the outcome of the last commit as the state of the connection, as long as there is a writer.
+    fn show_health(&self) {
+        let mut health = self.writer.health();
+        let metrics = self.metrics.clone();
+        self.shutdown.spawn(async move {
+            loop {
+                let is_working = *health.borrow_and_update() == Health::Working;
+                [Side::Publish, Side::Take].into_iter().for_each(|side| metrics.connected.set(side, is_working));
+                if health.changed().await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
     /// Keeps nothing open between two looks: the database is closed when the last publisher and taker are gone.
     fn watch_depths(&self) {
+        let folder = self.folder.clone();
         let writer = self.writer.downgrade();
         let metrics = self.metrics.clone();
         let shutdown = self.shutdown.clone();
         self.shutdown.spawn(async move {
             loop {
                 let Some(writer) = writer.upgrade() else { return };
-                if let Ok(depths) = writer.write(|database, _| rows::depths(database)).await {
+                if let Ok(depths) = depths(&folder, &writer).await {
                     depths.into_iter().for_each(|(queue, envelopes)| metrics.depth.set(queue, envelopes));
                 }
                 drop(writer);
@@ -109,4 +143,18 @@ impl EmbeddedQueue {
             }
         });
     }
+}
+
+/// Counts beside the writer, because that takes longer the more waits; but asks the writer about a file that nobody else
+/// can open any more.
+async fn depths(folder: &Path, writer: &Writer) -> Result<Vec<(QueueName, u64)>, QueueError> {
+    if *writer.health().borrow() == Health::Replaced {
+        return Ok(writer.read(|database, _| rows::depths(database)).await?);
+    }
+    let folder = folder.to_owned();
+    let count = tokio::task::spawn_blocking(move || rows::depths(&sqlite::open_to_read(&folder, FILE)?));
+    count
+        .await
+        .map_err(|error| QueueError::Files(error.to_string()))?
+        .map_err(|error| QueueError::Files(error.to_string()))
 }

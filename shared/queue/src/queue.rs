@@ -60,7 +60,7 @@ impl Queue {
     pub fn trouble(&self) -> Option<&'static str> {
         match &self.back_end {
             BackEnd::Amqp(amqp) => amqp.trouble(),
-            BackEnd::Embedded(_) => None,
+            BackEnd::Embedded(embedded) => embedded.trouble(),
         }
     }
 

@@ -43,9 +43,7 @@ impl PublishTask {
             replies.push(request.reply);
         }
         let count = envelopes.len();
-        let write = self.writer.write(move |database, now| {
-            envelopes.iter().try_for_each(|outgoing| rows::insert(database, outgoing, now))
-        });
+        let write = self.writer.write(move |database, now| rows::insert(database, &envelopes, now));
         let result = write.await.map_err(|error| match error {
             WriteError::Failed => PublishError::Refused,
             WriteError::Stopping => PublishError::Stopping,

@@ -25,14 +25,14 @@ pub(crate) struct EmbeddedScan {
 impl EmbeddedScan {
     pub(super) async fn start(folder: &Path, writer: Writer) -> Result<Self, QueueError> {
         let lock = locks::lock_scanning(folder)?;
-        let newest = writer.write(|database, _| rows::newest_dead(database)).await?;
+        let newest = writer.read(|database, _| rows::newest_dead(database)).await?;
         Ok(Self { writer, read: VecDeque::new(), unread: 1..=newest, lock })
     }
 
     pub(crate) async fn next(&mut self) -> Result<Option<DeadLetter>, QueueError> {
         if self.read.is_empty() && !self.unread.is_empty() {
             let unread = self.unread.clone();
-            self.read = self.writer.write(move |database, _| rows::dead_letters(database, &unread)).await?.into();
+            self.read = self.writer.read(move |database, _| rows::dead_letters(database, &unread)).await?.into();
             let last = self.read.back().map_or(*self.unread.end(), |letter| letter.tag.number.cast_signed());
             self.unread = last + 1..=*self.unread.end();
         }

@@ -79,7 +79,7 @@ impl EmbeddedTaker {
             return false;
         }
         let class = self.feed.class;
-        let rows = self.writer.write(move |database, now| rows::take(database, class, room, now)).await;
+        let rows = self.writer.read(move |database, now| rows::take(database, class, room, now)).await;
         // After a failed commit the envelopes wait as before; the writer has logged why.
         let rows = rows.unwrap_or_default();
         let is_full = rows.len() == room;
