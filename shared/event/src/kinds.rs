@@ -109,6 +109,10 @@ pub const WHATSAPP_ITEMS: &[Kind] = &[
     kind("messages", "message", Messages, &[is!(id)])
         .with_contact(FROM)
         .note("A message of any type. Reaction, edit, revoke and system messages have an id of their own."),
+    // As in the history, the same id comes twice: first for a placeholder, then for the content.
+    kind("messages#placeholder", "message", Messages, &[is!(id), Part::Word("placeholder")])
+        .with_contact(FROM)
+        .note("An unsupported message with error 131060, whose content may follow under the same message id."),
     // The timestamp is no part, because the same status may come again with another one.
     kind("statuses", "status", Updates, STATUS)
         .with_contact(RECIPIENT)
@@ -116,6 +120,9 @@ pub const WHATSAPP_ITEMS: &[Kind] = &[
     kind("message_echoes", "echo", Messages, &[Part::Word("echo"), is!(id)])
         .with_contact(TO)
         .note("A message that the business sent from its phone."),
+    kind("message_echoes#placeholder", "echo", Messages, &[Part::Word("echo"), is!(id), Part::Word("placeholder")])
+        .with_contact(TO)
+        .note("The same placeholder for a message that the business sent from its phone."),
     kind("calls", "call", Messages, &[is!(id), Part::Word("event"), is!(event)])
         .with_contact(FROM)
         .note("A call, step by step."),
@@ -131,7 +138,9 @@ pub const WHATSAPP_ITEMS: &[Kind] = &[
         .note("A message from before the number was connected."),
     kind("history#placeholder", "history", Updates, &[Part::Word("history"), is!(id), Part::Word("placeholder")])
         .with_contact(FROM)
-        .note("A message from before the number was connected, whose media follows under the same message id."),
+        .note(
+            "A message from before the number was connected, whose media or content follows under the same message id.",
+        ),
     kind("state_sync", "@", Updates, STATE)
         .with_contact(paths!(contact.user_id | contact.phone_number))
         .note("A contact added to or removed from the phone's address book."),

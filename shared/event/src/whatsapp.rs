@@ -15,6 +15,10 @@ use crate::{Class, Effect, Family};
 /// Where a thread of the history names the person.
 const THREAD_CONTACT: &[Path] = &[&["context", "user_id"], &["context", "wa_id"], &["id"]];
 
+/// Meta's error for a message that it can't show at present, such as one from a device that is not in step yet. Any other
+/// unsupported message stays as it is.
+const UNAVAILABLE: &str = "131060";
+
 /// What all events of one change have in common.
 struct Change<'d> {
     entry: &'d Entry<'d>,
@@ -124,8 +128,10 @@ impl<'d> Change<'d> {
     /// The kind of an item, or `None` if no rule knows it.
     fn kind(&self, key: &str, item: Value<'d>) -> Option<&'static Kind> {
         let at = match (self.field, key) {
-            ("history", "messages" | "history") if item.has_text("type", "media_placeholder") => "history#placeholder",
+            ("history", "messages" | "history") if is_past_media(item) || is_unavailable(item) => "history#placeholder",
             ("history", "messages") => "history",
+            (_, "messages") if is_unavailable(item) => "messages#placeholder",
+            (_, "message_echoes") if is_unavailable(item) => "message_echoes#placeholder",
             ("calls", "statuses") => "calls#statuses",
             (_, "calls") if item.has_text("direction", "BUSINESS_INITIATED") => "calls#outgoing",
             _ => key,
@@ -220,6 +226,17 @@ impl<'d> Chunk<'_, 'd> {
             });
         }
     }
+}
+
+/// Whether the media of a message of the history comes separately, under the same id.
+fn is_past_media(message: Value<'_>) -> bool {
+    message.has_text("type", "media_placeholder")
+}
+
+/// Whether Meta may send the message again under the same id, with its content.
+fn is_unavailable(message: Value<'_>) -> bool {
+    let says_so = |error: Value<'_>| error.scalar_at(&["code"]).as_deref() == Some(UNAVAILABLE);
+    message.has_text("type", "unsupported") && message.every("errors").flat_map(Value::items).any(says_so)
 }
 
 fn group(item: Value<'_>) -> Option<Cow<'_, str>> {

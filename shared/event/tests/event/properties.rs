@@ -11,7 +11,8 @@ use crate::notifications::{Item, Join, render};
 use crate::splitting::at;
 
 /// Members that say what an item is, not which one it is. They stay when another item is made of it.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 13] = [
+    "code",
     "type",
     "status",
     "event",

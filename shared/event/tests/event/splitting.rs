@@ -192,6 +192,26 @@ fn a_history_is_split_into_messages_and_a_placeholder_is_another_event_than_its_
 }
 
 #[test]
+fn a_message_that_came_as_unavailable_and_later_with_its_content_is_two_events() {
+    let unsupported = |code: Value| {
+        json!({"id": "wamid.A", "from": "4915550000001", "timestamp": "1767225600", "type": "unsupported",
+               "errors": [{"code": code, "title": "unavailable"}]})
+    };
+    for (field, list) in [("messages", "messages"), ("smb_message_echoes", "message_echoes"), ("history", "messages")] {
+        let of = |message: Value| only(&whatsapp(field, &json!({list: [message]})));
+        let content = of(message("wamid.A", "4915550000001"));
+
+        for code in [json!(131_060), json!("131060")] {
+            let placeholder = of(unsupported(code));
+            assert_ne!(placeholder.id, content.id, "{list} of {field}");
+            assert_eq!((&placeholder.lane, &placeholder.event_type), (&content.lane, &content.event_type));
+        }
+        // Meta will never have more to say about it.
+        assert_eq!(of(unsupported(json!(131_051))).id, content.id, "{list} of {field}");
+    }
+}
+
+#[test]
 fn different_things_with_one_message_id_have_different_ids() {
     let about = |key: &str, value: Value| {
         direct(
