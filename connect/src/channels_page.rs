@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use channels::{ChannelRecord, ChannelState};
 use chassis::{Secret, now};
 use event::{Address, Family};
+use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 use tracing::info;
@@ -168,7 +169,9 @@ pub(crate) async fn disconnect(
     session.verify_form(&state, &form.form_token)?;
     let record = find(&state, &session, &form.address).await?;
     let outcome = unsubscribe(&state, &record).await;
-    state.store.remove(&record.address, now()).await?;
+    // Only the connection that was asked about: Meta may take its time, and the channel may be connected again meanwhile.
+    let connected_at = record.connected_at.as_deref().and_then(|at| at.parse().ok());
+    state.store.remove_until(&record.address, connected_at.unwrap_or(Timestamp::MAX), now()).await?;
     state.metrics.disconnections_total.inc(outcome);
     info!(channel = %record.address, ?outcome, "Disconnected {}", record.address);
     let content = html! {

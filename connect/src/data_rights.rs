@@ -11,10 +11,13 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::{Form, Json};
 use channels::{ErasureOrigin, ErasureRequest, StoreError, new_erasure_code};
 use chassis::now;
+use jiff::Timestamp;
 use maud::html;
 use serde::{Deserialize, Serialize};
 use tracing::info;
 use url::Url;
+
+use signed_request::Person;
 
 use crate::metrics::RefusalReason;
 use crate::page_error::PageError;
@@ -52,10 +55,17 @@ impl IntoResponse for CallbackError {
     }
 }
 
+impl Person {
+    /// What was connected later stays: the call may come late, and the person may have connected a channel again.
+    fn until(&self, now: Timestamp) -> Timestamp {
+        self.asked_at.map_or(now, |asked_at| asked_at.min(now))
+    }
+}
+
 impl CallbackForm {
     /// The person in whose name Meta calls. Meta does not say which of the two apps has signed the request.
-    fn person(&self, state: &AppState) -> Result<String, CallbackError> {
-        signed_request::user_id(&self.signed_request, &state.app_secrets).ok_or(CallbackError::NotSigned)
+    fn person(&self, state: &AppState) -> Result<Person, CallbackError> {
+        signed_request::person(&self.signed_request, &state.app_secrets).ok_or(CallbackError::NotSigned)
     }
 }
 
@@ -65,11 +75,11 @@ pub(crate) async fn deauthorize(
     Form(form): Form<CallbackForm>,
 ) -> Result<StatusCode, CallbackError> {
     let person = form.person(&state)?;
-    let addresses = state.store.addresses_of(&person).await?;
-    for address in &addresses {
-        state.store.remove(address, now()).await?;
+    let mut channels = 0;
+    for address in state.store.addresses_of(&person.user_id).await? {
+        channels += usize::from(state.store.remove_until(&address, person.until(now()), now()).await?);
     }
-    info!(channels = addresses.len(), "Disconnected the channels of a person who withdrew");
+    info!(channels, "Disconnected the channels of a person who withdrew");
     Ok(StatusCode::OK)
 }
 
@@ -80,9 +90,11 @@ pub(crate) async fn delete(
     Form(form): Form<CallbackForm>,
 ) -> Result<Json<DeletionAnswer>, CallbackError> {
     let person = form.person(&state)?;
-    let code = state.store.deletion_code(&person, &new_erasure_code()).await?;
-    let channels = state.store.addresses_of(&person).await?;
-    let request = ErasureRequest { code: &code, origin: ErasureOrigin::Callback, channels: &channels, lanes: &[] };
+    let code = state.store.deletion_code(&person.user_id, &new_erasure_code()).await?;
+    let channels = state.store.addresses_of(&person.user_id).await?;
+    let until = Some(person.until(now()));
+    let origin = ErasureOrigin::Callback;
+    let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &[], until };
     state.store.erase(&request, now()).await?;
     state.metrics.deletions_total.inc();
     info!("Erased the channels of a person who asked for it");

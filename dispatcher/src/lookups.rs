@@ -11,6 +11,10 @@ use tracing::{info, warn};
 /// Delays between look-ups while the store is away.
 const AWAY: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(2) };
 
+/// What becomes of an account at Meta, such as that we were added to it or removed from it. DSK gets that whatever the
+/// account's state is here.
+const ACCOUNT_NEWS: &str = "whatsapp.account_update";
+
 /// Looks envelopes up.
 #[derive(Debug)]
 pub(crate) struct Lookups {
@@ -58,5 +62,11 @@ impl Lookups {
 
 /// What is asked about each envelope.
 pub(crate) fn lookups_of<'e>(envelopes: impl Iterator<Item = &'e Envelope>) -> Vec<Lookup<'e>> {
-    envelopes.map(|envelope| Lookup { id: &envelope.id, address: &envelope.address, lane: &envelope.lane }).collect()
+    let lookup = |envelope: &'e Envelope| Lookup {
+        id: &envelope.id,
+        address: &envelope.address,
+        lane: &envelope.lane,
+        is_about_account: envelope.event_type.as_str() == ACCOUNT_NEWS,
+    };
+    envelopes.map(lookup).collect()
 }

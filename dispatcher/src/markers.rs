@@ -1,30 +1,77 @@
 //! Writes down what DSK has, so that a repeat of it is not delivered again, and disconnects accounts that have left.
 
-use chassis::now;
+use std::time::Duration;
+
+use channels::ChannelStore;
+use chassis::{Backoff, dice, now};
 use event::{Effect, EventId};
 use queue::Taken;
-use tracing::warn;
+use tracing::{info, warn};
 
+use crate::metrics::Metrics;
 use crate::systems::Systems;
+
+/// Delays between tries to disconnect an account while the store is away.
+const REPEAT: Backoff = Backoff { base: Duration::from_millis(500), ceiling: Duration::from_secs(15) };
 
 /// Marks events as delivered, then acknowledges them: if the process dies in between, the redelivery finds the marker.
 pub(crate) async fn mark(systems: &Systems, delivered: Vec<Taken>) {
-    let ids: Vec<EventId> = delivered.iter().map(|taken| taken.envelope.id.clone()).collect();
-    if let Err(error) = systems.store.mark_delivered(&ids).await {
-        // DSK has the events. Holding them back for a marker would only deliver them twice.
-        systems.metrics.unmarked_total.add(ids.len());
-        warn!(events = ids.len(), "Could not mark delivered events: {error}");
+    let (changing, others): (Vec<_>, Vec<_>) = delivered.into_iter().partition(|taken| taken.envelope.effect.is_some());
+    mark_and_acknowledge(&systems.store, &systems.metrics, others).await;
+    for taken in changing {
+        apply_effect(systems, taken).await;
     }
-    for taken in delivered {
-        let envelope = &taken.envelope;
-        if envelope.effect == Some(Effect::AccountRemoved)
-            && let Err(error) = systems.store.remove(&envelope.address, now()).await
-        {
+}
+
+/// Changes our own records before the event is marked: a repeat of a marked event is skipped, and would not change them.
+/// While that fails it is repeated beside everything else; if the process stops meanwhile, the event is delivered again.
+async fn apply_effect(systems: &Systems, taken: Taken) {
+    let store = systems.store.clone();
+    let metrics = systems.metrics.clone();
+    if disconnect(&store, &taken).await {
+        return mark_and_acknowledge(&store, &metrics, vec![taken]).await;
+    }
+    let shutdown = systems.shutdown.clone();
+    systems.shutdown.spawn(async move {
+        let mut failures = 1;
+        while shutdown.pause(REPEAT.delay(failures, dice())).await {
+            if disconnect(&store, &taken).await {
+                return mark_and_acknowledge(&store, &metrics, vec![taken]).await;
+            }
+            failures += 1;
+        }
+    });
+}
+
+/// Disconnects the account that an event says we have left. `false`: the store gave no answer.
+async fn disconnect(store: &ChannelStore, taken: &Taken) -> bool {
+    let envelope = &taken.envelope;
+    let Some(Effect::AccountRemoved { at }) = envelope.effect else { return true };
+    match store.remove_until(&envelope.address, at, now()).await {
+        Ok(is_removed) => {
+            let outcome = if is_removed { "Disconnected" } else { "Left as it is" };
+            info!(event.id = %envelope.id, trace_id = envelope.trace_id(), %at, "{outcome}: a removed account");
+            true
+        }
+        Err(error) => {
             warn!(
                 event.id = %envelope.id, trace_id = envelope.trace_id(),
-                "Could not disconnect the channels of a removed account: {error}"
+                "Could not disconnect the channels of a removed account, and will try again: {error}"
             );
+            false
         }
-        taken.acknowledge();
     }
+}
+
+async fn mark_and_acknowledge(store: &ChannelStore, metrics: &Metrics, delivered: Vec<Taken>) {
+    if delivered.is_empty() {
+        return;
+    }
+    let ids: Vec<EventId> = delivered.iter().map(|taken| taken.envelope.id.clone()).collect();
+    if let Err(error) = store.mark_delivered(&ids).await {
+        // DSK has the events. Holding them back for a marker would only deliver them twice.
+        metrics.unmarked_total.add(ids.len());
+        warn!(events = ids.len(), "Could not mark delivered events: {error}");
+    }
+    delivered.into_iter().for_each(Taken::acknowledge);
 }

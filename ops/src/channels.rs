@@ -24,7 +24,7 @@ pub(crate) enum Channels {
     List(ListChannels),
     /// Shows one channel, without its tokens.
     Show(ShowChannel),
-    /// Removes a channel: its tokens are erased, and its events are discarded from now on.
+    /// Removes a channel: its token at Meta is erased, and its events are discarded from now on.
     Remove(RemoveChannel),
     /// Asks Meta whether the channels' tokens work and whether it posts their events to us.
     Check(Box<check::CheckChannels>),
@@ -127,7 +127,7 @@ impl RemoveChannel {
                     return outln!("Would remove {address}{along} of tenant {}: give --yes to do it", record.tenant);
                 }
                 store.remove(address, now()).await?;
-                outln!("Removed {address}{along}: its tokens are erased, and its events are discarded from now on")
+                outln!("Removed {address}{along}: its token at Meta is erased, and its events are discarded from now on")
             })
             .await
     }

@@ -58,7 +58,7 @@ impl Erase {
         }
         let code = new_erasure_code();
         let origin = ErasureOrigin::Operator;
-        let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &self.contact };
+        let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &self.contact, until: None };
         store.erase(&request, now()).await?;
         outln!("Erased {contact_count} and {channel_count}: none of their events is delivered from now on.")?;
         outln!(

@@ -6,6 +6,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use chassis::Secret;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use serde_json::Value;
 use sha2::Sha256;
 
@@ -15,8 +16,17 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// In whose name Meta calls, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Person {
+    /// The person, as Meta names them to the app.
+    pub(super) user_id: String,
+    /// When the person asked. Meta gives whole seconds; without them it is unknown.
+    pub(super) asked_at: Option<Timestamp>,
+}
+
 /// The person whom the request names, if it was signed with one of the secrets.
-pub(super) fn user_id(signed_request: &str, secrets: &[Secret]) -> Option<String> {
+pub(super) fn person(signed_request: &str, secrets: &[Secret]) -> Option<Person> {
     let (signature, payload) = signed_request.split_once('.')?;
     let signature = BASE64.decode(signature).ok()?;
     let is_signed_with = |secret: &Secret| {
@@ -30,11 +40,14 @@ pub(super) fn user_id(signed_request: &str, secrets: &[Secret]) -> Option<String
     if payload.get("algorithm").and_then(Value::as_str) != Some("HMAC-SHA256") {
         return None;
     }
-    match payload.get("user_id") {
-        Some(Value::String(id)) if !id.is_empty() => Some(id.clone()),
-        Some(Value::Number(id)) => Some(id.to_string()),
-        Some(_) | None => None,
-    }
+    let user_id = match payload.get("user_id") {
+        Some(Value::String(id)) if !id.is_empty() => id.clone(),
+        Some(Value::Number(id)) => id.to_string(),
+        Some(_) | None => return None,
+    };
+    let issued_at = payload.get("issued_at").and_then(Value::as_i64);
+    let asked_at = issued_at.filter(|at| *at > 0).and_then(|at| Timestamp::from_second(at).ok());
+    Some(Person { user_id, asked_at })
 }
 
 #[cfg(test)]
@@ -49,8 +62,10 @@ mod tests {
         let other = Secret::new("other");
         let secret = Secret::new("test_app_secret_0123456789abcdef");
 
-        assert_eq!(user_id(VECTOR, &[other.clone(), secret]).as_deref(), Some("218471"));
-        assert_eq!(user_id(VECTOR, &[other]), None);
+        let asked_at = "2026-01-01T00:00:00Z".parse().ok();
+        let named = Some(Person { user_id: "218471".to_owned(), asked_at });
+        assert_eq!(person(VECTOR, &[other.clone(), secret]), named);
+        assert_eq!(person(VECTOR, &[other]), None);
     }
 
     #[test]
@@ -58,7 +73,7 @@ mod tests {
         let secret = [Secret::new("test_app_secret_0123456789abcdef")];
 
         for altered in ["", ".", &VECTOR[1..], &VECTOR.replace("ITUFDL", "ITUFDM"), &VECTOR.replace('.', "")] {
-            assert_eq!(user_id(altered, &secret), None, "{altered}");
+            assert_eq!(person(altered, &secret), None, "{altered}");
         }
     }
 }

@@ -27,6 +27,8 @@ const SHARED_WITH_ACCOUNT: [&str; 7] = [
 const ABOUT_ACCESS_TOKEN: [&str; 2] = [fields::ACCESS_TOKEN_EXPIRES_AT, fields::CHECKED_AT];
 /// The fields that a removed channel keeps.
 const KEPT_BY_TOMBSTONE: [&str; 2] = [fields::TENANT, fields::ACCOUNT_ID];
+/// The fields that a removed account keeps, so that DSK learns of what becomes of the account at Meta.
+const KEPT_BY_TOMBSTONE_OF_ACCOUNT: [&str; 7] = SHARED_WITH_ACCOUNT;
 
 /// The keys that have to be read before a channel is added.
 pub(crate) fn keys_to_add(channel: &NewChannel) -> Vec<String> {
@@ -96,27 +98,52 @@ pub(crate) fn restore(transaction: &mut Transaction, address: &Address, saved: &
     true
 }
 
-/// Removes a channel, or an account with all of its channels.
-pub(crate) fn remove(transaction: &mut Transaction, address: &Address, now: Timestamp) {
-    let whole = transaction.hash(&keys::channel(address)).fields.clone();
-    for channel in record::channels(&whole) {
-        leave_tombstone(transaction, &channel, now);
-    }
-    leave_tombstone(transaction, address, now);
-    let Some(account) = account_of(address, whole.get(fields::ACCOUNT_ID)) else { return };
-    let hash = transaction.hash(&keys::channel(&account));
-    let mut channels = record::channels(&hash.fields);
-    channels.retain(|channel| channel != address);
+/// What is removed, and when.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Removal<'a> {
+    /// A channel, or an account with its channels.
+    pub(crate) address: &'a Address,
+    /// What was connected later stays.
+    pub(crate) until: Timestamp,
+    /// The time of the change.
+    pub(crate) now: Timestamp,
+}
+
+/// Removes a channel, or an account with its channels. `false`: there was nothing that had been connected by then.
+pub(crate) fn remove(transaction: &mut Transaction, removal: Removal<'_>) -> bool {
+    let whole = transaction.hash(&keys::channel(removal.address)).fields.clone();
+    let channels = record::channels(&whole);
     if channels.is_empty() {
-        leave_tombstone(transaction, &account, now);
-    } else {
-        record::set_channels(&mut hash.fields, &channels);
+        return remove_one(transaction, removal, whole.get(fields::ACCOUNT_ID));
     }
+    let (removed, kept): (Vec<_>, Vec<_>) =
+        channels.into_iter().partition(|channel| leave_tombstone(transaction, Removal { address: channel, ..removal }));
+    if kept.is_empty() {
+        return leave_tombstone(transaction, removal) || !removed.is_empty();
+    }
+    record::set_channels(&mut transaction.hash(&keys::channel(removal.address)).fields, &kept);
+    !removed.is_empty()
+}
+
+/// Removes a channel, and its account with the last one; or an account without channels.
+fn remove_one(transaction: &mut Transaction, removal: Removal<'_>, account_id: Option<&String>) -> bool {
+    let is_removed = leave_tombstone(transaction, removal);
+    if let Some(account) = account_of(removal.address, account_id).filter(|_| is_removed) {
+        let hash = transaction.hash(&keys::channel(&account));
+        let mut channels = record::channels(&hash.fields);
+        channels.retain(|channel| channel != removal.address);
+        if channels.is_empty() {
+            leave_tombstone(transaction, Removal { address: &account, until: Timestamp::MAX, ..removal });
+        } else {
+            record::set_channels(&mut hash.fields, &channels);
+        }
+    }
+    is_removed
 }
 
 /// Removes a channel without a tombstone: the marker of its erasure takes that place.
-pub(crate) fn erase(transaction: &mut Transaction, address: &Address, now: Timestamp) {
-    remove(transaction, address, now);
+pub(crate) fn erase(transaction: &mut Transaction, removal: Removal<'_>) {
+    remove(transaction, removal);
     for (key, hash) in transaction.hashes_mut() {
         if key.starts_with(keys::CHANNEL) && is_disconnected(&hash.fields) {
             hash.fields.clear();
@@ -149,27 +176,40 @@ fn connect(hash: &mut Hash, address: &Address, given: &Fields, now: Timestamp) -
         fields.retain(|name, _| !ABOUT_ACCESS_TOKEN.contains(&name.as_str()));
     }
     fields.extend(given.clone());
-    fields.entry(fields::CONNECTED_AT.to_owned()).or_insert_with(|| now.to_string());
+    // Also of a channel that is connected already: a removal that happened before, and is told us later, must not end it.
+    fields::set(fields, fields::CONNECTED_AT, now);
     fields::set(fields, fields::UPDATED_AT, now);
     fields::set(fields, fields::STATE, ChannelState::Connected.as_str());
     Ok(())
 }
 
 /// Replaces a record by a tombstone, which says whose channel it was and that it is gone, for as long as its events may
-/// still arrive.
-fn leave_tombstone(transaction: &mut Transaction, address: &Address, now: Timestamp) {
+/// still arrive. `false`: there is none, or it was connected later.
+fn leave_tombstone(transaction: &mut Transaction, removal: Removal<'_>) -> bool {
+    let Removal { address, until, now } = removal;
     let hash = transaction.hash(&keys::channel(address));
-    if hash.fields.is_empty() || is_disconnected(&hash.fields) {
-        return;
+    if hash.fields.is_empty() || is_disconnected(&hash.fields) || was_connected_after(&hash.fields, until) {
+        return false;
     }
     let user = hash.fields.get(fields::APP_USER_ID).cloned();
-    hash.fields.retain(|name, _| KEPT_BY_TOMBSTONE.contains(&name.as_str()));
+    let kept = match address.family() {
+        Family::WhatsAppAccount => &KEPT_BY_TOMBSTONE_OF_ACCOUNT[..],
+        Family::WhatsApp | Family::Instagram | Family::Messenger | Family::Other => &KEPT_BY_TOMBSTONE,
+    };
+    hash.fields.retain(|name, _| kept.contains(&name.as_str()));
     fields::set(&mut hash.fields, fields::STATE, ChannelState::Disconnected.as_str());
     fields::set(&mut hash.fields, fields::UPDATED_AT, now);
     hash.lifetime = Lifetime::Limited(keys::TOMBSTONE_TIME);
     if let Some(user) = user {
         transaction.hash(&keys::user(&user)).fields.remove(address.as_str());
     }
+    true
+}
+
+/// A record that does not say when its channel was connected was made by hand, and counts as old.
+fn was_connected_after(fields: &Fields, at: Timestamp) -> bool {
+    let connected_at = fields.get(fields::CONNECTED_AT).and_then(|connected_at| connected_at.parse::<Timestamp>().ok());
+    connected_at.is_some_and(|connected_at| connected_at > at)
 }
 
 fn is_disconnected(fields: &Fields) -> bool {

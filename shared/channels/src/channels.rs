@@ -3,6 +3,7 @@
 use event::{Address, Family};
 use jiff::Timestamp;
 
+use crate::changes::Removal;
 use crate::error::StoreError;
 use crate::record::{ChannelRecord, NewChannel};
 use crate::store::ChannelStore;
@@ -26,9 +27,15 @@ impl ChannelStore {
 
     /// Removes a channel (or a WhatsApp account with all of its channels), so that its events are discarded.
     pub async fn remove(&self, address: &Address, now: Timestamp) -> Result<(), StoreError> {
+        // Whatever was connected by then: even by a machine whose clock is ahead of ours.
+        self.remove_until(address, Timestamp::MAX, now).await.map(drop)
+    }
+
+    /// Removes what was connected by `until`, when somebody removed it at Meta: news of that may come late, and must not
+    /// end a newer connection. `false`: there was no such thing.
+    pub async fn remove_until(&self, address: &Address, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
         self.change_channels(vec![keys::channel(address)], |transaction| {
-            changes::remove(transaction, address, now);
-            Ok(Decision::Write(()))
+            Ok(Decision::Write(changes::remove(transaction, Removal { address, until, now })))
         })
         .await
     }

@@ -7,6 +7,7 @@ use chassis::random;
 use event::{Address, Family};
 use jiff::Timestamp;
 
+use crate::changes::Removal;
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::store::ChannelStore;
@@ -34,6 +35,8 @@ pub struct ErasureRequest<'a> {
     pub channels: &'a [Address],
     /// Conversations.
     pub lanes: &'a [String],
+    /// What was connected later stays. `None`: everything is erased.
+    pub until: Option<Timestamp>,
 }
 
 /// The record of an erasure.
@@ -95,6 +98,7 @@ impl ChannelStore {
     /// if it stops half way.
     pub async fn erase(&self, request: &ErasureRequest<'_>, now: Timestamp) -> Result<(), StoreError> {
         self.record_erasure(request, now).await?;
+        let until = request.until.unwrap_or(Timestamp::MAX);
         for lane in request.lanes {
             self.mark_erased(lane).await?;
         }
@@ -106,7 +110,7 @@ impl ChannelStore {
                 self.mark_erased(marked.as_str()).await?;
             }
             self.change_channels(vec![keys::channel(address)], |transaction| {
-                changes::erase(transaction, address, now);
+                changes::erase(transaction, Removal { address, until, now });
                 Ok(Decision::Write(()))
             })
             .await?;

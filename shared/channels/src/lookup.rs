@@ -19,6 +19,8 @@ pub struct Lookup<'a> {
     pub address: &'a Address,
     /// Is this conversation erased?
     pub lane: &'a Lane,
+    /// Is it news about the account itself? Those are wanted even when the account is disconnected.
+    pub is_about_account: bool,
 }
 
 /// What the store knows about one envelope.
@@ -45,8 +47,15 @@ pub(crate) struct LookupBatch {
     pub(crate) marks: Vec<String>,
     /// Records of the channels.
     pub(crate) channels: Vec<String>,
-    /// For each event, the index of its channel.
-    channel_of: Vec<usize>,
+    events: Vec<EventKeys>,
+}
+
+/// What a batch notes about one event.
+#[derive(Clone, Copy, Debug)]
+struct EventKeys {
+    /// The index of its channel.
+    channel: usize,
+    is_about_account: bool,
 }
 
 /// A back end's reply: for each key, in the same order, whether the marker exists and what the record holds.
@@ -60,17 +69,18 @@ impl LookupBatch {
     pub(crate) fn new(lookups: &[Lookup<'_>]) -> Self {
         let mut index = HashMap::new();
         let mut addresses = Vec::new();
-        let mut channel_of = Vec::with_capacity(lookups.len());
+        let mut events = Vec::with_capacity(lookups.len());
         for lookup in lookups {
-            channel_of.push(*index.entry(lookup.address).or_insert_with(|| {
+            let channel = *index.entry(lookup.address).or_insert_with(|| {
                 addresses.push(lookup.address);
                 addresses.len() - 1
-            }));
+            });
+            events.push(EventKeys { channel, is_about_account: lookup.is_about_account });
         }
         let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
         marks.extend(lookups.iter().map(|lookup| keys::erased(lookup.lane.as_str())));
         marks.extend(addresses.iter().map(|address| keys::erased(address.as_str())));
-        Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), channel_of }
+        Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), events }
     }
 
     /// What is known about each event, in the order of the batch.
@@ -78,22 +88,30 @@ impl LookupBatch {
         if reply.marks.len() != self.marks.len() || reply.channels.len() != self.channels.len() {
             return Err(StoreError::Refused("an answer of another length".to_owned()));
         }
-        let events = self.channel_of.len();
         let channels: Vec<LookupAnswer> = reply.channels.iter().map(answer_for_record).collect();
-        let (delivered, erased) = reply.marks.split_at(events);
-        let (erased_lanes, erased_channels) = erased.split_at(events);
-        let answer = |event: usize| {
-            let channel = self.channel_of[event];
-            if erased_lanes[event] || erased_channels[channel] {
-                LookupAnswer::Erased
-            } else if delivered[event] {
-                LookupAnswer::Delivered
-            } else {
-                channels[channel].clone()
+        let (delivered, erased) = reply.marks.split_at(self.events.len());
+        let (erased_lanes, erased_channels) = erased.split_at(self.events.len());
+        let answer = |(index, event): (usize, &EventKeys)| {
+            if erased_lanes[index] || erased_channels[event.channel] {
+                return LookupAnswer::Erased;
             }
+            if delivered[index] {
+                return LookupAnswer::Delivered;
+            }
+            let answer = &channels[event.channel];
+            if event.is_about_account && matches!(answer, LookupAnswer::Disconnected) {
+                return answer_about(&reply.channels[event.channel]);
+            }
+            answer.clone()
         };
-        Ok((0..events).map(answer).collect())
+        Ok(self.events.iter().enumerate().map(answer).collect())
     }
+}
+
+/// The answer for news about an account that is disconnected: its record keeps the way to DSK. One that an older release
+/// left does not, so such news waits for the account to be connected again, as that of an unknown channel does.
+fn answer_about(disconnected: &Fields) -> LookupAnswer {
+    Route::from_fields(disconnected).map_or(LookupAnswer::Unknown, |route| LookupAnswer::Channel(Arc::new(route)))
 }
 
 fn answer_for_record(fields: &Fields) -> LookupAnswer {

@@ -6,8 +6,9 @@ use crate::error::StoreError;
 use crate::fields::{self, Fields, text};
 use crate::key_ring::{KeyRing, SealedSecret};
 use crate::keys;
+use crate::record::ChannelState;
 use crate::store::ChannelStore;
-use crate::transaction::Lifetime;
+use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
 
 /// The fields of a record that are sealed.
@@ -57,11 +58,18 @@ impl ChannelStore {
     pub async fn reseal(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut resealed = 0;
         for key in self.keys(keys::CHANNEL).await? {
-            let reseal = |fields: &mut Fields| match reseal_fields(fields, ring) {
-                0 => Decision::Abandon(0),
-                tokens => Decision::Write(tokens),
+            let reseal = |transaction: &mut Transaction| {
+                let hash = transaction.hash(&key);
+                // The record of a removed account keeps a token, and must go away all the same.
+                if ChannelState::from_fields(&hash.fields) == Ok(ChannelState::Disconnected) {
+                    hash.lifetime = Lifetime::Limited(keys::TOMBSTONE_TIME);
+                }
+                Ok(match reseal_fields(&mut hash.fields, ring) {
+                    0 => Decision::Abandon(0),
+                    tokens => Decision::Write(tokens),
+                })
             };
-            resealed += self.update_hash(key, Lifetime::Unlimited, reseal).await?;
+            resealed += self.update(vec![key.clone()], reseal).await?;
         }
         Ok(KeyUse { resealed, ..self.key_use(ring).await? })
     }

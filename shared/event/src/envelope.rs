@@ -106,6 +106,8 @@ mod header {
     pub(super) const LANE: &str = "lane";
     pub(super) const CLASS: &str = "class";
     pub(super) const EFFECT: &str = "effect";
+    /// Left out where it is the time of receipt.
+    pub(super) const EFFECT_AT: &str = "effect-at";
     pub(super) const RECEIVED_AT: &str = "received-at";
     pub(super) const QUEUED_AT: &str = "queued-at";
     pub(super) const ATTEMPTS: &str = "attempts";
@@ -117,7 +119,7 @@ mod header {
     pub(super) const ANSWER: &str = "answer";
     pub(super) const PARKED_AT: &str = "parked-at";
     /// How many headers there are.
-    pub(super) const COUNT: usize = 15;
+    pub(super) const COUNT: usize = 16;
 }
 
 impl Envelope {
@@ -143,6 +145,8 @@ impl Envelope {
             headers.extend((count > 0).then(|| (name, Field::Number(count.into()))));
         }
         headers.extend(self.effect.map(|effect| (header::EFFECT, Field::Word(effect.as_str()))));
+        let effect_at = self.effect.map(Effect::at).filter(|at| *at != self.received_at);
+        headers.extend(effect_at.map(|at| (header::EFFECT_AT, text(&at.to_string()))));
         headers.extend(self.traceparent.clone().map(|parent| (header::TRACEPARENT, Field::Text(parent))));
         if let Some(letter) = &self.letter {
             headers.push((header::REASON, text(&letter.reason)));
@@ -163,10 +167,7 @@ impl Envelope {
             address: Address::new(read.text(header::ADDRESS)?),
             lane: Lane::new(read.text(header::LANE)?),
             class: Class::parse(&read.text(header::CLASS)?).ok_or(DecodeError::Unknown(header::CLASS))?,
-            effect: match read.optional_text(header::EFFECT) {
-                Some(name) => Some(Effect::parse(&name).ok_or(DecodeError::Unknown(header::EFFECT))?),
-                None => None,
-            },
+            effect: read.effect(received_at)?,
             received_at,
             queued_at: read.optional_time(header::QUEUED_AT)?.unwrap_or(received_at),
             attempts: read.count(header::ATTEMPTS)?,
@@ -211,6 +212,12 @@ impl<G: Fn(&str) -> Option<Field>> Reader<G> {
             Some(Field::Text(_) | Field::Word(_)) => Err(DecodeError::Missing(name)),
             None => Ok(0),
         }
+    }
+
+    fn effect(&self, received_at: Timestamp) -> Result<Option<Effect>, DecodeError> {
+        let Some(name) = self.optional_text(header::EFFECT) else { return Ok(None) };
+        let at = self.optional_time(header::EFFECT_AT)?.unwrap_or(received_at);
+        Effect::parse(&name, at).map(Some).ok_or(DecodeError::Unknown(header::EFFECT))
     }
 
     fn letter(&self) -> Result<Option<Letter>, DecodeError> {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 /// A name that is text. It is cheap to clone, and compared and hashed by its text.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
@@ -169,21 +171,34 @@ impl Class {
 /// How the dispatcher changes our own records after DSK has the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
-    /// The customer removed the WhatsApp account, so it and its channels become disconnected.
-    AccountRemoved,
+    /// The customer removed the WhatsApp account, so that it and those of its channels become disconnected that were
+    /// connected before.
+    AccountRemoved {
+        /// When it was removed by Meta's clock; never later than we received the event.
+        at: Timestamp,
+    },
 }
 
 impl Effect {
+    const ACCOUNT_REMOVED: &str = "account_removed";
+
     /// As it stands in the header.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::AccountRemoved => "account_removed",
+            Self::AccountRemoved { .. } => Self::ACCOUNT_REMOVED,
         }
     }
 
-    /// The effect with that name.
-    pub fn parse(text: &str) -> Option<Self> {
-        (text == Self::AccountRemoved.as_str()).then_some(Self::AccountRemoved)
+    /// When it happened.
+    pub const fn at(self) -> Timestamp {
+        match self {
+            Self::AccountRemoved { at } => at,
+        }
+    }
+
+    /// The effect with that name, which happened at that time.
+    pub fn parse(text: &str, at: Timestamp) -> Option<Self> {
+        (text == Self::ACCOUNT_REMOVED).then_some(Self::AccountRemoved { at })
     }
 }
 

@@ -156,9 +156,12 @@ impl<'d> Change<'d> {
     fn push_whole(&self, out: &mut Events) {
         let is_removal =
             |partner: &PartnerEvent<'_>| matches!(&*partner.event, "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED");
-        let effect = partner_event(self.value).filter(is_removal).map(|_| Effect::AccountRemoved);
         let kind = find(WHATSAPP_FIELDS, self.field);
-        let draft = Draft { effect, ..self.draft(kind, self.field, self.value, Contact::default()) };
+        let draft = self.draft(kind, self.field, self.value, Contact::default());
+        // Whatever Meta's clock says, it happened before we heard of it.
+        let at = draft.time.at.min(self.entry.received_at);
+        let effect = partner_event(self.value).filter(is_removal).map(|_| Effect::AccountRemoved { at });
+        let draft = Draft { effect, ..draft };
         out.push(draft, |payload| payload.push_str(self.value.raw()));
     }
 

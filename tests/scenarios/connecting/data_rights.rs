@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use channels::ChannelState;
+use chassis::now;
 use event::Address;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use ops::graph::{APP, APP_USER, INSTAGRAM_APP, NUMBER};
@@ -22,7 +23,12 @@ const WITHIN: Duration = Duration::from_mins(2);
 
 /// A request of Meta's about a person, as Meta signs it.
 pub(crate) fn signed_request(person: &str, secret: &str) -> String {
-    let payload = format!(r#"{{"algorithm":"HMAC-SHA256","issued_at":1790000000,"user_id":"{person}"}}"#);
+    // Meta gives whole seconds, and the channel may have been connected in this one.
+    signed_request_at(now().as_second() + 1, person, secret)
+}
+
+fn signed_request_at(issued_at: i64, person: &str, secret: &str) -> String {
+    let payload = format!(r#"{{"algorithm":"HMAC-SHA256","issued_at":{issued_at},"user_id":"{person}"}}"#);
     let payload = URL_SAFE_NO_PAD.encode(payload);
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
     let signature = URL_SAFE_NO_PAD.encode(mac.chain_update(&payload).finalize().into_bytes());
@@ -65,6 +71,23 @@ async fn a_person_who_withdraws_is_disconnected_and_a_forged_request_changes_not
     let record = connect.store.get(&number()).await.unwrap().unwrap();
     assert_eq!((record.state, record.access_token), (ChannelState::Disconnected, None));
     assert_eq!(connect.metric("connect_refused_total{reason=\"signed_request\"}").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_withdrawal_or_deletion_does_not_end_a_newer_connection() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
+    let connected = connect.store.get(&number()).await.unwrap().unwrap();
+    let earlier = now().as_second() - 3_600;
+
+    for path in ["/meta/deauthorize", "/meta/deletion"] {
+        let late = ask(&connect, path, &signed_request_at(earlier, APP_USER, APP.1)).await;
+        assert_eq!(late.status, 200, "{path}");
+        let record = connect.store.get(&number()).await.unwrap();
+        let record = record.unwrap_or_else(|| panic!("{path} erased a newer connection"));
+        assert_eq!((record.state, record.access_token), (ChannelState::Connected, connected.access_token.clone()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,7 +83,7 @@ async fn parked(stack: &Stack) -> Vec<EventId> {
 }
 
 async fn is_marked(stack: &Stack, id: &EventId) -> bool {
-    let lookup = Lookup { id, address: &Address::new(ADDRESS), lane: &Lane::new(ADDRESS) };
+    let lookup = Lookup { id, address: &Address::new(ADDRESS), lane: &Lane::new(ADDRESS), is_about_account: false };
     matches!(stack.store().look_up(&[lookup]).await.expect("the store answers")[..], [LookupAnswer::Delivered])
 }
 

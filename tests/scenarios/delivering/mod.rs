@@ -1,5 +1,6 @@
 //! An accepted event is delivered, whatever breaks on the way.
 
+mod accounts;
 mod answers;
 mod crashes;
 #[cfg(feature = "long")]

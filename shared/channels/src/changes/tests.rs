@@ -32,12 +32,22 @@ impl Hashes {
     }
 
     fn add(&mut self, channel: &NewChannel) {
-        self.change(keys_to_add(channel), |transaction| add(transaction, channel, NOW).unwrap());
+        self.add_at(channel, NOW);
+    }
+
+    fn add_at(&mut self, channel: &NewChannel, now: Timestamp) {
+        self.change(keys_to_add(channel), |transaction| add(transaction, channel, now).unwrap());
     }
 
     fn remove(&mut self, address: &str) -> Vec<Write> {
+        self.remove_until(address, Timestamp::MAX)
+    }
+
+    fn remove_until(&mut self, address: &str, until: Timestamp) -> Vec<Write> {
         let address = Address::new(address);
-        self.change(vec![keys::channel(&address)], |transaction| remove(transaction, &address, NOW))
+        self.change(vec![keys::channel(&address)], |transaction| {
+            remove(transaction, Removal { address: &address, until, now: NOW });
+        })
     }
 
     fn field(&self, address: &str, name: &str) -> Option<&str> {
@@ -134,4 +144,44 @@ fn a_field_that_is_not_given_again_is_kept() {
 
     assert_eq!(hashes.field(NUMBER, "dsk_token"), Some("rotated"));
     assert_eq!(hashes.field(NUMBER, "dsk_url"), Some("https://dsk.example/events"));
+}
+
+#[test]
+fn a_late_removal_ends_only_what_was_connected_before_it() {
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let states = |hashes: &Hashes| {
+        [NUMBER, "whatsapp:2", ACCOUNT].map(|address| hashes.field(address, "state") == Some("connected"))
+    };
+    let mut hashes = Hashes::default();
+    hashes.add_at(&number(NUMBER, "t"), at(10));
+    hashes.add_at(&number("whatsapp:2", "t"), at(10));
+    hashes.add_at(&number("whatsapp:2", "t"), at(30));
+
+    hashes.remove_until(ACCOUNT, at(9));
+    assert_eq!(states(&hashes), [true; 3], "it happened before both were connected");
+
+    hashes.remove_until(ACCOUNT, at(20));
+    assert_eq!(states(&hashes), [false, true, true], "the second was connected again");
+    assert_eq!(hashes.field(ACCOUNT, "channels"), Some("whatsapp:2"));
+
+    hashes.remove_until("whatsapp:2", at(29));
+    assert_eq!(states(&hashes), [false, true, true]);
+
+    hashes.remove_until(ACCOUNT, at(30));
+    assert_eq!(states(&hashes), [false; 3]);
+}
+
+#[test]
+fn a_removed_account_keeps_the_way_to_dsk_and_nothing_of_meta() {
+    let mut hashes = Hashes::default();
+    let mut channel = number(NUMBER, "t");
+    channel.access_token = Some(SealedSecret::new("meta"));
+    channel.name = Some("+49 30 123".to_owned());
+    hashes.add(&channel);
+
+    hashes.remove(ACCOUNT);
+
+    let kept: Vec<&str> = hashes.0["channel:whatsapp-account:9"].keys().map(String::as_str).collect();
+    assert_eq!(kept, ["account_id", "dsk_token", "state", "tenant", "updated_at"]);
+    assert_eq!(hashes.field(NUMBER, "dsk_token"), None, "only the account's record keeps it");
 }

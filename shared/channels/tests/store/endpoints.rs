@@ -8,7 +8,7 @@ use chassis::now;
 use event::Address;
 use testkit::Redis;
 
-use crate::{NUMBER, add, channel, look_up, open, ring};
+use crate::support::{NUMBER, add, channel, look_up, open, ring};
 
 fn endpoint(tenant: &str, dsk_url: Option<&str>) -> TenantEndpoint {
     TenantEndpoint { tenant: tenant.to_owned(), dsk_url: dsk_url.map(str::to_owned) }

@@ -4,23 +4,22 @@
 
 mod endpoints;
 mod outages;
+mod support;
 
 use std::time::Duration;
 
 use channels::{
-    ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, KeyRing, KeyRingSettings, Lease,
-    Lookup, LookupAnswer, Metrics, NewChannel, PendingErasure, StoreError, StoredToken, new_key,
+    ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, Lease, Lookup, LookupAnswer,
+    NewChannel, PendingErasure, StoreError, StoredToken,
 };
-use chassis::{Secret, Shutdown, now};
+use chassis::{Secret, now};
 use endpoints::{
     a_limit_is_part_of_the_route_of_a_number_and_of_its_account, dispatchers_count_as_living_until_they_end,
     the_endpoints_of_connected_channels_are_known_each_once,
 };
 use event::{Address, EventId, Lane};
-use prometheus::Registry;
+use support::{NUMBER, add, channel, look_up, open, ring};
 use testkit::Redis;
-
-const NUMBER: &str = "whatsapp:100000000000001";
 
 /// Each claim becomes one test on Redis, one on Redis as the user that `ops/redis/users.acl` allows no more than it
 /// needs, and one on files.
@@ -72,37 +71,12 @@ contract![
     dispatchers_count_as_living_until_they_end,
 ];
 
-fn open(settings: &ChannelsSettings) -> ChannelStore {
-    let metrics = Metrics::register(&Registry::new()).unwrap();
-    ChannelStore::open(settings, metrics, &Shutdown::default()).unwrap()
-}
-
-fn ring() -> KeyRing {
-    let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
-    KeyRing::load(&settings, &Metrics::register(&Registry::new()).unwrap()).unwrap()
-}
-
-fn channel(address: &str, ring: &KeyRing) -> NewChannel {
-    NewChannel::new(Address::new(address), "t", ring.seal(&Secret::new("dsk-token")))
-}
-
-async fn add(store: &ChannelStore, address: &str) {
-    store.add(&channel(address, &ring()), now()).await.unwrap();
-}
-
-async fn look_up(store: &ChannelStore, id: &str, address: &str) -> LookupAnswer {
-    let id = EventId::new(id);
-    let lane = Lane::new(format!("{address}/1"));
-    let address = Address::new(address);
-    store.look_up(&[Lookup { id: &id, address: &address, lane: &lane }]).await.unwrap().remove(0)
-}
-
 async fn a_store_without_channels_counts_as_away(store: ChannelStore) {
     let id = EventId::new("evt_1");
     let address = Address::new(NUMBER);
     let lane = Lane::new("lane");
 
-    let answer = store.look_up(&[Lookup { id: &id, address: &address, lane: &lane }]).await;
+    let answer = store.look_up(&[Lookup { id: &id, address: &address, lane: &lane, is_about_account: false }]).await;
 
     assert_eq!(answer.unwrap_err(), StoreError::NotInitialised);
 }
@@ -183,7 +157,8 @@ async fn an_erased_channel_leaves_no_record_until_it_is_connected_again(store: C
     let code = store.deletion_code("app-user-1", "fresh").await.unwrap();
     let mine = store.addresses_of("app-user-1").await.unwrap();
 
-    let request = ErasureRequest { code: &code, origin: ErasureOrigin::Callback, channels: &mine, lanes: &[] };
+    let request =
+        ErasureRequest { code: &code, origin: ErasureOrigin::Callback, channels: &mine, lanes: &[], until: None };
     store.erase(&request, now()).await.unwrap();
 
     assert!(store.export().await.unwrap().is_empty() && store.addresses_of("app-user-1").await.unwrap().is_empty());
@@ -296,7 +271,7 @@ async fn a_batch_is_answered_in_order(store: ChannelStore) {
     let new = EventId::new("evt_new");
     let done = EventId::new("evt_done");
 
-    let lookup = |id, address| Lookup { id, address, lane: &lane };
+    let lookup = |id, address| Lookup { id, address, lane: &lane, is_about_account: false };
     let lookups = [lookup(&new, &unknown), lookup(&done, &stored), lookup(&new, &stored)];
     let answers = store.look_up(&lookups).await.unwrap();
 

@@ -6,7 +6,7 @@ use channels::{ChannelsSettings, StoreError};
 use event::EventId;
 use testkit::{Link, Redis, eventually};
 
-use crate::{NUMBER, add, open};
+use crate::support::{NUMBER, add, open};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_redis_is_named_as_an_error_until_it_is_back() {

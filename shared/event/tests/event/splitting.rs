@@ -167,8 +167,30 @@ fn a_partner_removal_concerns_the_customers_account_and_has_an_effect() {
 
     let event = only(&account("account_update", &value));
 
-    assert_eq!((event.address.as_str(), event.effect), ("whatsapp-account:9801", Some(Effect::AccountRemoved)));
+    assert_eq!(event.address.as_str(), "whatsapp-account:9801");
+    assert!(matches!(event.effect, Some(Effect::AccountRemoved { .. })), "{event:?}");
     assert_eq!((event.event_type.as_str(), event.class), ("whatsapp.account_update", Class::Updates));
+}
+
+#[test]
+fn a_partner_removal_carries_the_time_at_which_it_happened_through_the_queue() {
+    let value = json!({"event": "PARTNER_REMOVED", "waba_info": {"waba_id": "9801"}});
+    let removed_at = |time: Value| {
+        let mut notification = account("account_update", &value);
+        notification["entry"][0]["time"] = time;
+        let wire = Envelope::first(only(&notification), at(), None).encode();
+        (read_back(&wire).effect.unwrap().at().to_string(), wire)
+    };
+
+    let (at_metas_time, wire) = removed_at(json!(1_767_225_600));
+    assert_eq!(at_metas_time, "2026-01-01T00:00:00Z");
+    assert_eq!(
+        wire.headers[5..],
+        [("effect", Field::Word("account_removed")), ("effect-at", Field::Text("2026-01-01T00:00:00Z".into())),]
+    );
+    let at_receipt = at().to_string();
+    assert_eq!(removed_at(Value::Null).0, at_receipt, "Meta gave no time");
+    assert_eq!(removed_at(json!(1_900_000_000)).0, at_receipt, "nothing happens after it was reported");
 }
 
 #[test]
