@@ -107,3 +107,25 @@ pub(crate) async fn numbers_connected(store: &ChannelStore, account_id: &str) ->
     let account = store.get(&Address::of(Family::WhatsAppAccount, account_id)).await?;
     Ok(account.map_or(0, |account| account.channels.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use channels::ChannelsSettings;
+    use chassis::Shutdown;
+    use prometheus::Registry;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_does_not_count_as_an_account_without_numbers() {
+        // Nothing listens on port 1.
+        let settings = ChannelsSettings::at("redis://127.0.0.1:1", "");
+        let metrics = channels::Metrics::register(&Registry::new()).unwrap();
+        let store = ChannelStore::open(&settings, metrics, &Shutdown::default()).unwrap();
+
+        let numbers = numbers_connected(&store, "28").await;
+
+        assert_eq!(numbers, Err(StoreError::Away));
+        assert_ne!(numbers, Ok(0), "its subscription would be ended");
+    }
+}

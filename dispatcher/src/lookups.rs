@@ -67,6 +67,7 @@ pub(crate) fn lookups_of<'e>(envelopes: impl Iterator<Item = &'e Envelope>) -> V
         address: &envelope.address,
         lane: &envelope.lane,
         is_about_account: envelope.event_type.as_str() == ACCOUNT_NEWS,
+        received_at: envelope.received_at,
     };
     envelopes.map(lookup).collect()
 }

@@ -127,7 +127,9 @@ impl RemoveChannel {
                     return outln!("Would remove {address}{along} of tenant {}: give --yes to do it", record.tenant);
                 }
                 store.remove(address, now()).await?;
-                outln!("Removed {address}{along}: its token at Meta is erased, and its events are discarded from now on")
+                outln!(
+                    "Removed {address}{along}: its token at Meta is erased, and its events are discarded from now on"
+                )
             })
             .await
     }

@@ -60,7 +60,9 @@ impl Erase {
         let origin = ErasureOrigin::Operator;
         let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &self.contact, until: None };
         store.erase(&request, now()).await?;
-        outln!("Erased {contact_count} and {channel_count}: none of their events is delivered from now on.")?;
+        outln!(
+            "Erased {contact_count} and {channel_count}: nothing that was received from them until now is delivered."
+        )?;
         outln!(
             "Dispatchers discard their dead letters within a minute; `ops erase --show {code}` says when it is done."
         )?;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::changes::Removal;
 use crate::error::StoreError;
+use crate::lookup::LookupBatch;
 use crate::record::{ChannelRecord, NewChannel};
 use crate::store::ChannelStore;
 use crate::transaction::Transaction;
@@ -19,10 +20,11 @@ impl ChannelStore {
             Ok(Decision::Write(()))
         })
         .await?;
-        // A customer who connects again after an erasure wants the events again.
+        // A customer who connects again after an erasure wants the events that are received from now on.
         let account = channel.account_id.as_ref().map(|id| Address::of(Family::WhatsAppAccount, id));
-        let wanted = account.iter().chain([&channel.address]);
-        self.unmark(wanted.map(|address| keys::erased(address.as_str())).collect()).await
+        let batch = LookupBatch::of_erasures(account.iter().chain([&channel.address]));
+        let reply = self.look_up_batch(&batch).await?;
+        self.date_erasures(batch.undated(&reply), now).await
     }
 
     /// Removes a channel (or a WhatsApp account with all of its channels), so that its events are discarded.

@@ -1,6 +1,8 @@
 //! What a dispatcher asks of the store, and what it leaves there: markers of delivered events, and reports about itself.
 
+use chassis::now;
 use event::EventId;
+use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::lookup::{Lookup, LookupAnswer, LookupBatch};
@@ -9,17 +11,29 @@ use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
 use crate::{fields, keys};
 
+/// The value of a marker of a delivered event. That it exists is all that counts.
+const DELIVERED: &str = "1";
+
 impl ChannelStore {
     /// Looks up the marker, the erasures and the channel of each envelope, and answers in the order of the envelopes.
     pub async fn look_up(&self, lookups: &[Lookup<'_>]) -> Result<Vec<LookupAnswer>, StoreError> {
         let batch = LookupBatch::new(lookups);
         let reply = self.look_up_batch(&batch).await?;
+        self.date_erasures(batch.undated(&reply), now()).await?;
         batch.answers(&reply)
+    }
+
+    /// Gives erasures that an older release marked a time: from now on, what is received is delivered again.
+    pub(crate) async fn date_erasures(&self, undated: Vec<String>, now: Timestamp) -> Result<(), StoreError> {
+        if undated.is_empty() {
+            return Ok(());
+        }
+        self.mark(undated, now.to_string(), keys::ERASED_TIME).await
     }
 
     /// Remembers that DSK has these events, for as long as Meta may send them again.
     pub async fn mark_delivered(&self, ids: &[EventId]) -> Result<(), StoreError> {
-        self.mark(ids.iter().map(keys::delivered).collect(), keys::DELIVERED_TIME).await
+        self.mark(ids.iter().map(keys::delivered).collect(), DELIVERED.to_owned(), keys::DELIVERED_TIME).await
     }
 
     /// Stores a dispatcher's report about itself (JSON) for 30 seconds; `None` removes it, because the dispatcher ends.

@@ -7,7 +7,7 @@ use chassis::{Problem, Shutdown};
 use sqlite::{Connection, Health, OptionalExtension as _, Writer, params};
 
 use crate::error::StoreError;
-use crate::fields::Fields;
+use crate::fields::{self, Fields};
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::transaction::Write;
@@ -15,7 +15,7 @@ use crate::transaction::Write;
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entry (
         key        TEXT PRIMARY KEY,
-        fields     TEXT NOT NULL,    -- JSON object; a marker's is empty
+        fields     TEXT NOT NULL,    -- JSON object
         expires_at INTEGER NOT NULL  -- ms by the database's own time
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS entry_expiry ON entry (expires_at);
@@ -48,7 +48,7 @@ impl Embedded {
             if read(database, keys::INITIALISED, now)?.is_none() {
                 return Ok(None);
             }
-            let marks = marks.iter().map(|key| read(database, key, now).map(|fields| fields.is_some()));
+            let marks = marks.iter().map(|key| read(database, key, now).map(|fields| fields.map(value)));
             let channels = channels.iter().map(|key| read(database, key, now).map(Option::unwrap_or_default));
             Ok(Some(LookupReply {
                 marks: marks.collect::<sqlite::Result<_>>()?,
@@ -58,18 +58,11 @@ impl Embedded {
         seen.await?.ok_or(StoreError::NotInitialised)
     }
 
-    pub(crate) async fn mark(&self, marks: Vec<String>, time: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {
         let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let fields = fields::collect([(fields::MARK, Some(value))]);
         self.change(move |database, now| {
-            marks.iter().try_for_each(|key| put(database, key, &Fields::new(), now.saturating_add(time)))
-        })
-        .await
-    }
-
-    pub(crate) async fn unmark(&self, marks: Vec<String>) -> Result<(), StoreError> {
-        self.change(move |database, _| {
-            let mut delete = database.prepare_cached("DELETE FROM entry WHERE key = ?")?;
-            marks.iter().try_for_each(|key| delete.execute([key]).map(drop))
+            marks.iter().try_for_each(|key| put(database, key, &fields, now.saturating_add(time)))
         })
         .await
     }
@@ -138,6 +131,11 @@ fn read(database: &Connection, key: &str, now: i64) -> sqlite::Result<Option<Fie
     let mut fields = database.prepare_cached("SELECT fields FROM entry WHERE key = ? AND expires_at > ?")?;
     let fields: Option<String> = fields.query_row(params![key, now], |row| row.get(0)).optional()?;
     fields.map(|json| serde_json::from_str(&json).map_err(unreadable)).transpose()
+}
+
+/// A marker's value. Those of an older release had none.
+fn value(mut marker: Fields) -> String {
+    marker.remove(fields::MARK).unwrap_or_default()
 }
 
 fn put(database: &Connection, key: &str, fields: &Fields, expires_at: i64) -> sqlite::Result<()> {

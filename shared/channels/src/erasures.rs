@@ -89,9 +89,10 @@ impl ChannelStore {
         self.update_hash(keys::deletion(app_user_id), Lifetime::Limited(keys::ERASED_TIME), keep_or_set).await
     }
 
-    /// From now on, events of this channel (an address) or conversation (a lane) are discarded when they are taken.
-    pub async fn mark_erased(&self, address_or_lane: &str) -> Result<(), StoreError> {
-        self.mark(vec![keys::erased(address_or_lane)], keys::ERASED_TIME).await
+    /// Events of this channel (an address) or conversation (a lane) that were received by `until` are discarded when they
+    /// are taken. What comes later is delivered.
+    pub async fn mark_erased(&self, address_or_lane: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.mark(vec![keys::erased(address_or_lane)], until.to_string(), keys::ERASED_TIME).await
     }
 
     /// Erases channels and conversations. The request is recorded first, so that it can be repeated with the same code
@@ -99,15 +100,17 @@ impl ChannelStore {
     pub async fn erase(&self, request: &ErasureRequest<'_>, now: Timestamp) -> Result<(), StoreError> {
         self.record_erasure(request, now).await?;
         let until = request.until.unwrap_or(Timestamp::MAX);
+        let received_until = until.min(now);
         for lane in request.lanes {
-            self.mark_erased(lane).await?;
+            self.mark_erased(lane, received_until).await?;
         }
         let mut tenants = BTreeSet::new();
         for address in request.channels {
             tenants.extend(self.get(address).await?.map(|record| record.tenant));
-            // Marked before it is removed: an event of an unknown channel would be kept for a person to look at.
+            // Marked before it is removed: an event of an unknown channel would be kept for a person to look at. Those that
+            // are received later are discarded, too, until the channel is connected again.
             for marked in self.erased_along_with(address).await? {
-                self.mark_erased(marked.as_str()).await?;
+                self.mark_erased(marked.as_str(), received_until).await?;
             }
             self.change_channels(vec![keys::channel(address)], |transaction| {
                 changes::erase(transaction, Removal { address, until, now });

@@ -42,6 +42,9 @@ pub(crate) const ORIGIN: &str = "origin";
 pub(crate) const REQUESTED_AT: &str = "requested_at";
 pub(crate) const DONE_AT: &str = "done_at";
 
+/// Of a marker in files: its value, which in Redis stands alone.
+pub(crate) const MARK: &str = "mark";
+
 // Of leases.
 pub(crate) const HOLDER: &str = "holder";
 pub(crate) const UNTIL: &str = "until";

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use event::{Address, EventId, Lane};
+use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::fields::Fields;
@@ -21,6 +22,8 @@ pub struct Lookup<'a> {
     pub lane: &'a Lane,
     /// Is it news about the account itself? Those are wanted even when the account is disconnected.
     pub is_about_account: bool,
+    /// When we received it: an erasure concerns what was received before it.
+    pub received_at: Timestamp,
 }
 
 /// What the store knows about one envelope.
@@ -56,12 +59,13 @@ struct EventKeys {
     /// The index of its channel.
     channel: usize,
     is_about_account: bool,
+    received_at: Timestamp,
 }
 
-/// A back end's reply: for each key, in the same order, whether the marker exists and what the record holds.
+/// A back end's reply: for each key, in the same order, the marker's value if it exists, and what the record holds.
 #[derive(Debug)]
 pub(crate) struct LookupReply {
-    pub(crate) marks: Vec<bool>,
+    pub(crate) marks: Vec<Option<String>>,
     pub(crate) channels: Vec<Fields>,
 }
 
@@ -75,12 +79,29 @@ impl LookupBatch {
                 addresses.push(lookup.address);
                 addresses.len() - 1
             });
-            events.push(EventKeys { channel, is_about_account: lookup.is_about_account });
+            events.push(EventKeys {
+                channel,
+                is_about_account: lookup.is_about_account,
+                received_at: lookup.received_at,
+            });
         }
         let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
         marks.extend(lookups.iter().map(|lookup| keys::erased(lookup.lane.as_str())));
         marks.extend(addresses.iter().map(|address| keys::erased(address.as_str())));
         Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), events }
+    }
+
+    /// A batch of nothing but the erasure markers of addresses.
+    pub(crate) fn of_erasures<'a>(addresses: impl Iterator<Item = &'a Address>) -> Self {
+        let marks = addresses.map(|address| keys::erased(address.as_str())).collect();
+        Self { marks, channels: Vec::new(), events: Vec::new() }
+    }
+
+    /// The erasure markers that an older release wrote, which did not write when.
+    pub(crate) fn undated(&self, reply: &LookupReply) -> Vec<String> {
+        let marks = self.marks.iter().zip(&reply.marks).skip(self.events.len());
+        let undated = marks.filter(|(_, value)| value.as_deref().is_some_and(|value| time(value).is_none()));
+        undated.map(|(key, _)| key.clone()).collect()
     }
 
     /// What is known about each event, in the order of the batch.
@@ -92,20 +113,35 @@ impl LookupBatch {
         let (delivered, erased) = reply.marks.split_at(self.events.len());
         let (erased_lanes, erased_channels) = erased.split_at(self.events.len());
         let answer = |(index, event): (usize, &EventKeys)| {
-            if erased_lanes[index] || erased_channels[event.channel] {
+            let erased_channel = erased_channels[event.channel].as_deref();
+            if is_erased(erased_lanes[index].as_deref(), event) || is_erased(erased_channel, event) {
                 return LookupAnswer::Erased;
             }
-            if delivered[index] {
+            if delivered[index].is_some() {
                 return LookupAnswer::Delivered;
             }
             let answer = &channels[event.channel];
             if event.is_about_account && matches!(answer, LookupAnswer::Disconnected) {
                 return answer_about(&reply.channels[event.channel]);
             }
+            // An erasure leaves no tombstone; its marker takes that place.
+            let is_removed = erased_channel.is_some() && !event.is_about_account;
+            if is_removed && matches!(answer, LookupAnswer::Unknown) {
+                return LookupAnswer::Disconnected;
+            }
             answer.clone()
         };
         Ok(self.events.iter().enumerate().map(answer).collect())
     }
+}
+
+/// Whether an erasure concerns the event. One whose time is not known concerns everything, until it is given a time.
+fn is_erased(marker: Option<&str>, event: &EventKeys) -> bool {
+    marker.is_some_and(|marker| time(marker).is_none_or(|erased_at| event.received_at <= erased_at))
+}
+
+fn time(marker: &str) -> Option<Timestamp> {
+    marker.parse().ok()
 }
 
 /// The answer for news about an account that is disconnected: its record keeps the way to DSK. One that an older release

@@ -83,7 +83,7 @@ impl RedisStore {
         if !next::<bool>(&mut values)? {
             return Err(StoreError::NotInitialised);
         }
-        let marks = next::<Vec<redis::Value>>(&mut values)?.into_iter().map(|mark| mark != redis::Value::Nil).collect();
+        let marks = next::<Vec<Option<String>>>(&mut values)?;
         let channels = batch.channels.iter().map(|_| next::<Fields>(&mut values)).collect::<Result<_, _>>()?;
         Ok(LookupReply { marks, channels })
     }
@@ -112,18 +112,10 @@ impl RedisStore {
         Ok(AppendOnlyFile::Loadable)
     }
 
-    pub(crate) async fn mark(&self, marks: Vec<String>, time: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::with_capacity(marks.len());
         for mark in &marks {
-            pipeline.set_ex(self.key(mark), 1, time.as_secs()).ignore();
-        }
-        self.query(&pipeline).await
-    }
-
-    pub(crate) async fn unmark(&self, marks: Vec<String>) -> Result<(), StoreError> {
-        let mut pipeline = Pipeline::with_capacity(marks.len());
-        for mark in &marks {
-            pipeline.del(self.key(mark)).ignore();
+            pipeline.set_ex(self.key(mark), &value, time.as_secs()).ignore();
         }
         self.query(&pipeline).await
     }

@@ -82,14 +82,9 @@ impl ChannelStore {
         ask!(self, backend => backend.look_up(batch))
     }
 
-    /// Sets markers for a time.
-    pub(crate) async fn mark(&self, marks: Vec<String>, time: Duration) -> Result<(), StoreError> {
-        ask!(self, backend => backend.mark(marks, time))
-    }
-
-    /// Removes markers.
-    pub(crate) async fn unmark(&self, marks: Vec<String>) -> Result<(), StoreError> {
-        ask!(self, backend => backend.unmark(marks))
+    /// Sets markers of this value for a time.
+    pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {
+        ask!(self, backend => backend.mark(marks, value, time))
     }
 
     /// The keys that begin with `beginning`, sorted.

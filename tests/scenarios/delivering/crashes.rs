@@ -83,7 +83,9 @@ async fn parked(stack: &Stack) -> Vec<EventId> {
 }
 
 async fn is_marked(stack: &Stack, id: &EventId) -> bool {
-    let lookup = Lookup { id, address: &Address::new(ADDRESS), lane: &Lane::new(ADDRESS), is_about_account: false };
+    let received_at = chassis::now();
+    let lookup =
+        Lookup { id, address: &Address::new(ADDRESS), lane: &Lane::new(ADDRESS), is_about_account: false, received_at };
     matches!(stack.store().look_up(&[lookup]).await.expect("the store answers")[..], [LookupAnswer::Delivered])
 }
 

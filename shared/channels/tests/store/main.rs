@@ -3,19 +3,23 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
 mod endpoints;
+mod erasures;
 mod outages;
 mod support;
 
 use std::time::Duration;
 
 use channels::{
-    ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, Lease, Lookup, LookupAnswer,
-    NewChannel, PendingErasure, StoreError, StoredToken,
+    ChannelState, ChannelStore, ChannelsSettings, Lease, Lookup, LookupAnswer, NewChannel, StoreError, StoredToken,
 };
 use chassis::{Secret, now};
 use endpoints::{
     a_limit_is_part_of_the_route_of_a_number_and_of_its_account, dispatchers_count_as_living_until_they_end,
     the_endpoints_of_connected_channels_are_known_each_once,
+};
+use erasures::{
+    an_erased_channel_leaves_no_record_until_it_is_connected_again,
+    what_was_received_before_an_erasure_is_discarded_and_what_comes_later_is_delivered,
 };
 use event::{Address, EventId, Lane};
 use support::{NUMBER, add, channel, look_up, open, ring};
@@ -56,7 +60,7 @@ contract![
     a_channel_is_found_with_its_sealed_token,
     an_address_that_is_not_stored_is_unknown,
     a_marked_event_is_found_as_delivered,
-    an_erased_conversation_is_found_as_erased,
+    what_was_received_before_an_erasure_is_discarded_and_what_comes_later_is_delivered,
     a_removed_channel_is_found_as_disconnected_and_has_no_token,
     a_rotated_token_holds_at_once,
     every_channel_is_listed_and_nothing_else,
@@ -76,7 +80,9 @@ async fn a_store_without_channels_counts_as_away(store: ChannelStore) {
     let address = Address::new(NUMBER);
     let lane = Lane::new("lane");
 
-    let answer = store.look_up(&[Lookup { id: &id, address: &address, lane: &lane, is_about_account: false }]).await;
+    let received_at = now();
+    let lookup = Lookup { id: &id, address: &address, lane: &lane, is_about_account: false, received_at };
+    let answer = store.look_up(&[lookup]).await;
 
     assert_eq!(answer.unwrap_err(), StoreError::NotInitialised);
 }
@@ -104,14 +110,6 @@ async fn a_marked_event_is_found_as_delivered(store: ChannelStore) {
 
     assert!(matches!(look_up(&store, "evt_2", NUMBER).await, LookupAnswer::Delivered));
     assert!(matches!(look_up(&store, "evt_3", NUMBER).await, LookupAnswer::Channel(_)));
-}
-
-async fn an_erased_conversation_is_found_as_erased(store: ChannelStore) {
-    add(&store, NUMBER).await;
-
-    store.mark_erased(&format!("{NUMBER}/1")).await.unwrap();
-
-    assert!(matches!(look_up(&store, "evt_1", NUMBER).await, LookupAnswer::Erased));
 }
 
 async fn a_removed_channel_is_found_as_disconnected_and_has_no_token(store: ChannelStore) {
@@ -146,35 +144,6 @@ async fn exported_records_are_imported_where_they_are_missing(store: ChannelStor
     assert_eq!(empty.export().await.unwrap(), saved);
     assert!(empty.is_initialised().await.unwrap());
     assert_eq!(empty.get(&removed).await.unwrap().map(|record| record.state), Some(ChannelState::Disconnected));
-}
-
-async fn an_erased_channel_leaves_no_record_until_it_is_connected_again(store: ChannelStore) {
-    let address = Address::new(NUMBER);
-    let mut channel = NewChannel::new(address.clone(), "tenant", ring().seal(&Secret::new("dsk-token")));
-    channel.account_id = Some("28".to_owned());
-    channel.app_user_id = Some("app-user-1".to_owned());
-    store.add(&channel, now()).await.unwrap();
-    let code = store.deletion_code("app-user-1", "fresh").await.unwrap();
-    let mine = store.addresses_of("app-user-1").await.unwrap();
-
-    let request =
-        ErasureRequest { code: &code, origin: ErasureOrigin::Callback, channels: &mine, lanes: &[], until: None };
-    store.erase(&request, now()).await.unwrap();
-
-    assert!(store.export().await.unwrap().is_empty() && store.addresses_of("app-user-1").await.unwrap().is_empty());
-    assert!(matches!(look_up(&store, "evt_1", NUMBER).await, LookupAnswer::Erased));
-    assert!(matches!(look_up(&store, "evt_1", "whatsapp-account:28").await, LookupAnswer::Erased));
-    assert_eq!(store.deletion_code("app-user-1", "another").await.unwrap(), "fresh");
-    let pending = store.pending_erasures().await.unwrap();
-    let earlier = PendingErasure { code: code.clone(), requested_at: "an earlier time".to_owned() };
-    store.finish_erasure(&earlier, now()).await.unwrap();
-    assert_eq!(store.pending_erasures().await.unwrap(), pending, "it was asked for again in the meantime");
-    store.finish_erasure(&pending[0], now()).await.unwrap();
-    assert!(store.erasure(&code).await.unwrap().unwrap().done_at.is_some());
-    assert!(store.pending_erasures().await.unwrap().is_empty());
-
-    store.add(&channel, now()).await.unwrap();
-    assert!(matches!(look_up(&store, "evt_1", NUMBER).await, LookupAnswer::Channel(_)));
 }
 
 async fn a_rotated_token_holds_at_once(store: ChannelStore) {
@@ -271,7 +240,7 @@ async fn a_batch_is_answered_in_order(store: ChannelStore) {
     let new = EventId::new("evt_new");
     let done = EventId::new("evt_done");
 
-    let lookup = |id, address| Lookup { id, address, lane: &lane, is_about_account: false };
+    let lookup = |id, address| Lookup { id, address, lane: &lane, is_about_account: false, received_at: now() };
     let lookups = [lookup(&new, &unknown), lookup(&done, &stored), lookup(&new, &stored)];
     let answers = store.look_up(&lookups).await.unwrap();
 

@@ -5,6 +5,7 @@ use channels::{
 };
 use chassis::{Secret, Shutdown, now};
 use event::{Address, EventId, Lane};
+use jiff::Timestamp;
 use prometheus::Registry;
 
 pub(crate) const NUMBER: &str = "whatsapp:100000000000001";
@@ -28,11 +29,21 @@ pub(crate) async fn add(store: &ChannelStore, address: &str) {
 }
 
 pub(crate) async fn look_up(store: &ChannelStore, id: &str, address: &str) -> LookupAnswer {
+    look_up_received(store, id, address, now()).await
+}
+
+/// Looks an event of the first conversation up that was received at that time.
+pub(crate) async fn look_up_received(
+    store: &ChannelStore,
+    id: &str,
+    address: &str,
+    received_at: Timestamp,
+) -> LookupAnswer {
     let id = EventId::new(id);
     let lane = Lane::new(format!("{address}/1"));
     let address = Address::new(address);
     store
-        .look_up(&[Lookup { id: &id, address: &address, lane: &lane, is_about_account: false }])
+        .look_up(&[Lookup { id: &id, address: &address, lane: &lane, is_about_account: false, received_at }])
         .await
         .unwrap()
         .remove(0)
