@@ -70,10 +70,7 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let (Some(checked), Some(key_ring), Some(store)) = (checked, key_ring, store) else { return Ok(()) };
 
     Connect::start(checked, &settings.trusted_proxies, store.clone(), key_ring, metrics, shutdown).await?;
-    let readiness = Arc::new(move || {
-        let problem = (!store.is_connected()).then_some("the channel store can't be reached");
-        problem.into_iter().map(str::to_owned).collect()
-    });
+    let readiness = Arc::new(move || store.trouble().iter().map(ToString::to_string).collect());
     Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
     Ok(())
 }

@@ -88,8 +88,8 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let parts = DispatcherParts { queue: queue.clone(), store: store.clone(), key_ring, metrics };
     Dispatcher::start(&settings.dispatcher, parts, shutdown)?;
     let readiness = Arc::new(move || {
-        let store_trouble = (!store.is_connected()).then_some("the channel store can't be reached");
-        queue.trouble().into_iter().chain(store_trouble).map(str::to_owned).collect()
+        let store_trouble = store.trouble().map(|error| error.to_string());
+        queue.trouble().map(str::to_owned).into_iter().chain(store_trouble).collect()
     });
     Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
     Ok(())

@@ -205,6 +205,13 @@ impl Doctor {
                 return Ok(None);
             }
         }
+        if let Some(trouble) = store.trouble() {
+            findings.wrong(
+                "channels",
+                trouble.to_string(),
+                "see what Redis says of this error, and free its memory or disk",
+            );
+        }
         let Some(key_ring) = key_ring else { return Ok(time) };
         let key_use = store.key_use(key_ring).await?;
         let tokens = counted(key_use.by_key.iter().sum::<usize>(), "sealed token");
@@ -253,7 +260,7 @@ async fn redis(findings: &mut Findings, store: &ChannelStore) -> Option<Timestam
             findings.ok("channels", "in files on this machine");
             return None;
         }
-        Err(StoreError::Refused(code)) => {
+        Err(StoreError::Refused(code)) if code == "NOPERM" => {
             let text = format!("Redis does not let us read its configuration ({code}): allow INFO and TIME");
             findings.ok("channels", text);
             return None;

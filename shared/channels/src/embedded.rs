@@ -36,9 +36,16 @@ impl Embedded {
         Ok(Self { writer: Writer::spawn(database, remove_expired, shutdown) })
     }
 
-    /// Whether the last commit succeeded, and its file is still in its place.
-    pub(crate) fn is_healthy(&self) -> bool {
-        *self.writer.health().borrow() == Health::Working
+    /// What is wrong with the file, by the last commit and by its place.
+    pub(crate) fn trouble(&self) -> Option<StoreError> {
+        let wrong = match *self.writer.health().borrow() {
+            Health::Working => return None,
+            Health::Full => "the disk is full",
+            Health::Failing => "the last commit failed",
+            Health::Replaced => "channels.db was deleted or replaced",
+            Health::Damaged => "channels.db is damaged",
+        };
+        Some(StoreError::Files(wrong.to_owned()))
     }
 
     pub(crate) async fn look_up(&self, batch: &LookupBatch) -> Result<LookupReply, StoreError> {

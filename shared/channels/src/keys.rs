@@ -9,6 +9,10 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const INITIALISED: &str = "channels:initialised";
 /// The beginning of every channel's key.
 pub(crate) const CHANNEL: &str = "channel:";
+/// Written now and then, to see whether the store takes writes.
+pub(crate) const PROBE: &str = "channels:probe";
+/// How long that is kept: nobody reads it.
+pub(crate) const PROBE_TIME: Duration = Duration::from_secs(30);
 /// The hash that counts the connected channels of each endpoint.
 pub(crate) const ENDPOINTS: &str = "channels:endpoints";
 /// The hash of the instances of dispatchers that have reported. Each one's own report ends by itself; this does not.

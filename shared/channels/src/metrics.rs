@@ -7,7 +7,7 @@ use crate::error::StoreError;
 chassis::metrics! {
     /// What the channel store and the key ring count.
     pub struct Metrics("channels") {
-        /// 1 while the channel store can be reached.
+        /// 1 while the channel store can be reached and takes writes.
         connected: Gauge,
         /// Requests to the channel store that failed, by reason.
         errors_total: Counters<ErrorReason>,

@@ -63,13 +63,15 @@ impl RedisStore {
             Problem::new("CHANNELS_URL", format!("can't be used ({code})"), "write redis://user:password@host:6379/0")
         };
         let client = Client::open(address).map_err(unusable)?;
-        let connection = Arc::new(Connection::new(client, metrics));
+        let mut probe = redis::cmd("SETEX");
+        probe.arg(format!("{prefix}{}", keys::PROBE)).arg(keys::PROBE_TIME.as_secs()).arg(1);
+        let connection = Arc::new(Connection::new(client, probe, metrics));
         shutdown.spawn(connection::watch(connection.clone(), shutdown.clone()));
         Ok(Self(Arc::new(Inner { connection, prefix, commit: Script::new(COMMIT) })))
     }
 
-    pub(crate) fn is_connected(&self) -> bool {
-        self.0.connection.is_connected()
+    pub(crate) fn trouble(&self) -> Option<StoreError> {
+        self.0.connection.trouble()
     }
 
     pub(crate) async fn look_up(&self, batch: &LookupBatch) -> Result<LookupReply, StoreError> {

@@ -56,12 +56,17 @@ impl ChannelStore {
         Ok(Self { backend, metrics })
     }
 
-    /// Whether the store could be reached when it was last tried.
-    pub fn is_connected(&self) -> bool {
+    /// What was wrong when the store was last tried: it could not be reached, or refuses what is written.
+    pub fn trouble(&self) -> Option<StoreError> {
         match &self.backend {
-            Backend::Redis(redis) => redis.is_connected(),
-            Backend::Embedded(embedded) => embedded.is_healthy(),
+            Backend::Redis(redis) => redis.trouble(),
+            Backend::Embedded(embedded) => embedded.trouble(),
         }
+    }
+
+    /// Whether the store could be reached, and took what was written, when it was last tried.
+    pub fn is_connected(&self) -> bool {
+        self.trouble().is_none()
     }
 
     /// The Redis behind the store, as it describes itself; `None` for files.

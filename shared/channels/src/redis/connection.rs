@@ -1,12 +1,12 @@
 //! The connection to Redis: it is made again after it breaks, every request has a bound, and every failure a name.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use chassis::Shutdown;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, RedisResult};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -21,11 +21,20 @@ const AWAY_TIME: Duration = Duration::from_millis(200);
 /// How often an idle connection is tried, so that readiness and metrics are true.
 const TRY_PERIOD: Duration = Duration::from_secs(2);
 
+/// Errors of a Redis that is the wrong one (a replica, after a failover behind one address) or not able to serve yet. The
+/// connection is made again, and the name resolved again, until there is one that serves.
+const WRONG_SERVER: [&str; 9] =
+    ["READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "ASK", "TRYAGAIN", "NOAUTH", WRONG_PASSWORD];
+/// The crate keeps Redis' own word for this one to itself.
+const WRONG_PASSWORD: &str = "WRONGPASS";
+
 /// The connection that all requests share.
 pub(super) struct Connection {
     client: Client,
+    /// A write. Reading says nothing: a replica and a Redis without memory answer that.
+    probe: Cmd,
     state: Mutex<State>,
-    is_connected: AtomicBool,
+    trouble: StdMutex<Option<StoreError>>,
     metrics: Metrics,
 }
 
@@ -43,15 +52,17 @@ struct Failure {
 }
 
 impl Connection {
-    pub(super) fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, state: Mutex::default(), is_connected: AtomicBool::new(false), metrics }
+    pub(super) fn new(client: Client, probe: Cmd, metrics: Metrics) -> Self {
+        let trouble = StdMutex::new(Some(StoreError::Away));
+        Self { client, probe, state: Mutex::default(), trouble, metrics }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        self.is_connected.load(Ordering::Relaxed)
+    /// What was wrong when the store was last tried.
+    pub(super) fn trouble(&self) -> Option<StoreError> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends a request over the current connection, and drops that connection if it broke.
+    /// Sends a request over the current connection, and drops that connection if it broke or leads to the wrong server.
     pub(super) async fn ask<T>(
         &self,
         question: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
@@ -61,7 +72,7 @@ impl Connection {
             Ok(answer) => Ok(answer),
             Err(error) => {
                 let error = name(&error);
-                if matches!(error, StoreError::Away | StoreError::TimedOut) {
+                if is_of_no_use(&error) {
                     self.lost(generation, &error).await;
                 }
                 Err(error)
@@ -82,25 +93,49 @@ impl Connection {
         }
         let bounds = AsyncConnectionConfig::new();
         let bounds = bounds.set_connection_timeout(Some(ANSWER_TIME)).set_response_timeout(Some(ANSWER_TIME));
-        match self.client.get_multiplexed_async_connection_with_config(&bounds).await {
-            Ok(connection) => {
+        match self.connect(&bounds).await {
+            Ok((connection, trouble)) => {
                 state.open = Some(connection.clone());
                 state.generation += 1;
                 if state.failure.take().is_some() {
                     info!("The channel store can be reached again");
                 }
-                self.set_connected(true);
+                self.set_trouble(trouble);
                 Ok((connection, state.generation))
             }
             Err(error) => {
-                let error = name(&error);
                 if state.failure.is_none() {
                     warn!(%error, "The channel store failed");
                 }
                 state.failure = Some(Failure { at: Instant::now(), error: error.clone() });
-                self.set_connected(false);
+                self.set_trouble(Some(error.clone()));
                 Err(error)
             }
+        }
+    }
+
+    /// A new connection, and what is wrong with the server although it can be used: it may only be read, for example.
+    async fn connect(
+        &self,
+        bounds: &AsyncConnectionConfig,
+    ) -> Result<(MultiplexedConnection, Option<StoreError>), StoreError> {
+        let connection = self.client.get_multiplexed_async_connection_with_config(bounds).await;
+        let mut connection = connection.map_err(|error| name(&error))?;
+        match self.probe.query_async::<()>(&mut connection).await.map_err(|error| name(&error)) {
+            Err(error) if is_of_no_use(&error) => Err(error),
+            probed => Ok((connection, probed.err())),
+        }
+    }
+
+    /// Tries whether the store can be reached and takes what we write.
+    async fn try_it(&self) {
+        let probed = self.ask(async |mut connection| self.probe.query_async::<()>(&mut connection).await).await;
+        match probed {
+            Ok(()) => self.set_trouble(None),
+            // The connection is kept: what is stored can be read.
+            Err(error) if !is_of_no_use(&error) => self.set_trouble(Some(error)),
+            // This was noted when the connection was dropped.
+            Err(_) => {}
         }
     }
 
@@ -109,22 +144,30 @@ impl Connection {
         if state.generation == generation && state.open.take().is_some() {
             warn!(%error, "The channel store failed");
             state.failure = Some(Failure { at: Instant::now(), error: error.clone() });
-            self.set_connected(false);
+            self.set_trouble(Some(error.clone()));
         }
     }
 
-    fn set_connected(&self, is_connected: bool) {
-        self.is_connected.store(is_connected, Ordering::Relaxed);
-        self.metrics.connected.set(is_connected);
+    fn set_trouble(&self, trouble: Option<StoreError>) {
+        self.metrics.connected.set(trouble.is_none());
+        let before =
+            std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), trouble.clone());
+        // A connection that is lost or made again is logged where that happens.
+        let is_refusal = |trouble: &Option<StoreError>| trouble.as_ref().is_some_and(|error| !is_of_no_use(error));
+        match &trouble {
+            Some(error) if is_refusal(&trouble) && before != trouble => {
+                warn!(%error, "The channel store takes no writes");
+            }
+            None if is_refusal(&before) => info!("The channel store takes writes again"),
+            Some(_) | None => {}
+        }
     }
 }
 
 /// Tries the connection periodically until the process stops.
 pub(super) async fn watch(connection: Arc<Connection>, shutdown: Shutdown) {
     loop {
-        let ping = async |mut connection| redis::cmd("PING").query_async::<()>(&mut connection).await;
-        // The connection itself logs and counts what went wrong.
-        connection.ask(ping).await.ok();
+        connection.try_it().await;
         if !shutdown.pause(TRY_PERIOD).await {
             return;
         }
@@ -139,5 +182,21 @@ fn name(error: &RedisError) -> StoreError {
     if error.is_io_error() || error.is_connection_dropped() || error.is_connection_refusal() {
         return StoreError::Away;
     }
-    StoreError::Refused(error.code().map_or_else(|| error.category().to_owned(), str::to_owned))
+    if error.kind() == ErrorKind::AuthenticationFailed {
+        return StoreError::Refused(WRONG_PASSWORD.to_owned());
+    }
+    // A pipeline has an error for each of its commands.
+    let code = error.clone().into_server_errors().and_then(|errors| Some(errors.first()?.1.code().to_owned()));
+    StoreError::Refused(code.unwrap_or_else(|| error.category().to_owned()))
+}
+
+/// Whether the connection that gave this error has to be replaced.
+fn is_of_no_use(error: &StoreError) -> bool {
+    match error {
+        StoreError::Away | StoreError::TimedOut => true,
+        StoreError::Refused(code) => WRONG_SERVER.contains(&code.as_str()),
+        StoreError::NotInitialised | StoreError::Files(_) | StoreError::Conflict | StoreError::OtherTenant { .. } => {
+            false
+        }
+    }
 }

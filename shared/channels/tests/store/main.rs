@@ -5,6 +5,7 @@
 mod endpoints;
 mod erasures;
 mod outages;
+mod refusals;
 mod support;
 
 use std::time::Duration;
