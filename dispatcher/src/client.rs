@@ -45,7 +45,10 @@ impl Client {
         match timeout_at(deadline, std::pin::pin!(client.request(request))).await {
             Ok(Ok(answer)) => read(answer, deadline, now).await,
             Ok(Err(error)) => Outcome::Failed(connection_failure(&error)),
-            Err(_) => Outcome::Failed(Failure::TimedOut),
+            Err(_) => {
+                client.distrust_idle();
+                Outcome::Failed(Failure::TimedOut)
+            }
         }
     }
 }
@@ -158,6 +161,45 @@ mod tests {
         let outcome = outcome_of("HTTP/1.1 200").await;
 
         assert!(matches!(outcome, Outcome::Failed(Failure::TimedOut)), "{outcome:?}");
+    }
+
+    /// Answers the first request of each connection, and further ones only on those that come after the first two.
+    async fn falls_silent_on_two_connections(listener: TcpListener) {
+        let tasks = chassis::Shutdown::default();
+        for number in 0.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tasks.spawn(async move {
+                for request in 0.. {
+                    let _request = stream.read(&mut [0; 4_096]).await.unwrap();
+                    if number < 2 && request > 0 {
+                        return std::future::pending().await;
+                    }
+                    chassis::Shutdown::default().pause(Duration::from_millis(100)).await;
+                    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                }
+            });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_costs_one_attempt_however_many_are_silent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}/", listener.local_addr().unwrap());
+        let endpoint = Endpoint::parse(&endpoint, Allowance::default()).unwrap();
+        let client = Client::new(Duration::from_millis(500)).unwrap();
+        let attempt = async || {
+            let request = Request::post(endpoint.uri()).body(Full::default()).unwrap();
+            client.attempt(request, &endpoint, chassis::now()).await.remedy().is_none()
+        };
+        let attempts = async {
+            assert_eq!(<[bool; 2]>::from(tokio::join!(attempt(), attempt())), [true; 2], "both connections are kept");
+            assert_eq!([attempt().await, attempt().await], [false, true]);
+        };
+
+        tokio::select! {
+            () = attempts => {}
+            () = falls_silent_on_two_connections(listener) => unreachable!("the server never ends"),
+        }
     }
 
     fn pause(retry_after_value: &str) -> Option<Duration> {

@@ -103,7 +103,7 @@ impl GraphClient {
         }
         let request = request.body(Full::default()).map_err(|_| GraphError::Unexpected)?;
         let answer = timeout(ANSWER_TIME, self.http.request(request)).await;
-        answer.map_err(|_| GraphError::TimedOut)?.map_err(|_| GraphError::Away)
+        answer.map_err(|_| self.timed_out())?.map_err(|_| GraphError::Away)
     }
 
     async fn exchange<T: for<'de> Deserialize<'de>>(&self, request: GraphRequest<'_>) -> Result<T, GraphError> {
@@ -114,7 +114,12 @@ impl GraphClient {
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
             read(status, &body.map_err(|_| GraphError::Away)?.to_bytes())
         };
-        timeout(ANSWER_TIME, exchange).await.unwrap_or(Err(GraphError::TimedOut))
+        timeout(ANSWER_TIME, exchange).await.unwrap_or_else(|_| Err(self.timed_out()))
+    }
+
+    fn timed_out(&self) -> GraphError {
+        self.http.distrust_idle();
+        GraphError::TimedOut
     }
 }
 

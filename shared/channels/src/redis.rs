@@ -62,7 +62,7 @@ impl RedisStore {
             let code = error.code().unwrap_or("invalid");
             Problem::new("CHANNELS_URL", format!("can't be used ({code})"), "write redis://user:password@host:6379/0")
         };
-        let client = Client::open(address).map_err(unusable)?;
+        let client = Client::open(address.set_tcp_settings(connection::tcp_settings())).map_err(unusable)?;
         let mut probe = redis::cmd("SETEX");
         probe.arg(format!("{prefix}{}", keys::PROBE)).arg(keys::PROBE_TIME.as_secs()).arg(1);
         let connection = Arc::new(Connection::new(client, probe, metrics));

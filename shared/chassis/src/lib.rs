@@ -20,7 +20,9 @@ pub use admin::{Admin, Readiness};
 pub use arguments::parse;
 pub use backoff::Backoff;
 pub use clock::{dice, now, random};
-pub use https::{AddressRefused, CheckedResolver, HttpsClient, https_client};
+pub use https::{
+    AddressRefused, CheckedResolver, HttpsClient, KEEP_ALIVE_TIME, KEEP_ALIVE_TRIES, UNACKNOWLEDGED_TIME, https_client,
+};
 pub use metrics::{
     Counter, Counters, Description, DurationGauges, Gauge, Gauges, Histogram, Histograms, Label, Metric,
 };

@@ -88,6 +88,12 @@ fn every_figure_of_the_document_is_in_the_code() {
             "IDLE_TIME: Duration = Duration::from_secs(50);",
         ),
         ("kept for 50 s, up to 256", "../../shared/chassis/src/https.rs", "IDLE_CONNECTIONS_MAX: usize = 256;"),
+        (
+            "asked for after 5 s of silence",
+            "../../shared/chassis/src/https.rs",
+            "PING_AFTER: Duration = Duration::from_secs(5);",
+        ),
+        ("an answer within 3 s", "../../shared/chassis/src/https.rs", "PONG_TIME: Duration = Duration::from_secs(3);"),
         ("up to 192 of class `messages`", "settings.rs", "default_value_t = 192"),
         ("up to 64 of `updates`", "settings.rs", "default_value_t = 64"),
         ("0.2 s, 0.4 s … 5 s", "retry_policy.rs", "base: Duration::from_millis(200), ceiling: Duration::from_secs(5)"),
