@@ -118,6 +118,9 @@ impl Maintenance {
         let health = if is_subscribed {
             self.metrics.subscription_checks_total.inc(SubscriptionCheck::Subscribed);
             ChannelHealth::Healthy
+        } else if !self.is_current(record).await? {
+            // It was disconnected while Meta answered, and that is why it is not subscribed.
+            return Ok(ChannelHealth::NotChecked);
         } else {
             self.subscribe(record, graph, &token).await?
         };
@@ -127,6 +130,12 @@ impl Maintenance {
                 .await?;
         }
         Ok(health)
+    }
+
+    /// Whether the channel still has the token that was read, and is not disconnected.
+    async fn is_current(&self, record: &ChannelRecord) -> Result<bool, StoreError> {
+        let stored = self.store.get(&record.address).await?;
+        Ok(stored.is_some_and(|stored| has_maintenance(&stored) && stored.access_token == record.access_token))
     }
 
     async fn subscribe(

@@ -157,6 +157,22 @@ async fn a_subscription_that_meta_ended_is_made_again_within_a_day_and_a_failure
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_is_disconnected_during_its_check_is_not_subscribed_again() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
+    let address = Address::new(format!("whatsapp:{NUMBER}"));
+    let read_before = connect.store.get(&address).await.unwrap().unwrap();
+
+    connect.graph.end_subscriptions();
+    connect.store.remove(&address, now()).await.unwrap();
+    let health = maintenance(&connect).check(&read_before, CheckMode::Repair, now()).await;
+
+    assert_eq!((health, connect.graph.subscribed().len()), (ChannelHealth::NotChecked, 0));
+    assert_eq!(state(&connect.store, &address).await, ChannelState::Disconnected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn channels_that_fail_every_time_keep_no_other_from_maintenance() {
     let connect = ConnectStack::start().await;
     let begin = now();
