@@ -1,5 +1,8 @@
 //! `ops doctor`: checks everything that the service depends on, and ends each complaint with the next step.
 
+mod findings;
+mod key_file;
+
 use std::time::Duration;
 
 use ::channels::{AppendOnlyFile, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, StoreError};
@@ -14,7 +17,8 @@ use queue::{Broker, Queue, QueueError, QueueName, QueueSettings};
 use crate::failure::Failure;
 use crate::logging::CommandLogging;
 use crate::open;
-use crate::output::{counted, outln};
+use crate::output::counted;
+use findings::Findings;
 
 /// DSK accepts a signature whose time is five minutes off. A clock that is off by half a minute is not synchronised.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(30);
@@ -39,59 +43,6 @@ pub(crate) struct Doctor {
     logging: CommandLogging,
 }
 
-/// The result of one check.
-struct Finding {
-    what: &'static str,
-    text: String,
-    /// What to do about it, if something is wrong.
-    next_step: Option<String>,
-}
-
-/// The complaints so far. Each finding is shown at once.
-#[derive(Default)]
-struct Findings {
-    wrong: usize,
-    /// Why the findings could not be shown, if so.
-    output_failure: Option<Failure>,
-}
-
-impl Findings {
-    fn ok(&mut self, what: &'static str, text: impl Into<String>) {
-        self.show(&Finding { what, text: text.into(), next_step: None });
-    }
-
-    fn wrong(&mut self, what: &'static str, text: impl Into<String>, next_step: impl Into<String>) {
-        self.wrong += 1;
-        self.show(&Finding { what, text: text.into(), next_step: Some(next_step.into()) });
-    }
-
-    fn show(&mut self, finding: &Finding) {
-        if self.output_failure.is_none() {
-            self.output_failure = finding.show().err();
-        }
-    }
-
-    fn result(self) -> Result<(), Failure> {
-        match (self.output_failure, self.wrong) {
-            (Some(failure), _) => Err(failure),
-            (None, 0) => Ok(()),
-            (None, 1) => Err(Failure::runtime("one thing is wrong, see above")),
-            (None, wrong) => Err(Failure::runtime(format!("{wrong} things are wrong, see above"))),
-        }
-    }
-}
-
-impl Finding {
-    fn show(&self) -> Result<(), Failure> {
-        let mark = if self.next_step.is_some() { "WRONG" } else { "ok" };
-        outln!("{mark:<6} {:<9} {}", self.what, self.text)?;
-        match &self.next_step {
-            Some(next_step) => outln!("{:<16} next: {next_step}", ""),
-            None => Ok(()),
-        }
-    }
-}
-
 impl Doctor {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         self.logging.start()?;
@@ -113,9 +64,9 @@ impl Doctor {
         match KeyRing::load(&self.key_ring, &metrics) {
             Ok(key_ring) => {
                 findings.ok("keys", format!("{} in the key ring", counted(key_ring.len(), "key")));
-                if let Some(mode) = self.key_ring.readable_by_others() {
-                    let next_step = "chmod 600 it, and let the processes' user own it";
-                    findings.wrong("keys", format!("the file is readable by others (mode {mode:o})"), next_step);
+                if let Some(mode) = self.key_ring.key_ring_file.as_deref().and_then(key_file::exposing_mode) {
+                    let text = format!("every user of this machine can read the file (mode {mode:o})");
+                    findings.wrong("keys", text, "give it to the user that runs the processes, then chmod 600 it");
                 }
                 Some(key_ring)
             }

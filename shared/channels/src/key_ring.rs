@@ -77,13 +77,6 @@ impl KeyRingSettings {
     pub fn file(path: &Path) -> Self {
         Self { key_ring: None, key_ring_file: Some(path.to_owned()) }
     }
-
-    /// The mode of the ring's file, if users other than its owner and group may read it.
-    pub fn readable_by_others(&self) -> Option<u32> {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = std::fs::metadata(self.key_ring_file.as_deref()?).ok()?.permissions().mode() & 0o777;
-        (mode & 0o007 != 0).then_some(mode)
-    }
 }
 
 impl KeyRing {

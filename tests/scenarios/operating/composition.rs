@@ -1,156 +1,18 @@
 //! The composed service without containers: RabbitMQ and Redis with the files that docker-compose.yml mounts, and the
 //! processes with the settings that it gives them.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-
 use chassis::{Secret, Shutdown};
 use ops::webhook::Meta;
-use tempfile::TempDir;
-use testkit::{Process, RabbitMq, Redis, eventually, free_port};
+use testkit::eventually;
 use tokio::process::Command;
-use tokio::sync::OnceCell;
 
-use crate::documents::container_files::{compose, object};
+use crate::documents::container_files::compose;
 use crate::support::bodies::{ADDRESS, text};
+use crate::support::composed_servers::{ComposedBroker, LocalSecrets, redis};
 use crate::support::dsk::start_dsk;
 use crate::support::metrics_page::figure;
 use crate::support::stack::{get, program};
 use crate::support::workspace::{read, root};
-
-/// RabbitMQ as it is composed, and the secrets that ops/local-secrets.sh made for it.
-struct ComposedBroker {
-    server: RabbitMq,
-    metrics: String,
-    secrets: LocalSecrets,
-}
-
-/// A policy of RabbitMQ: its name, and its line in the list of policies.
-struct QueuePolicy {
-    name: String,
-    line: String,
-}
-
-/// A folder like `local/`, with the addresses of a test's servers.
-struct LocalSecrets(TempDir);
-
-impl LocalSecrets {
-    fn make() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let script = root().join("ops/local-secrets.sh");
-        let made = std::process::Command::new("bash").arg(script).arg(folder.path()).output().expect("there is bash");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Self(folder)
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn read(&self, name: &str) -> String {
-        read(&self.path(name)).trim().to_owned()
-    }
-
-    /// Replaces the address of a composed server by that of the test's server.
-    fn replace(&self, name: &str, composed: &str, actual: &str) {
-        let text = self.read(name);
-        assert!(text.contains(composed), "{name} does not lead to {composed}");
-        std::fs::write(self.path(name), text.replace(composed, actual)).expect("the folder is ours");
-    }
-
-    /// The settings of a service in docker-compose.yml on a machine that sets none of its variables.
-    fn settings(&self, service: &str) -> BTreeMap<String, String> {
-        let environment = object(&compose(), &format!("/services/{service}/environment")).into_iter();
-        environment
-            .map(|(name, value)| {
-                let value = value.as_str().unwrap_or_default();
-                let preset = value.strip_prefix("${").and_then(|rest| rest.split_once(":-")?.1.strip_suffix('}'));
-                let value = preset.unwrap_or(value);
-                let secret = value.strip_prefix("/run/secrets/").map(|name| self.path(name).display().to_string());
-                (name, secret.unwrap_or_else(|| value.to_owned()))
-            })
-            .collect()
-    }
-
-    fn start(&self, service: &str, changed: &[(&str, &str)]) -> Process {
-        let mut settings = self.settings(service);
-        settings.extend(changed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let settings: Vec<(&str, &str)> =
-            settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        Process::start(&program(service), &[], &settings)
-    }
-
-    async fn ops(&self, arguments: &[&str]) {
-        let mut command = Command::new(program("ops"));
-        let output = command.env_clear().envs(self.settings("ops")).args(arguments).output().await.expect("it runs");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-}
-
-impl ComposedBroker {
-    async fn shared() -> &'static Self {
-        static SHARED: OnceCell<ComposedBroker> = OnceCell::const_new();
-        SHARED.get_or_init(Self::start).await
-    }
-
-    async fn start() -> Self {
-        let secrets = LocalSecrets::make();
-        let definitions = secrets.path("definitions.d");
-        std::fs::create_dir(&definitions).expect("the folder is ours");
-        let copy = |from: &Path, to: &str| std::fs::copy(from, definitions.join(to)).expect("it is there");
-        copy(&root().join("ops/rabbitmq/definitions.json"), "10-service.json");
-        copy(&secrets.path("rabbitmq-user"), "20-user.json");
-
-        let management = free_port();
-        let metrics = free_port();
-        let configuration = read(&root().join("ops/rabbitmq/rabbitmq.conf"));
-        let configure = |port: u16| {
-            let mut text = configuration;
-            for (composed, actual) in [
-                ("listeners.tcp.default = 5672", format!("listeners.tcp.default = 127.0.0.1:{port}")),
-                ("management.tcp.port = 15672", local("management", management)),
-                ("prometheus.tcp.port = 15692", local("prometheus", metrics)),
-                ("/etc/rabbitmq/definitions.d", definitions.display().to_string()),
-                // A machine that runs tests may have less room than one that runs the service.
-                ("disk_free_limit.absolute = 2GB", "disk_free_limit.absolute = 1MB".to_owned()),
-            ] {
-                assert!(text.contains(composed), "rabbitmq.conf does not say {composed}");
-                text = text.replace(composed, &actual);
-            }
-            text
-        };
-        let plugins = read(&root().join("ops/rabbitmq/enabled_plugins"));
-        let server = RabbitMq::start_configured(configure, &plugins).await;
-        secrets.replace("queue-url", "@rabbitmq:5672/", &format!("@{}/", server.address()));
-        Self { server, metrics: format!("127.0.0.1:{metrics}"), secrets }
-    }
-
-    /// The policy that applies to a queue.
-    async fn policy(&self, queue: &str) -> QueuePolicy {
-        let queues = self.server.control(&["--quiet", "--vhost", "meta", "list_queues", "name", "policy"]).await;
-        let policies = self.server.control(&["--quiet", "--vhost", "meta", "list_policies"]).await;
-        let of_queue = queues.lines().find_map(|line| line.strip_prefix(queue)).unwrap_or_else(|| panic!("{queues}"));
-        let is_its_line = |line: &&str| line.split('\t').nth(1) == Some(of_queue.trim());
-        let line = policies
-            .lines()
-            .find(is_its_line)
-            .unwrap_or_else(|| panic!("{queue} has the policy {of_queue}, which is not in {policies}"));
-        QueuePolicy { name: of_queue.trim().to_owned(), line: line.to_owned() }
-    }
-}
-
-fn local(plugin: &str, port: u16) -> String {
-    format!("{plugin}.tcp.port = {port}\n{plugin}.tcp.ip = 127.0.0.1")
-}
-
-/// Redis as it is composed.
-async fn redis(secrets: &LocalSecrets) -> Redis {
-    let folder = secrets.0.path().display().to_string();
-    let composed = read(&root().join("ops/redis/redis.conf"));
-    let text = composed.replace("dir /data", &format!("dir {folder}")).replace("/run/secrets/", &format!("{folder}/"));
-    std::fs::write(secrets.path("redis.conf"), text).expect("the folder is ours");
-    Redis::start_with(&[secrets.path("redis.conf").to_str().expect("the path is Unicode")]).await
-}
 
 /// The app secret that signs Meta's notifications.
 fn app_secret(secrets: &LocalSecrets) -> Secret {
@@ -174,7 +36,7 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
     let mut ingest = secrets.start("ingest", &[any_port, ("INGEST_LISTEN", "127.0.0.1:0")]);
     let mut dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
     let token = secrets.path("dsk-token").display().to_string();
-    secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
+    secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token], &[]).await;
     let meta = Meta::new(ingest.logs("taken at ").await.parse().expect("an address"), app_secret(secrets));
     eventually("it is accepted", async || (meta.post(text(1)).await.ok()?.as_u16() == 200).then_some(())).await;
 
@@ -250,7 +112,7 @@ async fn the_broker_has_one_user_with_the_rights_of_the_service_and_shows_its_me
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
     let broker = ComposedBroker::shared().await;
-    broker.secrets.ops(&["topology"]).await;
+    broker.secrets.ops(&["topology"], &[]).await;
     let limited = broker.policy("meta.messages.v1").await;
     let retried = broker.policy("meta.updates.retry.10s.v1").await;
 
@@ -267,7 +129,7 @@ async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
     let shortened = shortened.await;
     assert!(shortened.contains(bytes) && shortened.contains(r#""message-ttl":259200000"#), "{shortened}");
     assert_eq!(broker.policy("meta.dead.v1").await.name, "dead-letters-5-days");
-    broker.secrets.ops(&["topology"]).await;
+    broker.secrets.ops(&["topology"], &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -293,7 +155,7 @@ async fn a_broker_that_was_killed_starts_again_with_its_events_its_user_and_its_
     let shutdown = Shutdown::default();
     let dsk = start_dsk(&secrets.read("dsk-token"), &secrets.read("signing-secret"), &shutdown).await;
     let token = secrets.path("dsk-token").display().to_string();
-    secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token]).await;
+    secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token], &[]).await;
     let _dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
     eventually("both are delivered", async || (dsk.ids().len() == 2).then_some(())).await;
 }
@@ -322,7 +184,7 @@ async fn redis_allows_its_user_what_the_service_does_and_nothing_else() {
     }
     // The health check of docker-compose.yml passes.
     let script = compose()["services"]["redis"]["healthcheck"]["test"][1].as_str().unwrap_or_default().to_owned();
-    let script = script.replace("$$", "$").replace("/run/secrets/", &format!("{}/", secrets.0.path().display()));
+    let script = script.replace("$$", "$").replace("/run/secrets/", &format!("{}/", secrets.path("").display()));
     let script = script.replace("redis-cli", &format!("redis-cli -p {}", redis.address().port()));
     let check = Command::new("sh").args(["-c", &script]).output().await.expect("there is a shell");
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));

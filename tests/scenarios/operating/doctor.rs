@@ -1,10 +1,16 @@
 //! `ops doctor` finds nothing wrong with a healthy service, and ends each complaint with the next step.
 
+use std::fs::{Permissions, set_permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use channels::new_key;
+use chassis::Shutdown;
 use testkit::{PASSWORD, Redis, eventually};
 
+use crate::support::bodies::ADDRESS;
+use crate::support::composed_servers::{ComposedBroker, LocalSecrets, redis};
+use crate::support::dsk::start_dsk;
 use crate::support::stack::{Stack, program};
 
 /// Runs `ops doctor` with the stack's settings, some of them changed.
@@ -73,4 +79,40 @@ async fn each_complaint_ends_with_the_next_step() {
         let is_complete = report.contains(complaint) && report.contains(next_step);
         assert!(is_complete, "no {complaint:?} and {next_step:?} in\n{report}");
     }
+}
+
+/// The containers run as another user than the one who made the files, so everybody may read these. What guards them is
+/// their folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_has_no_complaint_about_the_composed_service() {
+    let broker = ComposedBroker::start().await;
+    let secrets = &broker.secrets;
+    let redis = redis(secrets).await;
+    secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
+    let shutdown = Shutdown::default();
+    let dsk = start_dsk(&secrets.read("dsk-token"), &secrets.read("signing-secret"), &shutdown).await;
+    let url = dsk.url();
+    let mut dispatcher = secrets.start("dispatcher", &[("ADMIN_LISTEN", "127.0.0.1:0"), ("DSK_URL", &url)]);
+    let token = secrets.path("dsk-token").display().to_string();
+    secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token], &[]).await;
+    dispatcher.logs("Taking from the queue").await;
+
+    let mode = secrets.path("key-ring").metadata().expect("it is there").permissions().mode();
+    let report = secrets.ops(&["doctor"], &[("DSK_URL", &url)]).await;
+
+    assert_eq!(mode & 0o777, 0o644);
+    assert!(report.contains("reached (HEAD was answered"), "DSK was not tried:\n{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_complains_about_a_key_ring_that_everybody_can_read() {
+    let secrets = LocalSecrets::make();
+    set_permissions(secrets.path(""), Permissions::from_mode(0o755)).expect("the folder is ours");
+
+    let mut command = tokio::process::Command::new(program("ops"));
+    let output = command.env_clear().arg("doctor").envs(secrets.settings("ops")).output().await.expect("it can be run");
+
+    let report = text(&output);
+    assert!(report.contains("every user of this machine can read the file (mode 644)"), "{report}");
+    assert!(report.contains("give it to the user that runs the processes, then chmod 600 it"), "{report}");
 }

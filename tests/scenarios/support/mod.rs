@@ -3,6 +3,7 @@
 pub(crate) mod bodies;
 pub(crate) mod browser;
 pub(crate) mod chromium;
+pub(crate) mod composed_servers;
 pub(crate) mod connect_stack;
 pub(crate) mod dsk;
 pub(crate) mod metrics_page;
