@@ -2,6 +2,7 @@
 //! dsk`, the demonstration and the tests deliver to it.
 
 mod behaviour;
+mod record;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -16,31 +17,12 @@ use axum::routing::post;
 use bytes::Bytes;
 use chassis::{ServeLimits, Shutdown, dice};
 use serde_json::Value;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{mpsc, oneshot};
 
-pub use behaviour::Behaviour;
 use behaviour::Parts;
-
-/// One request, and how it was answered.
-#[derive(Clone, Debug)]
-pub struct DskRequest {
-    /// `webhook-id`.
-    pub id: String,
-    /// `webhook-attempt`.
-    pub attempt: u32,
-    /// The status that was answered.
-    pub status: u16,
-    /// Why the request was not a good one, if it was not.
-    pub fault: Option<&'static str>,
-    /// Whether DSK had the event already.
-    pub is_repeat: bool,
-    /// `type` of the body.
-    pub event_type: String,
-    /// Every header, if the stand-in keeps them.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Bytes,
-}
+pub use behaviour::{Behaviour, Keeps};
+pub use record::DskRequest;
+use record::Record;
 
 /// The stand-in.
 #[derive(Clone, Debug)]
@@ -49,20 +31,27 @@ pub struct Dsk {
     state: Arc<Mutex<DskState>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct DskState {
     behaviour: Behaviour,
-    requests: Vec<DskRequest>,
-    delivered: BTreeSet<String>,
-    failed: usize,
+    record: Record,
     under_way: HashMap<String, usize>,
     under_way_max: usize,
-    observer: Option<UnboundedSender<DskRequest>>,
+    observer: Option<mpsc::Sender<Observed>>,
 }
 
-/// How many events DSK has, and how many requests it did not answer with 200.
+/// A request that waits for its answer until the observer has seen it: a stand-in that is killed has shown everything that
+/// it answered.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) request: DskRequest,
+    pub(crate) seen: oneshot::Sender<()>,
+}
+
+/// How many requests DSK answered, how many events it has, and how many requests it did not answer with 200.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DskCounts {
+    pub(crate) answered: usize,
     pub(crate) delivered: usize,
     pub(crate) failed: usize,
 }
@@ -85,18 +74,17 @@ impl Dsk {
         behaviour: Behaviour,
         shutdown: &Shutdown,
     ) -> Result<Self, chassis::Problem> {
-        Self::serve(listen, DskState { behaviour, ..DskState::default() }, shutdown).await
+        Self::serve(listen, DskState::new(behaviour, None), shutdown).await
     }
 
-    /// As [`Dsk::start`], and sends each request to `observer` once it is answered.
+    /// As [`Dsk::start`], and answers each request after `observer` has seen it.
     pub(crate) async fn start_observed(
         listen: SocketAddr,
         behaviour: Behaviour,
-        observer: UnboundedSender<DskRequest>,
+        observer: mpsc::Sender<Observed>,
         shutdown: &Shutdown,
     ) -> Result<Self, chassis::Problem> {
-        let state = DskState { behaviour, observer: Some(observer), ..DskState::default() };
-        Self::serve(listen, state, shutdown).await
+        Self::serve(listen, DskState::new(behaviour, Some(observer)), shutdown).await
     }
 
     async fn serve(listen: SocketAddr, state: DskState, shutdown: &Shutdown) -> Result<Self, chassis::Problem> {
@@ -120,14 +108,14 @@ impl Dsk {
         change(&mut lock(&self.state).behaviour);
     }
 
-    /// Every request so far, in the order of the answers.
+    /// Every request so far, in the order of the answers, if they are kept.
     pub fn seen(&self) -> Vec<DskRequest> {
-        lock(&self.state).requests.clone()
+        lock(&self.state).record.requests.clone()
     }
 
     /// How many requests were answered.
     pub fn requests(&self) -> usize {
-        lock(&self.state).requests.len()
+        lock(&self.state).record.answered
     }
 
     /// How many requests wait for their answer now.
@@ -142,12 +130,20 @@ impl Dsk {
 
     /// Ids of the events that DSK has, each once.
     pub fn ids(&self) -> BTreeSet<String> {
-        lock(&self.state).delivered.clone()
+        lock(&self.state).record.ids()
     }
 
     pub(crate) fn counts(&self) -> DskCounts {
         let state = lock(&self.state);
-        DskCounts { delivered: state.delivered.len(), failed: state.failed }
+        let Record { answered, delivered, failed, .. } = state.record;
+        DskCounts { answered, delivered, failed }
+    }
+}
+
+impl DskState {
+    fn new(behaviour: Behaviour, observer: Option<mpsc::Sender<Observed>>) -> Self {
+        let record = Record::new(behaviour.keeps);
+        Self { behaviour, record, under_way: HashMap::new(), under_way_max: 0, observer }
     }
 }
 
@@ -176,10 +172,10 @@ async fn receive(State(state): State<Arc<Mutex<DskState>>>, headers: HeaderMap, 
         is_repeat: false,
         event_type: json.get("type").and_then(Value::as_str).unwrap_or_default().to_owned(),
         headers: if behaviour.keeps_headers { headers } else { HeaderMap::new() },
-        body,
+        body: if behaviour.keeps == Keeps::Everything { body } else { Bytes::new() },
         id,
     };
-    end(&state, request);
+    end(&state, request).await;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match behaviour.retry_after.filter(|_| !status.is_success()) {
         Some(pause) => (status, [("retry-after", pause)]).into_response(),
@@ -200,22 +196,25 @@ fn begin(state: &Mutex<DskState>, id: &str) -> Plan {
     Plan { behaviour, answer }
 }
 
-fn end(state: &Mutex<DskState>, mut request: DskRequest) {
-    let mut state = lock(state);
-    if let Some(count) = state.under_way.get_mut(&request.id) {
-        *count -= 1;
-        if *count == 0 {
-            state.under_way.remove(&request.id);
+/// Records the request, and shows it to the observer.
+async fn end(state: &Mutex<DskState>, mut request: DskRequest) {
+    let observer = {
+        let mut state = lock(state);
+        if let Some(count) = state.under_way.get_mut(&request.id) {
+            *count -= 1;
+            if *count == 0 {
+                state.under_way.remove(&request.id);
+            }
+        }
+        request.is_repeat = state.record.has(&request.id);
+        state.record.add(&request);
+        state.observer.clone()
+    };
+    if let Some(observer) = observer {
+        let (seen, is_seen) = oneshot::channel();
+        // Both fail only if the observer has gone.
+        if observer.send(Observed { request, seen }).await.is_ok() {
+            is_seen.await.ok();
         }
     }
-    request.is_repeat = state.delivered.contains(&request.id);
-    if request.status == 200 {
-        state.delivered.insert(request.id.clone());
-    } else {
-        state.failed += 1;
-    }
-    if let Some(observer) = &state.observer {
-        observer.send(request.clone()).ok();
-    }
-    state.requests.push(request);
 }

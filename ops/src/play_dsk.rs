@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use chassis::{Shutdown, SigningSecret, TelemetrySettings, start_telemetry};
 use clap::Args;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, channel};
 
-use crate::dsk::{Behaviour, Dsk, DskRequest};
+use crate::dsk::{Behaviour, Dsk, DskCounts, DskRequest, Keeps, Observed};
 use crate::failure::Failure;
 use crate::files;
 use crate::output::{counted, outln};
@@ -40,24 +40,24 @@ pub(crate) struct PlayDsk {
 
 /// How long requests under way may take after a stop.
 const GRACE: Duration = Duration::from_secs(1);
+/// Requests in the channel to the output. Those beyond it wait, too: each request is answered once it has been shown.
+const UNSHOWN_MAX: usize = 64;
 
 impl PlayDsk {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         start_telemetry(&self.telemetry).map_err(Failure::usage)?;
         let behaviour = self.behaviour()?;
         let shutdown = Shutdown::on_signals()?;
-        let (observer, mut requests) = unbounded_channel();
+        let (observer, mut requests) = channel(UNSHOWN_MAX);
         let started = Dsk::start_observed(self.listen, behaviour, observer, &shutdown).await;
         let dsk = started.map_err(Failure::usage)?;
-        let result = show(&dsk, &mut requests, &shutdown).await;
+        outln!("Playing DSK: set DSK_URL={}", dsk.url())?;
+        let shown = show_until(shutdown.requested(), &mut requests).await;
         shutdown.request();
-        shutdown.drain(GRACE).await;
-        result?;
-        while let Ok(request) = requests.try_recv() {
-            show_request(&request)?;
-        }
-        let events = counted(dsk.ids().len(), "event");
-        outln!("{}, {events} delivered", counted(dsk.requests(), "request"))
+        show_until(shutdown.drain(GRACE), &mut requests).await?;
+        shown?;
+        let DskCounts { answered, delivered, .. } = dsk.counts();
+        outln!("{}, {} delivered", counted(answered, "request"), counted(delivered, "event"))
     }
 
     fn behaviour(&self) -> Result<Behaviour, Failure> {
@@ -72,18 +72,22 @@ impl PlayDsk {
             answer: self.answer,
             delay: self.delay,
             fail_ratio: self.fail_ratio,
+            keeps: Keeps::LatestIds,
             ..Behaviour::default()
         })
     }
 }
 
-/// Shows requests until a stop is requested or nobody reads the output any more.
-async fn show(dsk: &Dsk, requests: &mut UnboundedReceiver<DskRequest>, shutdown: &Shutdown) -> Result<(), Failure> {
-    outln!("Playing DSK: set DSK_URL={}", dsk.url())?;
+/// Shows requests until `end` comes or nobody reads the output any more.
+async fn show_until<T>(end: impl Future<Output = T>, requests: &mut Receiver<Observed>) -> Result<(), Failure> {
+    let mut end = std::pin::pin!(end);
     loop {
         tokio::select! {
-            Some(request) = requests.recv() => show_request(&request)?,
-            () = shutdown.requested() => return Ok(()),
+            Some(Observed { request, seen }) = requests.recv() => {
+                show_request(&request)?;
+                seen.send(()).ok();
+            }
+            _ = &mut end => return Ok(()),
         }
     }
 }

@@ -120,7 +120,7 @@ impl<'a> Performance<'a> {
             self.stage.dsk.behave(|dsk| dsk.answer = None);
             self.progress.remark("DSK works again: what waited is delivered, each conversation in its order.")?;
         }
-        let DskCounts { delivered, failed } = self.stage.dsk.counts();
+        let DskCounts { delivered, failed, .. } = self.stage.dsk.counts();
         let counts = Counts {
             notifications: self.tally.notifications,
             accepted: self.tally.accepted_ids.len(),

@@ -12,7 +12,7 @@ use hyper::Uri;
 use prometheus::Registry;
 use queue::{Queue, QueueName, QueueSettings};
 
-use crate::dsk::{Behaviour, Dsk};
+use crate::dsk::{Behaviour, Dsk, Keeps};
 use crate::failure::Failure;
 use crate::samples;
 use crate::standalone::Standalone;
@@ -57,6 +57,7 @@ impl Stage {
         let behaviour = Behaviour {
             token: Some(dsk_token.clone()),
             signing_secret: Some(SigningSecret::parse(&signing_secret).map_err(Failure::usage)?),
+            keeps: Keeps::Ids,
             ..Behaviour::default()
         };
         let dsk = Dsk::start(FREE, behaviour, shutdown).await.map_err(Failure::usage)?;

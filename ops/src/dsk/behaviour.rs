@@ -34,8 +34,22 @@ pub struct Behaviour {
     pub failing_texts: Vec<String>,
     /// Good requests with this `webhook-id` are refused (422), which parks their event.
     pub refused_id: Option<String>,
-    /// Whether to keep the headers of every request. Those of a long demonstration would fill the memory.
+    /// What is kept of a request once it is answered.
+    pub keeps: Keeps,
+    /// Whether to keep the headers of every request, if requests are kept. Those of a long drill would fill the memory.
     pub keeps_headers: bool,
+}
+
+/// What is kept of a request once it is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// The request with its body, for a test that reads it.
+    #[default]
+    Everything,
+    /// The id of each event.
+    Ids,
+    /// The ids of the latest events. A stand-in that runs for days has a bounded size.
+    LatestIds,
 }
 
 /// A request as it came, with its body parsed.

@@ -11,5 +11,6 @@ mod logs;
 #[cfg(feature = "long")]
 mod reverse_proxy;
 mod settings;
+mod stand_in;
 mod standalone;
 mod stopping;
