@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# local-secrets.sh [FOLDER]: creates every secret that docker-compose.yml mounts, in local/. Existing files are kept.
+# local-secrets.sh [FOLDER]: creates every secret that docker-compose.yml mounts, in local/. Existing files are kept, and
+# made readable for the containers. Run it again after you have put a file there.
 set -euo pipefail
 umask 077
 here="$(realpath "$(dirname "$0")")"
@@ -19,10 +20,19 @@ keep() {
         mv "$file.new" "$file"
         made+=("$file")
     fi
-    chmod 644 "$file"
+    share "$file"
 }
 # place FILE: creates an empty FILE unless it exists. Connect does not use an app without a secret.
-place() { [ -e "$1" ] || : > "$1"; chmod 644 "$1"; }
+place() { [ -e "$1" ] || : > "$1"; share "$1"; }
+# share FILE: lets the containers read FILE. The target of a link lies in another folder, where everybody could read it
+# then, so it stays as it is.
+share() {
+    if [ ! -L "$1" ]; then
+        chmod 644 "$1"
+    else
+        echo "$1 is a link: put a copy in its place, or the containers may be unable to read it." >&2
+    fi
+}
 random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }
 # For passwords in URLs.
 random_hex() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
@@ -53,6 +63,14 @@ keep queue-url printf 'amqp://meta:%s@rabbitmq:5672/meta' "$(cat rabbitmq-passwo
 keep redis-password random_hex
 keep redis-users with PASSWORD_SHA256 "$(sha256 "$(cat redis-password)")" redis/users.acl
 keep channels-url printf 'redis://meta:%s@redis:6379/0' "$(cat redis-password)"
+
+# An operator provides these, for the proxies. openssl writes a key that only its owner can read.
+for file in tls-certificate tls-key meta-ca; do
+    [ ! -e "$file" ] || share "$file"
+done
+# `ops channels export` writes into this folder, as the user of its container or as the one that --user names.
+mkdir -p backups
+chmod 777 backups
 
 if [ ${#made[@]} -gt 0 ]; then
     echo "Created in $(basename "$PWD")/: ${made[*]}"

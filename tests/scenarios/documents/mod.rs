@@ -10,4 +10,5 @@ mod module_circles;
 mod module_paths;
 pub(crate) mod monitoring;
 mod names;
+pub(crate) mod readme_containers;
 mod runnable_commands;

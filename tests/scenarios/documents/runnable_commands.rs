@@ -36,13 +36,14 @@ async fn the_walk_through_in_the_readme_delivers_its_notification_once() {
     let broker = RabbitMq::shared().await;
     let redis = Redis::shared().await;
     let folder = TempDir::new().unwrap();
+    std::os::unix::fs::symlink(root().join("docs"), folder.path().join("docs")).unwrap();
     let ingest = free_port();
     let dsk = free_port();
     // Other tests run at the same time, so this one has its own servers and ports; everything else is as written.
     let written = runnable("README.md", "Run it by hand");
     let script =
         written.replace("127.0.0.1:9100", &format!("127.0.0.1:{dsk}")).replace("127.0.0.1:9412", "127.0.0.1:0");
-    let script = format!("{script}\nops webhook send local/hello.json\nops topology\necho walked\nwait\n");
+    let script = format!("{script}\nops webhook send docs/hello.json\nops topology\necho walked\nwait\n");
     let settings = [
         ("QUEUE_URL", broker.vhost().url()),
         ("CHANNELS_URL", redis.url()),

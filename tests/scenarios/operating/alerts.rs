@@ -107,7 +107,9 @@ fn pointed_at(targets: &[(&str, String)], settings: &str) -> String {
     let lines = settings.lines().map(|line| {
         job = line.trim_start().strip_prefix("- job_name: ").unwrap_or(job);
         let target = targets.iter().find(|(name, _)| *name == job);
-        match (line.trim_start().starts_with("dns_sd_configs:"), target) {
+        let finds_targets =
+            ["dns_sd_configs:", "file_sd_configs:"].iter().any(|way| line.trim_start().starts_with(way));
+        match (finds_targets, target) {
             (false, _) => line.to_owned(),
             (true, Some((_, address))) => format!("    static_configs: [{{ targets: [\"{address}\"] }}]"),
             (true, None) => "    static_configs: []".to_owned(),
