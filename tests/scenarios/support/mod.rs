@@ -2,8 +2,10 @@
 
 pub(crate) mod bodies;
 pub(crate) mod browser;
+pub(crate) mod certificates;
 pub(crate) mod chromium;
 pub(crate) mod composed_servers;
+pub(crate) mod composition;
 pub(crate) mod connect_stack;
 pub(crate) mod dsk;
 pub(crate) mod metrics_page;
