@@ -1,17 +1,32 @@
-//! The queue on RabbitMQ. It has two connections, because a broker in alarm stops reading from one that publishes. Each
-//! has a supervisor of our own, because lapin's recovery leaves consumers silent when it gives up.
+//! The queue on RabbitMQ. Publishing has a connection of its own, because a broker in alarm stops reading from one that
+//! publishes; each class that is taken has one, so that a queue in trouble costs the other class nothing; and depths are
+//! read on another one. Each has a supervisor of our own, because lapin's recovery leaves consumers silent when it gives up.
 
 mod broker;
+mod call;
+mod connect;
 mod consumer;
 mod declare;
+mod depths;
+mod dial;
+mod late;
 mod link;
+mod presence;
+mod reconnects;
+mod requests;
+mod round;
 mod rounds;
 mod scan;
+mod scan_channel;
+mod scan_lock;
 mod session;
+mod session_end;
+mod session_parts;
+mod supervisor;
 mod take;
 mod wire;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chassis::{Secret, Shutdown};
@@ -20,17 +35,23 @@ use lapin::Connection;
 use tokio::sync::mpsc;
 
 use crate::error::QueueError;
-use crate::metrics::{DEPTHS_PERIOD, Metrics, Side};
-use crate::publisher::Publisher;
+use crate::intake::Intake;
+use crate::metrics::{Metrics, Side};
+use crate::publisher::{PublishRequest, Publisher, Tasks};
 use crate::queue_name::QueueName;
 use crate::taker::Taker;
 pub use broker::Broker;
-use link::{BrokerLink, Declarations};
+use declare::Remade;
+use link::{BrokerLink, Purpose};
+use presence::Presence;
+use rounds::RoundsParts;
 pub(crate) use scan::AmqpScan;
 
-/// Publishing tasks, each with an AMQP channel of its own. Under 256 connections two tasks are as fast as four and spend a
-/// tenth less on each event, because their rounds are larger. One task is slower (`bench accept`).
-const PUBLISHING_TASKS: usize = 2;
+/// Publishing tasks of a class, each with an AMQP channel of its own. Under 256 connections two tasks are as fast as four
+/// and spend a tenth less on each event, because their rounds are larger. One task is slower (`bench accept`).
+const CLASS_TASKS: usize = 2;
+/// Publishing tasks for the copies of a class. There are few of them.
+const COPY_TASKS: usize = 1;
 /// Requests that wait for a publishing task; beyond it, callers wait. A request is one notification's share.
 const REQUESTS_MAX: usize = 256;
 /// How long a start waits for the broker: long enough to find a mismatched queue, short enough for an orchestrator.
@@ -39,8 +60,12 @@ const START_WAIT: Duration = Duration::from_secs(5);
 /// The queue on RabbitMQ.
 #[derive(Debug)]
 pub(crate) struct AmqpQueue {
+    url: Secret,
     publishing: BrokerLink,
-    taking: BrokerLink,
+    watching: BrokerLink,
+    taking: Presence,
+    intakes: Mutex<Vec<Intake>>,
+    remade: Remade,
     publisher: Publisher,
     metrics: Metrics,
     shutdown: Shutdown,
@@ -48,20 +73,28 @@ pub(crate) struct AmqpQueue {
 
 impl AmqpQueue {
     pub(crate) async fn open(url: Secret, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, QueueError> {
-        let declarations = Declarations::default();
-        let publishing = BrokerLink::start(url.clone(), Side::Publish, declarations.clone(), metrics.clone(), shutdown);
-        let taking = BrokerLink::start(url, Side::Take, declarations, metrics.clone(), shutdown);
-        tokio::try_join!(publishing.first_outcome(START_WAIT), taking.first_outcome(START_WAIT))?;
-        let tasks = (0..PUBLISHING_TASKS).map(|_| {
-            let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
-            let task = rounds::Rounds::new(publishing.clone(), receiver, metrics.clone(), shutdown.clone());
-            shutdown.spawn(task.run());
-            requests
+        let taking = Presence::new(Side::Take, metrics.clone());
+        let presence = Presence::new(Side::Publish, metrics.clone());
+        let publishing = BrokerLink::start(url.clone(), Purpose::Publish, presence, shutdown);
+        let watching = BrokerLink::start(url.clone(), Purpose::Watch, taking.clone(), shutdown);
+        tokio::try_join!(publishing.first_outcome(START_WAIT), watching.first_outcome(START_WAIT))?;
+        let remade = Remade::default();
+        let parts = RoundsParts {
+            link: publishing.clone(),
+            remade: remade.clone(),
+            metrics: metrics.clone(),
+            shutdown: shutdown.clone(),
+        };
+        let start = |count: usize| (0..count).map(|_| start_rounds(parts.clone())).collect();
+        let publisher = Publisher::with_tasks(Tasks {
+            messages: start(CLASS_TASKS),
+            updates: start(CLASS_TASKS),
+            message_copies: start(COPY_TASKS),
+            update_copies: start(COPY_TASKS),
         });
-        let publisher = Publisher::new(tasks.collect());
-        let queue = Self { publishing, taking, publisher, metrics, shutdown: shutdown.clone() };
-        queue.watch_depths();
-        Ok(queue)
+        shutdown.spawn(depths::watch(watching.clone(), metrics.clone(), shutdown.clone()));
+        let intakes = Mutex::default();
+        Ok(Self { url, publishing, watching, taking, intakes, remade, publisher, metrics, shutdown: shutdown.clone() })
     }
 
     pub(crate) fn publisher(&self) -> Publisher {
@@ -69,50 +102,57 @@ impl AmqpQueue {
     }
 
     pub(crate) fn taker(&self, class: Class, window: u16) -> Taker {
-        let (task, taker) = take::AmqpTaker::new(self.taking.clone(), class, window, self.metrics.clone());
-        self.shutdown.spawn(task.run(self.shutdown.clone()));
+        let purpose = Purpose::Take(class.as_str());
+        let link = BrokerLink::start(self.url.clone(), purpose, self.taking.clone(), &self.shutdown);
+        let intake = Intake::new(class, self.metrics.clone());
+        self.intakes.lock().unwrap_or_else(PoisonError::into_inner).push(intake.clone());
+        let (task, taker) = take::AmqpTaker::new(link, intake, window, self.remade.clone(), self.metrics.clone());
+        self.shutdown.spawn(task.run());
         taker
     }
 
+    /// Why nothing can be published, or a class is not taken.
     pub(crate) fn trouble(&self) -> Option<&'static str> {
         match self.publishing.current() {
-            None => Some("the broker can't be reached"),
-            Some(connection) if connection.status().blocked() => Some("the broker is blocked by an alarm"),
-            Some(_) => None,
+            None => return Some("the broker can't be reached"),
+            Some(connection) if connection.status().blocked() => return Some("the broker is blocked by an alarm"),
+            Some(_) => {}
+        }
+        let intakes = self.intakes.lock().unwrap_or_else(PoisonError::into_inner);
+        let stopped = |class: Class| intakes.iter().any(|intake| intake.class() == class && !intake.works());
+        match (stopped(Class::Messages), stopped(Class::Updates)) {
+            (true, true) => Some("nothing is taken from the queues of messages and of updates"),
+            (true, false) => Some("nothing is taken from the queue of messages"),
+            (false, true) => Some("nothing is taken from the queue of updates"),
+            (false, false) => None,
         }
     }
 
     pub(crate) async fn depths(&self) -> Result<Vec<(QueueName, u64)>, QueueError> {
-        let connection = connection(&self.publishing)?;
-        declare::depths(&connection).await
+        let connection = connection(&self.watching)?;
+        let mut depths = Vec::new();
+        for name in QueueName::ALL {
+            let depth = declare::depth(&connection, name).await.map_err(|error| declare::refusal(error, name))?;
+            depths.push((name, depth));
+        }
+        Ok(depths)
     }
 
     pub(crate) async fn takers(&self) -> Result<Vec<(Class, u32)>, QueueError> {
-        let connection = connection(&self.publishing)?;
-        declare::takers(&connection).await
+        declare::takers(&*connection(&self.watching)?).await
     }
 
     pub(crate) async fn scan_dead_letters(&self) -> Result<AmqpScan, QueueError> {
-        AmqpScan::start(connection(&self.taking)?).await
+        AmqpScan::start(self.url.clone()).await
     }
+}
 
-    fn watch_depths(&self) {
-        let publishing = self.publishing.clone();
-        let metrics = self.metrics.clone();
-        let shutdown = self.shutdown.clone();
-        self.shutdown.spawn(async move {
-            loop {
-                if let Some(connection) = publishing.current()
-                    && let Ok(depths) = declare::depths(&connection).await
-                {
-                    depths.into_iter().for_each(|(queue, envelopes)| metrics.depth.set(queue, envelopes));
-                }
-                if !shutdown.pause(DEPTHS_PERIOD).await {
-                    return;
-                }
-            }
-        });
-    }
+/// Starts a publishing task. It ends when nobody can send to it any more.
+fn start_rounds(parts: RoundsParts) -> mpsc::Sender<PublishRequest> {
+    let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
+    let shutdown = parts.shutdown.clone();
+    shutdown.spawn(rounds::Rounds::new(receiver, parts).run());
+    requests
 }
 
 fn connection(link: &BrokerLink) -> Result<Arc<Connection>, QueueError> {

@@ -1,12 +1,12 @@
 //! The back end's side of a [`Taker`]: hands out envelopes, and receives how they were settled and what is asked for.
 
 use event::Class;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
 use crate::in_flight::{Arrival, CopyKey, InFlight};
 use crate::metrics::{ClassLabel, Metrics};
-use crate::taker::{Disposition, DispositionKind, Incoming, Taken, Taker, TakerCommand};
+use crate::taker::{Disposition, DispositionKind, Incoming, Possession, Taken, Taker, TakerCommand};
 
 /// Commands that wait for the back end; a taker that sends more waits.
 const COMMANDS_MAX: usize = 8;
@@ -21,6 +21,8 @@ pub(crate) struct Feed {
     pub(crate) is_held: bool,
     metrics: Metrics,
     in_flight: InFlight,
+    /// How many connections were lost. The taker's side watches it.
+    losses: watch::Sender<u64>,
     round: u64,
     taken: mpsc::Sender<Taken>,
     commands: mpsc::Receiver<TakerCommand>,
@@ -52,19 +54,21 @@ impl Feed {
         let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
         // Unbounded in name only: it holds at most one disposition for each envelope in flight.
         let (disposition_sender, dispositions) = mpsc::unbounded_channel();
+        let losses = watch::Sender::new(0);
         let feed = Self {
             class,
             window,
             is_held: false,
             metrics,
             in_flight: InFlight::default(),
+            losses: losses.clone(),
             round: 0,
             taken,
             commands,
             dispositions,
             disposition_sender,
         };
-        (feed, Taker::new(receiver, command_sender))
+        (feed, Taker::new(receiver, command_sender, losses))
     }
 
     /// Waits for what the taker's side wants. Commands go first.
@@ -100,7 +104,9 @@ impl Feed {
         let arrival = self.in_flight.arrive(incoming.tag, CopyKey::of(&incoming.envelope), incoming.was_redelivered);
         match arrival {
             Arrival::New => {
-                let taken = Taken::new(incoming, self.disposition_sender.clone(), self.round);
+                let last = self.in_flight.last_connection(&incoming.envelope.id);
+                let possession = Possession { last, losses: self.losses.clone() };
+                let taken = Taken::new(incoming, possession, self.disposition_sender.clone(), self.round);
                 // If the taker is gone, the envelope is dropped here, and so goes back to the queue.
                 self.taken.send(taken).await.ok();
             }
@@ -116,6 +122,7 @@ impl Feed {
     /// The connection is gone, and its tags with it. What is in flight stays in flight.
     pub(crate) fn connection_lost(&mut self) {
         self.in_flight.connection_lost();
+        self.losses.send_modify(|losses| *losses += 1);
     }
 
     /// Nothing is in flight any more. Returns the tags of what was.

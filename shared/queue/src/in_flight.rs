@@ -1,6 +1,8 @@
 //! The events in flight. They survive a reconnect, so that a redelivery never starts a second attempt.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use event::{Envelope, EventId};
 use jiff::Timestamp;
@@ -34,6 +36,8 @@ pub(crate) enum Arrival {
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     events: HashMap<EventId, EventCopies>,
+    /// How many connections are gone, which is the number of the present one.
+    connection: u64,
     /// Copies acknowledged recently on this connection. If it breaks, the frames may not have arrived.
     recent: VecDeque<CopyKey>,
     /// Copies settled on a connection that is gone, or just before it broke.
@@ -41,9 +45,13 @@ pub(crate) struct InFlight {
     remembered_order: VecDeque<CopyKey>,
 }
 
+/// The connection, by its number, over which an event came last. The taker's side reads it.
+pub(crate) type LastConnection = Arc<AtomicU64>;
+
 /// The copies of one event that came from the queue.
 #[derive(Debug, Default)]
 struct EventCopies {
+    last_connection: LastConnection,
     /// Those of the present connection, with their tags.
     tags: Vec<(u64, CopyKey)>,
     /// Those of connections that are gone.
@@ -66,13 +74,21 @@ impl InFlight {
         if let Some(copies) = self.events.get_mut(&key.id) {
             copies.lost.retain(|lost| *lost != key);
             copies.tags.push((tag, key));
+            // It is ours again, if it was not: nobody else gets it while we hold this tag.
+            copies.last_connection.store(self.connection, Ordering::Relaxed);
             return Arrival::Joined;
         }
         if was_redelivered && self.remembered.contains(&key) {
             return Arrival::AlreadySettled;
         }
-        self.events.insert(key.id.clone(), EventCopies { tags: vec![(tag, key)], lost: Vec::new() });
+        let last_connection = Arc::new(AtomicU64::new(self.connection));
+        self.events.insert(key.id.clone(), EventCopies { last_connection, tags: vec![(tag, key)], lost: Vec::new() });
         Arrival::New
+    }
+
+    /// Over which connection an event in flight came last.
+    pub(crate) fn last_connection(&self, id: &EventId) -> LastConnection {
+        self.events.get(id).map(|copies| Arc::clone(&copies.last_connection)).unwrap_or_default()
     }
 
     /// Ends an event whose outcome is safe. Returns the tags to acknowledge.
@@ -102,6 +118,7 @@ impl InFlight {
 
     /// The connection is gone, and its tags with it. The events stay in flight.
     pub(crate) fn connection_lost(&mut self) {
+        self.connection += 1;
         for copies in self.events.values_mut() {
             copies.lost.extend(copies.tags.drain(..).map(|(_, key)| key));
         }

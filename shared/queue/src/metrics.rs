@@ -14,7 +14,7 @@ pub(crate) const DEPTHS_PERIOD: Duration = Duration::from_secs(15);
 chassis::metrics! {
     /// What the queue counts, whichever back end it has.
     pub struct Metrics("queue") {
-        /// 1 while there is a connection to the queue.
+        /// 1 while every connection to the queue is there.
         connected: Gauges<Side>,
         /// 1 while an alarm of the broker stops our publishing.
         blocked: Gauges<Side>,
@@ -25,6 +25,8 @@ chassis::metrics! {
         round_seconds: Histogram = [
             0.000_5, 0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096, 8.192,
         ],
+        /// 1 while a class is taken, or would be if any of its envelopes waited; 0 also in a process that takes nothing.
+        taking: Gauges<ClassLabel>,
         /// Envelopes taken from the queue.
         taken_total: Counters<ClassLabel>,
         /// Envelopes that the broker handed out again.
@@ -33,10 +35,13 @@ chassis::metrics! {
         joined_total: Counter,
         /// Envelopes that wait in a queue and are not in flight.
         depth: Gauges<QueueName>,
+        /// 1 while a queue's depth can't be read, so that `queue_depth` shows an old one.
+        depth_unreadable: Gauges<QueueName>,
     }
 }
 
-/// One of our two connections. They are separate, so that a broker in alarm cannot stop our acknowledgements.
+/// What connections are for: one publishes, the others take and read depths. They are separate, so that a broker in alarm
+/// cannot stop our acknowledgements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Publish,

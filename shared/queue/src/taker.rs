@@ -1,13 +1,18 @@
 //! Taking: an envelope that was taken belongs to the queue until it is acknowledged.
 
+use std::sync::atomic::Ordering;
+
 use event::{DecodeError, Envelope, EventId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::in_flight::LastConnection;
 
 /// Takes the envelopes of one class, with at most a window of them in flight.
 #[derive(Debug)]
 pub struct Taker {
     taken: mpsc::Receiver<Taken>,
     commands: mpsc::Sender<TakerCommand>,
+    losses: watch::Sender<u64>,
     /// Counts how often everything was given back.
     round: u64,
 }
@@ -27,15 +32,25 @@ pub(crate) enum TakerCommand {
 }
 
 impl Taker {
-    pub(crate) fn new(taken: mpsc::Receiver<Taken>, commands: mpsc::Sender<TakerCommand>) -> Self {
-        Self { taken, commands, round: 0 }
+    pub(crate) fn new(
+        taken: mpsc::Receiver<Taken>,
+        commands: mpsc::Sender<TakerCommand>,
+        losses: watch::Sender<u64>,
+    ) -> Self {
+        Self { taken, commands, losses, round: 0 }
+    }
+
+    /// Changes whenever the connection is lost. What was taken before then [`is lost`](Taken::is_lost), and whatever of it
+    /// only waits is to be dropped: the broker gives it to somebody else, too.
+    pub fn losses(&self) -> watch::Receiver<u64> {
+        self.losses.subscribe()
     }
 
     /// Waits for the next envelope; `None` once the process stops.
     pub async fn take(&mut self) -> Option<Taken> {
         loop {
             let taken = self.taken.recv().await?;
-            if taken.round == self.round {
+            if self.is_current(&taken) {
                 return Some(taken);
             }
         }
@@ -45,11 +60,16 @@ impl Taker {
     pub async fn take_many(&mut self, into: &mut Vec<Taken>, limit: usize) -> usize {
         loop {
             let count = self.taken.recv_many(into, limit).await;
-            into.retain(|taken| taken.round == self.round);
+            into.retain(|taken| self.is_current(taken));
             if count == 0 || !into.is_empty() {
                 return into.len();
             }
         }
+    }
+
+    /// Whether it was neither given back nor lost while it waited here.
+    fn is_current(&self, taken: &Taken) -> bool {
+        taken.round == self.round && !taken.is_lost()
     }
 
     /// Takes nothing until [`Self::resume`]. What is in flight stays in flight.
@@ -119,21 +139,41 @@ pub struct Taken {
     pub fault: Option<DecodeError>,
     /// How often it was delivered before.
     deliveries: u32,
+    possession: Possession,
     /// `None` once it is settled.
     dispositions: Option<mpsc::UnboundedSender<Disposition>>,
     round: u64,
 }
 
+/// Knows whether an envelope is still ours.
+#[derive(Debug)]
+pub(crate) struct Possession {
+    /// How many connections were lost when the broker handed out the event last.
+    pub(crate) last: LastConnection,
+    pub(crate) losses: watch::Sender<u64>,
+}
+
 impl Taken {
-    pub(crate) fn new(incoming: Incoming, dispositions: mpsc::UnboundedSender<Disposition>, round: u64) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        possession: Possession,
+        dispositions: mpsc::UnboundedSender<Disposition>,
+        round: u64,
+    ) -> Self {
         let Incoming { envelope, fault, deliveries, .. } = incoming;
-        Self { envelope, fault, deliveries, dispositions: Some(dispositions), round }
+        Self { envelope, fault, deliveries, possession, dispositions: Some(dispositions), round }
     }
 
     /// How often the queue had delivered this copy before: each time that it was given back, and each time that a taker
     /// ended with it in flight. The queue parks it once this exceeds [`crate::DELIVERY_LIMIT`].
     pub fn deliveries(&self) -> u32 {
         self.deliveries
+    }
+
+    /// Whether the connection over which it came is gone, and the broker has not handed it out to us again since: somebody
+    /// else may have it. An attempt under way goes on; what only waits is to be dropped.
+    pub fn is_lost(&self) -> bool {
+        self.possession.last.load(Ordering::Relaxed) != *self.possession.losses.borrow()
     }
 
     /// Lets the queue remove the envelope: only after DSK has the event, or a copy of it is confirmed.

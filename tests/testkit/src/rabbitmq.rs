@@ -62,6 +62,14 @@ impl RabbitMq {
         Self::start_with(OWN_VHOSTS, Some(SocketAddr::from(([127, 0, 0, 1], free_port())))).await
     }
 
+    /// Starts a broker for one test that grants a connection at most so many AMQP channels.
+    pub async fn with_channel_max(channel_max: u16) -> Self {
+        let keeper = Keeper::new("test-rabbitmq-");
+        write_configuration(keeper.folder(), OWN_VHOSTS);
+        configure(keeper.folder(), &format!("channel_max = {channel_max}"));
+        Self::start_in(keeper, free_port(), OWN_VHOSTS, None).await
+    }
+
     /// Starts a broker for one test with other plugins, and the configuration that `configure` writes for its port.
     pub async fn start_configured(configure: impl FnOnce(u16) -> String, plugins: &str) -> Self {
         let keeper = Keeper::new("test-rabbitmq-");
@@ -175,6 +183,27 @@ impl Vhost<'_> {
         format!("amqp://guest:guest@{address}/{}", self.name)
     }
 
+    /// Stops the Raft server of a queue, as a fault of the broker's disk does: the queue exists and does nothing.
+    pub async fn stop_queue(&self, queue: &str) {
+        let stop = format!("ok = ra:stop_server(quorum_queues, {{'{}_{queue}', node()}}).", self.name);
+        self.broker.control(&["eval", &stop]).await;
+    }
+
+    /// Lets a queue answer nothing until [`Self::resume_queue`]: what is published into it is confirmed then.
+    pub async fn pause_queue(&self, queue: &str) {
+        self.control_queue("suspend", queue).await;
+    }
+
+    /// Lets a queue that was paused go on.
+    pub async fn resume_queue(&self, queue: &str) {
+        self.control_queue("resume", queue).await;
+    }
+
+    async fn control_queue(&self, verb: &str, queue: &str) {
+        let call = format!("ok = sys:{verb}(whereis('{}_{queue}')).", self.name);
+        self.broker.control(&["eval", &call]).await;
+    }
+
     /// Deletes a queue while processes use it.
     pub async fn delete_queue(&self, queue: &str) {
         let arguments = ["--vhost", &self.name, "delete_queue", queue];
@@ -227,13 +256,17 @@ fn write_configuration(folder: &Path, vhosts: usize) {
     write("advanced.config", "[].\n".to_owned());
 }
 
-/// Enables the plugin that shows metrics, at this address.
-fn show_metrics(folder: &Path, address: SocketAddr) {
+/// Adds lines to the configuration.
+fn configure(folder: &Path, lines: &str) {
     use std::io::Write as _;
     let configuration = folder.join("rabbitmq.conf");
     let mut configuration = std::fs::File::options().append(true).open(configuration).expect("the folder is ours");
-    writeln!(configuration, "prometheus.tcp.ip = {}\nprometheus.tcp.port = {}", address.ip(), address.port())
-        .expect("the folder is ours");
+    writeln!(configuration, "{lines}").expect("the folder is ours");
+}
+
+/// Enables the plugin that shows metrics, at this address.
+fn show_metrics(folder: &Path, address: SocketAddr) {
+    configure(folder, &format!("prometheus.tcp.ip = {}\nprometheus.tcp.port = {}", address.ip(), address.port()));
     std::fs::write(folder.join("enabled_plugins"), "[rabbitmq_prometheus].\n").expect("the folder is ours");
 }
 

@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures_util::{AsyncReadExt as _, AsyncWriteExt as _};
 use lapin::protocol::connection::{Start, parse_start};
 use lapin::runtime::default_runtime;
-use lapin::tcp::AMQPUriTcpExt as _;
+use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 use tokio::time::timeout;
 
+use super::dial;
 use crate::broker_address;
 use crate::error::QueueError;
 use crate::settings::{QueueLocation, QueueSettings};
@@ -80,7 +81,11 @@ impl Broker {
 async fn start(uri: &AMQPUri) -> std::io::Result<Start> {
     let unexpected = || std::io::Error::other("it does not speak AMQP 0-9-1");
     let runtime = default_runtime().map_err(std::io::Error::other)?;
-    let mut stream = uri.connect_async(&runtime).await?;
+    let addresses = dial::addresses(uri, 0).await?;
+    let mut stream = dial::first_to_answer(addresses, |address| AsyncTcpStream::connect(&runtime, address)).await?;
+    if uri.scheme == AMQPScheme::AMQPS {
+        stream = stream.into_tls(&uri.authority.host, OwnedTLSConfig::default().as_ref()).await?;
+    }
     stream.write_all(HEADER).await?;
     stream.flush().await?;
 

@@ -1,21 +1,17 @@
 //! The consumer of one class: how it is opened, and a watchdog that notices when the broker has forgotten it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use event::Class;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
-use tokio::time::{Instant, timeout};
-use tracing::warn;
+use tokio::time::Instant;
 
-use super::link::BrokerLink;
+use super::call::{CallError, call};
 use crate::ledger::Ledger;
 use crate::queue_name::QueueName;
 
-/// Longest wait for an AMQP channel to open, to answer, or to give back and close.
-pub(super) const CHANNEL_TIME: Duration = Duration::from_secs(2);
 /// The name of the one consumer of an AMQP channel.
 const CONSUMER_TAG: &str = "dispatcher";
 /// RabbitMQ 3.10 shuffles messages if more than 32 of them come back together (measured: an Erlang map with more keys has
@@ -23,74 +19,43 @@ const CONSUMER_TAG: &str = "dispatcher";
 pub(super) const GIVE_BACK_CHUNK: usize = 32;
 /// How often the watchdog looks. A healthy broker hands out a message within milliseconds.
 const WATCH_PERIOD: Duration = Duration::from_secs(3);
+/// When the watchdog looks first: a consumer that has just begun may already be none.
+const FIRST_LOOK: Duration = Duration::from_millis(300);
 
 /// Opens an AMQP channel that gets at most `window` unacknowledged messages.
-pub(super) async fn open(connection: &Arc<Connection>, window: u16, link: &BrokerLink) -> Option<Channel> {
-    let opening = async {
-        let channel = connection.create_channel().await?;
-        // Before the consumer: lapin's own buffer has no bound.
-        channel.basic_qos(window, BasicQosOptions::default()).await?;
-        Ok::<_, lapin::Error>(channel)
-    };
-    match timeout(CHANNEL_TIME, opening).await {
-        Ok(Ok(channel)) => Some(channel),
-        Ok(Err(error)) => {
-            warn!("Could not open an AMQP channel for taking: {error}");
-            None
-        }
-        Err(_) => {
-            link.give_up(connection);
-            None
-        }
-    }
+pub(super) async fn open(connection: &Connection, window: u16) -> Result<Channel, CallError> {
+    let channel = call("channel.open", connection.create_channel()).await?;
+    // Before the consumer: lapin's own buffer has no bound.
+    call("basic.qos", channel.basic_qos(window, BasicQosOptions::default())).await?;
+    Ok(channel)
 }
 
-/// Starts the consumer of a class. If that fails, the queues are declared again.
-pub(super) async fn consume(
-    connection: &Arc<Connection>,
-    channel: &Channel,
-    class: Class,
-    link: &BrokerLink,
-) -> Option<Consumer> {
+/// Starts the consumer of a class.
+pub(super) async fn consume(channel: &Channel, class: Class) -> Result<Consumer, CallError> {
     let queue = QueueName::Class(class).as_str();
     let options = BasicConsumeOptions::default();
     let consumer = channel.basic_consume(queue.into(), CONSUMER_TAG.into(), options, FieldTable::default());
-    match timeout(CHANNEL_TIME, consumer).await {
-        Ok(Ok(consumer)) => Some(consumer),
-        Ok(Err(error)) => {
-            warn!(queue, "Could not take from {queue}: {error}");
-            link.redeclare();
-            None
-        }
-        Err(_) => {
-            link.give_up(connection);
-            None
-        }
-    }
+    call("basic.consume", consumer).await
 }
 
-/// Cancels the consumer; its stream ends soon after. Returns `false` when the AMQP channel cannot be used any more.
-pub(super) async fn cancel(connection: &Arc<Connection>, channel: &Channel, link: &BrokerLink) -> bool {
-    let cancel = channel.basic_cancel(CONSUMER_TAG.into(), BasicCancelOptions::default());
-    match timeout(CHANNEL_TIME, cancel).await {
-        Ok(result) => result.is_ok(),
-        Err(_) => {
-            link.give_up(connection);
-            false
-        }
-    }
+/// Cancels the consumer; its stream ends soon after.
+pub(super) async fn cancel(channel: &Channel) -> Result<(), CallError> {
+    call("basic.cancel", channel.basic_cancel(CONSUMER_TAG.into(), BasicCancelOptions::default())).await
 }
 
 /// Acknowledges what is settled. After an error the AMQP channel is gone.
-pub(super) async fn acknowledge(channel: &Channel, ledger: &mut Ledger) -> lapin::Result<()> {
+pub(super) async fn acknowledge(channel: &Channel, ledger: &mut Ledger) -> Result<(), CallError> {
     for ack in ledger.acknowledge() {
         let options = BasicAckOptions { multiple: ack.multiple };
-        if let Err(error) = channel.basic_ack(ack.tag, options).await {
-            warn!("Could not acknowledge: {error}");
-            return Err(error);
-        }
+        call("basic.ack", channel.basic_ack(ack.tag, options)).await?;
     }
     Ok(())
+}
+
+/// Gives back a message, or with `multiple` every unsettled one up to it.
+pub(super) async fn give_back(channel: &Channel, tag: u64, multiple: bool) -> Result<(), CallError> {
+    let options = BasicNackOptions { requeue: true, multiple };
+    call("basic.nack", channel.basic_nack(tag, options)).await.map(drop)
 }
 
 /// Notices a consumer that gets nothing although envelopes wait and its window has room, or that the broker does not
@@ -107,6 +72,11 @@ pub(super) struct Watchdog {
 impl Watchdog {
     pub(super) fn new(now: Instant) -> Self {
         Self { due: now + WATCH_PERIOD, has_delivered: false, is_suspect: false }
+    }
+
+    /// Of a consumer that has just begun.
+    pub(super) fn of_new_consumer(now: Instant) -> Self {
+        Self { due: now + FIRST_LOOK, ..Self::new(now) }
     }
 
     /// When to look next.

@@ -1,59 +1,112 @@
-//! Declaring the queues, and reading how many envelopes and consumers they have.
+//! Declaring the queues, and reading how many envelopes and consumers they have. A queue in trouble holds up no other.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use event::Class;
 use lapin::options::QueueDeclareOptions;
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, Error, ErrorKind, Queue};
+use lapin::{Channel, Connection, ErrorKind, Queue};
+use tokio::sync::watch;
 
+use super::call::{CallError, call};
 use crate::error::QueueError;
 use crate::queue_name::QueueName;
 use crate::topology::{Argument, QueueSpec, topology};
 
-/// Declares every queue. A queue that exists with the same arguments stays as it is.
-pub(super) async fn declare(connection: &Connection) -> Result<(), QueueError> {
-    let channel = connection.create_channel().await?;
-    for spec in topology() {
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        let queue = channel.queue_declare(spec.name.as_str().into(), options, table(&spec)).await;
-        queue.map_err(|error| refusal(error, spec.name))?;
+/// Counts for each queue how often it had to be made again. A session that takes from a queue which was remade has to end,
+/// and no other.
+pub(super) type Remade = watch::Sender<BTreeMap<QueueName, u64>>;
+
+/// Declares every queue but those that are left out. A queue that exists with the same arguments stays as it is. Returns
+/// what could not be declared; after a connection is lost or a queue is mismatched nothing more is tried.
+pub(super) async fn declare_all(
+    connection: &Connection,
+    left_out: &BTreeSet<QueueName>,
+) -> Vec<(QueueName, QueueError)> {
+    let mut failures = Vec::new();
+    let mut open = None;
+    for spec in topology().into_iter().filter(|spec| !left_out.contains(&spec.name)) {
+        match declare_on(connection, &mut open, &spec).await {
+            Ok(()) => {}
+            Err(error) => {
+                let is_over = matches!(error, QueueError::Mismatch { .. }) || !connection.status().connected();
+                failures.push((spec.name, error));
+                if is_over {
+                    return failures;
+                }
+            }
+        }
     }
-    close(channel).await;
+    if let Some(channel) = open {
+        close(channel).await;
+    }
+    failures
+}
+
+/// Declares one queue on the open AMQP channel, or a new one. After a failure that channel is not used any more.
+async fn declare_on(connection: &Connection, open: &mut Option<Channel>, spec: &QueueSpec) -> Result<(), QueueError> {
+    let channel = match open.take() {
+        Some(channel) => channel,
+        None => call("channel.open", connection.create_channel()).await?,
+    };
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let declared = channel.queue_declare(spec.name.as_str().into(), options, table(spec));
+    call("queue.declare", declared).await.map_err(|error| refusal(error, spec.name))?;
+    *open = Some(channel);
     Ok(())
+}
+
+/// Makes a queue again if it is gone. Returns whether it was.
+pub(super) async fn remake(connection: &Connection, name: QueueName, remade: &Remade) -> Result<bool, QueueError> {
+    let channel = call("channel.open", connection.create_channel()).await?;
+    match state(&channel, name).await {
+        Ok(_) => {
+            close(channel).await;
+            return Ok(false);
+        }
+        Err(error) if is_missing(&error) => {}
+        Err(error) => return Err(refusal(error, name)),
+    }
+    let mut open = None;
+    for spec in topology().into_iter().filter(|spec| spec.name == name) {
+        declare_on(connection, &mut open, &spec).await?;
+    }
+    if let Some(channel) = open {
+        close(channel).await;
+    }
+    remade.send_modify(|counts| *counts.entry(name).or_default() += 1);
+    Ok(true)
 }
 
 /// How many consumers each class has.
 pub(super) async fn takers(connection: &Connection) -> Result<Vec<(Class, u32)>, QueueError> {
-    let channel = connection.create_channel().await?;
     let mut takers = Vec::new();
     for class in Class::ALL {
+        let channel = call("channel.open", connection.create_channel()).await?;
         takers.push((class, state(&channel, QueueName::Class(class)).await?.consumer_count()));
+        close(channel).await;
     }
-    close(channel).await;
     Ok(takers)
 }
 
-/// How many envelopes wait in each queue. Those in flight do not count.
-pub(super) async fn depths(connection: &Connection) -> Result<Vec<(QueueName, u64)>, QueueError> {
-    let channel = connection.create_channel().await?;
-    let mut depths = Vec::new();
-    for name in QueueName::ALL {
-        let queue = state(&channel, name).await.map_err(|error| refusal(error, name))?;
-        depths.push((name, queue.message_count().into()));
-    }
+/// How many envelopes wait in a queue. Those in flight do not count.
+pub(super) async fn depth(connection: &Connection, name: QueueName) -> Result<u64, CallError> {
+    let channel = call("channel.open", connection.create_channel()).await?;
+    let depth = state(&channel, name).await?.message_count().into();
     close(channel).await;
-    Ok(depths)
+    Ok(depth)
 }
 
 /// How many envelopes wait in a queue, and how many consumers it has. An error ends the AMQP channel.
-pub(super) async fn state(channel: &Channel, name: QueueName) -> lapin::Result<Queue> {
+pub(super) async fn state(channel: &Channel, name: QueueName) -> Result<Queue, CallError> {
     let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await
+    call("queue.declare", channel.queue_declare(name.as_str().into(), options, FieldTable::default())).await
 }
 
 /// Closes an AMQP channel that nothing else uses. If that fails, its connection fails, too, and is logged there.
 pub(super) async fn close(channel: Channel) {
-    channel.close(200, "done".into()).await.ok();
+    call("channel.close", channel.close(200, "done".into())).await.ok();
 }
 
 fn table(spec: &QueueSpec) -> FieldTable {
@@ -68,12 +121,20 @@ fn table(spec: &QueueSpec) -> FieldTable {
     table
 }
 
-fn refusal(error: Error, name: QueueName) -> QueueError {
-    let mismatch = AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED);
-    if let ErrorKind::ProtocolError(refusal) = error.kind()
-        && *refusal.kind() == mismatch
-    {
-        return QueueError::Mismatch { queue: name.as_str(), answer: refusal.get_message().to_string() };
+pub(super) fn refusal(error: CallError, name: QueueName) -> QueueError {
+    match soft_error(&error, &AMQPSoftError::PRECONDITIONFAILED) {
+        Some(answer) => QueueError::Mismatch { queue: name.as_str(), answer },
+        None => error.into(),
     }
-    error.into()
+}
+
+fn is_missing(error: &CallError) -> bool {
+    soft_error(error, &AMQPSoftError::NOTFOUND).is_some()
+}
+
+/// The broker's words, if it refused for this reason.
+fn soft_error(error: &CallError, reason: &AMQPSoftError) -> Option<String> {
+    let CallError::Failed(error) = error else { return None };
+    let ErrorKind::ProtocolError(refusal) = error.kind() else { return None };
+    (*refusal.kind() == AMQPErrorKind::Soft(reason.clone())).then(|| refusal.get_message().to_string())
 }

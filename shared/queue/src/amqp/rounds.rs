@@ -1,34 +1,31 @@
 //! Publishing in rounds: send what waits, await every confirm, collect every return, and only then answer.
 //!
-//! lapin attaches a returned message to whichever confirm completes next. So within a round nothing is answered before
-//! every confirm has come. A late confirm must not reach another round, so a round that fails ends its AMQP channel.
+//! A round that overruns its time keeps its AMQP channel, and the next round gets a new one: a late confirm reaches its
+//! own round and no other.
 
-use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::Shutdown;
-use futures_util::TryStreamExt as _;
-use futures_util::stream::FuturesOrdered;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
-use tokio::sync::{mpsc, oneshot};
+use lapin::options::ConfirmSelectOptions;
+use lapin::{Channel, Connection};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
-use tracing::warn;
+use tracing::{debug, warn};
 
+use super::call::{CallError, call};
+use super::declare::{self, Remade};
+use super::late::LateRound;
 use super::link::BrokerLink;
-use super::{declare, wire};
-use crate::metrics::{Metrics, PublishOutcome};
-use crate::publisher::{Outgoing, PublishError, PublishRequest};
+use super::requests::Requests;
+use super::round::{self, RoundEnd};
+use crate::metrics::Metrics;
+use crate::publisher::{PublishError, PublishRequest};
 
-/// Confirms awaited at once. More than 256 were not faster (measured).
-const ROUND_ENVELOPES_MAX: usize = 256;
-/// Bytes sent before confirms are awaited. A single body may be larger.
-const ROUND_BYTES_MAX: usize = 4 << 20;
 /// Shorter than the 4 s in which ingest answers Meta, longer than a quorum write under load (p99 15 ms measured).
 const ROUND_TIME: Duration = Duration::from_secs(3);
-/// Longest wait for an AMQP channel to open or close.
-const CHANNEL_TIME: Duration = Duration::from_secs(1);
+/// Late rounds of one task that may be awaited beside each other. Each keeps an AMQP channel and its bytes.
+const LATE_ROUNDS_MAX: usize = 8;
 /// The pause after an AMQP channel failed on a good connection, so that a broker in trouble is not hammered.
 const CHANNEL_PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,232 +33,232 @@ const CHANNEL_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Rounds {
     link: BrokerLink,
     requests: mpsc::Receiver<PublishRequest>,
-    open: VecDeque<OpenRequest>,
+    open: Requests,
+    late: Arc<Semaphore>,
+    remade: Remade,
     metrics: Metrics,
     shutdown: Shutdown,
 }
 
-/// A request that is not answered yet.
-struct OpenRequest {
-    /// What is not sent yet.
-    waiting: VecDeque<Outgoing>,
-    reply: oneshot::Sender<Result<(), PublishError>>,
+/// What a publishing task needs beside its requests.
+#[derive(Clone)]
+pub(super) struct RoundsParts {
+    pub(super) link: BrokerLink,
+    pub(super) remade: Remade,
+    pub(super) metrics: Metrics,
+    pub(super) shutdown: Shutdown,
 }
 
-/// An envelope of a round.
-struct RoundEnvelope {
-    /// The index of its request in `open`.
-    request: usize,
-    outgoing: Outgoing,
+/// Why an AMQP channel is not used any more.
+enum ChannelEnd {
+    /// It failed, or it was left to a round that is late.
+    Unusable,
+    /// Every publisher is gone.
+    Finished,
+}
+
+/// What stops publishing now, and lets every request be refused at once.
+enum Obstacle {
+    Away,
+    Blocked,
+    /// Too many rounds are late.
+    Late,
+}
+
+impl Obstacle {
+    fn error(&self) -> PublishError {
+        match self {
+            Self::Away => PublishError::Away,
+            Self::Blocked => PublishError::Blocked,
+            Self::Late => PublishError::TimedOut,
+        }
+    }
 }
 
 impl Rounds {
-    pub(super) fn new(
-        link: BrokerLink,
-        requests: mpsc::Receiver<PublishRequest>,
-        metrics: Metrics,
-        shutdown: Shutdown,
-    ) -> Self {
-        Self { link, requests, open: VecDeque::new(), metrics, shutdown }
+    pub(super) fn new(requests: mpsc::Receiver<PublishRequest>, parts: RoundsParts) -> Self {
+        let RoundsParts { link, remade, metrics, shutdown } = parts;
+        let open = Requests::new(metrics.clone());
+        Self { link, requests, open, late: Arc::new(Semaphore::new(LATE_ROUNDS_MAX)), remade, metrics, shutdown }
     }
 
     /// Runs until every publisher is gone, also after a stop was requested: retries and dead letters are still published.
     pub(super) async fn run(mut self) {
         loop {
-            let Some(connection) = self.link.current() else {
-                if !self.refuse_until_connected().await {
-                    return;
+            let connection = match self.clear_way() {
+                Ok(connection) => connection,
+                Err(obstacle) => {
+                    if !self.refuse_until_changed(&obstacle).await {
+                        return;
+                    }
+                    continue;
                 }
-                continue;
             };
-            let Some(channel) = open_channel(&connection).await else {
-                self.fail_all(PublishError::Away);
-                self.shutdown.pause(CHANNEL_PAUSE).await;
-                continue;
-            };
-            let is_finished = self.publish_on(&connection, &channel).await;
-            timeout(CHANNEL_TIME, declare::close(channel)).await.ok();
-            if is_finished {
-                return;
+            match open_channel(&connection).await {
+                Ok(channel) => {
+                    if let ChannelEnd::Finished = self.publish_on(&connection, channel).await {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    debug!("Could not open an AMQP channel for publishing: {error}");
+                    // A blocked broker does not read the request. That is found out at the top.
+                    if !connection.status().blocked() {
+                        self.open.fail_all(PublishError::Away);
+                        if error.is_time_out() {
+                            self.link.give_up(&connection);
+                        }
+                    }
+                }
             }
             self.shutdown.pause(CHANNEL_PAUSE).await;
         }
     }
 
-    /// Returns `false` once every publisher is gone.
-    async fn refuse_until_connected(&mut self) -> bool {
-        self.fail_all(PublishError::Away);
-        tokio::select! {
-            request = self.requests.recv() => match request {
-                Some(request) => self.refuse(request, PublishError::Away),
-                None => return false,
-            },
-            is_kept = self.link.changed() => return is_kept,
+    /// The connection, if something can be published on it now.
+    fn clear_way(&self) -> Result<Arc<Connection>, Obstacle> {
+        let connection = self.link.current().ok_or(Obstacle::Away)?;
+        if connection.status().blocked() {
+            return Err(Obstacle::Blocked);
         }
-        true
+        if self.late.available_permits() == 0 {
+            return Err(Obstacle::Late);
+        }
+        Ok(connection)
     }
 
-    /// Publishes until the AMQP channel fails (`false`) or every publisher is gone (`true`).
-    async fn publish_on(&mut self, connection: &Connection, channel: &Channel) -> bool {
+    /// Refuses every request at once until something has changed. Returns `false` once every publisher is gone.
+    async fn refuse_until_changed(&mut self, obstacle: &Obstacle) -> bool {
+        self.open.fail_all(obstacle.error());
+        loop {
+            let late_ends = async {
+                match obstacle {
+                    // A closed semaphore cannot be: this task owns it.
+                    Obstacle::Late => drop(self.late.acquire().await),
+                    Obstacle::Away | Obstacle::Blocked => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                // First of all: what came before the change is refused by its cause, what comes after it is published.
+                biased;
+                is_kept = self.link.changed() => return is_kept,
+                () = late_ends => return true,
+                request = self.requests.recv() => match request {
+                    Some(request) => {
+                        self.open.admit(request);
+                        if self.clear_way().is_ok() {
+                            return true;
+                        }
+                        self.open.fail_all(obstacle.error());
+                    }
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// Publishes on one AMQP channel until it can't be used any more or every publisher is gone.
+    async fn publish_on(&mut self, connection: &Arc<Connection>, channel: Channel) -> ChannelEnd {
         loop {
             if self.open.is_empty() {
                 match self.requests.recv().await {
-                    Some(request) => self.admit(request),
-                    None => return true,
+                    Some(request) => self.open.admit(request),
+                    None => {
+                        declare::close(channel).await;
+                        return ChannelEnd::Finished;
+                    }
                 }
             }
-            while self.open.len() < ROUND_ENVELOPES_MAX
+            while !self.open.is_full()
                 && let Ok(request) = self.requests.try_recv()
             {
-                self.admit(request);
+                self.open.admit(request);
+            }
+            while let Err(obstacle) = self.clear_way() {
+                match obstacle {
+                    Obstacle::Blocked => {
+                        if !self.refuse_until_changed(&obstacle).await {
+                            return ChannelEnd::Finished;
+                        }
+                    }
+                    Obstacle::Away | Obstacle::Late => return ChannelEnd::Unusable,
+                }
             }
             // It may have broken while nothing was published. Then the next one carries what has just come.
             if !channel.status().connected() {
-                return false;
+                return ChannelEnd::Unusable;
             }
-            if connection.status().blocked() {
-                self.fail_all(PublishError::Blocked);
-                continue;
-            }
-            let batch = self.next_batch();
-            let started = Instant::now();
-            let answers = timeout(ROUND_TIME, round(channel, &batch)).await;
-            self.metrics.round_seconds.observe_duration(started.elapsed());
-            match answers {
-                Ok(Ok(answers)) => self.answer(batch, answers),
-                failed => {
-                    let error = match failed {
-                        Err(_) if connection.status().blocked() => PublishError::Blocked,
-                        Err(_) => PublishError::TimedOut,
-                        Ok(_) => PublishError::Away,
-                    };
-                    warn!(envelopes = batch.len(), "A round of publishes failed: {error}");
-                    self.count(Err(error), batch.len());
-                    self.fail_all(error);
-                    return false;
-                }
+            // There is always one: without any, no channel is opened.
+            let Ok(late) = Arc::clone(&self.late).try_acquire_owned() else { return ChannelEnd::Unusable };
+            if !self.publish_round(connection, &channel, late).await {
+                return ChannelEnd::Unusable;
             }
         }
     }
 
-    fn admit(&mut self, request: PublishRequest) {
-        self.open.push_back(OpenRequest { waiting: request.outgoing.into(), reply: request.reply });
+    /// Publishes what waits. If that takes too long, the round is left alone with the AMQP channel and with `late`. Returns
+    /// whether the channel can be used on.
+    async fn publish_round(
+        &mut self,
+        connection: &Arc<Connection>,
+        channel: &Channel,
+        late: OwnedSemaphorePermit,
+    ) -> bool {
+        let batch = self.open.next_batch();
+        if batch.is_empty() {
+            return true;
+        }
+        let envelopes = batch.len();
+        let started = Instant::now();
+        let mut round = round::begin(channel.clone(), batch);
+        let error = tokio::select! {
+            biased;
+            end = timeout(ROUND_TIME, &mut round) => match end {
+                Ok(end) => return self.settle(end, connection, started).await,
+                Err(_) => PublishError::TimedOut,
+            },
+            () = self.link.blocked(connection) => PublishError::Blocked,
+        };
+        warn!(envelopes, "A round of publishes is late: {error}");
+        let requests = self.open.split_off_round(error);
+        let parts = RoundsParts {
+            link: self.link.clone(),
+            remade: self.remade.clone(),
+            metrics: self.metrics.clone(),
+            shutdown: self.shutdown.clone(),
+        };
+        let late = LateRound {
+            round,
+            envelopes,
+            requests,
+            connection: Arc::clone(connection),
+            channel: channel.clone(),
+            late,
+            parts,
+        };
+        self.shutdown.spawn(late.run());
+        false
     }
 
-    /// Takes the oldest requests' envelopes, in order.
-    fn next_batch(&mut self) -> Vec<RoundEnvelope> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for (request, open) in self.open.iter_mut().enumerate() {
-            while let Some(next) = open.waiting.front() {
-                let size = next.wire.body.len();
-                if batch.len() == ROUND_ENVELOPES_MAX || (!batch.is_empty() && bytes + size > ROUND_BYTES_MAX) {
-                    return batch;
-                }
-                bytes += size;
-                batch.extend(open.waiting.pop_front().map(|outgoing| RoundEnvelope { request, outgoing }));
+    /// Answers a round that ended in time. Returns whether its AMQP channel can be used on.
+    async fn settle(&mut self, end: RoundEnd, connection: &Arc<Connection>, started: Instant) -> bool {
+        self.metrics.round_seconds.observe_duration(started.elapsed());
+        if let Err(error) = &end.answers {
+            warn!(envelopes = end.batch.len(), "A round of publishes failed: {error}");
+            self.open.settle(end);
+            return false;
+        }
+        for queue in self.open.settle(end) {
+            if let Err(error) = declare::remake(connection, queue, &self.remade).await {
+                warn!(queue = queue.as_str(), "Could not make the queue {} again: {error}", queue.as_str());
             }
         }
-        batch
-    }
-
-    /// Answers every request that is published or has failed. A request of which a part still waits is answered later.
-    fn answer(&mut self, batch: Vec<RoundEnvelope>, answers: Vec<Result<(), PublishError>>) {
-        let mut failures: Vec<Option<PublishError>> = vec![None; self.open.len()];
-        for (envelope, answer) in batch.into_iter().zip(answers) {
-            self.count(answer, 1);
-            if let Err(error) = answer {
-                failures[envelope.request] = Some(error);
-            }
-        }
-        if failures.contains(&Some(PublishError::Unroutable)) {
-            self.link.redeclare();
-        }
-        for (open, failure) in std::mem::take(&mut self.open).into_iter().zip(failures) {
-            match failure {
-                Some(error) => drop(open.reply.send(Err(error))),
-                None if open.waiting.is_empty() => drop(open.reply.send(Ok(()))),
-                None => self.open.push_back(open),
-            }
-        }
-    }
-
-    fn refuse(&self, request: PublishRequest, error: PublishError) {
-        self.count(Err(error), request.outgoing.len());
-        request.reply.send(Err(error)).ok();
-    }
-
-    fn fail_all(&mut self, error: PublishError) {
-        for open in std::mem::take(&mut self.open) {
-            self.count(Err(error), open.waiting.len());
-            open.reply.send(Err(error)).ok();
-        }
-    }
-
-    fn count(&self, result: Result<(), PublishError>, envelopes: usize) {
-        self.metrics.published_total.add(PublishOutcome(result), envelopes);
+        true
     }
 }
 
-async fn open_channel(connection: &Arc<Connection>) -> Option<Channel> {
-    let opening = async {
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok::<_, lapin::Error>(channel)
-    };
-    match timeout(CHANNEL_TIME, opening).await {
-        Ok(Ok(channel)) => Some(channel),
-        Ok(Err(error)) => {
-            warn!("Could not open an AMQP channel for publishing: {error}");
-            None
-        }
-        Err(_) => {
-            warn!("Could not open an AMQP channel for publishing in time");
-            None
-        }
-    }
-}
-
-/// Publishes one round. Returns an answer for each envelope, in their order, or the failure of all.
-async fn round(channel: &Channel, batch: &[RoundEnvelope]) -> lapin::Result<Vec<Result<(), PublishError>>> {
-    // This one task polls them in order, so that lapin's numbers and the order of the frames agree.
-    let sent: FuturesOrdered<_> = batch.iter().map(|envelope| send(channel, &envelope.outgoing)).collect();
-    let confirms: FuturesOrdered<_> = sent.try_collect::<Vec<_>>().await?.into_iter().collect();
-    let confirmations: Vec<Confirmation> = confirms.try_collect().await?;
-    Ok(answers(batch, confirmations))
-}
-
-async fn send(channel: &Channel, outgoing: &Outgoing) -> lapin::Result<lapin::PublisherConfirm> {
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let queue = outgoing.queue.as_str().into();
-    channel.basic_publish("".into(), queue, options, &outgoing.wire.body, wire::properties(&outgoing.wire)).await
-}
-
-/// A returned message may come with any confirm of the round, so only its message id says which envelope was returned.
-fn answers(batch: &[RoundEnvelope], confirmations: Vec<Confirmation>) -> Vec<Result<(), PublishError>> {
-    let mut returned: HashSet<String> = HashSet::new();
-    let mut is_nameless = false;
-    let verdicts: Vec<Result<(), PublishError>> = confirmations
-        .into_iter()
-        .map(|confirmation| {
-            let verdict = match &confirmation {
-                Confirmation::Ack(_) => Ok(()),
-                Confirmation::Nack(_) | Confirmation::NotRequested => Err(PublishError::Refused),
-            };
-            if let Some(message) = confirmation.take_message() {
-                let properties: &BasicProperties = &message.properties;
-                match wire::message_id(properties) {
-                    Some(id) => drop(returned.insert(id.to_owned())),
-                    None => is_nameless = true,
-                }
-            }
-            verdict
-        })
-        .collect();
-    let mut answers = Vec::with_capacity(batch.len());
-    for (envelope, verdict) in batch.iter().zip(verdicts) {
-        let is_returned = is_nameless || returned.contains(envelope.outgoing.wire.message_id.as_str());
-        answers.push(if is_returned { Err(PublishError::Unroutable) } else { verdict });
-    }
-    answers
+async fn open_channel(connection: &Connection) -> Result<Channel, CallError> {
+    let channel = call("channel.open", connection.create_channel()).await?;
+    call("confirm.select", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok(channel)
 }

@@ -91,3 +91,31 @@ async fn a_scan_that_dies_leaves_everything_where_it_was(settings: QueueSettings
     assert_eq!(letters.len(), 10);
     rig.stop().await;
 }
+
+/// Erasures are carried out however many dead letters there are and however few AMQP channels the broker grants.
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_beyond_the_brokers_limit_of_channels_are_read_in_their_order_and_some_removed() {
+    const COUNT: u32 = 13_000;
+    let broker = testkit::RabbitMq::with_channel_max(8).await;
+    let vhost = broker.vhost();
+    let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
+    park(&rig.queue, 0..COUNT).await;
+
+    let mut scan = rig.queue.scan_dead_letters().await.unwrap();
+    let mut serial = 0;
+    while let Some(letter) = scan.next().await.unwrap() {
+        assert_eq!(letter.envelope.id, envelope(serial).id);
+        if serial % 100 == 0 {
+            scan.remove(vec![letter]).await.unwrap();
+        }
+        serial += 1;
+    }
+    assert_eq!(serial, COUNT);
+    scan.finish().await.unwrap();
+
+    let left: Vec<_> = (0..COUNT).filter(|serial| serial % 100 != 0).map(|serial| envelope(serial).id).collect();
+    assert_eq!(ids(&dead_letters(&rig.queue).await.unwrap()), left);
+    // Reading alone changes no order either: nothing is removed, so the AMQP channels give back by closing.
+    assert_eq!(ids(&dead_letters(&rig.queue).await.unwrap()), left);
+    rig.stop().await;
+}

@@ -38,6 +38,39 @@ async fn a_reconnect_does_not_hand_out_again_what_is_in_flight() {
     rig.stop().await;
 }
 
+/// Whoever drops what only waits leaves it to others; what is attempted must not be handed out beside its attempt.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_when_the_connection_is_lost_can_be_dropped_and_comes_again_and_nothing_else_does() {
+    let broker = RabbitMq::shared().await;
+    let vhost = broker.vhost();
+    let link = Link::to(broker.address()).await;
+    let rig = Rig::open(&QueueSettings::at(vhost.url_through(&link))).await;
+    let publisher = rig.queue.publisher();
+    let _confirmed = publisher.publish_all(&envelopes(0..30)).await.unwrap();
+    let mut taker = rig.taker(30);
+    let mut losses = taker.losses();
+    let mut attempted = take(&mut taker, 20).await;
+    assert!(attempted.iter().all(|taken| !taken.is_lost()));
+
+    link.cut();
+    losses.changed().await.unwrap();
+    assert!(attempted.iter().all(queue::Taken::is_lost));
+    let dropped: BTreeSet<EventId> = attempted.drain(5..).map(|taken| taken.envelope.id.clone()).collect();
+    link.mend();
+
+    // Ten more had been handed out and were not asked for yet.
+    let again = take(&mut taker, 25).await;
+    let ids: BTreeSet<EventId> = again.iter().map(|taken| taken.envelope.id.clone()).collect();
+    assert!(ids.is_superset(&dropped) && ids.len() == 25, "{ids:?}");
+    assert!(again.iter().all(|taken| !taken.is_lost()));
+    assert!(nothing_comes(&mut taker).await, "what is attempted was handed out again");
+    attempted.into_iter().chain(again).for_each(queue::Taken::acknowledge);
+    taker.finish().await;
+    eventually("the queue is empty", async || (waiting(&rig.queue).await == Some(0)).then_some(())).await;
+    drop(publisher);
+    rig.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn publishing_fails_at_once_while_the_broker_is_away_and_works_again_after() {
     let broker = RabbitMq::shared().await;

@@ -1,8 +1,10 @@
 //! The queue's promise, tested on a real RabbitMQ and on files, and against the traps in lapin and RabbitMQ.
 
+mod alarms;
 mod contract;
 mod dead_letters;
 mod faults;
 mod files;
+mod isolation;
 mod rig;
 mod traps;

@@ -59,8 +59,12 @@ impl Rig {
 
     /// Whether its metrics have this line.
     pub(crate) fn shows(&self, line: &str) -> bool {
-        let text = TextEncoder::new().encode_to_string(&self.registry.gather()).expect("metrics are text");
-        text.lines().any(|shown| shown == line)
+        self.metrics().lines().any(|shown| shown == line)
+    }
+
+    /// Its metrics as Prometheus reads them.
+    pub(crate) fn metrics(&self) -> String {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).expect("metrics are text")
     }
 
     /// Ends like a process that is asked to stop.
@@ -143,17 +147,25 @@ pub(crate) async fn waiting(queue: &Queue) -> Option<u64> {
     depths.into_iter().find(|(name, _)| *name == QueueName::Class(Class::Messages)).map(|(_, depth)| depth)
 }
 
-/// Publishes envelopes as dead letters.
+/// Publishes envelopes as dead letters, in their order.
 pub(crate) async fn park(queue: &Queue, serials: std::ops::Range<u32>) {
-    for serial in serials {
-        let letter = Letter {
-            reason: "rejected".to_owned(),
-            status: Some(400),
-            answer: String::new(),
-            parked_at: Timestamp::UNIX_EPOCH,
-        };
-        let parked = Envelope { letter: Some(letter), ..envelope(serial) };
-        let _confirmed = queue.publisher().publish(QueueName::Dead, &parked).await.expect("the queue takes it");
+    let publisher = queue.publisher();
+    let letter = Letter {
+        reason: "rejected".to_owned(),
+        status: Some(400),
+        answer: String::new(),
+        parked_at: Timestamp::UNIX_EPOCH,
+    };
+    let serials: Vec<u32> = serials.collect();
+    // Fewer than tokio lets a task do before it has to yield, which would shuffle them.
+    for some in serials.chunks(50) {
+        let publishes = some.iter().map(|serial| {
+            let parked = Envelope { letter: Some(letter.clone()), ..envelope(*serial) };
+            let publisher = &publisher;
+            async move { publisher.publish(QueueName::Dead, &parked).await.map(drop) }
+        });
+        let confirmed: Result<Vec<()>, _> = futures_util::future::join_all(publishes).await.into_iter().collect();
+        confirmed.expect("the queue takes them");
     }
 }
 

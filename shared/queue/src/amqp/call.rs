@@ -1,0 +1,50 @@
+//! Calls to the broker: each has a name and a time limit, because a broker in trouble answers neither yes nor no.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::error::QueueError;
+
+/// Longest wait for the answer to a call. A healthy broker answers within milliseconds.
+pub(super) const CALL_TIME: Duration = Duration::from_secs(2);
+
+/// Why a call to the broker failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallError {
+    /// The broker refused, or the connection or the AMQP channel is gone.
+    #[error(transparent)]
+    Failed(#[from] lapin::Error),
+    /// The broker may still do what it was asked.
+    #[error("no answer to {call} within {limit:?}")]
+    TimedOut { call: &'static str, limit: Duration },
+}
+
+impl CallError {
+    pub(super) fn is_time_out(&self) -> bool {
+        matches!(self, Self::TimedOut { .. })
+    }
+}
+
+impl From<CallError> for QueueError {
+    fn from(error: CallError) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+/// Awaits the answer to a call at most for [`CALL_TIME`].
+pub(super) async fn call<T>(name: &'static str, call: impl Future<Output = lapin::Result<T>>) -> Result<T, CallError> {
+    call_within(CALL_TIME, name, call).await
+}
+
+/// Awaits the answer to a call at most for `limit`.
+pub(super) async fn call_within<T>(
+    limit: Duration,
+    name: &'static str,
+    call: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, CallError> {
+    match timeout(limit, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(CallError::TimedOut { call: name, limit }),
+    }
+}
