@@ -1,8 +1,10 @@
 //! The state that all requests share, and publishing, which outlives the request that began it.
 
+use std::sync::Arc;
+
 use chassis::{Shutdown, TrustedProxies};
 use event::Envelope;
-use queue::{Confirmed, PublishError, Publisher};
+use queue::{Confirmed, Held, PublishError, Publisher};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -23,7 +25,7 @@ pub(crate) struct IngestState {
 
 impl IngestState {
     /// Publishes all of the envelopes in a task of its own, so that a client that hangs up cannot cancel it halfway. The
-    /// bytes stay reserved until it has ended.
+    /// bytes stay reserved until the queue has let go of them.
     pub(crate) async fn publish(
         &self,
         envelopes: Vec<Envelope>,
@@ -31,15 +33,40 @@ impl IngestState {
     ) -> Result<Confirmed, PublishError> {
         let (reply, answer) = oneshot::channel();
         let publisher = self.publisher.clone();
-        let budget = self.budget.clone();
-        let metrics = self.metrics.clone();
-        metrics.bytes_in_flight.set(budget.held());
+        let held = Arc::new(HeldBytes {
+            reservation: Some(reservation),
+            budget: self.budget.clone(),
+            metrics: self.metrics.clone(),
+        });
+        held.show();
         self.shutdown.spawn(async move {
-            let published = timeout(PUBLISH_TIME, publisher.publish_all(&envelopes)).await;
+            let publish = publisher.publish_all_holding(&envelopes, Arc::clone(&held) as Held);
+            let published = timeout(PUBLISH_TIME, publish).await;
             reply.send(published.unwrap_or(Err(PublishError::TimedOut))).ok();
-            drop(reservation);
-            metrics.bytes_in_flight.set(budget.held());
+            drop(envelopes);
+            drop(held);
         });
         answer.await.unwrap_or(Err(PublishError::Stopping))
+    }
+}
+
+/// The bytes of a notification that is being published. The queue may need them longer than Meta waits for an answer: then
+/// they stay counted, so that the bound on bytes in flight holds.
+struct HeldBytes {
+    reservation: Option<Reservation>,
+    budget: Budget,
+    metrics: Metrics,
+}
+
+impl HeldBytes {
+    fn show(&self) {
+        self.metrics.bytes_in_flight.set(self.budget.held());
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        self.reservation.take();
+        self.show();
     }
 }
