@@ -1,6 +1,6 @@
 //! Which delivery tags are settled, and how to acknowledge them in as few frames as is safe.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// One `basic.ack` to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,13 +10,16 @@ pub(crate) struct Ack {
     pub(crate) multiple: bool,
 }
 
-/// The tags of one AMQP channel that are not acknowledged yet.
+/// The tags of one AMQP channel that are not acknowledged yet: one byte for each, because a scan holds a million.
 ///
 /// Acknowledging a tag twice closes the AMQP channel and hands its whole window out again, so a tag leaves the
 /// ledger at the moment when its acknowledgement is made.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    tags: BTreeMap<u64, TagState>,
+    /// The tag to which the first state belongs. A broker counts tags from 1, and leaves none out.
+    first: u64,
+    states: VecDeque<TagState>,
+    outstanding: usize,
     settled: usize,
 }
 
@@ -24,17 +27,25 @@ pub(crate) struct Ledger {
 enum TagState {
     Unsettled,
     Settled,
+    /// Acknowledged, given back, or never ours.
+    Gone,
 }
 
 impl Ledger {
-    /// The broker handed out a tag.
+    /// The broker handed out a tag, which is above every earlier one.
     pub(crate) fn arrive(&mut self, tag: u64) {
-        self.tags.insert(tag, TagState::Unsettled);
+        if self.states.is_empty() {
+            self.first = tag;
+        }
+        let missing = tag.saturating_sub(self.first + self.states.len() as u64);
+        self.states.extend((0..missing).map(|_| TagState::Gone));
+        self.states.push_back(TagState::Unsettled);
+        self.outstanding += 1;
     }
 
     /// Notes that a tag may be acknowledged.
     pub(crate) fn settle(&mut self, tag: u64) {
-        if let Some(state @ TagState::Unsettled) = self.tags.get_mut(&tag) {
+        if let Some(state @ TagState::Unsettled) = self.state_of(tag) {
             *state = TagState::Settled;
             self.settled += 1;
         }
@@ -42,14 +53,25 @@ impl Ledger {
 
     /// Removes a tag that is given back on its own.
     pub(crate) fn remove(&mut self, tag: u64) {
-        if self.tags.remove(&tag) == Some(TagState::Settled) {
-            self.settled -= 1;
+        let Some(state) = self.state_of(tag) else { return };
+        match std::mem::replace(state, TagState::Gone) {
+            TagState::Unsettled => self.outstanding -= 1,
+            TagState::Settled => {
+                self.outstanding -= 1;
+                self.settled -= 1;
+            }
+            TagState::Gone => {}
         }
+    }
+
+    fn state_of(&mut self, tag: u64) -> Option<&mut TagState> {
+        let place = usize::try_from(tag.checked_sub(self.first)?).ok()?;
+        self.states.get_mut(place)
     }
 
     /// How many tags are not acknowledged. The broker counts them against our window.
     pub(crate) fn len(&self) -> usize {
-        self.tags.len()
+        self.outstanding
     }
 
     /// How many tags are settled and not acknowledged.
@@ -59,23 +81,34 @@ impl Ledger {
 
     /// The tags to give back with `multiple`, one after the other, so that each gives back at most `chunk` tags.
     pub(crate) fn chunks(&self, chunk: usize) -> Vec<u64> {
-        let tags: Vec<u64> = self.tags.keys().copied().collect();
+        let outstanding = (self.first..).zip(&self.states).filter(|(_, state)| **state != TagState::Gone);
+        let tags: Vec<u64> = outstanding.map(|(tag, _)| tag).collect();
         tags.chunks(chunk).filter_map(|chunk| chunk.last().copied()).collect()
     }
 
     /// What to send now: one frame for all tags below the lowest unsettled one, and one frame for each settled tag above.
     pub(crate) fn acknowledge(&mut self) -> Vec<Ack> {
-        let lowest_unsettled =
-            self.tags.iter().find(|(_, state)| **state == TagState::Unsettled).map_or(u64::MAX, |(tag, _)| *tag);
-        let above = self.tags.split_off(&lowest_unsettled);
-        let mut acks: Vec<Ack> =
-            self.tags.last_key_value().map(|(tag, _)| Ack { tag: *tag, multiple: true }).into_iter().collect();
-        self.tags = above;
-        acks.extend(
-            self.tags
-                .extract_if(.., |_, state| *state == TagState::Settled)
-                .map(|(tag, _)| Ack { tag, multiple: false }),
-        );
+        let mut acks = Vec::new();
+        let mut last_below = None;
+        while let Some(state @ (TagState::Settled | TagState::Gone)) = self.states.front() {
+            if *state == TagState::Settled {
+                last_below = Some(self.first);
+                self.outstanding -= 1;
+                self.settled -= 1;
+            }
+            self.states.pop_front();
+            self.first += 1;
+        }
+        acks.extend(last_below.map(|tag| Ack { tag, multiple: true }));
+        if self.settled > 0 {
+            for (tag, state) in (self.first..).zip(&mut self.states) {
+                if *state == TagState::Settled {
+                    *state = TagState::Gone;
+                    acks.push(Ack { tag, multiple: false });
+                }
+            }
+        }
+        self.outstanding -= self.settled;
         self.settled = 0;
         acks
     }

@@ -30,8 +30,8 @@ const FIRST_WINDOW: u16 = 64;
 const BODIES_BYTES_MAX: usize = 16 << 20;
 /// An AMQP channel gets at least so many, however large they are.
 const WINDOW_MIN: u16 = 16;
-/// Longest wait until what was given back is in the queue again.
-const GIVE_BACK_TIME: Duration = Duration::from_secs(10);
+/// Longest wait until what was given back is in the queue again. With a million in the queue a look alone takes seconds.
+const GIVE_BACK_TIME: Duration = Duration::from_mins(1);
 /// How often to look whether it is.
 const GIVE_BACK_LOOK_PERIOD: Duration = Duration::from_millis(1);
 
@@ -81,7 +81,7 @@ impl AmqpScan {
     pub(super) async fn start(url: Secret) -> Result<Self, QueueError> {
         let connection = Arc::new(connect(&url, "scan", 0).await?);
         let lock = ScanLock::take(&connection).await?;
-        let unread = lock.waiting().await?.into();
+        let unread = lock.waiting_at_rest().await?.into();
         let sizes = Sizes::default();
         Ok(Self { url, connections: vec![connection], channels: Vec::new(), unread, lock, sizes })
     }
@@ -138,7 +138,7 @@ impl AmqpScan {
             if let Some(delivery) = channel.receive().await? {
                 return Ok(Some(delivery));
             }
-            if !channel.is_full() && self.lock.waiting().await? == 0 {
+            if !channel.is_full() && self.lock.is_empty().await? {
                 return Ok(None);
             }
         }

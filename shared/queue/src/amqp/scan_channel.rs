@@ -21,7 +21,7 @@ const CONSUMER_TAG: &str = "scan";
 /// When no dead letter comes for this long, the scan asks whether any are left.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 /// Longest wait for a call that goes through the queue itself: it may have hundreds of thousands to sort.
-const QUEUE_CALL_TIME: Duration = Duration::from_secs(20);
+pub(super) const QUEUE_CALL_TIME: Duration = Duration::from_secs(20);
 
 /// One AMQP channel and the dead letters that it received.
 pub(super) struct ScanChannel {

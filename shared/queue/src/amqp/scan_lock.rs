@@ -1,14 +1,17 @@
 //! The lock of a scan: a queue that exists while its holder reads from it, with the holder's name as an argument.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use lapin::options::{BasicConsumeOptions, QueueDeclareOptions};
+use lapin::options::{BasicConsumeOptions, BasicGetOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer, ErrorKind};
+use tokio::time::{Instant, sleep_until};
 
-use super::call::{CallError, call};
-use super::declare;
+use super::call::{CallError, call, call_within};
+use super::scan_channel::QUEUE_CALL_TIME;
+use super::{consumer, declare};
 use crate::dead_letter::scan_holder;
 use crate::error::QueueError;
 use crate::queue_name::QueueName;
@@ -18,6 +21,10 @@ use crate::queue_name::QueueName;
 const SCAN_LOCK: &str = "meta.dead.scan";
 /// The name of the consumer that holds it.
 const CONSUMER_TAG: &str = "scan";
+/// How often to look whether what an earlier scan held is back.
+const REST_LOOK_PERIOD: Duration = Duration::from_millis(200);
+/// Longest wait for it. Dead letters arrive meanwhile, too, so the looks may never agree.
+const REST_TIME: Duration = Duration::from_secs(30);
 /// When the broker removes a lock whose holder died before it began to read.
 const LOCK_TTL_MS: i64 = 60_000;
 
@@ -51,9 +58,34 @@ impl ScanLock {
         Ok(Self { channel, consumer })
     }
 
-    /// How many dead letters are in the queue, without those that somebody reads.
+    /// How many dead letters are in the queue, without those that somebody reads. A quorum queue that is busy is shown as
+    /// empty (RabbitMQ waits 250 ms for it), so 0 proves nothing: see [`Self::is_empty`].
     pub(super) async fn waiting(&self) -> Result<u32, CallError> {
-        declare::state(&self.channel, QueueName::Dead).await.map(|queue| queue.message_count())
+        let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
+        let state = self.channel.queue_declare(QueueName::Dead.as_str().into(), options, FieldTable::default());
+        call_within(QUEUE_CALL_TIME, "queue.declare", state).await.map(|queue| queue.message_count())
+    }
+
+    /// How many there are at the start: once two looks agree, because what an earlier scan held may be on its way back.
+    pub(super) async fn waiting_at_rest(&self) -> Result<u32, CallError> {
+        let mut before = self.waiting().await?;
+        let end = Instant::now() + REST_TIME;
+        loop {
+            sleep_until(Instant::now() + REST_LOOK_PERIOD).await;
+            let now = self.waiting().await?;
+            if now == before && (now > 0 || self.is_empty().await?) || Instant::now() > end {
+                return Ok(now);
+            }
+            before = now;
+        }
+    }
+
+    /// Whether no dead letter is in the queue. A get passes through the queue's log, so its answer can be relied on.
+    pub(super) async fn is_empty(&self) -> Result<bool, CallError> {
+        let get = self.channel.basic_get(QueueName::Dead.as_str().into(), BasicGetOptions::default());
+        let Some(message) = call_within(QUEUE_CALL_TIME, "basic.get", get).await? else { return Ok(true) };
+        consumer::give_back(&self.channel, message.delivery.delivery_tag, false).await?;
+        Ok(false)
     }
 
     pub(super) async fn release(self) {
