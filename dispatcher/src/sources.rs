@@ -21,6 +21,7 @@ pub(crate) struct Sources {
     completions: mpsc::UnboundedReceiver<Completion<Taken>>,
     is_away: watch::Receiver<bool>,
     reopenings: watch::Receiver<u64>,
+    losses: watch::Receiver<u64>,
     ticks: Interval,
     shutdown: Shutdown,
     /// Received and not yet part of an event. Both are empty between two events.
@@ -37,7 +38,10 @@ impl Sources {
         shutdown: Shutdown,
     ) -> Self {
         let ticks = tokio::time::interval(TICK);
-        Self { taker, completions, is_away, reopenings, ticks, shutdown, taken: Vec::new(), completed: Vec::new() }
+        let losses = taker.losses();
+        let taken = Vec::new();
+        let completed = Vec::new();
+        Self { taker, completions, is_away, reopenings, losses, ticks, shutdown, taken, completed }
     }
 
     /// The next event. Nothing is lost if this is cancelled: each branch takes a value and waits for nothing more.
@@ -53,6 +57,7 @@ impl Sources {
             },
             Ok(()) = self.is_away.changed() => WorkerEvent::Store { is_away: *self.is_away.borrow_and_update() },
             Ok(()) = self.reopenings.changed() => WorkerEvent::Reopened,
+            Ok(()) = self.losses.changed() => WorkerEvent::Lost,
             () = until(due) => WorkerEvent::Due,
             _ = self.ticks.tick() => WorkerEvent::Tick,
         }

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 
 use crate::group::Hints;
 use crate::lanes::{Flight, Lanes};
+use crate::retry_policy::RetryPolicy;
 use crate::room::{Room, Space};
 use crate::state::{Load, State};
 use crate::tally::Tally;
@@ -93,6 +94,7 @@ impl<T: Item> Worker<T> {
             WorkerEvent::Completed(ends) => ends.into_iter().for_each(|end| self.complete(end, now)),
             WorkerEvent::Tick => self.tick(now),
             WorkerEvent::GivenBack => self.drop_given_back(),
+            WorkerEvent::Lost => self.drop_lost(),
             WorkerEvent::Store { is_away } => self.is_store_away = is_away,
             WorkerEvent::Stop => self.is_draining = true,
             // There is nothing to note: the steps below look at the time and at pauses.
@@ -146,6 +148,12 @@ impl<T: Item> Worker<T> {
         self.lanes.len() + self.under_way.envelopes + self.delivered.len() + self.interrupted.len()
     }
 
+    /// Envelopes that wait in their lanes.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// Everything that is not settled, apart from what is out with work under way.
     pub(crate) fn finish(mut self) -> Vec<T> {
         let mut unsettled = self.interrupted;
@@ -194,7 +202,22 @@ impl<T: Item> Worker<T> {
             let held_for_s = held_for.as_secs();
             warn!(class = self.class.as_str(), held_for_s, "Will give back what was held for too long");
             self.is_draining = true;
+            // What was given back too often would be parked.
+            for flight in self.lanes.remove_waiting(|item| RetryPolicy::renews(item.deliveries())) {
+                self.defer(flight, Tier::TenSeconds, now);
+            }
         }
+    }
+
+    /// Drops what only waits and came over a connection that is gone. Work under way goes on: the queue joins what it gives
+    /// us again.
+    fn drop_lost(&mut self) {
+        let lost = self.lanes.remove_waiting(Item::is_lost);
+        if !lost.is_empty() {
+            let class = self.class.as_str();
+            info!(class, dropped = lost.len(), "Dropped what waited, because its connection to the queue is gone");
+        }
+        lost.iter().for_each(|flight| self.tally.leave(flight.ticket));
     }
 
     /// Forgets everything in flight, because the queue has it back and will hand it out again. This ends the drain.

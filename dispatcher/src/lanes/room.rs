@@ -1,6 +1,6 @@
 //! Makes room in the lanes: finds the group that has most in flight, and removes the latest envelopes of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use event::Lane;
 use tokio::time::Instant;
@@ -95,17 +95,22 @@ impl<T> Lanes<T> {
         rest
     }
 
-    /// Removes what only waits. What is handed out stays.
-    #[cfg(test)]
-    pub(crate) fn remove_waiting(&mut self) -> Vec<Flight<T>> {
+    /// Removes the envelopes of this kind that only wait, in the order of arrival. What is handed out stays.
+    pub(crate) fn remove_waiting(&mut self, is_of_kind: impl Fn(&T) -> bool) -> Vec<Flight<T>> {
         let lanes: Vec<Lane> = self.rows.keys().cloned().collect();
         let mut removed = Vec::new();
         for lane in lanes {
             let Some(row) = self.rows.get_mut(&lane) else { continue };
-            removed.extend(row.queue.drain(..));
-            self.leave(&lane);
+            let (gone, kept) = row.queue.drain(..).partition(|flight| is_of_kind(&flight.item));
+            row.queue = kept;
+            let is_empty = row.queue.is_empty();
+            self.queued -= gone.len();
+            removed.extend::<VecDeque<_>>(gone);
+            if is_empty {
+                self.leave(&lane);
+            }
         }
-        self.queued = 0;
+        removed.sort_by_key(|flight| flight.serial);
         removed
     }
 

@@ -38,6 +38,8 @@ pub(crate) enum WorkerEvent<T> {
     Reopened,
     /// The channel store was lost, or is back.
     Store { is_away: bool },
+    /// A connection to the queue was lost: it gives what was in flight to somebody else, too.
+    Lost,
     /// It is time to look at ages.
     Tick,
     /// The queue has everything back that was in flight.

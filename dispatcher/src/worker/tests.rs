@@ -17,6 +17,7 @@ enum Step {
     Complete(Choice),
     Later(u64),
     Tick,
+    Lose,
 }
 
 fn choice() -> impl Strategy<Value = Choice> {
@@ -35,6 +36,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => choice().prop_map(Step::Complete),
         2 => (0_u64..20_000).prop_map(Step::Later),
         2 => Just(Step::Tick),
+        1 => Just(Step::Lose),
     ];
     prop::collection::vec(step, 1..200)
 }
@@ -52,6 +54,7 @@ proptest! {
                 Step::Complete(choice) => simulation.complete(choice.which, choice.how),
                 Step::Later(milliseconds) => simulation.later(Duration::from_millis(milliseconds)),
                 Step::Tick => simulation.apply(WorkerEvent::Tick),
+                Step::Lose => simulation.lose(),
             }
             simulation.give_back_if_drained();
         }
@@ -100,6 +103,24 @@ fn what_is_held_for_too_long_is_given_back_when_no_work_is_under_way() {
     simulation.give_back_if_drained();
 
     assert_eq!(simulation.fates.borrow().returned, BTreeSet::from([1, 2]));
+}
+
+#[test]
+fn what_was_given_back_too_often_goes_on_as_a_copy_instead() {
+    let mut simulation = attempting(&[1]);
+    simulation.take(1, Content::Event);
+    simulation.take(1, Content::Event);
+    simulation.later(HOLD_TIME);
+
+    simulation.apply(WorkerEvent::Tick);
+
+    let mut deferred = Vec::new();
+    for work in &simulation.under_way {
+        if let Work::Settle { flight, settlement: Settlement::Defer(Tier::TenSeconds) } = work {
+            deferred.push(flight.item.serial());
+        }
+    }
+    assert_eq!(deferred, [3], "the first has an attempt under way, and the second was not given back so often");
 }
 
 #[test]

@@ -13,6 +13,10 @@ pub(crate) trait Item {
     fn envelope(&self) -> &Envelope;
     /// Why the message was not an envelope.
     fn fault(&self) -> Option<DecodeError>;
+    /// How often the queue had delivered it before.
+    fn deliveries(&self) -> u32;
+    /// Whether the connection over which it came is gone, so that another dispatcher may have it.
+    fn is_lost(&self) -> bool;
     /// The queue may remove it.
     fn acknowledge(self);
 }
@@ -24,6 +28,14 @@ impl Item for Taken {
 
     fn fault(&self) -> Option<DecodeError> {
         self.fault
+    }
+
+    fn deliveries(&self) -> u32 {
+        Self::deliveries(self)
+    }
+
+    fn is_lost(&self) -> bool {
+        Self::is_lost(self)
     }
 
     fn acknowledge(self) {

@@ -25,7 +25,7 @@ async fn connect(stack: &Stack) {
     let sealed = key_ring(&[&stack.processes.key()]).seal(&Secret::new(DSK_TOKEN));
     let account_id = Some(ACCOUNT_ID.to_owned());
     let channel = NewChannel { account_id, ..NewChannel::new(Address::new(ADDRESS), "tenant", sealed) };
-    stack.store().add(&channel, now()).await.unwrap();
+    stack.store().add(&channel, now()).await.expect("the store takes the channel");
 }
 
 async fn states(store: &ChannelStore) -> Vec<ChannelState> {
@@ -60,7 +60,11 @@ async fn a_removal_that_comes_late_does_not_end_a_newer_connection() {
 async fn news_about_an_account_is_delivered_although_it_is_disconnected() {
     let mut stack = Stack::start().await;
     connect(&stack).await;
-    stack.store().remove(&Address::new(format!("whatsapp-account:{ACCOUNT_ID}")), now()).await.unwrap();
+    stack
+        .store()
+        .remove(&Address::new(format!("whatsapp-account:{ACCOUNT_ID}")), now())
+        .await
+        .expect("the store takes the channel");
 
     assert_eq!(stack.processes.post(text(1)).await, 200);
     for (event, second) in [("PARTNER_ADDED", 1_790_000_000), ("PARTNER_REMOVED", 1_790_000_100)] {

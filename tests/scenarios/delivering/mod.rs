@@ -1,6 +1,7 @@
 //! An accepted event is delivered, whatever breaks on the way.
 
 mod accounts;
+mod alarms;
 mod answers;
 mod crashes;
 #[cfg(feature = "long")]

@@ -69,63 +69,57 @@ fn the_table_has_every_answer_and_says_what_the_dispatcher_does() {
     }
 }
 
+/// What the document says, and the line that makes it true, with its file as seen from `dispatcher/src`.
+const FIGURES: &[(&str, &str, &str)] = &[
+    (
+        "| TCP connection | within 3 s |",
+        "../../shared/chassis/src/https.rs",
+        "CONNECT_TIME: Duration = Duration::from_secs(3);",
+    ),
+    ("within 10 s by default", "settings.rs", "default_value = \"10s\""),
+    ("which is 4 MiB at most", "../../ingest/src/limits.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
+    ("64 KiB are read", "client.rs", "ANSWER_BYTES_MAX: usize = 64 << 10;"),
+    ("the first 500 bytes of your answer", "client.rs", "ANSWER_KEPT_BYTES: usize = 500;"),
+    ("kept for 50 s, up to 256", "../../shared/chassis/src/https.rs", "IDLE_TIME: Duration = Duration::from_secs(50);"),
+    ("kept for 50 s, up to 256", "../../shared/chassis/src/https.rs", "IDLE_CONNECTIONS_MAX: usize = 256;"),
+    (
+        "asked for after 5 s of silence",
+        "../../shared/chassis/src/https.rs",
+        "PING_AFTER: Duration = Duration::from_secs(5);",
+    ),
+    ("an answer within 3 s", "../../shared/chassis/src/https.rs", "PONG_TIME: Duration = Duration::from_secs(3);"),
+    ("up to 192 of class `messages`", "settings.rs", "default_value_t = 192"),
+    ("up to 64 of `updates`", "settings.rs", "default_value_t = 64"),
+    ("0.2 s, 0.4 s … 5 s", "retry_policy.rs", "base: Duration::from_millis(200), ceiling: Duration::from_secs(5)"),
+    ("for 30 s in all", "retry_policy.rs", "in_place_total: Duration::from_secs(30),"),
+    ("a failed attempt 24 h after", "retry_policy.rs", "attempts_for: Duration::from_hours(24),"),
+    ("waits for up to 7 days", "retry_policy.rs", "kept_for: Duration::from_hours(7 * 24),"),
+    ("An event that was queued 7 days ago", "retry_policy.rs", "kept_for: Duration::from_hours(7 * 24),"),
+    ("handed out 150 times", "../../shared/queue/src/topology.rs", "DELIVERY_LIMIT: u32 = 200;"),
+    ("handed out 150 times", "retry_policy.rs", "DELIVERIES_KEPT: u32 = 50;"),
+    ("when five different events", "pauses.rs", "RUN_EVENTS: usize = 5;"),
+    ("(over 0.3 s or more)", "pauses.rs", "RUN_TIME: Duration = Duration::from_millis(300);"),
+    ("0.5 s at first, every 5 s later", "pauses.rs", "Duration::from_millis(500), ceiling: Duration::from_secs(5)"),
+    ("about 1 s, doubled with each further one up to 30 s", "pauses.rs", "(1), ceiling: Duration::from_secs(30)"),
+    ("one attempt a minute", "pauses.rs", "MISCONFIGURED: Duration = Duration::from_mins(1);"),
+    (
+        "For pauses of up to 30 s, events wait in the dispatcher",
+        "pauses.rs",
+        "WAIT_IN_FLIGHT_MAX: Duration = Duration::from_secs(30);",
+    ),
+    ("for at most 1 h.", "pauses.rs", "PAUSE_MAX: Duration = Duration::from_hours(1);"),
+    (
+        "not sent again for 8 days",
+        "../../shared/channels/src/keys.rs",
+        "DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);",
+    ),
+    ("kept for 14 days", "../../shared/queue/src/topology.rs", "DEAD_TTL: Duration = Duration::from_hours(14 * 24);"),
+];
+
 #[test]
 fn every_figure_of_the_document_is_in_the_code() {
     let document = document().replace('\n', " ");
-    let figures = [
-        (
-            "| TCP connection | within 3 s |",
-            "../../shared/chassis/src/https.rs",
-            "CONNECT_TIME: Duration = Duration::from_secs(3);",
-        ),
-        ("within 10 s by default", "settings.rs", "default_value = \"10s\""),
-        ("which is 4 MiB at most", "../../ingest/src/limits.rs", "BODY_BYTES_MAX: usize = 4 << 20;"),
-        ("64 KiB are read", "client.rs", "ANSWER_BYTES_MAX: usize = 64 << 10;"),
-        ("the first 500 bytes of your answer", "client.rs", "ANSWER_KEPT_BYTES: usize = 500;"),
-        (
-            "kept for 50 s, up to 256",
-            "../../shared/chassis/src/https.rs",
-            "IDLE_TIME: Duration = Duration::from_secs(50);",
-        ),
-        ("kept for 50 s, up to 256", "../../shared/chassis/src/https.rs", "IDLE_CONNECTIONS_MAX: usize = 256;"),
-        (
-            "asked for after 5 s of silence",
-            "../../shared/chassis/src/https.rs",
-            "PING_AFTER: Duration = Duration::from_secs(5);",
-        ),
-        ("an answer within 3 s", "../../shared/chassis/src/https.rs", "PONG_TIME: Duration = Duration::from_secs(3);"),
-        ("up to 192 of class `messages`", "settings.rs", "default_value_t = 192"),
-        ("up to 64 of `updates`", "settings.rs", "default_value_t = 64"),
-        ("0.2 s, 0.4 s … 5 s", "retry_policy.rs", "base: Duration::from_millis(200), ceiling: Duration::from_secs(5)"),
-        ("for 30 s in all", "retry_policy.rs", "in_place_total: Duration::from_secs(30),"),
-        ("a failed attempt 24 h after", "retry_policy.rs", "attempts_for: Duration::from_hours(24),"),
-        ("waits for up to 7 days", "retry_policy.rs", "kept_for: Duration::from_hours(7 * 24),"),
-        ("An event that was queued 7 days ago", "retry_policy.rs", "kept_for: Duration::from_hours(7 * 24),"),
-        ("handed out 150 times", "../../shared/queue/src/topology.rs", "DELIVERY_LIMIT: u32 = 200;"),
-        ("handed out 150 times", "retry_policy.rs", "DELIVERIES_KEPT: u32 = 50;"),
-        ("when five different events", "pauses.rs", "RUN_EVENTS: usize = 5;"),
-        ("(over 0.3 s or more)", "pauses.rs", "RUN_TIME: Duration = Duration::from_millis(300);"),
-        ("0.5 s at first, every 5 s later", "pauses.rs", "Duration::from_millis(500), ceiling: Duration::from_secs(5)"),
-        ("about 1 s, doubled with each further one up to 30 s", "pauses.rs", "(1), ceiling: Duration::from_secs(30)"),
-        ("one attempt a minute", "pauses.rs", "MISCONFIGURED: Duration = Duration::from_mins(1);"),
-        (
-            "For pauses of up to 30 s, events wait in the dispatcher",
-            "pauses.rs",
-            "WAIT_IN_FLIGHT_MAX: Duration = Duration::from_secs(30);",
-        ),
-        ("for at most 1 h.", "pauses.rs", "PAUSE_MAX: Duration = Duration::from_hours(1);"),
-        (
-            "not sent again for 8 days",
-            "../../shared/channels/src/keys.rs",
-            "DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);",
-        ),
-        (
-            "kept for 14 days",
-            "../../shared/queue/src/topology.rs",
-            "DEAD_TTL: Duration = Duration::from_hours(14 * 24);",
-        ),
-    ];
-    for (text, file, line) in figures {
+    for (text, file, line) in FIGURES {
         assert!(document.contains(text), "the document does not say {text:?}");
         let source = read(&root().join("dispatcher/src").join(file));
         assert!(source.contains(line), "{file} has no {line:?}, and the document says {text:?}");

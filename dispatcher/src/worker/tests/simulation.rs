@@ -1,6 +1,6 @@
 //! Plays the queue, the store and DSK to a worker, and checks after every event that no envelope is lost.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::LazyLock;
@@ -42,8 +42,18 @@ pub(super) struct Parcel {
     serial: u32,
     envelope: Envelope,
     fault: Option<DecodeError>,
+    /// How many connections had been lost when it was taken, and how many are by now.
+    connection: u64,
+    losses: Rc<Cell<u64>>,
+    deliveries: u32,
     is_acknowledged: bool,
     fates: Rc<RefCell<Fates>>,
+}
+
+impl Parcel {
+    pub(super) fn serial(&self) -> u32 {
+        self.serial
+    }
 }
 
 impl Item for Parcel {
@@ -53,6 +63,14 @@ impl Item for Parcel {
 
     fn fault(&self) -> Option<DecodeError> {
         self.fault
+    }
+
+    fn deliveries(&self) -> u32 {
+        self.deliveries
+    }
+
+    fn is_lost(&self) -> bool {
+        self.connection != self.losses.get()
     }
 
     fn acknowledge(mut self) {
@@ -134,6 +152,7 @@ pub(super) struct Simulation {
     pub(super) under_way: Vec<Work<Parcel>>,
     now: Moment,
     pub(super) taken: u32,
+    losses: Rc<Cell<u64>>,
     pub(super) fates: Rc<RefCell<Fates>>,
     /// Which envelopes may be acknowledged: skipped, marked, or copied.
     settled: BTreeSet<u32>,
@@ -153,6 +172,7 @@ impl Simulation {
             under_way: Vec::new(),
             now: Moment::now(),
             taken: 0,
+            losses: Rc::default(),
             fates: Rc::default(),
             settled: BTreeSet::new(),
             given_back: BTreeSet::new(),
@@ -184,7 +204,17 @@ impl Simulation {
         };
         let fault = matches!(content, Content::Undecodable).then_some(DecodeError::Missing("lane"));
         let fates = Rc::clone(&self.fates);
-        let parcel = Parcel { serial: self.taken, envelope, fault, is_acknowledged: false, fates };
+        let parcel = Parcel {
+            serial: self.taken,
+            envelope,
+            fault,
+            connection: self.losses.get(),
+            losses: Rc::clone(&self.losses),
+            // Every other one was given back so often that the queue would soon park it.
+            deliveries: self.taken % 2 * 180,
+            is_acknowledged: false,
+            fates,
+        };
         self.apply(WorkerEvent::Taken(vec![parcel]));
     }
 
@@ -258,6 +288,16 @@ impl Simulation {
 
     pub(super) fn apply(&mut self, event: WorkerEvent<Parcel>) {
         self.under_way.extend(self.worker.apply(event, self.now));
+        self.check();
+    }
+
+    /// The connection is lost: what only waits is dropped, and nothing else.
+    pub(super) fn lose(&mut self) {
+        self.losses.set(self.losses.get() + 1);
+        let work = self.worker.apply(WorkerEvent::Lost, self.now);
+        self.under_way.extend(work);
+        self.given_back = self.fates.borrow().returned.clone();
+        assert_eq!(self.worker.waiting(), 0, "what waits has been given to somebody else");
         self.check();
     }
 
