@@ -13,6 +13,7 @@ use crate::open::QueueAccess;
 use crate::output::outln;
 use bulk::{Bulk, BulkOptions};
 use filter::Filter;
+use scan::Page;
 pub(crate) use scan::count_by_reason;
 
 /// Lists, shows, replays and discards dead letters: events that were parked for a person.
@@ -36,6 +37,9 @@ pub(crate) struct ListDeadLetters {
     /// The most to list.
     #[arg(long, default_value_t = 50)]
     limit: usize,
+    /// How many to leave out first: those that were listed before.
+    #[arg(long, default_value_t = 0)]
+    skip: usize,
     /// Prints one line of JSON for each dead letter.
     #[arg(long)]
     json: bool,
@@ -89,8 +93,8 @@ impl DeadLetters {
 
 impl ListDeadLetters {
     async fn run(self) -> Result<(), Failure> {
-        let limit = self.limit.saturating_add(1);
-        let matches = async |queue: Queue, _| scan::first_matches(&queue, &self.filter, limit).await;
+        let page = Page { skip: self.skip, limit: self.limit.saturating_add(1) };
+        let matches = async |queue: Queue, _| scan::matches_on(page, &queue, &self.filter).await;
         let mut letters = self.queue.with(matches).await?;
         let has_more = letters.len() > self.limit;
         letters.truncate(self.limit);
@@ -103,7 +107,11 @@ impl ListDeadLetters {
         }
         match letters.len() {
             0 => outln!("There are none."),
-            count if has_more => outln!("{count} shown, and there are more: give --limit, or a narrower filter."),
+            count if has_more => {
+                let next = self.skip + count;
+                outln!("{count} shown, and there are more: give --skip {next}, --limit, or a narrower filter.")
+            }
+            count if self.skip > 0 => outln!("{count} shown, and there are no more."),
             count => outln!("{count} in all. `ops dead-letters show ID` explains one."),
         }
     }

@@ -19,13 +19,25 @@ pub(crate) async fn count_by_reason(queue: &Queue) -> Result<BTreeMap<String, us
     Ok(counts)
 }
 
-/// The first dead letters that match a filter, without their bodies.
-pub(super) async fn first_matches(queue: &Queue, filter: &Filter, limit: usize) -> Result<Vec<DeadLetter>, Failure> {
+/// Which of the matching dead letters are listed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    pub(super) skip: usize,
+    pub(super) limit: usize,
+}
+
+/// The dead letters of a page that match a filter, without their bodies.
+pub(super) async fn matches_on(page: Page, queue: &Queue, filter: &Filter) -> Result<Vec<DeadLetter>, Failure> {
     let mut scan = queue.scan_dead_letters().await?;
+    let mut skipped = 0;
     let mut matches = Vec::new();
-    while matches.len() < limit
+    while matches.len() < page.limit
         && let Some(mut letter) = next_match(&mut scan, filter).await?
     {
+        if skipped < page.skip {
+            skipped += 1;
+            continue;
+        }
         letter.envelope.body.clear();
         matches.push(letter);
     }

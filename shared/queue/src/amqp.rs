@@ -11,6 +11,7 @@ mod depths;
 mod dial;
 mod late;
 mod link;
+mod link_state;
 mod presence;
 mod reconnects;
 mod requests;
@@ -42,9 +43,10 @@ use crate::queue_name::QueueName;
 use crate::taker::Taker;
 pub use broker::Broker;
 use declare::Remade;
-use link::{BrokerLink, Purpose};
+use late::RoundsParts;
+use link::BrokerLink;
+use link_state::Purpose;
 use presence::Presence;
-use rounds::RoundsParts;
 pub(crate) use scan::AmqpScan;
 
 /// Publishing tasks of a class, each with an AMQP channel of its own. Under 256 connections two tasks are as fast as four

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chassis::Shutdown;
 use lapin::{Channel, Connection};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::declare;
+use super::declare::{self, Remade};
+use super::link::BrokerLink;
 use super::requests::Requests;
 use super::round::{Round, RoundEnd};
-use super::rounds::RoundsParts;
+use crate::metrics::Metrics;
 use crate::publisher::PublishError;
 
 /// How long a late round is awaited. Shorter than the 25 minutes after which the dispatcher gives back an original, and so
@@ -20,6 +22,15 @@ use crate::publisher::PublishError;
 const LATE_TIME: Duration = Duration::from_mins(5);
 /// How long a late round is awaited when the process stops. It has to be over before the grace of 25 s is.
 const STOP_TIME: Duration = Duration::from_secs(3);
+
+/// What a publishing task needs beside its requests.
+#[derive(Clone)]
+pub(super) struct RoundsParts {
+    pub(super) link: BrokerLink,
+    pub(super) remade: Remade,
+    pub(super) metrics: Metrics,
+    pub(super) shutdown: Shutdown,
+}
 
 /// A round that is late, with everything that belongs to it.
 pub(super) struct LateRound {

@@ -8,6 +8,7 @@ use lapin::Connection;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::link_state::{LinkState, Purpose};
 use super::presence::Presence;
 use super::supervisor::Supervisor;
 use crate::error::QueueError;
@@ -18,37 +19,6 @@ pub(super) struct BrokerLink {
     state: watch::Receiver<LinkState>,
     /// The connection on which the broker did not answer in time.
     suspect: watch::Sender<Weak<Connection>>,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum LinkState {
-    Connecting,
-    Connected(Arc<Connection>),
-    /// The last attempt to connect failed.
-    Away,
-    Mismatch(&'static str, String),
-}
-
-/// What a link is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// Publishing, and declaring every queue.
-    Publish,
-    /// Reading depths. The broker never blocks it, because nothing is published on it.
-    Watch,
-    /// Taking one class, whose name this is.
-    Take(&'static str),
-}
-
-impl Purpose {
-    /// As it appears in logs, and at the broker as part of the connection's name.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Publish => "publish",
-            Self::Watch => "watch",
-            Self::Take(class) => class,
-        }
-    }
 }
 
 impl BrokerLink {
@@ -100,14 +70,5 @@ impl BrokerLink {
     /// consumer that nobody reads from would keep a window of envelopes: only a new connection has none.
     pub(super) fn give_up(&self, connection: &Arc<Connection>) {
         self.suspect.send_replace(Arc::downgrade(connection));
-    }
-}
-
-impl LinkState {
-    fn connection(&self) -> Option<&Arc<Connection>> {
-        match self {
-            Self::Connected(connection) if connection.status().connected() => Some(connection),
-            Self::Connected(_) | Self::Connecting | Self::Away | Self::Mismatch(..) => None,
-        }
     }
 }

@@ -15,7 +15,7 @@ use tracing::{debug, warn};
 
 use super::call::{CallError, call};
 use super::declare::{self, Remade};
-use super::late::LateRound;
+use super::late::{LateRound, RoundsParts};
 use super::link::BrokerLink;
 use super::requests::Requests;
 use super::round::{self, RoundEnd};
@@ -38,15 +38,6 @@ pub(super) struct Rounds {
     remade: Remade,
     metrics: Metrics,
     shutdown: Shutdown,
-}
-
-/// What a publishing task needs beside its requests.
-#[derive(Clone)]
-pub(super) struct RoundsParts {
-    pub(super) link: BrokerLink,
-    pub(super) remade: Remade,
-    pub(super) metrics: Metrics,
-    pub(super) shutdown: Shutdown,
 }
 
 /// Why an AMQP channel is not used any more.

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::connect::{close, connect};
 use super::declare;
-use super::link::{LinkState, Purpose};
+use super::link_state::{LinkState, Purpose};
 use super::presence::Presence;
 use super::reconnects::Reconnects;
 use crate::error::QueueError;

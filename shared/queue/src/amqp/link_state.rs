@@ -1,0 +1,46 @@
+//! The states of a connection that is made again whenever it breaks, and what such a connection is for.
+
+use std::sync::Arc;
+
+use lapin::Connection;
+
+/// The state of a link.
+#[derive(Clone, Debug)]
+pub(super) enum LinkState {
+    Connecting,
+    Connected(Arc<Connection>),
+    /// The last attempt to connect failed.
+    Away,
+    Mismatch(&'static str, String),
+}
+
+/// What a link is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Publishing, and declaring every queue.
+    Publish,
+    /// Reading depths. The broker never blocks it, because nothing is published on it.
+    Watch,
+    /// Taking one class, whose name this is.
+    Take(&'static str),
+}
+
+impl Purpose {
+    /// As it appears in logs, and at the broker as part of the connection's name.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Watch => "watch",
+            Self::Take(class) => class,
+        }
+    }
+}
+
+impl LinkState {
+    pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
+        match self {
+            Self::Connected(connection) if connection.status().connected() => Some(connection),
+            Self::Connected(_) | Self::Connecting | Self::Away | Self::Mismatch(..) => None,
+        }
+    }
+}
