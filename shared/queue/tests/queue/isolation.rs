@@ -16,7 +16,7 @@ async fn a_queue_in_trouble_costs_the_other_class_no_redelivery_and_makes_the_pr
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let publisher = rig.queue.publisher();
     let mut taker = rig.taker(200);
-    let _updates = rig.queue.taker(Class::Updates, 10).expect("nobody else takes");
+    let updates = rig.queue.taker(Class::Updates, 10).expect("nobody else takes");
     eventually("both classes are taken", async || rig.queue.trouble().is_none().then_some(())).await;
     let _confirmed = publisher.publish_all(&envelopes(0..100)).await.expect("the broker is well");
     let in_flight = take(&mut taker, 100).await;
@@ -37,6 +37,7 @@ async fn a_queue_in_trouble_costs_the_other_class_no_redelivery_and_makes_the_pr
     assert!(rig.shows("queue_redelivered_total 0"), "{}", rig.metrics());
     in_flight.into_iter().for_each(queue::Taken::acknowledge);
     drop(publisher);
+    drop(updates);
     taker.finish().await;
     rig.stop().await;
 }
@@ -91,7 +92,7 @@ async fn a_process_that_starts_while_a_queue_is_in_trouble_works_on_the_others()
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let publisher = rig.queue.publisher();
     let mut taker = rig.taker(10);
-    let _updates = rig.queue.taker(Class::Updates, 10).expect("nobody else takes");
+    let updates = rig.queue.taker(Class::Updates, 10).expect("nobody else takes");
 
     publishing_works_again(&publisher, 1).await;
     let taken = take(&mut taker, 2).await;
@@ -103,6 +104,7 @@ async fn a_process_that_starts_while_a_queue_is_in_trouble_works_on_the_others()
     eventually("the trouble is shown", async || rig.queue.trouble().filter(|trouble| trouble.contains("updates")))
         .await;
     drop(publisher);
+    drop(updates);
     taker.finish().await;
     rig.stop().await;
 }
