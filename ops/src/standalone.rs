@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
-use chassis::{Admin, Problem, Problems, Shutdown, TelemetrySettings};
+use chassis::{Admin, Problem, Problems, Readiness, Shutdown, TelemetrySettings};
 use clap::Args;
 use connect::{Connect, ConnectSettings};
 use dispatcher::{Dispatcher, DispatcherParts, DispatcherSettings};
@@ -87,9 +87,16 @@ impl Standalone {
             let proxies = &self.ingest.trusted_proxies;
             Connect::start(connect, proxies, store.clone(), key_ring, metrics, shutdown).await?;
         }
-        // The process is always ready: unlike servers, its files can't become unreachable.
-        let readiness = Arc::new(Vec::new);
+        let readiness = readiness(queue.clone(), store.clone());
         let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;
         Ok(StandaloneHandle { ingest, admin, queue, store })
     }
+}
+
+/// Not ready while a file can't be written, or is gone.
+fn readiness(queue: Queue, store: ChannelStore) -> Readiness {
+    Arc::new(move || {
+        let store_trouble = (!store.is_connected()).then_some("channels.db can't be relied on: the log says why");
+        queue.trouble().into_iter().chain(store_trouble).map(str::to_owned).collect()
+    })
 }

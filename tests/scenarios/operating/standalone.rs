@@ -1,6 +1,7 @@
 //! One business on one machine: `ops standalone` on files, with power cuts at any moment and `ops` commands beside it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
@@ -99,7 +100,10 @@ async fn run(
     settings.retain(|(name, _)| *name != "INGEST_LISTEN");
     settings.push(("INGEST_LISTEN", listen.to_string()));
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let mut process = Process::start(&program("ops"), &["standalone"], &settings);
+    let ops = program("ops");
+    // SIGXFSZ is what a process gets for a file that must not grow; see `limit_files`.
+    let script = ["-c", "trap '' XFSZ; exec \"$0\" standalone", ops.to_str().expect("its path is text")];
+    let mut process = Process::start(Path::new("/bin/sh"), &script, &settings);
     let address = process.logs("Notifications are taken at http://").await;
     (process, address.trim_end_matches("/webhook").parse().expect("an address"))
 }
@@ -167,6 +171,41 @@ async fn the_commands_of_ops_work_on_its_files_while_it_runs() {
         assert!(metrics.contains(metric), "no {metric} in\n{metrics}");
     }
     assert_eq!(get(&admin, "/ready").await.0, 200);
+    assert_eq!(business.process.stop().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_full_disk_nothing_is_accepted_or_ready_and_all_goes_on_by_itself_once_there_is_room() {
+    let mut business = Business::start().await;
+    business.connect().await;
+    assert!(business.post(1).await);
+    business.delivered(1).await;
+    let admin = business.process.logs("Admin port listens on ").await;
+    let shows = async |value: u8| {
+        let (_, metrics) = get(&admin, "/metrics").await;
+        ["publish", "take"].iter().all(|side| metrics.contains(&format!("queue_connected{{side=\"{side}\"}} {value}")))
+    };
+
+    business.process.limit_files("0").await;
+    assert!(!business.post(2).await, "it can't be stored");
+    eventually("it is not ready", async || {
+        let (status, reason) = get(&admin, "/ready").await;
+        (status == 503 && reason.contains("queue.db can't be written")).then_some(())
+    })
+    .await;
+    assert!(shows(0).await);
+    for _ in 0..20 {
+        assert!(!business.post(2).await, "nor can it now");
+    }
+    let logged = business.process.logged();
+    let errors = logged.lines().filter(|line| line.contains("ERROR") && line.contains("queue.db")).count();
+    assert_eq!(errors, 1, "one line a state, and more only at debug: {logged}");
+
+    business.process.limit_files("unlimited").await;
+    eventually("it is ready", async || (get(&admin, "/ready").await.0 == 200).then_some(())).await;
+    assert!(business.post(3).await);
+    business.delivered(2).await;
+    assert!(shows(1).await);
     assert_eq!(business.process.stop().await, Some(0));
 }
 

@@ -89,6 +89,15 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
+    /// Lets it write no byte of a file beyond this position (a number, or `unlimited`), as if the disk were full. It must
+    /// ignore SIGXFSZ, or that ends it.
+    pub async fn limit_files(&self, bytes: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let limit = format!("--fsize={bytes}:unlimited");
+        let status = Command::new("prlimit").args(["--pid", &id, &limit]).status().await.expect("there is prlimit");
+        assert!(status.success(), "{status}");
+    }
+
     /// Sends a signal.
     pub async fn signal(&self, signal: &str) {
         let Some(id) = self.child.id() else { return };
