@@ -109,7 +109,6 @@ impl RetryPolicy {
     /// Whether an envelope that was held for so long that it is to be given back has to be deferred instead. Each time
     /// that it is given back counts as a delivery, and the queue parks what was delivered too often; a copy begins with
     /// none. Not to be asked when an envelope is taken: one that kills its worker must reach the limit.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the worker's next version asks it"))]
     pub(crate) fn renews(deliveries: u32) -> bool {
         deliveries >= DELIVERY_LIMIT - DELIVERIES_KEPT
     }

@@ -116,10 +116,13 @@ impl Copier<'_> {
                 Ok(confirmed) => return Some(confirmed),
                 Err(error) => {
                     failures += 1;
-                    warn!(
-                        event.id = %copy.id, trace_id = copy.trace_id(), failures,
-                        "Could not publish a copy of event {}, whose original stays in flight: {error}", copy.id
-                    );
+                    // One line for each event: an alarm may last for hours.
+                    if failures == 1 {
+                        warn!(
+                            event.id = %copy.id, trace_id = copy.trace_id(),
+                            "Could not publish a copy of event {}, whose original stays in flight: {error}", copy.id
+                        );
+                    }
                     let delay = REPUBLISH.delay(failures, dice());
                     if timeout(delay, self.draining.wait_for(|is_draining| *is_draining)).await.is_ok() {
                         return None;

@@ -1,5 +1,6 @@
 //! Tests of the worker under any order of events: nothing is lost, and a lane has one attempt under way at most.
 
+mod parcel;
 mod simulation;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -8,7 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::remedy::Reason;
-use simulation::{Choice, Content, HOLD_TIME, Simulation};
+use parcel::Content;
+use simulation::{Choice, HOLD_TIME, Simulation};
 
 /// What can happen to a worker.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! While the broker takes no publishes, what is in flight does not stand still.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use chassis::Shutdown;
@@ -40,7 +41,10 @@ async fn an_alarm_with_events_that_are_held_too_long_stops_neither_delivery_nor_
     broker.clear_memory_alarm().await;
     stack.processes.add_dispatcher().await;
     eventually_within(Duration::from_mins(2), "the refused ones are parked", async || {
-        (stack.dead_letters().await.len() == EACH).then_some(())
+        // A copy that was on its way when the process stopped may be there twice.
+        let letters = stack.dead_letters().await;
+        let ids: BTreeSet<&str> = letters.iter().map(|letter| letter.envelope.id.as_str()).collect();
+        (ids.len() == EACH).then_some(())
     })
     .await;
     eventually("nothing is left", async || (stack.waiting(event::Class::Messages).await == Some(0)).then_some(()))

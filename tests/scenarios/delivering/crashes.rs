@@ -15,8 +15,8 @@ use crate::support::two_tenants::{OTHER_NUMBER, message, other_channel};
 
 /// The name of the connection on which a process publishes.
 const PUBLISHING: &str = "meta-integration-service publish";
-/// The name of the connection on which it takes.
-const TAKING: &str = "meta-integration-service take";
+/// The name of the connection on which it takes messages.
+const TAKING: &str = "meta-integration-service messages";
 /// Long enough to cut a cable before DSK has answered.
 const ANSWER_DELAY: Duration = Duration::from_secs(4);
 

@@ -9,6 +9,7 @@ mod drills;
 mod embedded;
 mod fairness;
 mod faults;
+mod limits;
 mod outages;
 mod retry_queues;
 mod undecodable;

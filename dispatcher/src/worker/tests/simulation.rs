@@ -3,137 +3,26 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
-use std::sync::LazyLock;
 
-use ::event::{Address, DecodeError, EventId, EventType, Lane, UNRECOGNIZED};
+use ::event::{DecodeError, EventId, EventType, Lane, UNRECOGNIZED};
 use bytes::Bytes;
-use channels::{LookupAnswer, Route};
+use channels::LookupAnswer;
 use clap::Parser as _;
 use jiff::SignedDuration;
 
 use super::super::*;
-use crate::destination::{Destination, Targets, samples};
+use super::parcel::{CHANNELS, Content, Fates, Parcel, ROUTES, address, answer, channel, outcome};
+use crate::destination::{Destination, Targets};
 use crate::metrics::Metrics;
 use crate::pauses::Admission;
-use crate::remedy::{Failure, Outcome};
 use crate::room::Space;
 use crate::settings::Settings;
 
 const WINDOW: u16 = 8;
 const SPACE: Space = Space { envelopes: 24, bytes: 2_400 };
 pub(super) const HOLD_TIME: Duration = Duration::from_mins(1);
-const CHANNELS: usize = 3;
 /// Longer than any pause.
 const LATER: Duration = Duration::from_hours(2);
-
-static ROUTES: LazyLock<[Arc<Route>; CHANNELS]> = LazyLock::new(|| ["a", "a", "b"].map(samples::route));
-
-/// What became of the envelopes, by their serial numbers.
-#[derive(Debug, Default)]
-pub(super) struct Fates {
-    pub(super) acknowledged: BTreeSet<u32>,
-    /// Dropped without an acknowledgement.
-    pub(super) returned: BTreeSet<u32>,
-}
-
-/// Plays [`queue::Taken`].
-#[derive(Debug)]
-pub(super) struct Parcel {
-    serial: u32,
-    envelope: Envelope,
-    fault: Option<DecodeError>,
-    /// How many connections had been lost when it was taken, and how many are by now.
-    connection: u64,
-    losses: Rc<Cell<u64>>,
-    deliveries: u32,
-    is_acknowledged: bool,
-    fates: Rc<RefCell<Fates>>,
-}
-
-impl Parcel {
-    pub(super) fn serial(&self) -> u32 {
-        self.serial
-    }
-}
-
-impl Item for Parcel {
-    fn envelope(&self) -> &Envelope {
-        &self.envelope
-    }
-
-    fn fault(&self) -> Option<DecodeError> {
-        self.fault
-    }
-
-    fn deliveries(&self) -> u32 {
-        self.deliveries
-    }
-
-    fn is_lost(&self) -> bool {
-        self.connection != self.losses.get()
-    }
-
-    fn acknowledge(mut self) {
-        self.is_acknowledged = true;
-        assert!(self.fates.borrow_mut().acknowledged.insert(self.serial), "{} acknowledged twice", self.serial);
-    }
-}
-
-impl Drop for Parcel {
-    fn drop(&mut self) {
-        if !self.is_acknowledged {
-            self.fates.borrow_mut().returned.insert(self.serial);
-        }
-    }
-}
-
-/// What is in a message.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Content {
-    Event,
-    Unrecognized,
-    Undecodable,
-}
-
-fn channel(lane: usize) -> usize {
-    lane % CHANNELS
-}
-
-fn address(channel: usize) -> Address {
-    Address::new(format!("whatsapp:{channel}"))
-}
-
-/// How a look-up of one envelope is answered.
-fn answer(choice: usize, lane: &Lane) -> LookupAnswer {
-    let lane: usize = lane.as_str().parse().unwrap();
-    match choice % 12 {
-        0 => LookupAnswer::Delivered,
-        1 => LookupAnswer::Erased,
-        2 => LookupAnswer::Disconnected,
-        3 => LookupAnswer::Unknown,
-        4 => LookupAnswer::Damaged("it is".to_owned()),
-        _ => LookupAnswer::Channel(Arc::clone(&ROUTES[channel(lane)])),
-    }
-}
-
-/// How an attempt ends; `None` is a panic.
-fn outcome(choice: usize) -> Option<Outcome> {
-    let answered = |status: u16, retry_after: Option<u64>| {
-        let status = hyper::StatusCode::from_u16(status).unwrap();
-        Outcome::of_answer(status, retry_after.map(Duration::from_secs), String::new())
-    };
-    match choice % 12 {
-        0 => None,
-        1 => Some(answered(400, None)),
-        2 => Some(answered(401, None)),
-        3 => Some(answered(429, Some(2))),
-        4 => Some(answered(429, Some(120))),
-        5 => Some(Outcome::Failed(Failure::Unopenable)),
-        6 | 7 => Some(Outcome::Failed(Failure::TimedOut)),
-        8 => Some(answered(503, None)),
-        _ => Some(answered(200, None)),
-    }
-}
 
 /// How one piece of work ends.
 #[derive(Clone, Copy, Debug)]
