@@ -98,8 +98,8 @@ if $long; then
         left_out+=("the README's containers: this machine lacks ${lacking//$'\n'/, }")
     fi
 
-    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: operating::reverse_proxy::
-    note "drills (100,000 events, many kills), nginx in front of ingest"
+    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: delivering::fairness::four operating::reverse_proxy::
+    note "drills (100,000 events, many kills), four tenants in trouble (20,000 events), nginx in front of ingest"
 
     four="${RABBITMQ_4-target/rabbitmq-4}"
     [ -e "$four/root/complete" ] || run "Unpacking RabbitMQ 4" ops/rabbitmq/unpack-4.sh "$four"
