@@ -129,9 +129,13 @@ impl Composition {
         .await;
     }
 
-    /// What a service has printed.
+    /// What the containers of a service have printed. (`docker compose logs` adds control characters in some versions.)
     pub(crate) async fn logs(&self, service: &str) -> String {
-        self.run(&format!("docker compose logs --no-color --no-log-prefix {service} 2>&1")).await
+        let mut logged = String::new();
+        for container in self.containers().await.iter().filter(|container| container.service == service) {
+            logged += &self.run(&format!("docker logs {} 2>&1", container.id)).await;
+        }
+        logged
     }
 }
 
