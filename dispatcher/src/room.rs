@@ -97,6 +97,11 @@ impl Room {
         is_due
     }
 
+    /// Whether the store is being asked.
+    pub(crate) fn is_surveying(&self) -> bool {
+        self.is_surveying
+    }
+
     /// The destinations that the store knew when it was last asked.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
         self.survey.iter().flat_map(|survey| &survey.destinations)

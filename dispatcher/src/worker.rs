@@ -4,6 +4,7 @@
 mod arrive;
 mod event;
 mod follow;
+mod held;
 mod make_room;
 mod work;
 
@@ -15,11 +16,10 @@ use jiff::Timestamp;
 use queue::Tier;
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::group::Hints;
 use crate::lanes::{Flight, Lanes};
-use crate::retry_policy::RetryPolicy;
 use crate::room::{Room, Space};
 use crate::state::{Load, State};
 use crate::tally::Tally;
@@ -190,8 +190,8 @@ impl<T: Item> Worker<T> {
         }
     }
 
-    /// Reports, and begins to drain when an envelope was held for too long: RabbitMQ closes the AMQP channel of a consumer
-    /// that holds a message for half an hour.
+    /// Reports, and lets go of what was held for too long: RabbitMQ closes the AMQP channel of a consumer that holds a message
+    /// for half an hour.
     fn tick(&mut self, now: Moment) {
         self.lanes.remove_overdue(now.instant);
         let oldest = self.tally.oldest().map_or(Duration::ZERO, |queued_at| since(queued_at, now.timestamp));
@@ -199,13 +199,7 @@ impl<T: Item> Worker<T> {
         self.state.report(self.class, load, now.instant);
         let held_for = self.tally.held_for(now.instant);
         if held_for >= self.state.hold_time && !self.is_draining {
-            let held_for_s = held_for.as_secs();
-            warn!(class = self.class.as_str(), held_for_s, "Will give back what was held for too long");
-            self.is_draining = true;
-            // What was given back too often would be parked.
-            for flight in self.lanes.remove_waiting(|item| RetryPolicy::renews(item.deliveries())) {
-                self.defer(flight, Tier::TenSeconds, now);
-            }
+            self.release_held(held_for, now);
         }
     }
 

@@ -1,11 +1,11 @@
 //! Makes room in the lanes: finds the group that has most in flight, and removes the latest envelopes of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use event::Lane;
 use tokio::time::Instant;
 
-use super::{Flight, Lanes, Phase};
+use super::{Flight, Lanes, Phase, Row};
 use crate::group::Group;
 
 /// A group, and what it has in its lanes.
@@ -84,6 +84,27 @@ impl<T> Lanes<T> {
                 first_of_lane: index == 0,
             }));
         }
+        removed
+    }
+
+    /// The groups of lanes whose first envelope in line was taken no later than `taken_by`.
+    pub(crate) fn groups_held(&self, taken_by: Instant) -> HashSet<Group> {
+        let is_held = |row: &&Row<T>| row.queue.front().is_some_and(|first| first.taken_at <= taken_by);
+        self.rows.values().filter(is_held).map(|row| row.group.clone()).collect()
+    }
+
+    /// Removes these lanes.
+    pub(crate) fn remove_held(&mut self, taken_by: Instant) -> Vec<Flight<T>> {
+        let mut removed = Vec::new();
+        for lane in self.rows.keys().cloned().collect::<Vec<_>>() {
+            let Some(row) = self.rows.get_mut(&lane) else { continue };
+            if row.queue.front().is_some_and(|first| first.taken_at <= taken_by) {
+                self.queued -= row.queue.len();
+                removed.extend(row.queue.drain(..));
+                self.leave(&lane);
+            }
+        }
+        removed.sort_by_key(|flight| flight.serial);
         removed
     }
 

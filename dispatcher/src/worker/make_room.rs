@@ -36,7 +36,7 @@ impl<T: Item> Worker<T> {
     }
 
     /// Whether a destination other than that of the group might have something in the queue and could get it.
-    fn has_use_for_room(&mut self, group: &Group, now: Instant) -> bool {
+    pub(super) fn has_use_for_room(&mut self, group: &Group, now: Instant) -> bool {
         if self.room.begin_survey(now) {
             self.start(Work::Survey);
         }

@@ -91,14 +91,36 @@ fn a_stop_finishes_the_attempts_under_way_and_gives_back_the_rest() {
     assert_eq!(fates.returned, BTreeSet::from([3]), "it waited behind the first of its lane");
 }
 
-#[test]
-fn what_is_held_for_too_long_is_given_back_when_no_work_is_under_way() {
-    let mut simulation = attempting(&[1, 2]);
-    simulation.later(HOLD_TIME);
+/// The envelopes that are being deferred.
+fn deferred(simulation: &Simulation) -> Vec<u32> {
+    let mut deferred = Vec::new();
+    for work in &simulation.under_way {
+        if let Work::Settle { flight, settlement: Settlement::Defer(Tier::TenSeconds) } = work {
+            deferred.push(flight.item.serial());
+        }
+    }
+    deferred
+}
 
+/// A simulation in which an attempt is under way, another envelope has waited for a pause for too long, and the store has
+/// said which tenants there are.
+fn holding(tenants: &[&'static str]) -> Simulation {
+    let mut simulation = attempting(&[0, 1]);
+    simulation.tenants = tenants.to_vec();
+    simulation.later(HOLD_TIME);
     simulation.complete(1, 2);
     simulation.complete(1, 5);
     simulation.apply(WorkerEvent::Tick);
+    assert!(matches!(simulation.under_way[..], [Work::Attempt { .. }, Work::Survey]));
+    simulation.complete(1, 1);
+    simulation.apply(WorkerEvent::Tick);
+    simulation
+}
+
+#[test]
+fn what_is_held_for_too_long_is_given_back_when_no_work_is_under_way() {
+    let mut simulation = holding(&["a"]);
+
     simulation.give_back_if_drained();
     assert_eq!(simulation.worker.in_flight(), 2, "an attempt is still under way");
     simulation.complete(0, 2);
@@ -108,21 +130,37 @@ fn what_is_held_for_too_long_is_given_back_when_no_work_is_under_way() {
 }
 
 #[test]
+fn what_is_held_for_too_long_is_deferred_if_others_would_have_to_wait_for_the_end_of_all_attempts() {
+    let simulation = holding(&["a", "b"]);
+
+    assert_eq!(deferred(&simulation), [2]);
+    assert!(!simulation.worker.is_draining());
+}
+
+#[test]
+fn a_deferral_that_can_not_be_made_is_not_waited_for() {
+    let mut simulation = holding(&["a", "b"]);
+
+    simulation.later(HOLD_TIME);
+    simulation.apply(WorkerEvent::Tick);
+
+    assert!(simulation.worker.is_draining());
+}
+
+#[test]
 fn what_was_given_back_too_often_goes_on_as_a_copy_instead() {
     let mut simulation = attempting(&[1]);
+    simulation.tenants = vec!["a"];
     simulation.take(1, Content::Event);
     simulation.take(1, Content::Event);
     simulation.later(HOLD_TIME);
+    simulation.apply(WorkerEvent::Tick);
+    simulation.complete(1, 1);
 
     simulation.apply(WorkerEvent::Tick);
 
-    let mut deferred = Vec::new();
-    for work in &simulation.under_way {
-        if let Work::Settle { flight, settlement: Settlement::Defer(Tier::TenSeconds) } = work {
-            deferred.push(flight.item.serial());
-        }
-    }
-    assert_eq!(deferred, [3], "the first has an attempt under way, and the second was not given back so often");
+    assert_eq!(deferred(&simulation), [3], "the second was not given back so often");
+    assert!(simulation.worker.is_draining());
 }
 
 #[test]

@@ -184,6 +184,28 @@ async fn a_tenant_that_answers_after_nine_seconds_delays_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_held_for_too_long_delay_no_other() {
+    let shutdown = Shutdown::default();
+    let mut stack = cold().await;
+    let slow = own_dsk(SLOW, &shutdown).await;
+    tenant(&stack, "100000000000011", WRONG_TOKEN, None).await;
+    tenant(&stack, "100000000000012", DSK_TOKEN, Some(slow.url())).await;
+    post_many(&stack, "100000000000011", 20).await;
+    post_many(&stack, "100000000000012", 200).await;
+    stack.processes.extra_settings.push(("HOLD_TIME", "3s".to_owned()));
+    stack.processes.add_dispatcher().await;
+
+    let good = own_dsk(Duration::ZERO, &shutdown).await;
+    tenant(&stack, "100000000000015", DSK_TOKEN, Some(good.url())).await;
+    let times = arrivals(&stack, "100000000000015", &good, Duration::ZERO, 200).await;
+
+    report("while events are held for too long", &times);
+    assert!(percentile(&times, 99) < Duration::from_secs(3));
+    assert!(stack.processes.logged().contains("Deferring what was held for too long"));
+    shutdown.request();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_destination_that_fails_while_it_is_alone_keeps_its_order_and_defers_nothing() {
     let mut stack = Stack::start().await;
     let dsk = &stack.processes.dsk;

@@ -41,6 +41,8 @@ pub(super) struct Simulation {
     pub(super) under_way: Vec<Work<Parcel>>,
     now: Moment,
     pub(super) taken: u32,
+    /// The tenants that the store knows.
+    pub(super) tenants: Vec<&'static str>,
     losses: Rc<Cell<u64>>,
     pub(super) fates: Rc<RefCell<Fates>>,
     /// Which envelopes may be acknowledged: skipped, marked, or copied.
@@ -61,6 +63,7 @@ impl Simulation {
             under_way: Vec::new(),
             now: Moment::now(),
             taken: 0,
+            tenants: vec!["a", "b"],
             losses: Rc::default(),
             fates: Rc::default(),
             settled: BTreeSet::new(),
@@ -166,7 +169,7 @@ impl Simulation {
 
     fn destinations(&self) -> Vec<Destination> {
         let of = |tenant| self.state.targets.destination(tenant, None);
-        ["a", "b"].into_iter().filter_map(of).collect()
+        self.tenants.iter().copied().filter_map(of).collect()
     }
 
     pub(super) fn later(&mut self, time: Duration) {

@@ -1,0 +1,43 @@
+//! Lets go of envelopes that were held for too long.
+
+use std::time::Duration;
+
+use queue::Tier;
+use tracing::{info, warn};
+
+use super::{Item, Moment, Worker};
+use crate::retry_policy::RetryPolicy;
+
+/// How long a deferral of what was held for too long may take. RabbitMQ allows five minutes more than we hold anything.
+const DEFERRAL_TIME: Duration = Duration::from_mins(1);
+
+impl<T: Item> Worker<T> {
+    /// Defers the lanes that were held for too long, so that other destinations notice nothing. Where there is no other that
+    /// could, or the deferral can't be made, everything in flight is given back: that keeps the order of the queue, but
+    /// nothing begins until the attempts under way have ended.
+    pub(super) fn release_held(&mut self, held_for: Duration, now: Moment) {
+        let class = self.class.as_str();
+        let held_for_s = held_for.as_secs();
+        if held_for < self.state.hold_time + DEFERRAL_TIME {
+            let taken_by = now.instant.checked_sub(self.state.hold_time).unwrap_or(now.instant);
+            let groups = self.lanes.groups_held(taken_by);
+            let have_others_use = groups.iter().all(|group| self.has_use_for_room(group, now.instant));
+            if have_others_use {
+                let held = self.lanes.remove_held(taken_by);
+                if !held.is_empty() {
+                    info!(class, held_for_s, deferred = held.len(), "Deferring what was held for too long");
+                }
+                return held.into_iter().for_each(|flight| self.defer(flight, Tier::TenSeconds, now));
+            }
+            if self.room.is_surveying() {
+                return;
+            }
+        }
+        warn!(class, held_for_s, "Will give back what was held for too long");
+        self.is_draining = true;
+        // What was given back too often would be parked.
+        for flight in self.lanes.remove_waiting(|item| RetryPolicy::renews(item.deliveries())) {
+            self.defer(flight, Tier::TenSeconds, now);
+        }
+    }
+}
