@@ -4,6 +4,7 @@ mod accounts;
 mod alarms;
 mod answers;
 mod crashes;
+mod deferral;
 #[cfg(feature = "long")]
 mod drills;
 mod embedded;

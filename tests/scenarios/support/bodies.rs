@@ -25,10 +25,16 @@ pub(crate) fn from(number: &str, person: &str, id: &str) -> Bytes {
 
 /// One notification with many messages to a number, each from another person.
 pub(crate) fn many(number: &str, serials: std::ops::Range<usize>) -> Bytes {
+    many_from(number, serials, usize::MAX)
+}
+
+/// The same from so many people in turn.
+pub(crate) fn many_from(number: &str, serials: std::ops::Range<usize>, people: usize) -> Bytes {
     let messages: Vec<String> = serials
         .map(|serial| {
+            let person = serial % people;
             format!(
-                r#"{{"from":"4915{serial:07}","id":"wamid.{number}.{serial}","timestamp":"1790000000","type":"text","text":{{"body":"hello {serial}"}}}}"#
+                r#"{{"from":"4915{person:07}","id":"wamid.{number}.{serial}","timestamp":"1790000000","type":"text","text":{{"body":"hello {serial}"}}}}"#
             )
         })
         .collect();

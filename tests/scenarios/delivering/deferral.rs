@@ -1,0 +1,52 @@
+//! What is deferred so that others need not wait arrives, once and in the order of its conversation.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use testkit::{eventually, eventually_within};
+
+use crate::support::bodies::{self, NUMBER};
+use crate::support::dsk::DSK_TOKEN;
+use crate::support::stack::Stack;
+use crate::support::two_tenants::{OTHER_NUMBER, other_channel, post};
+
+/// More than a dispatcher has in flight.
+const REFUSED: usize = 3_000;
+/// Messages in one notification.
+const BATCH: usize = 100;
+/// How many people send the refused messages in turn.
+const PEOPLE: usize = 400;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deferred_events_arrive_once_and_in_the_order_of_their_conversations() {
+    let mut stack = Stack::start().await;
+    stack.processes.dispatchers.remove(0).kill().await;
+    other_channel(&stack, "a-token-that-dsk-refuses", None).await;
+    for first in (0..REFUSED).step_by(BATCH) {
+        let body = bodies::many_from(OTHER_NUMBER, first..first + BATCH, PEOPLE);
+        assert_eq!(stack.processes.post(body).await, 200);
+    }
+    stack.processes.add_dispatcher().await;
+
+    let deferred = r#"dispatcher_deferred_total{tier="10s"}"#;
+    eventually("some are deferred", async || (stack.processes.dispatcher_metric(deferred).await > 0.5).then_some(()))
+        .await;
+    post(&stack, NUMBER, 0..20).await;
+    eventually("the good ones arrive", async || (stack.processes.dsk.ids().len() >= 20).then_some(())).await;
+    other_channel(&stack, DSK_TOKEN, None).await;
+    eventually_within(Duration::from_mins(12), "all arrive", async || {
+        (stack.processes.dsk.ids().len() == REFUSED + 20).then_some(())
+    })
+    .await;
+
+    let mut last: BTreeMap<usize, usize> = BTreeMap::new();
+    for request in stack.processes.dsk.seen().into_iter().filter(|request| request.status == 200) {
+        assert!(!request.is_repeat, "{} arrived twice", request.id);
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let Some((_, rest)) = body.split_once(&format!("wamid.{OTHER_NUMBER}.")) else { continue };
+        let serial = rest.split('"').next().and_then(|serial| serial.parse().ok()).expect("it is a number");
+        let before = last.insert(serial % PEOPLE, serial);
+        assert!(before < Some(serial), "{serial} after {before:?} in one conversation");
+    }
+    println!("deferred {} times", stack.processes.dispatcher_metric(deferred).await);
+}
