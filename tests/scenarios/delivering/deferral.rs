@@ -17,8 +17,11 @@ const BATCH: usize = 100;
 /// How many people send the refused messages in turn.
 const PEOPLE: usize = 400;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn deferred_events_arrive_once_and_in_the_order_of_their_conversations() {
+/// A series that grows while events are deferred.
+const DEFERRED: &str = r#"dispatcher_deferred_total{tier="10s"}"#;
+
+/// A stack without a dispatcher, in which more events of a business that DSK refuses wait than may be in flight.
+async fn with_refused_events() -> Stack {
     let mut stack = Stack::start().await;
     stack.processes.dispatchers.remove(0).kill().await;
     other_channel(&stack, "a-token-that-dsk-refuses", None).await;
@@ -26,11 +29,40 @@ async fn deferred_events_arrive_once_and_in_the_order_of_their_conversations() {
         let body = bodies::many_from(OTHER_NUMBER, first..first + BATCH, PEOPLE);
         assert_eq!(stack.processes.post(body).await, 200);
     }
+    stack
+}
+
+/// Waits until the first dispatcher defers.
+async fn some_are_deferred(stack: &mut Stack) {
+    eventually("some are deferred", async || (stack.processes.dispatcher_metric(DEFERRED).await > 0.5).then_some(()))
+        .await;
+}
+
+#[cfg(feature = "long")]
+#[tokio::test(flavor = "multi_thread")]
+async fn dispatchers_killed_while_they_defer_lose_nothing() {
+    let mut stack = with_refused_events().await;
+    for _ in 0..5 {
+        stack.processes.add_dispatcher().await;
+        some_are_deferred(&mut stack).await;
+        stack.processes.dispatchers.remove(0).kill().await;
+    }
+    other_channel(&stack, DSK_TOKEN, None).await;
     stack.processes.add_dispatcher().await;
 
-    let deferred = r#"dispatcher_deferred_total{tier="10s"}"#;
-    eventually("some are deferred", async || (stack.processes.dispatcher_metric(deferred).await > 0.5).then_some(()))
-        .await;
+    eventually_within(Duration::from_mins(15), "all arrive", async || {
+        (stack.processes.dsk.ids().len() == REFUSED).then_some(())
+    })
+    .await;
+    println!("{REFUSED} events, 5 kills, {} requests", stack.processes.dsk.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deferred_events_arrive_once_and_in_the_order_of_their_conversations() {
+    let mut stack = with_refused_events().await;
+    stack.processes.add_dispatcher().await;
+
+    some_are_deferred(&mut stack).await;
     post(&stack, NUMBER, 0..20).await;
     eventually("the good ones arrive", async || (stack.processes.dsk.ids().len() >= 20).then_some(())).await;
     other_channel(&stack, DSK_TOKEN, None).await;
@@ -48,5 +80,5 @@ async fn deferred_events_arrive_once_and_in_the_order_of_their_conversations() {
         let before = last.insert(serial % PEOPLE, serial);
         assert!(before < Some(serial), "{serial} after {before:?} in one conversation");
     }
-    println!("deferred {} times", stack.processes.dispatcher_metric(deferred).await);
+    println!("deferred {} times", stack.processes.dispatcher_metric(DEFERRED).await);
 }
