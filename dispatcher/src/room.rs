@@ -6,8 +6,9 @@ use tokio::time::Instant;
 
 use crate::destination::Destination;
 
-/// This part of the space is made free at once.
-const PART: usize = 8;
+/// This part of the space is made free at once. The larger it is, the sooner a long head of the queue is out of the way
+/// (each time costs a round trip or two); what is left to the destination has to last until more is taken.
+const PART: usize = 2;
 /// The time from one look at the room to the next.
 const LOOK_PERIOD: Duration = Duration::from_millis(10);
 /// How long it is remembered which destinations there are.
