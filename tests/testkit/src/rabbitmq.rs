@@ -17,7 +17,7 @@ use crate::ports::free_port;
 use crate::{Link, eventually, eventually_within};
 
 /// How many virtual hosts the shared broker has; each test takes one.
-const SHARED_VHOSTS: usize = 96;
+const SHARED_VHOSTS: usize = 200;
 /// How many virtual hosts the broker of a single test has.
 const OWN_VHOSTS: usize = 2;
 /// The hash of the password `guest`, with its salt, as the broker stores it.
