@@ -21,6 +21,12 @@ pub(crate) struct Destination {
     pub(crate) origin: Arc<str>,
 }
 
+impl Destination {
+    pub(crate) fn new(tenant: &str, endpoint: &Endpoint) -> Self {
+        Self { tenant: tenant.into(), url: endpoint.url(), origin: endpoint.origin() }
+    }
+}
+
 /// What an attempt concerns, and the record that it uses.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
@@ -49,15 +55,14 @@ impl Targets {
     /// The target of an attempt that uses this record.
     pub(crate) fn of(&self, address: &Address, route: Arc<Route>) -> Result<Target, Failure> {
         let endpoint = self.endpoint(route.dsk_url.as_deref())?;
-        let destination =
-            Destination { tenant: route.tenant.as_str().into(), url: endpoint.url(), origin: endpoint.origin() };
+        let destination = Destination::new(&route.tenant, &endpoint);
         Ok(Target { endpoint, destination, address: address.clone(), route })
     }
 
     /// The destination of a tenant's channels that name this URL; `None` if no event may be sent there.
     pub(crate) fn destination(&self, tenant: &str, dsk_url: Option<&str>) -> Option<Destination> {
         let endpoint = self.endpoint(dsk_url).ok()?;
-        Some(Destination { tenant: tenant.into(), url: endpoint.url(), origin: endpoint.origin() })
+        Some(Destination::new(tenant, &endpoint))
     }
 
     fn endpoint(&self, dsk_url: Option<&str>) -> Result<Endpoint, Failure> {
@@ -98,7 +103,7 @@ pub(crate) mod samples {
 
     pub(crate) fn target(tenant: &str, url: &str, channel: &str) -> Target {
         let endpoint = Endpoint::parse(url, Allowance::default()).unwrap();
-        let destination = Destination { tenant: tenant.into(), url: endpoint.url(), origin: endpoint.origin() };
+        let destination = Destination::new(tenant, &endpoint);
         Target { endpoint, destination, address: Address::new(channel), route: route(tenant) }
     }
 }

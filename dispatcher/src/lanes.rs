@@ -54,8 +54,6 @@ pub(crate) struct Lanes<T> {
     parking: Parking<Obstacle>,
     waiting: BTreeSet<Due>,
     returns: Returns,
-    /// Envelopes in the lanes, without those that are handed out.
-    queued: usize,
     serial: u64,
 }
 
@@ -69,7 +67,6 @@ impl<T> Lanes<T> {
             parking: Parking::default(),
             waiting: BTreeSet::new(),
             returns: Returns::default(),
-            queued: 0,
             serial: 0,
         }
     }
@@ -79,7 +76,6 @@ impl<T> Lanes<T> {
         let lane = flight.lane.clone();
         let serial = self.returns.arrive(&lane, id).unwrap_or_else(|| self.next_serial());
         let flight = Flight { serial, ..flight };
-        self.queued += 1;
         let row = self.rows.entry(lane.clone());
         let is_new = matches!(row, std::collections::hash_map::Entry::Vacant(_));
         let row = row.or_insert_with(|| Row { group, phase: Phase::Busy, queue: VecDeque::new() });
@@ -100,7 +96,6 @@ impl<T> Lanes<T> {
         let lane = self.turns.next()?.member;
         let row = self.rows.get_mut(&lane)?;
         row.phase = Phase::Busy;
-        self.queued -= 1;
         row.queue.pop_front()
     }
 
@@ -146,15 +141,13 @@ impl<T> Lanes<T> {
     /// Puts an envelope that was handed out back to the front of its lane, behind other lanes that wait for this obstacle.
     /// Returns it if none does, or if it was one of them.
     pub(crate) fn park_behind(&mut self, flight: Flight<T>, obstacle: &Obstacle) -> Option<Flight<T>> {
-        if flight.was_woken || !self.parking.is_waited_for(obstacle) {
-            return Some(flight);
+        match self.parking.due_at(obstacle).filter(|_| !flight.was_woken) {
+            Some(due) => {
+                self.park(flight, obstacle.clone(), due);
+                None
+            }
+            None => Some(flight),
         }
-        self.end(&flight.lane);
-        let place = Place { attempts: flight.attempts, serial: flight.serial, lane: flight.lane.clone() };
-        let lane = self.requeue(flight);
-        self.parking.join(obstacle, place.clone());
-        self.set_phase(&lane, Phase::Parked(obstacle.clone(), place));
-        None
     }
 
     /// The envelope that was handed out does not come back: the next one of its lane may go on.
@@ -203,7 +196,7 @@ impl<T> Lanes<T> {
     /// Envelopes in the lanes, without those that are handed out.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.queued
+        self.rows.values().map(|row| row.queue.len()).sum()
     }
 
     /// Keeps the place of an event that is being deferred, until it is overdue.
@@ -247,7 +240,6 @@ impl<T> Lanes<T> {
         if let Some(row) = self.rows.get_mut(&lane) {
             let place = row.queue.partition_point(|other| other.serial < flight.serial);
             row.queue.insert(place, flight);
-            self.queued += 1;
         }
         lane
     }

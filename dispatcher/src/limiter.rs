@@ -23,8 +23,8 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    /// This dispatcher's share of a limit, if so many dispatchers live. Where there are more dispatchers than requests at
-    /// once, each still makes one.
+    /// This dispatcher's share of a limit that `dispatchers` keep together. Where there are more dispatchers than requests
+    /// at once, each still makes one.
     pub(crate) fn share(at_once: Option<NonZeroU32>, per_second: Option<NonZeroU32>, dispatchers: NonZeroU32) -> Self {
         let at_once = at_once.map(|at_once| NonZeroU32::new(at_once.get() / dispatchers).unwrap_or(NonZeroU32::MIN));
         let interval = per_second.map(|per_second| Duration::from_secs(1) * dispatchers.get() / per_second.get());

@@ -44,13 +44,6 @@ impl<O: Clone + Eq + Hash> Parking<O> {
         self.note_due(until);
     }
 
-    /// A lane joins those that wait already, without having asked.
-    pub(crate) fn join(&mut self, obstacle: &O, place: Place) {
-        if let Some(lot) = self.lots.get_mut(obstacle) {
-            lot.places.insert(place);
-        }
-    }
-
     /// A lane leaves without being woken.
     pub(crate) fn remove(&mut self, obstacle: &O, place: &Place) {
         if let Some(lot) = self.lots.get_mut(obstacle) {
@@ -81,7 +74,7 @@ impl<O: Clone + Eq + Hash> Parking<O> {
         self.next_due = (!self.lots.is_empty()).then_some(now);
     }
 
-    /// Wakes the first lanes of a obstacle; for the others it is time again at `again_at`.
+    /// Wakes the first lanes of an obstacle; for the others it is time again at `again_at`.
     pub(crate) fn wake(&mut self, obstacle: &O, lanes: usize, again_at: Instant) -> Vec<Lane> {
         let Some(lot) = self.lots.get_mut(obstacle) else { return Vec::new() };
         let woken = std::iter::from_fn(|| lot.places.pop_first()).take(lanes).map(|place| place.lane).collect();
@@ -94,9 +87,9 @@ impl<O: Clone + Eq + Hash> Parking<O> {
         woken
     }
 
-    /// Whether a lane waits for this obstacle.
-    pub(crate) fn is_waited_for(&self, obstacle: &O) -> bool {
-        self.lots.contains_key(obstacle)
+    /// When it is time for the lanes that wait for this obstacle; `None` if none does.
+    pub(crate) fn due_at(&self, obstacle: &O) -> Option<Instant> {
+        self.lots.get(obstacle).map(|lot| lot.due)
     }
 
     fn note_due(&mut self, due: Instant) {
@@ -119,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_tried_lane_of_a_obstacle_is_woken_first_and_the_others_when_it_is_time_again() {
+    fn the_least_tried_lane_of_an_obstacle_is_woken_first_and_the_others_when_it_is_time_again() {
         let now = Instant::now();
         let later = now + Duration::from_secs(1);
         let mut parking = Parking::default();
@@ -139,7 +132,7 @@ mod tests {
         due.sort_unstable();
         assert_eq!(due, ["origin", "other"]);
         assert_eq!(parking.wake(&"origin", usize::MAX, later), lanes(&[3, 1]));
-        assert!(!parking.is_waited_for(&"origin"));
+        assert_eq!(parking.due_at(&"origin"), None);
     }
 
     #[test]

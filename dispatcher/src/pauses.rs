@@ -204,9 +204,11 @@ impl Pauses {
     }
 
     /// Removes pauses that no attempt has probed for a long time: nothing waits for them, because their channel was
-    /// removed or has another URL now.
-    pub(crate) fn remove_unprobed(&mut self, now: Instant) {
+    /// removed or has another URL now. `true` if there were any.
+    pub(crate) fn remove_unprobed(&mut self, now: Instant) -> bool {
+        let before = self.paused.len();
         self.paused.retain(|_, pause| pause.is_probed || now < pause.probe_at + UNPROBED_FOR);
+        self.paused.len() < before
     }
 
     /// What is paused now.

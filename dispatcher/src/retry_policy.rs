@@ -139,7 +139,7 @@ impl RetryPolicy {
     }
 }
 
-/// Whether so many visits to retry queues, none of them longer than `longest`, take this time together.
+/// Whether this number of visits to retry queues, none of them longer than `longest`, takes this time together.
 fn has_waited(visits: u32, longest: Tier, time: Duration) -> bool {
     let mut left = time;
     (0..visits).any(|visit| {

@@ -69,8 +69,13 @@ impl Room {
 
     /// Notes how many bytes are in flight. Taking goes on when a quarter of the space is free again.
     pub(crate) fn note_bytes(&mut self, bytes: usize) {
-        let most = if self.has_too_many_bytes { self.space.bytes / 4 * 3 } else { self.space.bytes };
+        let most = if self.has_too_many_bytes { self.bytes_to_go_on() } else { self.space.bytes };
         self.has_too_many_bytes = bytes >= most;
+    }
+
+    /// Fewer bytes than this have to be in flight before taking goes on.
+    fn bytes_to_go_on(&self) -> usize {
+        self.space.bytes / 4 * 3
     }
 
     pub(crate) fn has_too_many_bytes(&self) -> bool {
@@ -111,7 +116,7 @@ impl Room {
     /// What keeps more from being taken, if it is time to look. What is leaving does not count.
     pub(crate) fn look(&mut self, envelopes: usize, bytes: usize, now: Instant) -> Option<Excess> {
         let are_too_many = envelopes - self.leaving.envelopes >= self.space.envelopes;
-        let has_too_many_bytes = self.has_too_many_bytes && bytes - self.leaving.bytes >= self.space.bytes / 4 * 3;
+        let has_too_many_bytes = self.has_too_many_bytes && bytes - self.leaving.bytes >= self.bytes_to_go_on();
         if !are_too_many && !has_too_many_bytes {
             self.look_at = None;
             return None;

@@ -4,7 +4,6 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use channels::TenantEndpoint;
 use chassis::now;
 use event::Class;
 use futures_util::FutureExt as _;
@@ -13,7 +12,6 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 
-use crate::destination::Destination;
 use crate::lanes::Flight;
 use crate::markers::mark;
 use crate::pauses::Permit;
@@ -32,7 +30,6 @@ pub(crate) struct Runner {
     worker: Worker<Taken>,
     sources: Sources,
     systems: Arc<Systems>,
-    state: Arc<State>,
     completions: mpsc::UnboundedSender<Completion<Taken>>,
     /// Whether everything in flight is about to be given back: a copy that can't be published is not waited for then.
     draining: watch::Sender<bool>,
@@ -51,17 +48,8 @@ impl Runner {
         let is_away = systems.lookups.is_away();
         let sources = Sources::new(taker, completed, is_away, state.reopenings(), systems.shutdown.clone());
         let space = Space { envelopes: usize::from(Self::IN_FLIGHT_MAX), bytes: Self::BYTES_IN_FLIGHT_MAX };
-        let worker = Worker::new(Arc::clone(&state), class, window, space);
-        Self {
-            class,
-            worker,
-            sources,
-            systems,
-            state,
-            completions,
-            draining: watch::Sender::new(false),
-            is_held: false,
-        }
+        let worker = Worker::new(state, class, window, space);
+        Self { class, worker, sources, systems, completions, draining: watch::Sender::new(false), is_held: false }
     }
 
     /// Works until a stop is asked for, then finishes the work under way and gives back the rest.
@@ -126,22 +114,16 @@ impl Runner {
     /// Starts a task that carries out `work`.
     fn start(&self, work: Work<Taken>) {
         let systems = Arc::clone(&self.systems);
-        let state = Arc::clone(&self.state);
         let completions = self.completions.clone();
         let draining = self.draining.subscribe();
         // A panic stops the process. The queue has the envelopes of the work back once it has ended.
         self.systems.shutdown.spawn(async move {
-            completions.send(carry_out(work, &systems, &state, draining).await).ok();
+            completions.send(carry_out(work, &systems, draining).await).ok();
         });
     }
 }
 
-async fn carry_out(
-    work: Work<Taken>,
-    systems: &Systems,
-    state: &State,
-    draining: watch::Receiver<bool>,
-) -> Completion<Taken> {
+async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiver<bool>) -> Completion<Taken> {
     match work {
         Work::LookUp(flights) => {
             let answers = systems.lookups.look_up(flights.iter().map(|flight| &flight.item.envelope)).await;
@@ -159,21 +141,9 @@ async fn carry_out(
             mark(systems, delivered.into_iter().map(|flight| flight.item).collect()).await;
             Completion::Mark { tickets }
         }
-        Work::Survey => Completion::Survey(survey(systems, state).await),
-    }
-}
-
-/// The destinations of all connected channels.
-async fn survey(systems: &Systems, state: &State) -> Option<Vec<Destination>> {
-    match systems.store.endpoints(now()).await {
-        Ok(endpoints) => {
-            let endpoints = endpoints.iter();
-            let of = |found: &TenantEndpoint| state.targets.destination(&found.tenant, found.dsk_url.as_deref());
-            Some(endpoints.filter_map(of).collect())
-        }
-        Err(error) => {
-            debug!("Could not read which destinations there are: {error}");
-            None
+        Work::Survey => {
+            let endpoints = systems.store.endpoints(now()).await;
+            Completion::Survey(endpoints.inspect_err(|error| debug!("Could not read the endpoints: {error}")).ok())
         }
     }
 }

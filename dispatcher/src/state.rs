@@ -80,9 +80,7 @@ impl State {
         self.metrics.in_flight.set(ClassLabel(class), load.envelopes);
         // Some pauses end without an attempt: a record was replaced, or nothing waits for them any more.
         let mut pauses = self.pauses();
-        let before = pauses.scopes().len();
-        pauses.remove_unprobed(now);
-        let has_reopened = pauses.scopes().len() < before;
+        let has_reopened = pauses.remove_unprobed(now);
         self.count(&pauses);
         drop(pauses);
         if has_reopened {

@@ -45,8 +45,8 @@ pub(crate) struct Worker<T> {
     /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
     delivered: Vec<Flight<T>>,
     is_store_away: bool,
-    /// No look-up and no deferral begins, because everything in flight is about to be given back. Markers and dead letters
-    /// still do: what is settled need not be given back.
+    /// Nothing is looked up and no room is made, because everything in flight is about to be given back. What is settled need
+    /// not be.
     is_draining: bool,
     /// Envelopes whose look-up or settlement was cut short. They are not acknowledged, so the queue gets them back.
     interrupted: Vec<Flight<T>>,
@@ -186,7 +186,7 @@ impl<T: Item> Worker<T> {
                 self.under_way.marking = false;
                 tickets.into_iter().for_each(|ticket| self.tally.leave(ticket));
             }
-            Completion::Survey(destinations) => self.room.surveyed(destinations, now.instant),
+            Completion::Survey(endpoints) => self.surveyed(endpoints, now.instant),
         }
     }
 

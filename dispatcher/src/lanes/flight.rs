@@ -26,9 +26,17 @@ pub(crate) struct Flight<T> {
 impl<T> Flight<T> {
     /// An envelope that was just taken and has no place in a lane yet.
     pub(crate) fn new(item: T, lane: Lane, ticket: u64, now: Instant) -> Self {
-        let attempts = 0;
-        let failures = 0;
-        Self { item, lane, ticket, taken_at: now, attempts, failures, failing_since: None, serial: 0, was_woken: false }
+        Self {
+            item,
+            lane,
+            ticket,
+            taken_at: now,
+            attempts: 0,
+            failures: 0,
+            failing_since: None,
+            serial: 0,
+            was_woken: false,
+        }
     }
 
     /// A pause is not the fault of the envelope that it holds.

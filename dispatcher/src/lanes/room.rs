@@ -1,6 +1,6 @@
 //! Makes room in the lanes: finds the group that has most in flight, and removes the latest envelopes of it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use event::Lane;
 use tokio::time::Instant;
@@ -73,10 +73,7 @@ impl<T> Lanes<T> {
             }
             let was_ready = matches!(row.phase, Phase::Ready(_) | Phase::Busy);
             let end = row.queue.split_off(keep);
-            self.queued -= end.len();
-            if keep == 0 {
-                self.leave(&place.lane);
-            }
+            self.leave_if_empty(&place.lane);
             let removed_of_lane = end.into_iter().enumerate();
             removed.extend(removed_of_lane.map(|(index, flight)| Removed {
                 flight,
@@ -89,55 +86,44 @@ impl<T> Lanes<T> {
 
     /// The groups of lanes whose first envelope in line was taken no later than `taken_by`.
     pub(crate) fn groups_held(&self, taken_by: Instant) -> HashSet<Group> {
-        let is_held = |row: &&Row<T>| row.queue.front().is_some_and(|first| first.taken_at <= taken_by);
-        self.rows.values().filter(is_held).map(|row| row.group.clone()).collect()
+        self.rows.values().filter(|row| row.is_held(taken_by)).map(|row| row.group.clone()).collect()
     }
 
-    /// Removes these lanes.
+    /// Removes these lanes, in the order of arrival.
     pub(crate) fn remove_held(&mut self, taken_by: Instant) -> Vec<Flight<T>> {
-        let mut removed = Vec::new();
-        for lane in self.rows.keys().cloned().collect::<Vec<_>>() {
-            let Some(row) = self.rows.get_mut(&lane) else { continue };
-            if row.queue.front().is_some_and(|first| first.taken_at <= taken_by) {
-                self.queued -= row.queue.len();
-                removed.extend(row.queue.drain(..));
-                self.leave(&lane);
-            }
-        }
-        removed.sort_by_key(|flight| flight.serial);
-        removed
+        self.remove_from_all(|row| if row.is_held(taken_by) { row.queue.drain(..).collect() } else { Vec::new() })
     }
 
     /// Removes the rest of a lane whose first envelope is handed out and does not come back.
     pub(crate) fn remove_rest(&mut self, lane: &Lane) -> Vec<Flight<T>> {
         self.end(lane);
-        let rest = self.rows.remove(lane).map(|row| Vec::from(row.queue)).unwrap_or_default();
-        self.queued -= rest.len();
-        rest
+        self.rows.remove(lane).map(|row| Vec::from(row.queue)).unwrap_or_default()
     }
 
     /// Removes the envelopes of this kind that only wait, in the order of arrival. What is handed out stays.
     pub(crate) fn remove_waiting(&mut self, is_of_kind: impl Fn(&T) -> bool) -> Vec<Flight<T>> {
+        self.remove_from_all(|row| {
+            let (gone, kept) = row.queue.drain(..).partition(|flight| is_of_kind(&flight.item));
+            row.queue = kept;
+            gone.into()
+        })
+    }
+
+    /// Removes what `take` takes from the queue of each lane, in the order of arrival.
+    fn remove_from_all(&mut self, take: impl Fn(&mut Row<T>) -> Vec<Flight<T>>) -> Vec<Flight<T>> {
         let lanes: Vec<Lane> = self.rows.keys().cloned().collect();
         let mut removed = Vec::new();
         for lane in lanes {
-            let Some(row) = self.rows.get_mut(&lane) else { continue };
-            let (gone, kept) = row.queue.drain(..).partition(|flight| is_of_kind(&flight.item));
-            row.queue = kept;
-            let is_empty = row.queue.is_empty();
-            self.queued -= gone.len();
-            removed.extend::<VecDeque<_>>(gone);
-            if is_empty {
-                self.leave(&lane);
-            }
+            removed.extend(self.rows.get_mut(&lane).map(&take).unwrap_or_default());
+            self.leave_if_empty(&lane);
         }
         removed.sort_by_key(|flight| flight.serial);
         removed
     }
 
     /// Forgets a lane that has nothing left, unless its first envelope is handed out.
-    fn leave(&mut self, lane: &Lane) {
-        let Some(row) = self.rows.get(lane) else { return };
+    fn leave_if_empty(&mut self, lane: &Lane) {
+        let Some(row) = self.rows.get(lane).filter(|row| row.queue.is_empty()) else { return };
         match &row.phase {
             Phase::Busy => return,
             Phase::Ready(serial) => self.turns.remove(&row.group, *serial),
@@ -145,6 +131,13 @@ impl<T> Lanes<T> {
             Phase::Parked(obstacle, place) => self.parking.remove(obstacle, place),
         }
         self.rows.remove(lane);
+    }
+}
+
+impl<T> Row<T> {
+    /// Whether its first envelope in line was taken no later than `taken_by`.
+    fn is_held(&self, taken_by: Instant) -> bool {
+        self.queue.front().is_some_and(|first| first.taken_at <= taken_by)
     }
 }
 

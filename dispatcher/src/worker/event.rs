@@ -1,11 +1,12 @@
 //! What can happen to a worker.
 
-use channels::LookupAnswer;
+use std::collections::BTreeSet;
+
+use channels::{LookupAnswer, TenantEndpoint};
 use chassis::now;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::destination::Destination;
 use crate::lanes::Flight;
 use crate::pauses::Permit;
 use crate::remedy::Outcome;
@@ -59,8 +60,8 @@ pub(crate) enum Completion<T> {
     Settlement { ticket: u64, bytes: usize, interrupted: Option<Box<Flight<T>>> },
     /// Delivered events were marked and acknowledged.
     Mark { tickets: Vec<u64> },
-    /// The destinations of all connected channels; nothing if the store did not say.
-    Survey(Option<Vec<Destination>>),
+    /// Where the events of all connected channels go; nothing if the store did not say.
+    Survey(Option<BTreeSet<TenantEndpoint>>),
 }
 
 /// How an attempt ended.

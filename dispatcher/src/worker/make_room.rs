@@ -1,8 +1,10 @@
 //! Makes room when nothing more can be taken: the destination that has most in flight defers its latest lanes, whatever
 //! anybody's health, if the room can be of use to another.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use channels::TenantEndpoint;
 use tokio::time::Instant;
 
 use super::{Item, Moment, Work, Worker};
@@ -42,6 +44,14 @@ impl<T: Item> Worker<T> {
         }
         let mut others = self.room.destinations().filter(|other| group.destination() != Some(other));
         others.any(|other| !self.state.is_down(other))
+    }
+
+    /// The store was asked which destinations there are.
+    pub(super) fn surveyed(&mut self, endpoints: Option<BTreeSet<TenantEndpoint>>, now: Instant) {
+        let targets = &self.state.targets;
+        let destination = |of: &TenantEndpoint| targets.destination(&of.tenant, of.dsk_url.as_deref());
+        let destinations = endpoints.map(|endpoints| endpoints.iter().filter_map(destination).collect());
+        self.room.surveyed(destinations, now);
     }
 
     /// All of what is removed of a lane goes to the same retry queue, so that it comes back in its order.

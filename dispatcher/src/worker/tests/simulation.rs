@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use ::event::{DecodeError, EventId, EventType, Lane, UNRECOGNIZED};
 use bytes::Bytes;
-use channels::LookupAnswer;
+use channels::{LookupAnswer, TenantEndpoint};
 use clap::Parser as _;
 use jiff::SignedDuration;
 
 use super::super::*;
 use super::parcel::{CHANNELS, Content, Fates, Parcel, ROUTES, address, answer, channel, outcome};
-use crate::destination::{Destination, Targets};
+use crate::destination::Targets;
 use crate::metrics::Metrics;
 use crate::pauses::Admission;
 use crate::room::Space;
@@ -148,7 +148,7 @@ impl Simulation {
                 delivered.into_iter().for_each(|flight| flight.item.acknowledge());
                 Completion::Mark { tickets }
             }
-            Work::Survey => Completion::Survey((!choice.is_multiple_of(3)).then(|| self.destinations())),
+            Work::Survey => Completion::Survey((!choice.is_multiple_of(3)).then(|| self.endpoints())),
         }
     }
 
@@ -167,9 +167,9 @@ impl Simulation {
         self.apply(WorkerEvent::Completed(vec![completion]));
     }
 
-    fn destinations(&self) -> Vec<Destination> {
-        let of = |tenant| self.state.targets.destination(tenant, None);
-        self.tenants.iter().copied().filter_map(of).collect()
+    fn endpoints(&self) -> BTreeSet<TenantEndpoint> {
+        let of = |tenant: &&str| TenantEndpoint { tenant: (*tenant).to_owned(), dsk_url: None };
+        self.tenants.iter().map(of).collect()
     }
 
     pub(super) fn later(&mut self, time: Duration) {
