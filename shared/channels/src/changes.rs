@@ -184,7 +184,7 @@ fn connect(hash: &mut Hash, address: &Address, given: &Fields, now: Timestamp) -
 }
 
 /// Replaces a record by a tombstone, which says whose channel it was and that it is gone, for as long as its events may
-/// still arrive. `false`: there is none, or it was connected later.
+/// still arrive. `false` if no channel is stored for the address, or if it was connected later.
 fn leave_tombstone(transaction: &mut Transaction, removal: Removal<'_>) -> bool {
     let Removal { address, until, now } = removal;
     let hash = transaction.hash(&keys::channel(address));

@@ -48,7 +48,8 @@ impl TenantEndpoint {
 }
 
 impl ChannelStore {
-    /// The endpoints of all connected channels, each once. It reads one hash, except once a day, when it counts anew.
+    /// The endpoints of all connected channels, each once. It reads one hash; once a day it counts all channels
+    /// again.
     pub async fn endpoints(&self, now: Timestamp) -> Result<BTreeSet<TenantEndpoint>, StoreError> {
         let mut counts = self.read_one(keys::ENDPOINTS.to_owned()).await?;
         if !is_fresh(&counts, now) {

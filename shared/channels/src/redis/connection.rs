@@ -82,7 +82,7 @@ impl Connection {
         }
     }
 
-    /// The open connection and its generation. Connects if there is none.
+    /// The open connection and its generation. Connects first if no connection is open.
     async fn current(&self) -> Result<(MultiplexedConnection, u64), StoreError> {
         let mut state = self.state.lock().await;
         if let Some(connection) = &state.open {

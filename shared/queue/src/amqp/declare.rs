@@ -8,6 +8,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ErrorKind, Queue};
 use tokio::sync::watch;
+use tracing::warn;
 
 use super::call::{CallError, call};
 use crate::error::QueueError;
@@ -77,6 +78,15 @@ pub(super) async fn remake(connection: &Connection, name: QueueName, remade: &Re
     }
     remade.send_modify(|counts| *counts.entry(name).or_default() += 1);
     Ok(true)
+}
+
+/// Makes these queues again if they are gone. What can't be made is logged; the next publish into it finds that out again.
+pub(super) async fn remake_all(connection: &Connection, names: BTreeSet<QueueName>, remade: &Remade) {
+    for queue in names {
+        if let Err(error) = remake(connection, queue, remade).await {
+            warn!(queue = queue.as_str(), "Could not make the queue {} again: {error}", queue.as_str());
+        }
+    }
 }
 
 /// How many consumers each class has.

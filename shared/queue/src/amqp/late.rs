@@ -86,9 +86,5 @@ async fn settle(requests: &mut Requests, end: RoundEnd, connection: &Connection,
     if end.answers.is_ok() {
         info!(envelopes = end.batch.len(), "A late round of publishes has been confirmed");
     }
-    for queue in requests.settle(end) {
-        if let Err(error) = declare::remake(connection, queue, &parts.remade).await {
-            warn!(queue = queue.as_str(), "Could not make the queue {} again: {error}", queue.as_str());
-        }
-    }
+    declare::remake_all(connection, requests.settle(end), &parts.remade).await;
 }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::Shutdown;
 use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -14,12 +13,10 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use super::call::{CallError, call};
-use super::declare::{self, Remade};
+use super::declare;
 use super::late::{LateRound, RoundsParts};
-use super::link::BrokerLink;
 use super::requests::Requests;
 use super::round::{self, RoundEnd};
-use crate::metrics::Metrics;
 use crate::publisher::{PublishError, PublishRequest};
 
 /// Shorter than the 4 s in which ingest answers Meta, longer than a quorum write under load (p99 15 ms measured).
@@ -31,13 +28,10 @@ const CHANNEL_PAUSE: Duration = Duration::from_millis(100);
 
 /// One publishing task.
 pub(super) struct Rounds {
-    link: BrokerLink,
+    parts: RoundsParts,
     requests: mpsc::Receiver<PublishRequest>,
     open: Requests,
     late: Arc<Semaphore>,
-    remade: Remade,
-    metrics: Metrics,
-    shutdown: Shutdown,
 }
 
 /// Why an AMQP channel is not used any more.
@@ -68,9 +62,8 @@ impl Obstacle {
 
 impl Rounds {
     pub(super) fn new(requests: mpsc::Receiver<PublishRequest>, parts: RoundsParts) -> Self {
-        let RoundsParts { link, remade, metrics, shutdown } = parts;
-        let open = Requests::new(metrics.clone());
-        Self { link, requests, open, late: Arc::new(Semaphore::new(LATE_ROUNDS_MAX)), remade, metrics, shutdown }
+        let open = Requests::new(parts.metrics.clone());
+        Self { parts, requests, open, late: Arc::new(Semaphore::new(LATE_ROUNDS_MAX)) }
     }
 
     /// Runs until every publisher is gone, also after a stop was requested: retries and dead letters are still published.
@@ -97,18 +90,18 @@ impl Rounds {
                     if !connection.status().blocked() {
                         self.open.fail_all(PublishError::Away);
                         if error.is_time_out() {
-                            self.link.give_up(&connection);
+                            self.parts.link.give_up(&connection);
                         }
                     }
                 }
             }
-            self.shutdown.pause(CHANNEL_PAUSE).await;
+            self.parts.shutdown.pause(CHANNEL_PAUSE).await;
         }
     }
 
     /// The connection, if something can be published on it now.
     fn clear_way(&self) -> Result<Arc<Connection>, Obstacle> {
-        let connection = self.link.current().ok_or(Obstacle::Away)?;
+        let connection = self.parts.link.current().ok_or(Obstacle::Away)?;
         if connection.status().blocked() {
             return Err(Obstacle::Blocked);
         }
@@ -132,7 +125,7 @@ impl Rounds {
             tokio::select! {
                 // First of all: what came before the change is refused by its cause, what comes after it is published.
                 biased;
-                is_kept = self.link.changed() => return is_kept,
+                is_kept = self.parts.link.changed() => return is_kept,
                 () = late_ends => return true,
                 request = self.requests.recv() => match request {
                     Some(request) => {
@@ -208,16 +201,11 @@ impl Rounds {
                 Ok(end) => return self.settle(end, connection, started).await,
                 Err(_) => PublishError::TimedOut,
             },
-            () = self.link.blocked(connection) => PublishError::Blocked,
+            () = self.parts.link.blocked(connection) => PublishError::Blocked,
         };
         warn!(envelopes, "A round of publishes is late: {error}");
         let requests = self.open.split_off_round(error);
-        let parts = RoundsParts {
-            link: self.link.clone(),
-            remade: self.remade.clone(),
-            metrics: self.metrics.clone(),
-            shutdown: self.shutdown.clone(),
-        };
+        let parts = self.parts.clone();
         let late = LateRound {
             round,
             envelopes,
@@ -227,23 +215,19 @@ impl Rounds {
             late,
             parts,
         };
-        self.shutdown.spawn(late.run());
+        self.parts.shutdown.spawn(late.run());
         false
     }
 
     /// Answers a round that ended in time. Returns whether its AMQP channel can be used on.
     async fn settle(&mut self, end: RoundEnd, connection: &Arc<Connection>, started: Instant) -> bool {
-        self.metrics.round_seconds.observe_duration(started.elapsed());
+        self.parts.metrics.round_seconds.observe_duration(started.elapsed());
         if let Err(error) = &end.answers {
             warn!(envelopes = end.batch.len(), "A round of publishes failed: {error}");
             self.open.settle(end);
             return false;
         }
-        for queue in self.open.settle(end) {
-            if let Err(error) = declare::remake(connection, queue, &self.remade).await {
-                warn!(queue = queue.as_str(), "Could not make the queue {} again: {error}", queue.as_str());
-            }
-        }
+        declare::remake_all(connection, self.open.settle(end), &self.parts.remade).await;
         true
     }
 }
