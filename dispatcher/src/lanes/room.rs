@@ -14,6 +14,8 @@ pub(crate) struct Holding {
     pub(crate) group: Group,
     /// Envelopes, or their bytes.
     pub(crate) amount: usize,
+    /// The part of it whose lanes wait for the end of a pause.
+    pub(crate) parked: usize,
     /// When the one that has waited longest was taken.
     pub(crate) since: Instant,
 }
@@ -38,9 +40,13 @@ impl<T> Lanes<T> {
             let holding = holdings.entry(&row.group).or_insert_with(|| Holding {
                 group: row.group.clone(),
                 amount: 0,
+                parked: 0,
                 since: first.taken_at,
             });
             holding.amount += amount;
+            if matches!(row.phase, Phase::Parked(..)) {
+                holding.parked += amount;
+            }
             holding.since = holding.since.min(first.taken_at);
         }
         holdings.into_values().max_by_key(|holding| holding.amount)

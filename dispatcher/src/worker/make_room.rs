@@ -13,8 +13,8 @@ use crate::lanes::Removed;
 use crate::retry_policy::RetryPolicy;
 use crate::room::Excess;
 
-/// Lanes are deferred only when one of their destination's has waited for this long: a backlog that is being delivered
-/// makes room by itself.
+/// While most of a destination's envelopes wait only for their turn, they are deferred when one of them has waited for this
+/// long, and not before: a backlog that is being delivered makes room by itself.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<T: Item> Worker<T> {
@@ -30,7 +30,8 @@ impl<T: Item> Worker<T> {
         }
         let weight = |item: &T| weight(item, excess);
         let Some(largest) = self.lanes.largest(weight) else { return };
-        if now.instant < largest.since + PATIENCE || !self.has_use_for_room(&largest.group, now.instant) {
+        let is_being_delivered = largest.parked < largest.amount / 2 && now.instant < largest.since + PATIENCE;
+        if is_being_delivered || !self.has_use_for_room(&largest.group, now.instant) {
             return;
         }
         let removed = self.lanes.remove_latest(&largest.group, self.room.part(excess), weight);

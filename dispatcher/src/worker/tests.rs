@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::remedy::Reason;
-use parcel::Content;
+use parcel::{CHANNELS, Content};
 use simulation::{Choice, HOLD_TIME, Simulation};
 
 /// What can happen to a worker.
@@ -161,6 +161,40 @@ fn what_was_given_back_too_often_goes_on_as_a_copy_instead() {
 
     assert_eq!(deferred(&simulation), [3], "the second was not given back so often");
     assert!(simulation.worker.is_draining());
+}
+
+/// A simulation with as many envelopes of one tenant as there is space for, each in a lane of its own.
+fn crowded() -> Simulation {
+    let mut simulation = Simulation::new();
+    for lane in 0..16 {
+        simulation.take(lane * CHANNELS, Content::Event);
+    }
+    simulation.look_up_all();
+    simulation
+}
+
+#[test]
+fn what_is_being_delivered_makes_room_only_after_a_while() {
+    let mut simulation = crowded();
+    assert!(matches!(simulation.under_way[..], [Work::Attempt { .. }, ..]));
+    assert!(simulation.surveys() == 0 && deferred(&simulation).is_empty());
+
+    simulation.later(Duration::from_secs(1));
+    simulation.survey();
+
+    assert!(!deferred(&simulation).is_empty());
+}
+
+#[test]
+fn what_waits_for_a_pause_makes_room_at_once() {
+    let mut simulation = crowded();
+
+    simulation.complete(0, 2);
+    simulation.look_up_all();
+    simulation.later(Duration::from_millis(10));
+    simulation.survey();
+
+    assert!(!deferred(&simulation).is_empty());
 }
 
 #[test]

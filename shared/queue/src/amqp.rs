@@ -52,8 +52,9 @@ pub(crate) use scan::AmqpScan;
 /// Publishing tasks of a class, each with an AMQP channel of its own. Under 256 connections two tasks are as fast as four
 /// and spend a tenth less on each event, because their rounds are larger. One task is slower (`bench accept`).
 const CLASS_TASKS: usize = 2;
-/// Publishing tasks for the copies of a class. There are few of them.
-const COPY_TASKS: usize = 1;
+/// Publishing tasks for the copies of a class. Mostly there are few of them, but when a dispatcher defers a thousand at once,
+/// what counts is that their confirms are awaited beside each other.
+const COPY_TASKS: usize = 4;
 /// Requests that wait for a publishing task; beyond it, callers wait. A request is one notification's share.
 const REQUESTS_MAX: usize = 256;
 /// How long a start waits for the broker: long enough to find a mismatched queue, short enough for an orchestrator.

@@ -120,6 +120,24 @@ impl Simulation {
         self.apply(WorkerEvent::Completed(vec![completion]));
     }
 
+    /// Ends every look-up: the store knows the channel.
+    pub(super) fn look_up_all(&mut self) {
+        while let Some(place) = self.under_way.iter().position(|work| matches!(work, Work::LookUp(_))) {
+            self.complete(place, 5);
+        }
+    }
+
+    pub(super) fn surveys(&self) -> usize {
+        self.under_way.iter().filter(|work| matches!(work, Work::Survey)).count()
+    }
+
+    /// Ends the survey that is under way: the store says which destinations there are.
+    pub(super) fn survey(&mut self) {
+        let survey = self.under_way.iter().position(|work| matches!(work, Work::Survey));
+        self.complete(survey.expect("the store is being asked"), 1);
+        self.later(Duration::from_millis(10));
+    }
+
     fn carry_out(&mut self, work: Work<Parcel>, choice: usize) -> Completion<Parcel> {
         match work {
             Work::LookUp(flights) => {
