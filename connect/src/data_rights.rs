@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Form, Json};
-use channels::{ErasureOrigin, ErasureRequest, StoreError, new_erasure_code};
+use channels::{Erasure, PersonRequest, StoreError, new_erasure_code};
 use chassis::now;
 use jiff::Timestamp;
 use maud::html;
@@ -56,9 +56,11 @@ impl IntoResponse for CallbackError {
 }
 
 impl Person {
-    /// What was connected later stays: the call may come late, and the person may have connected a channel again.
-    fn until(&self, now: Timestamp) -> Timestamp {
-        self.asked_at.map_or(now, |asked_at| asked_at.min(now))
+    /// What they ask of the store. What was connected later stays: the call may come late or be an old one that somebody
+    /// repeats, and the person may have connected a channel again.
+    fn request(&self, now: Timestamp) -> PersonRequest<'_> {
+        let asked_at = self.asked_at.map_or(now, |asked_at| asked_at.min(now));
+        PersonRequest { app_user_id: &self.user_id, asked_at }
     }
 }
 
@@ -75,29 +77,21 @@ pub(crate) async fn deauthorize(
     Form(form): Form<CallbackForm>,
 ) -> Result<StatusCode, CallbackError> {
     let person = form.person(&state)?;
-    let mut channels = 0;
-    for address in state.store.addresses_of(&person.user_id).await? {
-        channels += usize::from(state.store.remove_until(&address, person.until(now()), now()).await?);
-    }
+    let channels = state.store.withdraw(person.request(now()), now()).await?;
     info!(channels, "Disconnected the channels of a person who withdrew");
     Ok(StatusCode::OK)
 }
 
-/// `POST /meta/deletion` erases everything of the person's channels. It answers `{"url":…,"confirmation_code":…}`, and a
+/// `POST /meta/deletion` erases everything of the person's channels, also of those that were disconnected before. It answers `{"url":…,"confirmation_code":…}`, and a
 /// second call gets the same code.
 pub(crate) async fn delete(
     State(state): State<Arc<AppState>>,
     Form(form): Form<CallbackForm>,
 ) -> Result<Json<DeletionAnswer>, CallbackError> {
     let person = form.person(&state)?;
-    let code = state.store.deletion_code(&person.user_id, &new_erasure_code()).await?;
-    let channels = state.store.addresses_of(&person.user_id).await?;
-    let until = Some(person.until(now()));
-    let origin = ErasureOrigin::Callback;
-    let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &[], until };
-    state.store.erase(&request, now()).await?;
+    let code = state.store.delete_person(person.request(now()), &new_erasure_code(), now()).await?;
     state.metrics.deletions_total.inc();
-    info!("Erased the channels of a person who asked for it");
+    info!("Erased what is stored of a person who asked for it");
     Ok(Json(DeletionAnswer { url: state.page_url(&format!("/deletion/{code}")), confirmation_code: code }))
 }
 
@@ -108,7 +102,7 @@ pub(crate) async fn status(
 ) -> Result<Html<String>, PageError> {
     let erasure = state.store.erasure(&code).await?.ok_or(PageError::UnknownDeletion)?;
     let content = html! {
-        p { (if erasure.done_at.is_some() { texts::DELETION_DONE } else { texts::DELETION_PENDING }) }
+        p { (progress(&erasure)) }
         dl {
             dt { (texts::DELETION_CODE) } dd class="code" { (code) }
             dt { (texts::DELETION_ASKED) } dd { (moment(&erasure.requested_at)) }
@@ -116,9 +110,18 @@ pub(crate) async fn status(
                 dt { (texts::DELETION_DONE_AT) } dd { (moment(done_at)) }
             }
         }
-        p class="quiet end" { (texts::DELETION_COPIES) }
+        @if !erasure.found_nothing { p class="quiet end" { (texts::DELETION_COPIES) } }
     };
     Ok(pages::page(texts::DELETION_TITLE, &content))
+}
+
+/// How far a deletion is.
+fn progress(erasure: &Erasure) -> &'static str {
+    match &erasure.done_at {
+        _ if erasure.found_nothing => texts::DELETION_FOUND_NOTHING,
+        Some(_) => texts::DELETION_DONE,
+        None => texts::DELETION_PENDING,
+    }
 }
 
 /// A stored time as people write it, or unchanged if it can't be read.

@@ -106,6 +106,7 @@ pub(crate) const DELETION_ASKED: &str = "Requested";
 pub(crate) const DELETION_DONE_AT: &str = "Completed";
 pub(crate) const DELETION_PENDING: &str = "Your channels and our access to them are deleted. Messages that were set aside are being deleted, which takes about a minute.";
 pub(crate) const DELETION_DONE: &str = "Your channels, our access to them, and messages that were set aside are deleted. None of it can be delivered or shown any more.";
+pub(crate) const DELETION_FOUND_NOTHING: &str = "We looked for channels that you have connected, or had connected in the last 30 days, and found none: there was nothing to delete. If you are looking for messages that you have written to a business, please ask that business.";
 pub(crate) const DELETION_COPIES: &str = "Copies of messages that are still on their way through our system are discarded when their turn comes, after 7 days at the latest. Your business can delete in DSK what DSK has already received.";
 pub(crate) const DELETION_UNKNOWN: &str = "We know of no deletion with this code, or it was more than a year ago.";
 

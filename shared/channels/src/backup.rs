@@ -5,6 +5,7 @@ use event::Address;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::changes::users;
 use crate::error::StoreError;
 use crate::fields::{self, Fields, text};
 use crate::limits::Limits;
@@ -52,7 +53,8 @@ impl ChannelStore {
     pub async fn import(&self, saved: &SavedRecord, now: Timestamp) -> Result<bool, StoreError> {
         let address = Address::new(saved.address.as_str());
         let mut read = vec![keys::INITIALISED.to_owned(), keys::channel(&address)];
-        read.extend(saved.fields.get(fields::APP_USER_ID).map(|user| keys::user(user)));
+        read.extend(saved.fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(user)));
+        read.extend(saved.fields.get(fields::APP_USER_HASH).map(|user_hash| keys::removed_of(user_hash)));
         self.change_channels(read, |transaction| {
             let is_stored = changes::restore(transaction, &address, &saved.fields, now);
             Ok(if is_stored { Decision::Write(true) } else { Decision::Abandon(false) })

@@ -1,5 +1,7 @@
-//! What adding, restoring, removing and erasing a channel changes in its record, its account's record and its user's hash.
+//! What adding, restoring, removing and erasing a channel changes in its record, its account's record and its users' hashes.
 //! These functions only change a transaction: they read nothing from the store and write nothing to it.
+
+use std::time::Duration;
 
 use event::{Address, Family};
 use jiff::Timestamp;
@@ -9,9 +11,11 @@ use crate::fields::{self, Fields};
 use crate::keys;
 use crate::record::{self, ChannelState, NewChannel};
 use crate::transaction::{Hash, Lifetime, Transaction};
+use users::PastConnection;
 
 #[cfg(test)]
 mod tests;
+pub(crate) mod users;
 
 /// The fields that an account's record takes over from a channel's.
 const SHARED_WITH_ACCOUNT: [&str; 7] = [
@@ -26,15 +30,13 @@ const SHARED_WITH_ACCOUNT: [&str; 7] = [
 /// The fields that describe an access token, and that a new token must not inherit.
 const ABOUT_ACCESS_TOKEN: [&str; 2] = [fields::ACCESS_TOKEN_EXPIRES_AT, fields::CHECKED_AT];
 /// The fields that a removed channel keeps.
-const KEPT_BY_TOMBSTONE: [&str; 2] = [fields::TENANT, fields::ACCOUNT_ID];
-/// The fields that a removed account keeps, so that DSK learns of what becomes of the account at Meta.
-const KEPT_BY_TOMBSTONE_OF_ACCOUNT: [&str; 7] = SHARED_WITH_ACCOUNT;
+const KEPT_BY_TOMBSTONE: [&str; 3] = [fields::TENANT, fields::ACCOUNT_ID, fields::CONNECTED_AT];
 
 /// The keys that have to be read before a channel is added.
 pub(crate) fn keys_to_add(channel: &NewChannel) -> Vec<String> {
     let mut keys = vec![keys::INITIALISED.to_owned(), keys::channel(&channel.address)];
     keys.extend(account_of(&channel.address, channel.account_id.as_ref()).map(|account| keys::channel(&account)));
-    keys.extend(channel.app_user_id.iter().map(|user| keys::user(user)));
+    keys.extend(channel.app_user_id.iter().flat_map(|user| users::keys_of(user)));
     keys
 }
 
@@ -45,7 +47,8 @@ pub(crate) fn unread(transaction: &Transaction) -> Vec<String> {
         let Some(address) = key.strip_prefix(keys::CHANNEL).map(Address::new) else { continue };
         named.extend(record::channels(fields).iter().map(keys::channel));
         named.extend(account_of(&address, fields.get(fields::ACCOUNT_ID)).map(|account| keys::channel(&account)));
-        named.extend(fields.get(fields::APP_USER_ID).map(|user| keys::user(user)));
+        named.extend(fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(user)));
+        named.extend(fields.get(fields::APP_USER_HASH).map(|user_hash| keys::removed_of(user_hash)));
     }
     named.retain(|key| !transaction.contains(key));
     named.sort_unstable();
@@ -76,37 +79,68 @@ pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Time
         if let Some(previous) = previous_user.filter(|previous| previous != user) {
             transaction.hash(&keys::user(&previous)).fields.remove(channel.address.as_str());
         }
-        add_to_user(transaction, user, &channel.address, now);
+        users::connected(transaction, user, &channel.address, now);
     }
     Ok(())
 }
 
-/// Stores a record of a backup. `false`: there is a record already, which stays as it is.
+/// Stores a record of a backup. `false`: there is a record already, which stays as it is, or the record is a tombstone
+/// whose time is over.
 pub(crate) fn restore(transaction: &mut Transaction, address: &Address, saved: &Fields, now: Timestamp) -> bool {
     let hash = transaction.hash(&keys::channel(address));
-    if !hash.fields.is_empty() {
+    let tombstone_time = if is_disconnected(saved) { Some(tombstone_time_left(saved, now)) } else { None };
+    if !hash.fields.is_empty() || tombstone_time == Some(Duration::ZERO) {
         return false;
     }
     hash.fields.clone_from(saved);
-    if is_disconnected(saved) {
-        hash.lifetime = Lifetime::Limited(keys::TOMBSTONE_TIME);
+    if let Some(time) = tombstone_time {
+        hash.lifetime = Lifetime::Limited(time);
     }
     initialise(transaction, now);
     if let Some(user) = saved.get(fields::APP_USER_ID) {
-        add_to_user(transaction, user, address, now);
+        users::connected(transaction, user, address, now);
+    }
+    if let Some(user_hash) = saved.get(fields::APP_USER_HASH) {
+        let removed_at = time(saved, fields::UPDATED_AT).unwrap_or(now);
+        let past = PastConnection { connected_at: time(saved, fields::CONNECTED_AT), removed_at };
+        users::note_removed(transaction, user_hash, address, past);
     }
     true
 }
 
-/// What is removed, and when.
+/// How long a saved tombstone would still be in the store that it was saved from.
+fn tombstone_time_left(saved: &Fields, now: Timestamp) -> Duration {
+    let age = time(saved, fields::UPDATED_AT).map(|removed_at| now.duration_since(removed_at)).unwrap_or_default();
+    keys::TOMBSTONE_TIME.saturating_sub(Duration::try_from(age).unwrap_or_default())
+}
+
+/// What is removed, in whose name, and when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Removal<'a> {
     /// A channel, or an account with its channels.
     pub(crate) address: &'a Address,
+    /// Whoever asks as this person at Meta has a say only in what this person has connected. `None`: the one who asks may
+    /// remove it whoever has connected it.
+    pub(crate) person: Option<&'a str>,
     /// What was connected later stays.
     pub(crate) until: Timestamp,
     /// The time of the change.
     pub(crate) now: Timestamp,
+}
+
+impl Removal<'_> {
+    /// Whether it concerns what is stored for its address: somebody else may have connected the channel, or later.
+    pub(crate) fn concerns(&self, fields: &Fields) -> bool {
+        let is_theirs = self.person.is_none_or(|person| match fields.get(fields::APP_USER_ID) {
+            Some(user) => user == person,
+            // Of a tombstone that an older release left nobody knows whose it is, and there is nothing in it.
+            None if is_disconnected(fields) => {
+                fields.get(fields::APP_USER_HASH).is_none_or(|user_hash| *user_hash == keys::hash(person))
+            }
+            None => false,
+        });
+        is_theirs && !was_connected_after(fields, self.until)
+    }
 }
 
 /// Removes a channel, or an account with its channels. `false`: there was nothing that had been connected by then.
@@ -114,15 +148,23 @@ pub(crate) fn remove(transaction: &mut Transaction, removal: Removal<'_>) -> boo
     let whole = transaction.hash(&keys::channel(removal.address)).fields.clone();
     let channels = record::channels(&whole);
     if channels.is_empty() {
-        return remove_one(transaction, removal, whole.get(fields::ACCOUNT_ID));
+        return removal.concerns(&whole) && remove_one(transaction, removal, whole.get(fields::ACCOUNT_ID));
     }
-    let (removed, kept): (Vec<_>, Vec<_>) =
-        channels.into_iter().partition(|channel| leave_tombstone(transaction, Removal { address: channel, ..removal }));
+    let mut is_removed = false;
+    let mut kept = Vec::new();
+    for channel in channels {
+        is_removed |= leave_tombstone(transaction, Removal { address: &channel, ..removal });
+        if is_connected(&transaction.hash(&keys::channel(&channel)).fields) {
+            kept.push(channel);
+        }
+    }
     if kept.is_empty() {
-        return leave_tombstone(transaction, removal) || !removed.is_empty();
+        // The account goes with its last channel, even if a channel that was removed before had been connected later.
+        let until = if is_removed { Timestamp::MAX } else { removal.until };
+        return leave_tombstone(transaction, Removal { until, ..removal }) || is_removed;
     }
     record::set_channels(&mut transaction.hash(&keys::channel(removal.address)).fields, &kept);
-    !removed.is_empty()
+    is_removed
 }
 
 /// Removes a channel, and its account with the last one; or an account without channels.
@@ -141,14 +183,31 @@ fn remove_one(transaction: &mut Transaction, removal: Removal<'_>, account_id: O
     is_removed
 }
 
-/// Removes a channel without a tombstone: the marker of its erasure takes that place.
+/// Removes a channel without a tombstone: the marker of its erasure takes that place. A tombstone that it left before goes
+/// away, too, and so does what is left of the person who had connected it.
 pub(crate) fn erase(transaction: &mut Transaction, removal: Removal<'_>) {
     remove(transaction, removal);
+    let mut forgotten = Vec::new();
     for (key, hash) in transaction.hashes_mut() {
-        if key.starts_with(keys::CHANNEL) && is_disconnected(&hash.fields) {
+        let Some(address) = key.strip_prefix(keys::CHANNEL).map(Address::new) else { continue };
+        let is_named = address == *removal.address || address.family() == Family::WhatsAppAccount;
+        let is_erased = is_connected(hash.before()) || is_named && removal.concerns(&hash.fields);
+        if is_disconnected(&hash.fields) && is_erased {
+            forgotten.extend(hash.fields.remove(fields::APP_USER_HASH).map(|user_hash| (user_hash, address)));
             hash.fields.clear();
             hash.lifetime = Lifetime::Unlimited;
         }
+    }
+    for (user_hash, address) in forgotten {
+        users::forget_removed(transaction, &user_hash, &address, removal.now);
+    }
+    // Somebody else may have connected the channel since; what the person had before is erased all the same.
+    if let Some(user_hash) = removal.person.map(keys::hash)
+        && let Some(past) =
+            users::removed_channel(&transaction.hash(&keys::removed_of(&user_hash)).fields, removal.address)
+        && past.began_by(removal.until)
+    {
+        users::forget_removed(transaction, &user_hash, removal.address, removal.now);
     }
 }
 
@@ -156,11 +215,6 @@ pub(crate) fn erase(transaction: &mut Transaction, removal: Removal<'_>) {
 fn initialise(transaction: &mut Transaction, now: Timestamp) {
     let hash = transaction.hash(keys::INITIALISED);
     hash.fields.entry(fields::INITIALISED_AT.to_owned()).or_insert_with(|| now.to_string());
-}
-
-fn add_to_user(transaction: &mut Transaction, user: &str, address: &Address, now: Timestamp) {
-    let hash = transaction.hash(&keys::user(user));
-    hash.fields.entry(address.to_string()).or_insert_with(|| now.to_string());
 }
 
 /// Fills a connected record with the given fields. A tombstone is replaced as a whole.
@@ -186,30 +240,38 @@ fn connect(hash: &mut Hash, address: &Address, given: &Fields, now: Timestamp) -
 /// Replaces a record by a tombstone, which says whose channel it was and that it is gone, for as long as its events may
 /// still arrive. `false` if no channel is stored for the address, or if it was connected later.
 fn leave_tombstone(transaction: &mut Transaction, removal: Removal<'_>) -> bool {
-    let Removal { address, until, now } = removal;
+    let Removal { address, until, now, .. } = removal;
     let hash = transaction.hash(&keys::channel(address));
-    if hash.fields.is_empty() || is_disconnected(&hash.fields) || was_connected_after(&hash.fields, until) {
+    if !is_connected(&hash.fields) || was_connected_after(&hash.fields, until) {
         return false;
     }
     let user = hash.fields.get(fields::APP_USER_ID).cloned();
-    let kept = match address.family() {
-        Family::WhatsAppAccount => &KEPT_BY_TOMBSTONE_OF_ACCOUNT[..],
-        Family::WhatsApp | Family::Instagram | Family::Messenger | Family::Other => &KEPT_BY_TOMBSTONE,
-    };
-    hash.fields.retain(|name, _| kept.contains(&name.as_str()));
+    let past = PastConnection { connected_at: time(&hash.fields, fields::CONNECTED_AT), removed_at: now };
+    // The record of a removed account keeps the way to DSK, so that DSK learns of what becomes of the account at Meta.
+    let is_account = address.family() == Family::WhatsAppAccount;
+    let is_kept = |name: &str| KEPT_BY_TOMBSTONE.contains(&name) || is_account && SHARED_WITH_ACCOUNT.contains(&name);
+    hash.fields.retain(|name, _| is_kept(name));
     fields::set(&mut hash.fields, fields::STATE, ChannelState::Disconnected.as_str());
     fields::set(&mut hash.fields, fields::UPDATED_AT, now);
     hash.lifetime = Lifetime::Limited(keys::TOMBSTONE_TIME);
     if let Some(user) = user {
-        transaction.hash(&keys::user(&user)).fields.remove(address.as_str());
+        let user_hash = users::removed(transaction, &user, address, past);
+        fields::set(&mut transaction.hash(&keys::channel(address)).fields, fields::APP_USER_HASH, user_hash);
     }
     true
 }
 
 /// A record that does not say when its channel was connected was made by hand, and counts as old.
 fn was_connected_after(fields: &Fields, at: Timestamp) -> bool {
-    let connected_at = fields.get(fields::CONNECTED_AT).and_then(|connected_at| connected_at.parse::<Timestamp>().ok());
-    connected_at.is_some_and(|connected_at| connected_at > at)
+    time(fields, fields::CONNECTED_AT).is_some_and(|connected_at| connected_at > at)
+}
+
+pub(crate) fn time(fields: &Fields, name: &str) -> Option<Timestamp> {
+    fields.get(name).and_then(|time| time.parse().ok())
+}
+
+pub(crate) fn is_connected(fields: &Fields) -> bool {
+    !fields.is_empty() && !is_disconnected(fields)
 }
 
 fn is_disconnected(fields: &Fields) -> bool {

@@ -37,7 +37,7 @@ impl ChannelStore {
     /// end a newer connection. `false`: there was no such thing.
     pub async fn remove_until(&self, address: &Address, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
         self.change_channels(vec![keys::channel(address)], |transaction| {
-            Ok(Decision::Write(changes::remove(transaction, Removal { address, until, now })))
+            Ok(Decision::Write(changes::remove(transaction, Removal { address, person: None, until, now })))
         })
         .await
     }

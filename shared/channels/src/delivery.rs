@@ -2,7 +2,6 @@
 
 use chassis::now;
 use event::EventId;
-use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::lookup::{Lookup, LookupAnswer, LookupBatch};
@@ -21,14 +20,6 @@ impl ChannelStore {
         let reply = self.look_up_batch(&batch).await?;
         self.date_erasures(batch.undated(&reply), now()).await?;
         batch.answers(&reply)
-    }
-
-    /// Gives erasures that an older release marked a time: from now on, what is received is delivered again.
-    pub(crate) async fn date_erasures(&self, undated: Vec<String>, now: Timestamp) -> Result<(), StoreError> {
-        if undated.is_empty() {
-            return Ok(());
-        }
-        self.mark(undated, now.to_string(), keys::ERASED_TIME).await
     }
 
     /// Remembers that DSK has these events, for as long as Meta may send them again.

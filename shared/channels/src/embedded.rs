@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
-use crate::transaction::Write;
+use crate::transaction::{MarkWrite, Write};
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entry (
@@ -70,6 +70,26 @@ impl Embedded {
         let fields = fields::collect([(fields::MARK, Some(value))]);
         self.change(move |database, now| {
             marks.iter().try_for_each(|key| put(database, key, &fields, now.saturating_add(time)))
+        })
+        .await
+    }
+
+    pub(crate) async fn read_marks(&self, marks: Vec<String>) -> Result<Vec<Option<String>>, StoreError> {
+        self.ask(move |database, now| {
+            marks.iter().map(|key| Ok(read(database, key, now)?.map(value))).collect::<sqlite::Result<_>>()
+        })
+        .await
+    }
+
+    pub(crate) async fn replace_mark(&self, mark: MarkWrite) -> Result<bool, StoreError> {
+        let time = i64::try_from(mark.time.as_millis()).unwrap_or(i64::MAX);
+        let fields = fields::collect([(fields::MARK, Some(mark.after))]);
+        self.change(move |database, now| {
+            if read(database, &mark.key, now)?.map(value) != mark.before {
+                return Ok(false);
+            }
+            put(database, &mark.key, &fields, now.saturating_add(time))?;
+            Ok(true)
         })
         .await
     }

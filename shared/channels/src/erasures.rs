@@ -1,5 +1,4 @@
 //! Erasures: what a person asked us to erase is marked and removed here, and the dispatchers carry it out in the queue.
-//! The record of an erasure holds no personal data.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +7,11 @@ use event::{Address, Family};
 use jiff::Timestamp;
 
 use crate::changes::Removal;
+use crate::erasure_records::{Beginning, ErasureOrigin};
 use crate::error::StoreError;
-use crate::fields::{self, Fields};
 use crate::store::ChannelStore;
-use crate::transaction::Lifetime;
 use crate::update::Decision;
-use crate::{changes, keys};
-
-/// How an erasure was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErasureOrigin {
-    /// By the person who connected a channel, through Meta's data-deletion callback.
-    Callback,
-    /// By an operator, with `ops erase`.
-    Operator,
-}
+use crate::{changes, fields, keys};
 
 /// What is to be erased.
 #[derive(Clone, Copy, Debug)]
@@ -39,33 +28,14 @@ pub struct ErasureRequest<'a> {
     pub until: Option<Timestamp>,
 }
 
-/// The record of an erasure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Erasure {
-    /// How it was asked for: `callback` or `operator`.
-    pub origin: String,
-    /// When it was asked for, RFC 3339.
-    pub requested_at: String,
-    /// When the dispatchers had looked through the dead letters, RFC 3339; until then the erasure is pending.
-    pub done_at: Option<String>,
-}
-
-/// An erasure that the dispatchers have not carried out yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PendingErasure {
-    /// The code under which the erasure is recorded.
-    pub code: String,
-    /// When it was last asked for, RFC 3339.
-    pub requested_at: String,
-}
-
-impl ErasureOrigin {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Callback => "callback",
-            Self::Operator => "operator",
-        }
-    }
+/// In whose name an erasure is carried out, and until when.
+#[derive(Clone, Copy, Debug)]
+struct Scope<'a> {
+    /// A person at Meta, whose say ends where somebody else has connected the channel.
+    person: Option<&'a str>,
+    /// What was connected later stays.
+    until: Timestamp,
+    now: Timestamp,
 }
 
 /// A code for an erasure, which nobody can guess.
@@ -74,67 +44,54 @@ pub fn new_erasure_code() -> String {
 }
 
 impl ChannelStore {
-    /// The channels that a person connected; the person is named as Meta's callbacks do.
-    pub async fn addresses_of(&self, app_user_id: &str) -> Result<Vec<Address>, StoreError> {
-        let fields = self.read_one(keys::user(app_user_id)).await?;
-        Ok(fields.into_keys().map(Address::new).collect())
-    }
-
-    /// The code of a person's deletion: `fresh` the first time, and then the same for as long as Meta may ask again.
-    pub async fn deletion_code(&self, app_user_id: &str, fresh: &str) -> Result<String, StoreError> {
-        let keep_or_set = |fields: &mut Fields| {
-            let code = fields.entry(fields::CODE.to_owned()).or_insert_with(|| fresh.to_owned());
-            Decision::Write(code.clone())
-        };
-        self.update_hash(keys::deletion(app_user_id), Lifetime::Limited(keys::ERASED_TIME), keep_or_set).await
-    }
-
-    /// Events of this channel (an address) or conversation (a lane) that were received by `until` are discarded when they
-    /// are taken. What comes later is delivered.
-    pub async fn mark_erased(&self, address_or_lane: &str, until: Timestamp) -> Result<(), StoreError> {
-        self.mark(vec![keys::erased(address_or_lane)], until.to_string(), keys::ERASED_TIME).await
-    }
-
     /// Erases channels and conversations. The request is recorded first, so that it can be repeated with the same code
     /// if it stops half way.
     pub async fn erase(&self, request: &ErasureRequest<'_>, now: Timestamp) -> Result<(), StoreError> {
-        self.record_erasure(request, now).await?;
-        let until = request.until.unwrap_or(Timestamp::MAX);
-        let received_until = until.min(now);
+        self.erase_for(request, None, now).await
+    }
+
+    /// Erases in the name of a person at Meta, or of nobody in particular.
+    pub(crate) async fn erase_for(
+        &self,
+        request: &ErasureRequest<'_>,
+        person: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let found = request.channels.len() + request.lanes.len();
+        self.begin_erasure(Beginning { code: request.code, origin: request.origin, found }, now).await?;
+        let scope = Scope { person, until: request.until.unwrap_or(Timestamp::MAX), now };
         for lane in request.lanes {
-            self.mark_erased(lane, received_until).await?;
+            self.mark_erased(lane, scope.until.min(now)).await?;
         }
         let mut tenants = BTreeSet::new();
         for address in request.channels {
-            tenants.extend(self.get(address).await?.map(|record| record.tenant));
-            // Marked before it is removed: an event of an unknown channel would be kept for a person to look at. Those that
-            // are received later are discarded, too, until the channel is connected again.
-            for marked in self.erased_along_with(address).await? {
-                self.mark_erased(marked.as_str(), received_until).await?;
-            }
-            self.change_channels(vec![keys::channel(address)], |transaction| {
-                changes::erase(transaction, Removal { address, until, now });
-                Ok(Decision::Write(()))
-            })
-            .await?;
+            tenants.extend(self.erase_channel(address, scope).await?);
         }
         self.end_tickets(&tenants).await?;
-        // Only now may the dispatchers look: before, they would have found nothing marked.
-        let add = |fields: &mut Fields| {
-            fields::set(fields, request.code, now);
-            Decision::Write(())
-        };
-        self.update_hash(keys::ERASURES_PENDING.to_owned(), Lifetime::Unlimited, add).await
+        self.await_dispatchers(request.code, &now.to_string()).await
     }
 
-    async fn record_erasure(&self, request: &ErasureRequest<'_>, now: Timestamp) -> Result<(), StoreError> {
-        let record = |fields: &mut Fields| {
-            fields.clear();
-            fields::set(fields, fields::ORIGIN, request.origin.as_str());
-            fields::set(fields, fields::REQUESTED_AT, now);
-            Decision::Write(())
-        };
-        self.update_hash(keys::erasure(request.code), Lifetime::Limited(keys::ERASURE_RECORD_TIME), record).await
+    /// Erases a channel, and returns the tenant whose channel it was. What was received for a newer connection stays.
+    async fn erase_channel(&self, address: &Address, scope: Scope<'_>) -> Result<Option<String>, StoreError> {
+        let Scope { person, until, now } = scope;
+        let removal = Removal { address, person, until, now };
+        let fields = self.read_one(keys::channel(address)).await?;
+        let stays = changes::is_connected(&fields) && !removal.concerns(&fields);
+        let newer = if stays { changes::time(&fields, fields::CONNECTED_AT) } else { None };
+        let received_until = newer.unwrap_or(until).min(until).min(now);
+        // Marked before it is removed: an event of an unknown channel would be kept for a person to look at. Those that
+        // are received later are discarded, too, until the channel is connected again.
+        for marked in self.erased_along_with(address).await? {
+            self.mark_erased(marked.as_str(), received_until).await?;
+        }
+        let mut read = vec![keys::channel(address)];
+        read.extend(person.map(|person| keys::removed_of(&keys::hash(person))));
+        self.change_channels(read, |transaction| {
+            changes::erase(transaction, removal);
+            Ok(Decision::Write(()))
+        })
+        .await?;
+        Ok(fields::text(&fields, fields::TENANT).filter(|_| !stays))
     }
 
     /// The channel, the channels that belong to it if it is an account, and its account if it is the last channel there.
@@ -149,41 +106,5 @@ impl ChannelStore {
             addresses.push(account);
         }
         Ok(addresses)
-    }
-
-    /// The record of an erasure.
-    pub async fn erasure(&self, code: &str) -> Result<Option<Erasure>, StoreError> {
-        let mut fields = self.read_one(keys::erasure(code)).await?;
-        Ok(fields.remove(fields::REQUESTED_AT).map(|requested_at| Erasure {
-            origin: fields.remove(fields::ORIGIN).unwrap_or_default(),
-            requested_at,
-            done_at: fields.remove(fields::DONE_AT),
-        }))
-    }
-
-    /// The erasures that the dispatchers have not carried out yet.
-    pub async fn pending_erasures(&self) -> Result<Vec<PendingErasure>, StoreError> {
-        let fields = self.read_one(keys::ERASURES_PENDING.to_owned()).await?;
-        Ok(fields.into_iter().map(|(code, requested_at)| PendingErasure { code, requested_at }).collect())
-    }
-
-    /// Records that the dispatchers have looked through the dead letters. An erasure that was asked for again in the
-    /// meantime stays pending.
-    pub async fn finish_erasure(&self, pending: &PendingErasure, now: Timestamp) -> Result<(), StoreError> {
-        let finish = |fields: &mut Fields| {
-            if fields.get(fields::REQUESTED_AT) == Some(&pending.requested_at) {
-                fields::set(fields, fields::DONE_AT, now);
-            }
-            Decision::Write(())
-        };
-        let lifetime = Lifetime::Limited(keys::ERASURE_RECORD_TIME);
-        self.update_hash(keys::erasure(&pending.code), lifetime, finish).await?;
-        let remove = |fields: &mut Fields| {
-            if fields.get(&pending.code) == Some(&pending.requested_at) {
-                fields.remove(&pending.code);
-            }
-            Decision::Write(())
-        };
-        self.update_hash(keys::ERASURES_PENDING.to_owned(), Lifetime::Unlimited, remove).await
     }
 }

@@ -17,6 +17,8 @@ pub(crate) const ACCESS_TOKEN_EXPIRES_AT: &str = "access_token_expires_at";
 pub(crate) const STATE: &str = "state";
 pub(crate) const ACCOUNT_ID: &str = "account_id";
 pub(crate) const APP_USER_ID: &str = "app_user_id";
+/// Of a removed channel's record: the hash of its `APP_USER_ID`.
+pub(crate) const APP_USER_HASH: &str = "app_user_hash";
 pub(crate) const CONNECTED_BY: &str = "connected_by";
 pub(crate) const NAME: &str = "name";
 pub(crate) const CONNECTED_AT: &str = "connected_at";
@@ -41,6 +43,8 @@ pub(crate) const CODE: &str = "code";
 pub(crate) const ORIGIN: &str = "origin";
 pub(crate) const REQUESTED_AT: &str = "requested_at";
 pub(crate) const DONE_AT: &str = "done_at";
+/// How many channels and conversations there were to erase.
+pub(crate) const FOUND: &str = "found";
 
 /// Of a marker in files: its value, which in Redis stands alone.
 pub(crate) const MARK: &str = "mark";

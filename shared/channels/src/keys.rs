@@ -77,14 +77,26 @@ pub(crate) fn deletion(app_user_id: &str) -> String {
     hashed("deletion:", app_user_id)
 }
 
-/// The key of the addresses that one person at Meta connected, for Meta's deauthorize and deletion callbacks.
+/// The key of the addresses that one person at Meta has connected, for Meta's deauthorize and deletion callbacks. The
+/// records of the channels name the person, too, for as long as they are connected.
 pub(crate) fn user(app_user_id: &str) -> String {
     format!("user:{app_user_id}")
 }
 
+/// The key of the addresses that one person at Meta had connected until they were removed. Only a hash of the person is
+/// left then.
+pub(crate) fn removed_of(user_hash: &str) -> String {
+    format!("user:removed:{user_hash}")
+}
+
 /// A key that does not show the text that it is made of.
 fn hashed(beginning: &str, text: &str) -> String {
-    format!("{beginning}{}", hex::encode(Sha256::digest(text.as_bytes())))
+    format!("{beginning}{}", hash(text))
+}
+
+/// What is left of a text that must not be kept, so that it can be recognised.
+pub(crate) fn hash(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

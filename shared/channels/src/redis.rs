@@ -14,7 +14,7 @@ use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::metrics::Metrics;
 use crate::server::{AppendOnlyFile, Server};
-use crate::transaction::Write;
+use crate::transaction::{MarkWrite, Write};
 use connection::Connection;
 
 /// How many keys one step of a scan looks at.
@@ -41,6 +41,15 @@ end
 return 1
 ";
 
+/// Compares a marker with what was read (an empty text: nothing), then replaces it. It uses no command that the store's
+/// user in `ops/redis/users.acl` of an older release may not use.
+const REPLACE_MARK: &str = r"
+local before = redis.call('MGET', KEYS[1])[1] or ''
+if before ~= ARGV[1] then return 0 end
+redis.call('SETEX', KEYS[1], ARGV[3], ARGV[2])
+return 1
+";
+
 /// The store in Redis. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct RedisStore(Arc<Inner>);
@@ -49,6 +58,7 @@ struct Inner {
     connection: Arc<Connection>,
     prefix: String,
     commit: Script,
+    replace_mark: Script,
 }
 
 impl RedisStore {
@@ -67,7 +77,8 @@ impl RedisStore {
         probe.arg(format!("{prefix}{}", keys::PROBE)).arg(keys::PROBE_TIME.as_secs()).arg(1);
         let connection = Arc::new(Connection::new(client, probe, metrics));
         shutdown.spawn(connection::watch(connection.clone(), shutdown.clone()));
-        Ok(Self(Arc::new(Inner { connection, prefix, commit: Script::new(COMMIT) })))
+        let commit = Script::new(COMMIT);
+        Ok(Self(Arc::new(Inner { connection, prefix, commit, replace_mark: Script::new(REPLACE_MARK) })))
     }
 
     pub(crate) fn trouble(&self) -> Option<StoreError> {
@@ -120,6 +131,21 @@ impl RedisStore {
             pipeline.set_ex(self.key(mark), &value, time.as_secs()).ignore();
         }
         self.query(&pipeline).await
+    }
+
+    pub(crate) async fn read_marks(&self, marks: Vec<String>) -> Result<Vec<Option<String>>, StoreError> {
+        if marks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::with_capacity(1);
+        pipeline.mget(marks.iter().map(|mark| self.key(mark)).collect::<Vec<_>>());
+        Ok(self.query::<Vec<_>>(&pipeline).await?.pop().unwrap_or_default())
+    }
+
+    pub(crate) async fn replace_mark(&self, mark: MarkWrite) -> Result<bool, StoreError> {
+        let mut replace = self.0.replace_mark.prepare_invoke();
+        replace.key(self.key(&mark.key)).arg(mark.before.unwrap_or_default()).arg(mark.after).arg(mark.time.as_secs());
+        self.0.connection.ask(async |mut connection| replace.invoke_async(&mut connection).await).await
     }
 
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {

@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::redis::RedisStore;
 use crate::server::Server;
 use crate::settings::{ChannelsSettings, StoreLocation};
-use crate::transaction::Write;
+use crate::transaction::{MarkWrite, Write};
 
 /// Channels and markers, in Redis or in files. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -90,6 +90,16 @@ impl ChannelStore {
     /// Sets markers of this value for a time.
     pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {
         ask!(self, backend => backend.mark(marks, value, time))
+    }
+
+    /// The values of markers, in the order of their keys; `None` for one that does not exist.
+    pub(crate) async fn read_marks(&self, marks: Vec<String>) -> Result<Vec<Option<String>>, StoreError> {
+        ask!(self, backend => backend.read_marks(marks))
+    }
+
+    /// Replaces a marker, or returns `false` if it is no longer as it was read.
+    pub(crate) async fn replace_mark(&self, mark: MarkWrite) -> Result<bool, StoreError> {
+        ask!(self, backend => backend.replace_mark(mark))
     }
 
     /// The keys that begin with `beginning`, sorted.

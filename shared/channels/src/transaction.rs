@@ -18,6 +18,16 @@ pub(crate) struct Write {
     pub(crate) expires: u64,
 }
 
+/// One marker, which the back end replaces if it is still as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MarkWrite {
+    pub(crate) key: String,
+    /// `None`: there was no such marker.
+    pub(crate) before: Option<String>,
+    pub(crate) after: String,
+    pub(crate) time: Duration,
+}
+
 /// How long a hash stays in the store after it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Lifetime {

@@ -46,7 +46,7 @@ impl Hashes {
     fn remove_until(&mut self, address: &str, until: Timestamp) -> Vec<Write> {
         let address = Address::new(address);
         self.change(vec![keys::channel(&address)], |transaction| {
-            remove(transaction, Removal { address: &address, until, now: NOW });
+            remove(transaction, Removal { address: &address, person: None, until, now: NOW });
         })
     }
 
@@ -182,6 +182,6 @@ fn a_removed_account_keeps_the_way_to_dsk_and_nothing_of_meta() {
     hashes.remove(ACCOUNT);
 
     let kept: Vec<&str> = hashes.0["channel:whatsapp-account:9"].keys().map(String::as_str).collect();
-    assert_eq!(kept, ["account_id", "dsk_token", "state", "tenant", "updated_at"]);
+    assert_eq!(kept, ["account_id", "connected_at", "dsk_token", "state", "tenant", "updated_at"]);
     assert_eq!(hashes.field(NUMBER, "dsk_token"), None, "only the account's record keeps it");
 }

@@ -19,6 +19,10 @@ use endpoints::{
     the_endpoints_of_connected_channels_are_known_each_once,
 };
 use erasures::{
+    a_deletion_in_the_name_of_an_unknown_person_finds_nothing,
+    a_deletion_leaves_alone_what_another_person_has_connected_since,
+    a_deletion_that_follows_a_withdrawal_or_a_disconnection_erases_what_is_left,
+    a_request_that_is_older_than_the_connection_changes_nothing,
     an_erased_channel_leaves_no_record_until_it_is_connected_again,
     what_was_received_before_an_erasure_is_discarded_and_what_comes_later_is_delivered,
 };
@@ -69,6 +73,10 @@ contract![
     a_batch_is_answered_in_order,
     exported_records_are_imported_where_they_are_missing,
     an_erased_channel_leaves_no_record_until_it_is_connected_again,
+    a_deletion_that_follows_a_withdrawal_or_a_disconnection_erases_what_is_left,
+    a_deletion_in_the_name_of_an_unknown_person_finds_nothing,
+    a_request_that_is_older_than_the_connection_changes_nothing,
+    a_deletion_leaves_alone_what_another_person_has_connected_since,
     maintenance_changes_nothing_once_another_token_is_stored,
     a_lease_has_one_holder_until_it_is_over,
     the_endpoints_of_connected_channels_are_known_each_once,

@@ -1,0 +1,101 @@
+//! Which person at Meta connected which channels: by their id while a channel is connected, and by a hash of it for as
+//! long as the tombstone after that, so that a deletion that follows a withdrawal finds what is left.
+
+use event::Address;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::fields::Fields;
+use crate::keys;
+use crate::transaction::{Lifetime, Transaction};
+
+/// When a channel that is removed by now was connected. It is written as an interval of ISO 8601.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PastConnection {
+    /// `None`: its record did not say so, which counts as long ago.
+    pub(crate) connected_at: Option<Timestamp>,
+    pub(crate) removed_at: Timestamp,
+}
+
+impl PastConnection {
+    fn from_text(text: &str) -> Option<Self> {
+        let (connected_at, removed_at) = text.split_once('/')?;
+        Some(Self { connected_at: connected_at.parse().ok(), removed_at: removed_at.parse().ok()? })
+    }
+
+    fn to_text(self) -> String {
+        let connected_at = self.connected_at.map(|at| at.to_string()).unwrap_or_default();
+        format!("{connected_at}/{}", self.removed_at)
+    }
+
+    /// Whether a request of this time concerns it: it was connected by then.
+    pub(crate) fn began_by(&self, at: Timestamp) -> bool {
+        self.connected_at.is_none_or(|connected_at| connected_at <= at)
+    }
+}
+
+/// The keys to read before a channel of this person is added or removed.
+pub(crate) fn keys_of(app_user_id: &str) -> [String; 2] {
+    [keys::user(app_user_id), keys::removed_of(&keys::hash(app_user_id))]
+}
+
+/// Notes that a person has connected a channel.
+pub(crate) fn connected(transaction: &mut Transaction, app_user_id: &str, address: &Address, now: Timestamp) {
+    let connected = &mut transaction.hash(&keys::user(app_user_id)).fields;
+    connected.entry(address.to_string()).or_insert_with(|| now.to_string());
+    forget_removed(transaction, &keys::hash(app_user_id), address, now);
+}
+
+/// Notes that a person's channel is removed. Returns what is left of the person.
+pub(crate) fn removed(
+    transaction: &mut Transaction,
+    app_user_id: &str,
+    address: &Address,
+    past: PastConnection,
+) -> String {
+    transaction.hash(&keys::user(app_user_id)).fields.remove(address.as_str());
+    let user_hash = keys::hash(app_user_id);
+    note_removed(transaction, &user_hash, address, past);
+    user_hash
+}
+
+/// Notes for a person of whom only a hash is left that their channel was removed.
+pub(crate) fn note_removed(transaction: &mut Transaction, user_hash: &str, address: &Address, past: PastConnection) {
+    change_removed(transaction, user_hash, past.removed_at, |removed| {
+        removed.insert(address.to_string(), past.to_text());
+    });
+}
+
+/// Forgets that a person's channel was removed: it is connected again, or erased.
+pub(crate) fn forget_removed(transaction: &mut Transaction, user_hash: &str, address: &Address, now: Timestamp) {
+    change_removed(transaction, user_hash, now, |removed| {
+        removed.remove(address.as_str());
+    });
+}
+
+/// The removed channels in such a hash.
+pub(crate) fn removed_channels(fields: &Fields) -> impl Iterator<Item = (Address, PastConnection)> {
+    let parse =
+        |(address, text): (&String, &String)| Some((Address::new(address.as_str()), PastConnection::from_text(text)?));
+    fields.iter().filter_map(parse)
+}
+
+/// One of the removed channels in such a hash.
+pub(crate) fn removed_channel(fields: &Fields, address: &Address) -> Option<PastConnection> {
+    fields.get(address.as_str()).and_then(|text| PastConnection::from_text(text))
+}
+
+/// Changes a hash of removed channels, and drops those of it whose tombstones are gone. The whole hash goes away by
+/// itself after the last one.
+fn change_removed(transaction: &mut Transaction, user_hash: &str, now: Timestamp, change: impl FnOnce(&mut Fields)) {
+    let hash = transaction.hash(&keys::removed_of(user_hash));
+    change(&mut hash.fields);
+    hash.fields.retain(|_, text| PastConnection::from_text(text).is_some_and(|past| !is_over(past, now)));
+    if hash.before() != &hash.fields {
+        hash.lifetime = Lifetime::Limited(keys::TOMBSTONE_TIME);
+    }
+}
+
+fn is_over(past: PastConnection, now: Timestamp) -> bool {
+    let time = SignedDuration::try_from(keys::TOMBSTONE_TIME).unwrap_or(SignedDuration::MAX);
+    now.duration_since(past.removed_at) > time
+}

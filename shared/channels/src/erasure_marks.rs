@@ -1,0 +1,53 @@
+//! The markers of erasures: what was received until the time in a marker is discarded, and what comes later is delivered.
+//! That time never moves back, whatever is asked for later or told late.
+
+use event::Address;
+use jiff::Timestamp;
+
+use crate::error::StoreError;
+use crate::keys;
+use crate::store::ChannelStore;
+use crate::transaction::MarkWrite;
+
+/// How often setting a marker starts over because another process has set it in between.
+const TRIES_MAX: usize = 10;
+
+impl ChannelStore {
+    /// Events of this channel (an address) or conversation (a lane) that were received by `until` are discarded when they
+    /// are taken. What comes later is delivered.
+    pub async fn mark_erased(&self, address_or_lane: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.raise_erasure(keys::erased(address_or_lane), until).await
+    }
+
+    /// Until when what was received for a channel is erased, if it is. One whose time is not known concerns everything.
+    pub(crate) async fn erased_until(&self, address: &Address) -> Result<Option<Timestamp>, StoreError> {
+        let marker = self.read_marks(vec![keys::erased(address.as_str())]).await?.pop().flatten();
+        Ok(marker.map(|text| text.parse().unwrap_or(Timestamp::MAX)))
+    }
+
+    /// Gives erasures that an older release marked a time: from now on, what is received is delivered again.
+    pub(crate) async fn date_erasures(&self, undated: Vec<String>, now: Timestamp) -> Result<(), StoreError> {
+        for key in undated {
+            self.raise_erasure(key, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the time of a marker, unless it has a later one already.
+    pub(crate) async fn raise_erasure(&self, key: String, until: Timestamp) -> Result<(), StoreError> {
+        for _ in 0..TRIES_MAX {
+            let before = self.read_marks(vec![key.clone()]).await?.pop().flatten();
+            let later = match before.as_deref().map(str::parse::<Timestamp>) {
+                None => until,
+                Some(Ok(marked)) => until.max(marked),
+                // What an older release marked holds for everything that came until now.
+                Some(Err(_)) => until.max(chassis::now()),
+            };
+            let mark = MarkWrite { key: key.clone(), before, after: later.to_string(), time: keys::ERASED_TIME };
+            if self.replace_mark(mark).await? {
+                return Ok(());
+            }
+        }
+        Err(StoreError::Conflict)
+    }
+}

@@ -1,0 +1,94 @@
+//! What a person at Meta may ask of the channels that they have connected: to withdraw, and to have everything deleted. A
+//! request changes nothing of what was connected after it, or by somebody else.
+
+use event::Address;
+use jiff::Timestamp;
+
+use crate::changes::users::removed_channels;
+use crate::changes::{self, Removal};
+use crate::erasure_records::ErasureOrigin;
+use crate::erasures::ErasureRequest;
+use crate::error::StoreError;
+use crate::fields::{self, Fields};
+use crate::keys;
+use crate::store::ChannelStore;
+use crate::transaction::Lifetime;
+use crate::update::Decision;
+
+/// A request in the name of a person at Meta.
+#[derive(Clone, Copy, Debug)]
+pub struct PersonRequest<'a> {
+    /// The person, as Meta's callbacks name them.
+    pub app_user_id: &'a str,
+    /// When the person asked.
+    pub asked_at: Timestamp,
+}
+
+impl ChannelStore {
+    /// Removes the channels that a person has connected, and says how many these were.
+    pub async fn withdraw(&self, request: PersonRequest<'_>, now: Timestamp) -> Result<usize, StoreError> {
+        let PersonRequest { app_user_id, asked_at } = request;
+        let mut removed = 0;
+        for address in self.connected_by(request).await? {
+            let removal = Removal { address: &address, person: Some(app_user_id), until: asked_at, now };
+            let is_removed = self.change_channels(vec![keys::channel(&address)], |transaction| {
+                Ok(Decision::Write(changes::remove(transaction, removal)))
+            });
+            removed += usize::from(is_removed.await?);
+        }
+        Ok(removed)
+    }
+
+    /// Erases what a person has connected, or had connected until it was removed, and returns the code under which that is
+    /// recorded: `fresh_code` the first time, and then the same for as long as Meta may ask again.
+    pub async fn delete_person(
+        &self,
+        request: PersonRequest<'_>,
+        fresh_code: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        let code = self.deletion_code(request.app_user_id, fresh_code).await?;
+        let mut channels = self.connected_by(request).await?;
+        channels.extend(self.removed_of(request).await?);
+        channels.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        channels.dedup();
+        let origin = ErasureOrigin::Callback;
+        if channels.is_empty() {
+            self.note_nothing_to_erase(&code, origin, now).await?;
+        } else {
+            let until = Some(request.asked_at);
+            let erasure = ErasureRequest { code: &code, origin, channels: &channels, lanes: &[], until };
+            self.erase_for(&erasure, Some(request.app_user_id), now).await?;
+        }
+        Ok(code)
+    }
+
+    /// The channels that a person had connected when they asked, and that are still connected by them.
+    async fn connected_by(&self, request: PersonRequest<'_>) -> Result<Vec<Address>, StoreError> {
+        let PersonRequest { app_user_id, asked_at } = request;
+        let addresses: Vec<Address> =
+            self.read_one(keys::user(app_user_id)).await?.into_keys().map(Address::new).collect();
+        let records = self.read(addresses.iter().map(keys::channel).collect()).await?;
+        let is_concerned = |address: &Address, fields: &Fields| {
+            let removal = Removal { address, person: Some(app_user_id), until: asked_at, now: asked_at };
+            changes::is_connected(fields) && removal.concerns(fields)
+        };
+        let concerned = addresses.into_iter().zip(records).filter(|(address, fields)| is_concerned(address, fields));
+        Ok(concerned.map(|(address, _)| address).collect())
+    }
+
+    /// The channels that a person had connected when they asked, and that were removed since.
+    async fn removed_of(&self, request: PersonRequest<'_>) -> Result<Vec<Address>, StoreError> {
+        let fields = self.read_one(keys::removed_of(&keys::hash(request.app_user_id))).await?;
+        let concerned = removed_channels(&fields).filter(|(_, past)| past.began_by(request.asked_at));
+        Ok(concerned.map(|(address, _)| address).collect())
+    }
+
+    async fn deletion_code(&self, app_user_id: &str, fresh: &str) -> Result<String, StoreError> {
+        let keep_or_set = |fields: &mut Fields| {
+            let code = fields.entry(fields::CODE.to_owned()).or_insert_with(|| fresh.to_owned());
+            Decision::Write(code.clone())
+        };
+        self.update_hash(keys::deletion(app_user_id), Lifetime::Limited(keys::ERASED_TIME), keep_or_set).await
+    }
+}
