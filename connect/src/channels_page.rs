@@ -26,7 +26,7 @@ use crate::{icons, pages, texts};
 
 /// `GET /channels`.
 pub(crate) async fn list(State(state): State<Arc<AppState>>, session: PageSession) -> Result<Response, PageError> {
-    let records = state.store.list().await?;
+    let records = state.store.list_of(&session.ticket.tenant).await?;
     let records: Vec<ChannelRecord> = records.into_iter().filter(|record| is_shown(record, &session)).collect();
     let form_token = session.form_token(&state);
     // The first channel is what a person came for; further ones are only offered.

@@ -1,11 +1,14 @@
-//! `ops channels export` and `ops channels import`: every record in a file, with its tokens sealed and without the key.
+//! `ops channels export` and `ops channels import`: every record in a file, with its tokens sealed and without the key,
+//! and the erasures that an import must not undo.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use channels::{ChannelStore, SavedRecord};
+use channels::{ChannelStore, Imported, SavedErasure, SavedRecord, new_erasure_code};
 use chassis::now;
 use clap::Args;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -14,7 +17,9 @@ use crate::open::StoreAccess;
 use crate::output::{counted, outln};
 
 /// Says in the first line of a file what the file is, and in which version of the format.
-const FORMAT: &str = "meta-integration-channels/1";
+const FORMAT: &str = "meta-integration-channels/2";
+/// The format of older releases, which had no erasures in it.
+const FORMAT_WITHOUT_ERASURES: &str = "meta-integration-channels/1";
 
 /// Writes every record into a file. The tokens stay sealed, so keep the key ring somewhere else.
 #[derive(Args, Debug)]
@@ -26,7 +31,7 @@ pub(crate) struct Export {
 }
 
 /// Stores the records of an export. A record that the store has already is newer and stays as it is, so an import may be
-/// repeated.
+/// repeated. What was erased since it was connected is not stored.
 #[derive(Args, Debug)]
 pub(crate) struct Import {
     /// The file; `-` is standard input.
@@ -35,74 +40,125 @@ pub(crate) struct Import {
     store: StoreAccess,
 }
 
+/// What is in a file.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Saved {
+    erasures: Vec<SavedErasure>,
+    records: Vec<SavedRecord>,
+}
+
+/// What became of the records of a file.
+#[derive(Debug, Default)]
+struct Tally {
+    stored: usize,
+    present: usize,
+    erased: usize,
+}
+
 impl Export {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let records = self.store.with(async |store| Ok(store.export().await?)).await?;
+        let export = async |store: ChannelStore| {
+            // Erasures last: what is erased meanwhile is then not restored with its record.
+            let records = store.export().await?;
+            Ok(Saved { records, erasures: store.export_erasures().await? })
+        };
+        let saved = self.store.with(export).await?;
         let file = self.file.display();
-        write(&self.file, &records)
+        write(&self.file, &saved)
             .map_err(|error| Failure::runtime(format!("can't write {file} ({error}): name a new file")))?;
-        let saved = counted(records.len(), "record");
-        outln!("Saved {saved} in {file}, with the tokens sealed; the key ring that opens them is not in it")
+        let records = counted(saved.records.len(), "record");
+        let erasures = counted(saved.erasures.len(), "erasure");
+        outln!("Saved {records} in {file}, with the tokens sealed; the key ring that opens them is not in it")?;
+        outln!("It also says, by hashes, what {erasures} concern, so that an import does not bring that back.")
     }
 }
 
 /// Writes a temporary file beside it and renames that, so that a file of this name is always complete. Only its owner can
 /// read it.
-fn write(path: &Path, records: &[SavedRecord]) -> std::io::Result<()> {
+fn write(path: &Path, saved: &Saved) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    let head = json!({ "format": FORMAT, "saved_at": now().to_string(), "records": records.len() });
+    let Saved { erasures, records } = saved;
+    let saved_at = now().to_string();
+    let head = json!({ "format": FORMAT, "saved_at": saved_at, "erasures": erasures.len(), "records": records.len() });
     writeln!(file, "{head}")?;
-    for record in records {
-        writeln!(file, "{}", serde_json::to_string(record)?)?;
-    }
+    write_lines(&mut file, erasures)?;
+    write_lines(&mut file, records)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
     Ok(())
 }
 
+fn write_lines(file: &mut impl std::io::Write, lines: &[impl Serialize]) -> std::io::Result<()> {
+    lines.iter().try_for_each(|line| writeln!(file, "{}", serde_json::to_string(line)?))
+}
+
 impl Import {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        let records = read(&files::read(&self.file)?).map_err(|fault| {
+        let saved = read(&files::read(&self.file)?).map_err(|fault| {
             Failure::usage(format!("{} {fault}; nothing was stored: try an older export", self.file.display()))
         })?;
-        let stored = self.store.with(async |store| import(&store, &records).await).await?;
-        let present = records.len() - stored;
+        let tally = self.store.with(async |store| import(&store, &saved).await).await?;
+        let Tally { stored, present, erased } = tally;
         outln!("Stored {}; the store had {present} already and kept them as they were", counted(stored, "record"))?;
+        outln!("Skipped {}: erased since, by the store or by the file", counted(erased, "record"))?;
         outln!("`ops keys check` says whether the key ring opens their tokens. If a channel was removed or got a new")?;
         outln!("token after the export, do that again.")
     }
 }
 
-async fn import(store: &ChannelStore, records: &[SavedRecord]) -> Result<usize, Failure> {
-    let mut stored = 0;
-    for record in records {
-        stored += usize::from(store.import(record, now()).await?);
+async fn import(store: &ChannelStore, saved: &Saved) -> Result<Tally, Failure> {
+    store.import_erasures(&saved.erasures, &new_erasure_code(), now()).await?;
+    let mut tally = Tally::default();
+    for record in &saved.records {
+        let count = match store.import(record, now()).await? {
+            Imported::Stored => &mut tally.stored,
+            Imported::Present => &mut tally.present,
+            Imported::Erased => &mut tally.erased,
+        };
+        *count += 1;
     }
-    Ok(stored)
+    Ok(tally)
 }
 
 /// Reads the whole export or none of it: half a backup must not pass for a backup.
-fn read(bytes: &[u8]) -> Result<Vec<SavedRecord>, String> {
+fn read(bytes: &[u8]) -> Result<Saved, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "is not an export: it is not text".to_owned())?;
     let mut lines = text.lines();
     let head: Value = lines.next().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
-    if head.get("format").and_then(Value::as_str) != Some(FORMAT) {
-        return Err("is not an export of `ops channels export`".to_owned());
+    let count = |name: &str| head.get(name).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
+    let erasure_count = match head.get("format").and_then(Value::as_str) {
+        Some(FORMAT) => count("erasures"),
+        Some(FORMAT_WITHOUT_ERASURES) => Some(0),
+        _ => return Err("is not an export of `ops channels export`".to_owned()),
+    };
+    let mut lines = lines.enumerate().map(|(index, line)| Line { number: index + 2, text: line });
+    let erasures = lines.by_ref().take(erasure_count.unwrap_or_default());
+    let erasures = erasures.map(|line| line.parse("an erasure", SavedErasure::fault)).collect::<Result<Vec<_>, _>>()?;
+    let records = lines.map(|line| line.parse("a record", SavedRecord::fault)).collect::<Result<Vec<_>, _>>()?;
+    if erasure_count == Some(erasures.len()) && count("records") == Some(records.len()) {
+        return Ok(Saved { erasures, records });
     }
-    let records = lines.enumerate().map(|(index, line)| {
-        let fault = |reason: String| format!("is damaged in line {}: {reason}", index + 2);
+    Err(format!(
+        "is incomplete: it has {} and {}, and its first line announces other numbers",
+        counted(erasures.len(), "erasure"),
+        counted(records.len(), "record")
+    ))
+}
+
+/// One line of a file.
+#[derive(Clone, Copy, Debug)]
+struct Line<'a> {
+    number: usize,
+    text: &'a str,
+}
+
+impl Line<'_> {
+    fn parse<T: DeserializeOwned>(self, what: &str, fault: impl Fn(&T) -> Option<String>) -> Result<T, String> {
+        let damaged = |reason: String| format!("is damaged in line {}: {reason}", self.number);
         // The parser's own text would repeat the line, and with it sealed tokens.
-        let record: SavedRecord = serde_json::from_str(line).map_err(|_| fault("it is not a record".to_owned()))?;
-        record.fault().map_or(Ok(record), |reason| Err(fault(reason)))
-    });
-    let records = records.collect::<Result<Vec<_>, _>>()?;
-    match head.get("records").and_then(Value::as_u64) {
-        Some(count) if count == records.len() as u64 => Ok(records),
-        _ => Err(format!(
-            "is incomplete: it has {}, and its first line announces another number",
-            counted(records.len(), "record")
-        )),
+        let parsed = serde_json::from_str(self.text).map_err(|_| damaged(format!("it is not {what}")))?;
+        fault(&parsed).map_or(Ok(parsed), |reason| Err(damaged(reason)))
     }
 }
 
@@ -112,15 +168,28 @@ mod tests {
 
     const RECORD: &str = r#"{"address":"whatsapp:1","fields":{"tenant":"acme","dsk_token":"gAAAAA"}}"#;
 
+    const HASH: &str = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b886f7e437faa5a7fce15d1ddc";
+
     fn export(count: usize, lines: &[&str]) -> Vec<u8> {
-        let head = format!(r#"{{"format":"{FORMAT}","saved_at":"2026-01-01T00:00:00Z","records":{count}}}"#);
+        let head = format!(r#"{{"format":"{FORMAT}","erasures":0,"records":{count}}}"#);
         [&[head.as_str()], lines].concat().join("\n").into_bytes()
     }
 
     #[test]
     fn a_complete_export_is_read() {
-        assert_eq!(read(&export(1, &[RECORD])).unwrap()[0].address, "whatsapp:1");
-        assert_eq!(read(&export(0, &[])).unwrap(), []);
+        assert_eq!(read(&export(1, &[RECORD])).unwrap().records[0].address, "whatsapp:1");
+        assert_eq!(read(&export(0, &[])).unwrap(), Saved::default());
+        let erasure = format!(r#"{{"erased":"{HASH}","until":"2026-01-01T00:00:00Z"}}"#);
+        let head = format!(r#"{{"format":"{FORMAT}","erasures":1,"records":1}}"#);
+        let saved = read(format!("{head}\n{erasure}\n{RECORD}").as_bytes()).unwrap();
+        assert_eq!((saved.erasures[0].erased.as_str(), saved.records.len()), (HASH, 1));
+    }
+
+    #[test]
+    fn an_export_of_an_older_release_is_read() {
+        let head = format!(r#"{{"format":"{FORMAT_WITHOUT_ERASURES}","saved_at":"2026-01-01T00:00:00Z","records":1}}"#);
+
+        assert_eq!(read(format!("{head}\n{RECORD}").as_bytes()).unwrap().records.len(), 1);
     }
 
     #[test]
@@ -132,6 +201,8 @@ mod tests {
             (export(1, &[cut]), "line 2"),
             (export(1, &[stranger]), "line 2"),
             (export(1, &[r#"{"address":"","fields":{}}"#]), "no address"),
+            (format!("{{\"format\":\"{FORMAT}\",\"records\":1}}\n{RECORD}").into_bytes(), "incomplete"),
+            (format!("{{\"format\":\"{FORMAT}\",\"erasures\":1,\"records\":0}}\n{RECORD}").into_bytes(), "line 2"),
             (RECORD.as_bytes().to_vec(), "not an export"),
             (vec![0xff, 0xfe], "not text"),
         ] {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::changes::Removal;
 use crate::error::StoreError;
+use crate::fields::Fields;
 use crate::lookup::LookupBatch;
 use crate::record::{ChannelRecord, NewChannel};
 use crate::store::ChannelStore;
@@ -50,14 +51,12 @@ impl ChannelStore {
 
     /// Every record, in the order of the addresses.
     pub async fn list(&self) -> Result<Vec<ChannelRecord>, StoreError> {
-        let mut records = Vec::new();
-        for (key, fields) in self.read_all(keys::CHANNEL).await? {
-            // One that was removed between the two requests is empty.
-            if let Some(address) = key.strip_prefix(keys::CHANNEL).filter(|_| !fields.is_empty()) {
-                records.push(ChannelRecord::from_fields(Address::new(address), &fields));
-            }
-        }
-        Ok(records)
+        Ok(records(self.read_channels().await?))
+    }
+
+    /// The records of a tenant's connected channels, in the order of the addresses.
+    pub async fn list_of(&self, tenant: &str) -> Result<Vec<ChannelRecord>, StoreError> {
+        Ok(records(self.read_channels_of(tenant).await?))
     }
 
     /// Updates channels together with the accounts and users that their records name, and the count of endpoints.
@@ -78,4 +77,12 @@ impl ChannelStore {
         };
         self.update(keys, decide_on_all).await
     }
+}
+
+fn records(read: Vec<(String, Fields)>) -> Vec<ChannelRecord> {
+    let record = |(key, fields): (String, Fields)| {
+        let address = key.strip_prefix(keys::CHANNEL)?;
+        Some(ChannelRecord::from_fields(Address::new(address), &fields))
+    };
+    read.into_iter().filter_map(record).collect()
 }

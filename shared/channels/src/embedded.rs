@@ -8,6 +8,7 @@ use sqlite::{Connection, Health, OptionalExtension as _, Writer, params};
 
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
+use crate::index::Index;
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::transaction::{MarkWrite, Write};
@@ -123,14 +124,39 @@ impl Embedded {
         .await
     }
 
-    pub(crate) async fn keys(&self, beginning: &'static str) -> Result<Vec<String>, StoreError> {
+    /// Every key that an index may name, sorted.
+    pub(crate) async fn members(&self, index: &Index) -> Result<Vec<String>, StoreError> {
+        let beginnings = index.beginnings();
         self.ask(move |database, now| {
-            let mut keys = database.prepare_cached(
-                "SELECT key FROM entry WHERE substr(key, 1, length(?1)) = ?1 AND expires_at > ?2 ORDER BY key",
-            )?;
-            keys.query_map(params![beginning, now], |row| row.get(0))?.collect()
+            let mut keys = Vec::new();
+            for beginning in beginnings {
+                keys.extend(keys_from(database, beginning, now)?);
+            }
+            Ok(keys)
         })
         .await
+    }
+
+    /// The markers of erasures and their values.
+    pub(crate) async fn erasures(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.ask(move |database, now| {
+            let keys = keys_from(database, keys::ERASED, now)?.into_iter();
+            let marks = keys.map(|key| Ok(read(database, &key, now)?.map(|fields| (key, value(fields)))));
+            Ok(marks.collect::<sqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
+        })
+        .await
+    }
+
+    /// Keys are found without any index.
+    #[expect(clippy::unused_async, reason = "the other back end has to ask")]
+    pub(crate) async fn build_indexes(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Keys that are gone are in no index.
+    #[expect(clippy::unused_async, reason = "the other back end has to ask")]
+    pub(crate) async fn prune(&self, _index: &Index, _gone: Vec<String>) -> Result<(), StoreError> {
+        Ok(())
     }
 
     /// Returns the answer once everything that it rests on is on disk.
@@ -158,6 +184,15 @@ fn read(database: &Connection, key: &str, now: i64) -> sqlite::Result<Option<Fie
     let mut fields = database.prepare_cached("SELECT fields FROM entry WHERE key = ? AND expires_at > ?")?;
     let fields: Option<String> = fields.query_row(params![key, now], |row| row.get(0)).optional()?;
     fields.map(|json| serde_json::from_str(&json).map_err(unreadable)).transpose()
+}
+
+/// The keys that begin with `beginning`, which ends with a colon, sorted.
+fn keys_from(database: &Connection, beginning: &str, now: i64) -> sqlite::Result<Vec<String>> {
+    // A semicolon follows a colon, so this range of the primary key holds them and nothing else.
+    let end = format!("{};", beginning.trim_end_matches(':'));
+    let mut keys = database
+        .prepare_cached("SELECT key FROM entry WHERE key >= ?1 AND key < ?2 AND expires_at > ?3 ORDER BY key")?;
+    keys.query_map(params![beginning, end, now], |row| row.get(0))?.collect()
 }
 
 /// A marker's value. Those of an older release had none.

@@ -16,8 +16,6 @@ use crate::update::Decision;
 /// How old the count may become before all channels are counted again. A release that knew nothing of the count may have
 /// changed channels, and so may a person.
 const COUNT_AGE_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// How many records are read at once while all are counted.
-const COUNT_BATCH: usize = 256;
 
 /// A tenant, and where the events of some of its channels go.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,21 +51,21 @@ impl ChannelStore {
     pub async fn endpoints(&self, now: Timestamp) -> Result<BTreeSet<TenantEndpoint>, StoreError> {
         let mut counts = self.read_one(keys::ENDPOINTS.to_owned()).await?;
         if !is_fresh(&counts, now) {
-            counts = self.count_endpoints(&counts, now).await?;
+            let records = self.read_channels().await?;
+            counts = self.store_counts(&counts, &records, now).await?;
         }
         Ok(counts.keys().filter_map(|name| TenantEndpoint::from_field(name)).collect())
     }
 
-    /// Counts all channels. Where a channel was changed meanwhile, the count is returned but not stored: it may be wrong
+    /// Counts all channels. Where a channel was changed since `read`, the count is returned but not stored: it may be wrong
     /// by that channel, and the next call counts again.
-    async fn count_endpoints(&self, read: &Fields, now: Timestamp) -> Result<Fields, StoreError> {
-        let mut counts = BTreeMap::new();
-        for keys in self.keys(keys::CHANNEL).await?.chunks(COUNT_BATCH) {
-            for endpoint in self.read(keys.to_vec()).await?.iter().filter_map(TenantEndpoint::of) {
-                *counts.entry(endpoint.field()).or_insert(0_u64) += 1;
-            }
-        }
-        let mut counted: Fields = counts.into_iter().map(|(name, count)| (name, count.to_string())).collect();
+    pub(crate) async fn store_counts(
+        &self,
+        read: &Fields,
+        records: &[(String, Fields)],
+        now: Timestamp,
+    ) -> Result<Fields, StoreError> {
+        let mut counted = counts_of(records);
         fields::set(&mut counted, fields::COUNTED_AT, now);
         let replace = |transaction: &mut Transaction| {
             let hash = transaction.hash(keys::ENDPOINTS);
@@ -80,6 +78,28 @@ impl ChannelStore {
         self.update(vec![keys::ENDPOINTS.to_owned()], replace).await?;
         Ok(counted)
     }
+}
+
+/// How many connected channels each endpoint has among these records.
+fn counts_of(records: &[(String, Fields)]) -> Fields {
+    let mut counts = BTreeMap::new();
+    for endpoint in records.iter().filter_map(|(_, fields)| TenantEndpoint::of(fields)) {
+        *counts.entry(endpoint.field()).or_insert(0_u64) += 1;
+    }
+    counts.into_iter().map(|(name, count)| (name, count.to_string())).collect()
+}
+
+/// Whether a stored count is that of these records.
+pub(crate) fn agree(counts: &Fields, records: &[(String, Fields)]) -> bool {
+    let mut counts = counts.clone();
+    counts.remove(fields::COUNTED_AT);
+    counts == counts_of(records)
+}
+
+/// The part of a stored count that is about one tenant.
+pub(crate) fn of_tenant(counts: &Fields, tenant: &str) -> Fields {
+    let is_theirs = |name: &str| TenantEndpoint::from_field(name).is_some_and(|endpoint| endpoint.tenant == tenant);
+    counts.iter().filter(|(name, _)| is_theirs(name)).map(|(name, count)| (name.clone(), count.clone())).collect()
 }
 
 /// Whether everything was counted, and not too long ago.

@@ -9,6 +9,10 @@ use sha2::{Digest as _, Sha256};
 pub(crate) const INITIALISED: &str = "channels:initialised";
 /// The beginning of every channel's key.
 pub(crate) const CHANNEL: &str = "channel:";
+/// The set of the keys of all channels.
+pub(crate) const ALL_CHANNELS: &str = "channels:all";
+/// The beginning of every erasure's marker.
+pub(crate) const ERASED: &str = "erased:";
 /// Written now and then, to see whether the store takes writes.
 pub(crate) const PROBE: &str = "channels:probe";
 /// How long that is kept: nobody reads it.
@@ -45,7 +49,17 @@ pub(crate) fn dispatcher(instance: &str) -> String {
 
 /// The key for an address or a lane. It is hashed, because a lane may hold a phone number.
 pub(crate) fn erased(address_or_lane: &str) -> String {
-    hashed("erased:", address_or_lane)
+    hashed(ERASED, address_or_lane)
+}
+
+/// Whether it is the key of an erasure's marker.
+pub(crate) fn is_erased_mark(key: &str) -> bool {
+    key.strip_prefix(ERASED).is_some_and(is_hash)
+}
+
+/// Whether a text has the form of those that [`hash`] returns.
+pub(crate) fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The beginning of every ticket's key.

@@ -1,6 +1,8 @@
 //! The store in Redis: each question of the store as one pipeline or one script.
 
 mod connection;
+mod index;
+mod scripts;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,45 +12,14 @@ use redis::{Client, ConnectionInfo, FromRedisValue, Pipeline, RedisError, Script
 
 use crate::error::StoreError;
 use crate::fields::Fields;
+use crate::index::erased_on;
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::metrics::Metrics;
 use crate::server::{AppendOnlyFile, Server};
 use crate::transaction::{MarkWrite, Write};
 use connection::Connection;
-
-/// How many keys one step of a scan looks at.
-const SCAN_COUNT: usize = 500;
-
-/// Compares every hash with what was read, then replaces all of them, or none.
-const COMMIT: &str = r"
-local writes = {}
-for i, key in ipairs(KEYS) do
-  local write, fields = cjson.decode(ARGV[i]), redis.call('HGETALL', key)
-  local count = 0
-  for _ in pairs(write.before) do count = count + 1 end
-  if #fields ~= 2 * count then return 0 end
-  for j = 1, #fields, 2 do
-    if write.before[fields[j]] ~= fields[j + 1] then return 0 end
-  end
-  writes[i] = write
-end
-for i, key in ipairs(KEYS) do
-  redis.call('DEL', key)
-  for field, value in pairs(writes[i].after) do redis.call('HSET', key, field, value) end
-  if writes[i].expires > 0 then redis.call('EXPIRE', key, writes[i].expires) end
-end
-return 1
-";
-
-/// Compares a marker with what was read (an empty text: nothing), then replaces it. It uses no command that the store's
-/// user in `ops/redis/users.acl` of an older release may not use.
-const REPLACE_MARK: &str = r"
-local before = redis.call('MGET', KEYS[1])[1] or ''
-if before ~= ARGV[1] then return 0 end
-redis.call('SETEX', KEYS[1], ARGV[3], ARGV[2])
-return 1
-";
+use scripts::{COMMIT, IndexChange, PRUNE, REPLACE_MARK};
 
 /// The store in Redis. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +30,7 @@ struct Inner {
     prefix: String,
     commit: Script,
     replace_mark: Script,
+    prune: Script,
 }
 
 impl RedisStore {
@@ -77,8 +49,8 @@ impl RedisStore {
         probe.arg(format!("{prefix}{}", keys::PROBE)).arg(keys::PROBE_TIME.as_secs()).arg(1);
         let connection = Arc::new(Connection::new(client, probe, metrics));
         shutdown.spawn(connection::watch(connection.clone(), shutdown.clone()));
-        let commit = Script::new(COMMIT);
-        Ok(Self(Arc::new(Inner { connection, prefix, commit, replace_mark: Script::new(REPLACE_MARK) })))
+        let [commit, replace_mark, prune] = [COMMIT, REPLACE_MARK, PRUNE].map(Script::new);
+        Ok(Self(Arc::new(Inner { connection, prefix, commit, replace_mark, prune })))
     }
 
     pub(crate) fn trouble(&self) -> Option<StoreError> {
@@ -144,7 +116,8 @@ impl RedisStore {
 
     pub(crate) async fn replace_mark(&self, mark: MarkWrite) -> Result<bool, StoreError> {
         let mut replace = self.0.replace_mark.prepare_invoke();
-        replace.key(self.key(&mark.key)).arg(mark.before.unwrap_or_default()).arg(mark.after).arg(mark.time.as_secs());
+        replace.key(self.key(&mark.key)).key(self.key(&erased_on(chassis::now())));
+        replace.arg(mark.before.unwrap_or_default()).arg(mark.after).arg(mark.time.as_secs()).arg(mark.key);
         self.0.connection.ask(async |mut connection| replace.invoke_async(&mut connection).await).await
     }
 
@@ -162,31 +135,12 @@ impl RedisStore {
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
         let mut commit = self.0.commit.prepare_invoke();
         for write in &writes {
-            let json = serde_json::to_string(write).map_err(|_| StoreError::Refused("unwritable".to_owned()))?;
-            commit.key(self.key(&write.key)).arg(json);
+            commit.key(self.key(&write.key)).arg(json(write)?);
+        }
+        for change in IndexChange::of(&writes) {
+            commit.key(self.key(&change.set)).arg(json(&change)?);
         }
         self.0.connection.ask(async |mut connection| commit.invoke_async(&mut connection).await).await
-    }
-
-    /// The keys that begin with `beginning`, sorted, without our prefix.
-    pub(crate) async fn keys(&self, beginning: &'static str) -> Result<Vec<String>, StoreError> {
-        let pattern = format!("{}*", glob_escaped(&self.key(beginning)));
-        let mut found = Vec::new();
-        let mut cursor = 0_u64;
-        loop {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_COUNT);
-            let ask = async |mut connection| scan.query_async::<(u64, Vec<String>)>(&mut connection).await;
-            let (next, keys) = self.0.connection.ask(ask).await?;
-            found.extend(keys.iter().filter_map(|key| key.strip_prefix(&self.0.prefix)).map(str::to_owned));
-            cursor = next;
-            if cursor == 0 {
-                break;
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        Ok(found)
     }
 
     /// Sends a pipeline, and returns its answers.
@@ -197,6 +151,10 @@ impl RedisStore {
     fn key(&self, key: &str) -> String {
         format!("{}{key}", self.0.prefix)
     }
+}
+
+fn json(argument: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(argument).map_err(|_| StoreError::Refused("unwritable".to_owned()))
 }
 
 /// The next answer of a pipeline.

@@ -39,7 +39,7 @@ impl ChannelStore {
     /// Counts which keys the stored tokens need.
     pub async fn key_use(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut key_use = KeyUse { by_key: vec![0; ring.len()], ..KeyUse::default() };
-        for (key, fields) in self.read_all(keys::CHANNEL).await? {
+        for (key, fields) in self.read_channels().await? {
             key_use.records += usize::from(!fields.is_empty());
             for sealed in SEALED_FIELDS.iter().filter_map(|name| text(&fields, name)).map(SealedSecret::new) {
                 match ring.position(&sealed).and_then(|index| key_use.by_key.get_mut(index)) {
@@ -57,7 +57,7 @@ impl ChannelStore {
     /// may be stopped and started again at any time.
     pub async fn reseal(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut resealed = 0;
-        for key in self.keys(keys::CHANNEL).await? {
+        for key in self.channel_keys().await? {
             let reseal = |transaction: &mut Transaction| {
                 let hash = transaction.hash(&key);
                 // The record of a removed account keeps a token, and must go away all the same.

@@ -7,6 +7,7 @@ use chassis::{Problem, Shutdown};
 use crate::embedded::Embedded;
 use crate::error::StoreError;
 use crate::fields::Fields;
+use crate::index::Index;
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::metrics::Metrics;
@@ -102,9 +103,24 @@ impl ChannelStore {
         ask!(self, backend => backend.replace_mark(mark))
     }
 
-    /// The keys that begin with `beginning`, sorted.
-    pub(crate) async fn keys(&self, beginning: &'static str) -> Result<Vec<String>, StoreError> {
-        ask!(self, backend => backend.keys(beginning))
+    /// The keys in an index, sorted. A hash may be gone by now, or be no longer what the index is about.
+    pub(crate) async fn members(&self, index: &Index) -> Result<Vec<String>, StoreError> {
+        ask!(self, backend => backend.members(index))
+    }
+
+    /// Makes the indexes anew from all keys.
+    pub(crate) async fn build_indexes(&self) -> Result<(), StoreError> {
+        ask!(self, backend => backend.build_indexes())
+    }
+
+    /// Removes from an index the names of hashes that are gone.
+    pub(crate) async fn prune(&self, index: &Index, gone: Vec<String>) -> Result<(), StoreError> {
+        ask!(self, backend => backend.prune(index, gone))
+    }
+
+    /// The keys of all markers of erasures, and the markers.
+    pub(crate) async fn erasures(&self) -> Result<Vec<(String, String)>, StoreError> {
+        ask!(self, backend => backend.erasures())
     }
 
     /// The hashes at these keys, in their order; a hash that does not exist is empty.
@@ -115,13 +131,6 @@ impl ChannelStore {
     /// The hash at one key; empty if it does not exist.
     pub(crate) async fn read_one(&self, key: String) -> Result<Fields, StoreError> {
         Ok(self.read(vec![key]).await?.pop().unwrap_or_default())
-    }
-
-    /// Every hash whose key begins with `beginning`, sorted by key.
-    pub(crate) async fn read_all(&self, beginning: &'static str) -> Result<Vec<(String, Fields)>, StoreError> {
-        let keys = self.keys(beginning).await?;
-        let hashes = self.read(keys.clone()).await?;
-        Ok(keys.into_iter().zip(hashes).collect())
     }
 
     /// Writes all of the hashes, or none and returns `false` if one of them is no longer as it was read.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
+use crate::index::Index;
 use crate::key_ring::SealedSecret;
 use crate::keys;
 use crate::store::ChannelStore;
@@ -117,9 +118,9 @@ impl ChannelStore {
 
     /// Ends the tickets and sessions of these tenants, because they hold the tenants' DSK tokens.
     pub(crate) async fn end_tickets(&self, tenants: &BTreeSet<String>) -> Result<(), StoreError> {
-        for beginning in [keys::TICKET, keys::SESSION] {
-            for (key, fields) in self.read_all(beginning).await? {
-                if fields.get(fields::TENANT).is_some_and(|tenant| tenants.contains(tenant)) {
+        for tenant in tenants {
+            for (key, fields) in self.read_index(&Index::TicketsOf(tenant.clone())).await? {
+                if fields.get(fields::TENANT) == Some(tenant) {
                     self.remove_hash(key).await?;
                 }
             }

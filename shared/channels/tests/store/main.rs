@@ -2,14 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
+mod backups;
 mod endpoints;
 mod erasures;
+mod indexes;
 mod outages;
 mod refusals;
 mod support;
 
 use std::time::Duration;
 
+use backups::{
+    an_import_does_not_bring_back_what_was_erased_since, an_import_keeps_the_later_of_two_erasures,
+    exported_records_are_imported_where_they_are_missing,
+};
 use channels::{
     ChannelState, ChannelStore, ChannelsSettings, Lease, Lookup, LookupAnswer, NewChannel, StoreError, StoredToken,
 };
@@ -27,6 +33,10 @@ use erasures::{
     what_was_received_before_an_erasure_is_discarded_and_what_comes_later_is_delivered,
 };
 use event::{Address, EventId, Lane};
+use indexes::{
+    an_erasure_ends_the_links_and_sessions_of_its_tenant_and_no_others,
+    the_channels_of_a_tenant_are_listed_without_those_of_others,
+};
 use support::{NUMBER, add, channel, look_up, open, ring};
 use testkit::Redis;
 
@@ -72,6 +82,10 @@ contract![
     processes_that_add_to_one_account_do_not_overwrite_each_other,
     a_batch_is_answered_in_order,
     exported_records_are_imported_where_they_are_missing,
+    an_import_does_not_bring_back_what_was_erased_since,
+    an_import_keeps_the_later_of_two_erasures,
+    the_channels_of_a_tenant_are_listed_without_those_of_others,
+    an_erasure_ends_the_links_and_sessions_of_its_tenant_and_no_others,
     an_erased_channel_leaves_no_record_until_it_is_connected_again,
     a_deletion_that_follows_a_withdrawal_or_a_disconnection_erases_what_is_left,
     a_deletion_in_the_name_of_an_unknown_person_finds_nothing,
@@ -129,30 +143,6 @@ async fn a_removed_channel_is_found_as_disconnected_and_has_no_token(store: Chan
     assert!(matches!(look_up(&store, "evt_1", NUMBER).await, LookupAnswer::Disconnected));
     let record = store.get(&Address::new(NUMBER)).await.unwrap().unwrap();
     assert_eq!((record.state, record.dsk_token), (ChannelState::Disconnected, None));
-}
-
-async fn exported_records_are_imported_where_they_are_missing(store: ChannelStore) {
-    let removed = Address::new("instagram:2");
-    let mut kept = NewChannel::new(Address::new(NUMBER), "tenant", ring().seal(&Secret::new("dsk-token")));
-    kept.app_user_id = Some("app-user-1".to_owned());
-    let gone = NewChannel::new(removed.clone(), "tenant", ring().seal(&Secret::new("other-token")));
-    for channel in [&kept, &gone] {
-        store.add(channel, now()).await.unwrap();
-    }
-    store.remove(&removed, now()).await.unwrap();
-    let saved = store.export().await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let empty = open(&ChannelsSettings::embedded(folder.path()));
-
-    let mut stored = Vec::new();
-    for record in saved.iter().chain(&saved) {
-        stored.push(empty.import(record, now()).await.unwrap());
-    }
-
-    assert_eq!(stored, [true, true, false, false], "a record that is there stays as it is");
-    assert_eq!(empty.export().await.unwrap(), saved);
-    assert!(empty.is_initialised().await.unwrap());
-    assert_eq!(empty.get(&removed).await.unwrap().map(|record| record.state), Some(ChannelState::Disconnected));
 }
 
 async fn a_rotated_token_holds_at_once(store: ChannelStore) {

@@ -1,0 +1,99 @@
+//! What Redis does by itself, in one step that no other process can come between.
+
+use serde::Serialize;
+
+use crate::index::Index;
+use crate::keys;
+use crate::transaction::Write;
+
+/// A member of the set of all channels that is no key. It is added last, and says that the sets are complete.
+pub(super) const COMPLETE: &str = "";
+
+/// Compares every hash with what was read, then replaces all of them, or none. The keys after the hashes are those of the
+/// index sets to change. A set that can't be changed, because a user list of an older release does not permit it, is made
+/// again by whoever finds that it is not complete.
+pub(super) const COMMIT: &str = r"
+local writes = {}
+for i, key in ipairs(KEYS) do
+  local write = cjson.decode(ARGV[i])
+  writes[i] = write
+  if write.before then
+    local fields, count = redis.call('HGETALL', key), 0
+    for _ in pairs(write.before) do count = count + 1 end
+    if #fields ~= 2 * count then return 0 end
+    for j = 1, #fields, 2 do
+      if write.before[fields[j]] ~= fields[j + 1] then return 0 end
+    end
+  end
+end
+for i, key in ipairs(KEYS) do
+  local write = writes[i]
+  if write.before then
+    redis.call('DEL', key)
+    for field, value in pairs(write.after) do redis.call('HSET', key, field, value) end
+    if write.expires > 0 then redis.call('EXPIRE', key, write.expires) end
+  elseif write.joins then
+    redis.pcall('SADD', key, write.member)
+    if write.expires > 0 then
+      redis.pcall('EXPIRE', key, write.expires, 'NX')
+      redis.pcall('EXPIRE', key, write.expires, 'GT')
+    end
+  else
+    redis.pcall('SREM', key, write.member)
+  end
+end
+return 1
+";
+
+/// Compares an erasure's marker with what was read (an empty text: nothing), then replaces it, and names it in the set of
+/// its day.
+pub(super) const REPLACE_MARK: &str = r"
+local before = redis.call('MGET', KEYS[1])[1] or ''
+if before ~= ARGV[1] then return 0 end
+redis.call('SETEX', KEYS[1], ARGV[3], ARGV[2])
+redis.pcall('SADD', KEYS[2], ARGV[4])
+redis.pcall('EXPIRE', KEYS[2], ARGV[3])
+return 1
+";
+
+/// Removes from a set the names of hashes that are gone.
+pub(super) const PRUNE: &str = r"
+for i, member in ipairs(ARGV) do
+  if redis.call('EXISTS', KEYS[i + 1]) == 0 then redis.call('SREM', KEYS[1], member) end
+end
+return 1
+";
+
+/// What a commit changes in an index set.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct IndexChange {
+    #[serde(skip)]
+    pub(super) set: String,
+    member: String,
+    joins: bool,
+    /// Seconds for which the set must last at least; 0 means for ever.
+    expires: u64,
+}
+
+impl IndexChange {
+    /// What follows from hashes that are written.
+    pub(super) fn of(writes: &[Write]) -> Vec<Self> {
+        let mut changes = Vec::new();
+        for write in writes {
+            let are = Index::of(&write.key, &write.after);
+            let were = Index::of(&write.key, &write.before).into_iter().filter(|index| !are.contains(index));
+            let change = |index: Index, joins| {
+                let lasts = if matches!(index, Index::TicketsOf(_)) { write.expires } else { 0 };
+                Self { set: index.set(), member: write.key.clone(), joins, expires: lasts }
+            };
+            changes.extend(were.map(|index| change(index, false)));
+            // Also of those that were in it: a process of an older release may have written the hash.
+            changes.extend(are.iter().map(|index| change(index.clone(), true)));
+            if write.key == keys::INITIALISED && write.before.is_empty() {
+                let set = Index::Channels.set();
+                changes.push(Self { set, member: COMPLETE.to_owned(), joins: true, expires: 0 });
+            }
+        }
+        changes
+    }
+}

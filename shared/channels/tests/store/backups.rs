@@ -1,0 +1,103 @@
+//! Backups: an import restores what is missing, and nothing that was erased since.
+
+use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAnswer, NewChannel, PersonRequest};
+use channels::{SavedRecord, new_erasure_code};
+use chassis::{Secret, now};
+use event::Address;
+
+use crate::support::{NUMBER, add, look_up, look_up_received, open, ring};
+
+fn number(address: &str) -> NewChannel {
+    let mut channel = NewChannel::new(Address::new(address), "tenant", ring().seal(&Secret::new("dsk-token")));
+    channel.account_id = Some("28".to_owned());
+    channel.app_user_id = Some(format!("owner of {address}"));
+    channel
+}
+
+async fn delete(store: &ChannelStore, address: &str) {
+    let person = format!("owner of {address}");
+    let request = PersonRequest { app_user_id: &person, asked_at: now() };
+    store.delete_person(request, &new_erasure_code(), now()).await.unwrap();
+}
+
+/// What became of each record.
+async fn import(store: &ChannelStore, saved: &[SavedRecord]) -> Vec<Imported> {
+    let mut imported = Vec::new();
+    for record in saved {
+        imported.push(store.import(record, now()).await.unwrap());
+    }
+    imported
+}
+
+pub(crate) async fn exported_records_are_imported_where_they_are_missing(store: ChannelStore) {
+    use Imported::{Present, Stored};
+    let removed = Address::new("instagram:2");
+    let mut kept = number(NUMBER);
+    kept.account_id = None;
+    let gone = NewChannel::new(removed.clone(), "tenant", ring().seal(&Secret::new("other-token")));
+    for channel in [&kept, &gone] {
+        store.add(channel, now()).await.unwrap();
+    }
+    store.remove(&removed, now()).await.unwrap();
+    let saved = store.export().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let empty = open(&ChannelsSettings::embedded(folder.path()));
+
+    let imported = [import(&empty, &saved).await, import(&empty, &saved).await];
+
+    assert_eq!(imported, [[Stored, Stored], [Present, Present]], "a record that is there stays as it is");
+    assert_eq!(empty.export().await.unwrap(), saved);
+    assert!(empty.is_initialised().await.unwrap());
+    assert_eq!(empty.get(&removed).await.unwrap().map(|record| record.state), Some(ChannelState::Disconnected));
+}
+
+pub(crate) async fn an_import_does_not_bring_back_what_was_erased_since(store: ChannelStore) {
+    use Imported::{Erased, Present, Stored};
+    store.add(&number("whatsapp:1"), now()).await.unwrap();
+    store.add(&number("whatsapp:2"), now()).await.unwrap();
+    let saved = store.export().await.unwrap();
+    let addresses: Vec<&str> = saved.iter().map(|record| record.address.as_str()).collect();
+    assert_eq!(addresses, ["whatsapp-account:28", "whatsapp:1", "whatsapp:2"]);
+    let received_at = now();
+
+    delete(&store, "whatsapp:1").await;
+
+    assert_eq!(import(&store, &saved).await, [Present, Erased, Present]);
+    assert!(store.get(&Address::new("whatsapp:1")).await.unwrap().is_none());
+
+    // Redis is lost, and the export of the last night is from before the erasure; one of today knows of it.
+    let erasures = store.export_erasures().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let empty = open(&ChannelsSettings::embedded(folder.path()));
+    empty.import_erasures(&erasures, "code", now()).await.unwrap();
+    assert_eq!(import(&empty, &saved).await, [Stored, Erased, Stored]);
+    let account = empty.get(&Address::new("whatsapp-account:28")).await.unwrap().unwrap();
+    assert_eq!(account.channels, [Address::new("whatsapp:2")]);
+    let answer = look_up_received(&empty, "evt_1", "whatsapp:1", received_at).await;
+    assert!(matches!(answer, LookupAnswer::Erased), "{answer:?}");
+    assert_eq!(empty.pending_erasures().await.unwrap().len(), 1, "the dead letters are looked through");
+    assert_eq!(empty.export_erasures().await.unwrap(), erasures);
+
+    // Who connects again after that is restored, and what is received from then on is delivered.
+    store.add(&number("whatsapp:1"), now()).await.unwrap();
+    let saved = store.export().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let empty = open(&ChannelsSettings::embedded(folder.path()));
+    empty.import_erasures(&store.export_erasures().await.unwrap(), "code", now()).await.unwrap();
+    assert_eq!(import(&empty, &saved).await, [Stored; 3]);
+    assert_eq!(empty.export().await.unwrap(), saved);
+    assert!(matches!(look_up(&empty, "evt_2", "whatsapp:1").await, LookupAnswer::Channel(_)));
+}
+
+pub(crate) async fn an_import_keeps_the_later_of_two_erasures(store: ChannelStore) {
+    add(&store, NUMBER).await;
+    let earlier = now();
+    store.mark_erased(NUMBER, earlier).await.unwrap();
+    let saved = store.export_erasures().await.unwrap();
+    let later = now();
+    store.mark_erased(NUMBER, later).await.unwrap();
+
+    store.import_erasures(&saved, "code", now()).await.unwrap();
+
+    assert_eq!(store.export_erasures().await.unwrap()[0].until, later.to_string());
+}
