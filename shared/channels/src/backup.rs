@@ -138,7 +138,7 @@ impl ChannelStore {
         };
         let removal = Removal { address: &address, person: None, until, now };
         self.change_channels(vec![keys::channel(&address)], |transaction| {
-            changes::erase(transaction, removal);
+            changes::erase::erase(transaction, removal);
             Ok(Decision::Write(()))
         })
         .await?;

@@ -1,4 +1,4 @@
-//! What adding, restoring, removing and erasing a channel changes in its record, its account's record and its users' hashes.
+//! What adding, restoring and removing a channel changes in its record, its account's record and its users' hashes.
 //! These functions only change a transaction: they read nothing from the store and write nothing to it.
 
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::record::{self, ChannelState, NewChannel};
 use crate::transaction::{Hash, Lifetime, Transaction};
 use users::PastConnection;
 
+pub(crate) mod erase;
 #[cfg(test)]
 mod tests;
 pub(crate) mod users;
@@ -61,8 +62,8 @@ pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Time
     initialise(transaction, now);
 
     let given = channel.fields();
+    end_connection(transaction, &channel.address, now);
     let hash = transaction.hash(&keys::channel(&channel.address));
-    let previous_user = hash.fields.get(fields::APP_USER_ID).cloned();
     connect(hash, &channel.address, &given, now)?;
     if let Some(account) = account_of(&channel.address, channel.account_id.as_ref()) {
         let hash = transaction.hash(&keys::channel(&account));
@@ -75,11 +76,9 @@ pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Time
         }
         record::set_channels(&mut hash.fields, &channels);
     }
-    if let Some(user) = &channel.app_user_id {
-        if let Some(previous) = previous_user.filter(|previous| previous != user) {
-            transaction.hash(&keys::user(&previous)).fields.remove(channel.address.as_str());
-        }
-        users::connected(transaction, user, &channel.address, now);
+    let user = transaction.hash(&keys::channel(&channel.address)).fields.get(fields::APP_USER_ID).cloned();
+    if let Some(user) = user {
+        users::connected(transaction, &user, &channel.address, now);
     }
     Ok(())
 }
@@ -133,11 +132,8 @@ impl Removal<'_> {
     pub(crate) fn concerns(&self, fields: &Fields) -> bool {
         let is_theirs = self.person.is_none_or(|person| match fields.get(fields::APP_USER_ID) {
             Some(user) => user == person,
-            // Of a tombstone that an older release left nobody knows whose it is, and there is nothing in it.
-            None if is_disconnected(fields) => {
-                fields.get(fields::APP_USER_HASH).is_none_or(|user_hash| *user_hash == keys::hash(person))
-            }
-            None => false,
+            // Of a tombstone that an older release left nobody knows whose it is.
+            None => fields.get(fields::APP_USER_HASH).is_some_and(|user_hash| *user_hash == keys::hash(person)),
         });
         is_theirs && !was_connected_after(fields, self.until)
     }
@@ -183,34 +179,6 @@ fn remove_one(transaction: &mut Transaction, removal: Removal<'_>, account_id: O
     is_removed
 }
 
-/// Removes a channel without a tombstone: the marker of its erasure takes that place. A tombstone that it left before goes
-/// away, too, and so does what is left of the person who had connected it.
-pub(crate) fn erase(transaction: &mut Transaction, removal: Removal<'_>) {
-    remove(transaction, removal);
-    let mut forgotten = Vec::new();
-    for (key, hash) in transaction.hashes_mut() {
-        let Some(address) = key.strip_prefix(keys::CHANNEL).map(Address::new) else { continue };
-        let is_named = address == *removal.address || address.family() == Family::WhatsAppAccount;
-        let is_erased = is_connected(hash.before()) || is_named && removal.concerns(&hash.fields);
-        if is_disconnected(&hash.fields) && is_erased {
-            forgotten.extend(hash.fields.remove(fields::APP_USER_HASH).map(|user_hash| (user_hash, address)));
-            hash.fields.clear();
-            hash.lifetime = Lifetime::Unlimited;
-        }
-    }
-    for (user_hash, address) in forgotten {
-        users::forget_removed(transaction, &user_hash, &address, removal.now);
-    }
-    // Somebody else may have connected the channel since; what the person had before is erased all the same.
-    if let Some(user_hash) = removal.person.map(keys::hash)
-        && let Some(past) =
-            users::removed_channel(&transaction.hash(&keys::removed_of(&user_hash)).fields, removal.address)
-        && past.began_by(removal.until)
-    {
-        users::forget_removed(transaction, &user_hash, removal.address, removal.now);
-    }
-}
-
 /// Notes that the store holds channels, or held them once.
 fn initialise(transaction: &mut Transaction, now: Timestamp) {
     let hash = transaction.hash(keys::INITIALISED);
@@ -245,8 +213,8 @@ fn leave_tombstone(transaction: &mut Transaction, removal: Removal<'_>) -> bool 
     if !is_connected(&hash.fields) || was_connected_after(&hash.fields, until) {
         return false;
     }
-    let user = hash.fields.get(fields::APP_USER_ID).cloned();
-    let past = PastConnection { connected_at: time(&hash.fields, fields::CONNECTED_AT), removed_at: now };
+    let user_hash = end_connection(transaction, address, now);
+    let hash = transaction.hash(&keys::channel(address));
     // The record of a removed account keeps the way to DSK, so that DSK learns of what becomes of the account at Meta.
     let is_account = address.family() == Family::WhatsAppAccount;
     let is_kept = |name: &str| KEPT_BY_TOMBSTONE.contains(&name) || is_account && SHARED_WITH_ACCOUNT.contains(&name);
@@ -254,15 +222,22 @@ fn leave_tombstone(transaction: &mut Transaction, removal: Removal<'_>) -> bool 
     fields::set(&mut hash.fields, fields::STATE, ChannelState::Disconnected.as_str());
     fields::set(&mut hash.fields, fields::UPDATED_AT, now);
     hash.lifetime = Lifetime::Limited(keys::TOMBSTONE_TIME);
-    if let Some(user) = user {
-        let user_hash = users::removed(transaction, &user, address, past);
-        fields::set(&mut transaction.hash(&keys::channel(address)).fields, fields::APP_USER_HASH, user_hash);
+    if let Some(user_hash) = user_hash {
+        fields::set(&mut hash.fields, fields::APP_USER_HASH, user_hash);
     }
     true
 }
 
+/// Notes that a person's connection of a channel ends: it is removed, or connected anew. Returns what is left of them.
+fn end_connection(transaction: &mut Transaction, address: &Address, now: Timestamp) -> Option<String> {
+    let fields = &transaction.hash(&keys::channel(address)).fields;
+    let user = fields.get(fields::APP_USER_ID).cloned()?;
+    let past = PastConnection { connected_at: time(fields, fields::CONNECTED_AT), removed_at: now };
+    Some(users::removed(transaction, &user, address, past))
+}
+
 /// A record that does not say when its channel was connected was made by hand, and counts as old.
-fn was_connected_after(fields: &Fields, at: Timestamp) -> bool {
+pub(crate) fn was_connected_after(fields: &Fields, at: Timestamp) -> bool {
     time(fields, fields::CONNECTED_AT).is_some_and(|connected_at| connected_at > at)
 }
 
@@ -274,7 +249,7 @@ pub(crate) fn is_connected(fields: &Fields) -> bool {
     !fields.is_empty() && !is_disconnected(fields)
 }
 
-fn is_disconnected(fields: &Fields) -> bool {
+pub(crate) fn is_disconnected(fields: &Fields) -> bool {
     ChannelState::from_fields(fields) == Ok(ChannelState::Disconnected)
 }
 

@@ -16,6 +16,9 @@ const DELIVERED: &str = "1";
 impl ChannelStore {
     /// Looks up the marker, the erasures and the channel of each envelope, and answers in the order of the envelopes.
     pub async fn look_up(&self, lookups: &[Lookup<'_>]) -> Result<Vec<LookupAnswer>, StoreError> {
+        if lookups.is_empty() {
+            return Ok(Vec::new());
+        }
         let batch = LookupBatch::new(lookups);
         let reply = self.look_up_batch(&batch).await?;
         self.date_erasures(batch.undated(&reply), now()).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chassis::random;
 use event::{Address, Family};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::changes::Removal;
 use crate::erasure_records::{Beginning, ErasureOrigin};
@@ -76,9 +76,13 @@ impl ChannelStore {
         let Scope { person, until, now } = scope;
         let removal = Removal { address, person, until, now };
         let fields = self.read_one(keys::channel(address)).await?;
-        let stays = changes::is_connected(&fields) && !removal.concerns(&fields);
-        let newer = if stays { changes::time(&fields, fields::CONNECTED_AT) } else { None };
-        let received_until = newer.unwrap_or(until).min(until).min(now);
+        let stays = !fields.is_empty() && !removal.concerns(&fields);
+        let received_until = match changes::time(&fields, fields::CONNECTED_AT) {
+            Some(connected_at) if stays => until.min(just_before(connected_at)).min(now),
+            _ if stays => until.min(now),
+            // Also what was received since it was asked for: there is no connection for which it could be wanted.
+            _ => now,
+        };
         // Marked before it is removed: an event of an unknown channel would be kept for a person to look at. Those that
         // are received later are discarded, too, until the channel is connected again.
         for marked in self.erased_along_with(address).await? {
@@ -87,7 +91,7 @@ impl ChannelStore {
         let mut read = vec![keys::channel(address)];
         read.extend(person.map(|person| keys::removed_of(&keys::hash(person))));
         self.change_channels(read, |transaction| {
-            changes::erase(transaction, removal);
+            changes::erase::erase(transaction, removal);
             Ok(Decision::Write(()))
         })
         .await?;
@@ -107,4 +111,8 @@ impl ChannelStore {
         }
         Ok(addresses)
     }
+}
+
+fn just_before(time: Timestamp) -> Timestamp {
+    time.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(time)
 }

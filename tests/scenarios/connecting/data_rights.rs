@@ -136,6 +136,68 @@ async fn a_deletion_leaves_nothing_in_redis_or_among_the_dead_letters_and_its_pa
     stack.processes.delivered(1).await;
 }
 
+/// One dead letter of the number that is connected on the pages.
+async fn park_one(stack: &Stack) {
+    stack.processes.dsk.behave(|dsk| dsk.answer = Some(422));
+    stack.processes.post_until_accepted(bodies::from(NUMBER, "4915550000001", "mine")).await;
+    eventually("it is parked", async || (stack.depth(QueueName::Dead).await == Some(1)).then_some(())).await;
+}
+
+/// The page of a deletion in the name of a person.
+async fn deletion_page(connect: &ConnectStack, person: &str) -> String {
+    let answer = ask(connect, "/meta/deletion", &signed_request(person, APP.1)).await;
+    let answer: serde_json::Value = serde_json::from_str(&answer.body).expect("it is JSON");
+    format!("/deletion/{}", answer["confirmation_code"].as_str().expect("there is a code"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_after_a_withdrawal_or_a_disconnection_removes_the_dead_letters() {
+    for is_withdrawn in [true, false] {
+        let stack = Stack::start().await;
+        let prefix = stack.direct.key_prefix.clone();
+        let connect = ConnectStack::on(&stack.direct.channels_url, &prefix, &stack.processes.key(), &[]).await;
+        let mut browser = connect.begin("acme").await;
+        connect.sign_up(&mut browser).await;
+        park_one(&stack).await;
+
+        if is_withdrawn {
+            ask(&connect, "/meta/deauthorize", &signed_request(APP_USER, APP.1)).await;
+        } else {
+            let asks = format!("/channels/disconnect?address={}", number());
+            let page = browser.press(&asks, "/channels/disconnect", &[("address", number().as_str())]).await;
+            assert_eq!(page.status, 200);
+        }
+        let state = connect.store.get(&number()).await.expect("the store answers").expect("a tombstone is left").state;
+        assert_eq!(state, ChannelState::Disconnected);
+        assert_eq!(stack.dead_letters().await.len(), 1, "nobody asked to have it deleted");
+
+        let page = deletion_page(&connect, APP_USER).await;
+        eventually_within(WITHIN, "it is done", async || {
+            browser.get(&page).await.body.contains("None of it can be delivered").then_some(())
+        })
+        .await;
+        assert_eq!(stack.dead_letters().await.len(), 0);
+        let left = everything(&prefix).await;
+        for trace in [NUMBER, APP_USER, ops::graph::ACCOUNT] {
+            assert!(!left.contains(trace), "{trace} is still in\n{left}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_an_unknown_person_says_that_nothing_was_found() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
+
+    let page = deletion_page(&connect, "122100000000999").await;
+
+    let page = browser.get(&page).await;
+    assert!(page.body.contains("there was nothing to delete"), "{page:?}");
+    let record = connect.store.get(&number()).await.expect("the store answers").expect("it is another person's");
+    assert_eq!(record.state, ChannelState::Connected);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_that_an_operator_erases_is_gone_and_the_others_stay() {
     let stack = Stack::start().await;

@@ -1,5 +1,5 @@
 //! Which person at Meta connected which channels: by their id while a channel is connected, and by a hash of it for as
-//! long as the tombstone after that, so that a deletion that follows a withdrawal finds what is left.
+//! long as a tombstone after that connection has ended, so that a deletion that follows a withdrawal finds what is left.
 
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +8,7 @@ use crate::fields::Fields;
 use crate::keys;
 use crate::transaction::{Lifetime, Transaction};
 
-/// When a channel that is removed by now was connected. It is written as an interval of ISO 8601.
+/// From when to when a person had a channel connected, with pauses or without. It is written as an interval of ISO 8601.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PastConnection {
     /// `None`: its record did not say so, which counts as long ago.
@@ -33,6 +33,15 @@ impl PastConnection {
     }
 }
 
+/// What was erased of a person's past connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Erased<'a> {
+    pub(crate) address: &'a Address,
+    /// What was received until then.
+    pub(crate) until: Timestamp,
+    pub(crate) now: Timestamp,
+}
+
 /// The keys to read before a channel of this person is added or removed.
 pub(crate) fn keys_of(app_user_id: &str) -> [String; 2] {
     [keys::user(app_user_id), keys::removed_of(&keys::hash(app_user_id))]
@@ -42,10 +51,9 @@ pub(crate) fn keys_of(app_user_id: &str) -> [String; 2] {
 pub(crate) fn connected(transaction: &mut Transaction, app_user_id: &str, address: &Address, now: Timestamp) {
     let connected = &mut transaction.hash(&keys::user(app_user_id)).fields;
     connected.entry(address.to_string()).or_insert_with(|| now.to_string());
-    forget_removed(transaction, &keys::hash(app_user_id), address, now);
 }
 
-/// Notes that a person's channel is removed. Returns what is left of the person.
+/// Notes that a person's connection of a channel has ended. Returns what is left of the person.
 pub(crate) fn removed(
     transaction: &mut Transaction,
     app_user_id: &str,
@@ -61,14 +69,22 @@ pub(crate) fn removed(
 /// Notes for a person of whom only a hash is left that their channel was removed.
 pub(crate) fn note_removed(transaction: &mut Transaction, user_hash: &str, address: &Address, past: PastConnection) {
     change_removed(transaction, user_hash, past.removed_at, |removed| {
-        removed.insert(address.to_string(), past.to_text());
+        let before = removed_channel(removed, address);
+        let connected_at = before.map_or(past.connected_at, |before| before.connected_at.min(past.connected_at));
+        removed.insert(address.to_string(), PastConnection { connected_at, ..past }.to_text());
     });
 }
 
-/// Forgets that a person's channel was removed: it is connected again, or erased.
-pub(crate) fn forget_removed(transaction: &mut Transaction, user_hash: &str, address: &Address, now: Timestamp) {
+/// Forgets that a person had a channel connected, as far as that is erased.
+pub(crate) fn forget_removed_until(transaction: &mut Transaction, user_hash: &str, erased: Erased<'_>) {
+    let Erased { address, until, now } = erased;
     change_removed(transaction, user_hash, now, |removed| {
+        let Some(past) = removed_channel(removed, address).filter(|past| past.began_by(until)) else { return };
         removed.remove(address.as_str());
+        if past.removed_at > until {
+            let connected_at = until.checked_add(SignedDuration::from_nanos(1)).ok();
+            removed.insert(address.to_string(), PastConnection { connected_at, ..past }.to_text());
+        }
     });
 }
 

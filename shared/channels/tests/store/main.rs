@@ -8,6 +8,7 @@ mod erasures;
 mod indexes;
 mod outages;
 mod refusals;
+mod rights;
 mod support;
 
 use std::time::Duration;

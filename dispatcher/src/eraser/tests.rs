@@ -1,0 +1,130 @@
+//! Erasures among many dead letters, with a queue and a store in files.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use channels::{ChannelsSettings, ErasureOrigin, ErasureRequest, KeyRing, KeyRingSettings, NewChannel, new_key};
+use chassis::Secret;
+use event::{Address, Class, Envelope, EventId, EventType, Lane, Letter};
+use prometheus::Registry;
+use queue::{QueueName, QueueSettings};
+
+use super::*;
+
+const ERASED: &str = "whatsapp:1";
+const OTHER: &str = "whatsapp:2";
+const PIECE: usize = BATCH_MAX;
+
+fn letter(serial: usize, address: &str) -> Envelope {
+    let at = now() - SignedDuration::from_hours(1);
+    Envelope {
+        id: EventId::new(format!("evt_{serial}")),
+        event_type: EventType::new("whatsapp.message"),
+        address: Address::new(address),
+        lane: Lane::new(format!("{address}/{serial}")),
+        class: Class::Messages,
+        effect: None,
+        received_at: at,
+        queued_at: at,
+        attempts: 1,
+        visits: 0,
+        copies: 0,
+        traceparent: None,
+        letter: Some(Letter { reason: "rejected".to_owned(), status: Some(422), answer: String::new(), parked_at: at }),
+        body: Bytes::from_static(b"{}"),
+    }
+}
+
+/// An eraser whose scans end after one batch.
+async fn eraser(folder: &Path) -> Eraser {
+    let shutdown = Shutdown::default();
+    let registry = Registry::new();
+    let metrics = channels::Metrics::register(&registry).unwrap();
+    let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
+    let sealed = KeyRing::load(&settings, &metrics).unwrap().seal(&Secret::new("dsk-token"));
+    let store = ChannelStore::open(&ChannelsSettings::embedded(folder), metrics, &shutdown).unwrap();
+    for address in [ERASED, OTHER] {
+        let channel = NewChannel::new(Address::new(address), "tenant", sealed.clone());
+        store.add(&channel, now()).await.unwrap();
+    }
+    let metrics = queue::Metrics::register(&registry).unwrap();
+    let queue = Queue::open(&QueueSettings::embedded(folder), metrics, &shutdown).await.unwrap();
+    let metrics = Metrics::register(&registry).unwrap();
+    Eraser { store, queue, metrics, shutdown, scan_time: Duration::ZERO, sweep: None }
+}
+
+async fn park(eraser: &Eraser, letters: impl Iterator<Item = Envelope>) {
+    let publisher = eraser.queue.publisher();
+    for letter in letters {
+        let _confirmed = publisher.publish(QueueName::Dead, &letter).await.unwrap();
+    }
+}
+
+/// As if it had been asked for long enough ago.
+async fn ask(eraser: &Eraser, code: &str) {
+    let channels = [Address::new(ERASED)];
+    let origin = ErasureOrigin::Operator;
+    let request = ErasureRequest { code, origin, channels: &channels, lanes: &[], until: None };
+    eraser.store.erase(&request, now() - SETTLE_TIME).await.unwrap();
+}
+
+/// The addresses of the dead letters.
+async fn left(eraser: &Eraser) -> Vec<String> {
+    let mut scan = eraser.queue.scan_dead_letters().await.unwrap();
+    let mut left = Vec::new();
+    while let Some(letter) = scan.next().await.unwrap() {
+        left.push(letter.envelope.address.to_string());
+    }
+    scan.finish().await.unwrap();
+    left
+}
+
+async fn is_done(eraser: &Eraser, code: &str) -> bool {
+    eraser.store.erasure(code).await.unwrap().unwrap().done_at.is_some()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_erasure_among_many_dead_letters_is_done_in_pieces_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut eraser = eraser(folder.path()).await;
+    let address = |serial: usize| if serial >= 4 * PIECE { ERASED } else { OTHER };
+    park(&eraser, (0..5 * PIECE).map(|serial| letter(serial, address(serial)))).await;
+    ask(&eraser, "first").await;
+
+    let mut pieces = 0;
+    while !is_done(&eraser, "first").await {
+        eraser.carry_out().await.unwrap();
+        pieces += 1;
+        assert!(pieces <= 6, "each piece looks at other dead letters");
+        if pieces == 2 {
+            // Somebody else scans in between, and another erasure is asked for.
+            assert_eq!(left(&eraser).await.len(), 5 * PIECE);
+            ask(&eraser, "second").await;
+        }
+    }
+
+    assert_eq!(left(&eraser).await, vec![OTHER; 4 * PIECE]);
+    assert!(pieces > 4 && !is_done(&eraser, "second").await, "the second needs a look through all of them");
+    for _ in 0..6 {
+        eraser.carry_out().await.unwrap();
+    }
+    assert!(is_done(&eraser, "second").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scan_that_another_one_keeps_out_continues_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut eraser = eraser(folder.path()).await;
+    park(&eraser, (0..2 * PIECE).map(|serial| letter(serial, OTHER))).await;
+    ask(&eraser, "code").await;
+    eraser.carry_out().await.unwrap();
+
+    let other = eraser.queue.scan_dead_letters().await.unwrap();
+    assert!(eraser.carry_out().await.is_err(), "the dead letters are locked");
+    other.finish().await.unwrap();
+
+    for _ in 0..2 {
+        eraser.carry_out().await.unwrap();
+    }
+    assert!(is_done(&eraser, "code").await);
+}

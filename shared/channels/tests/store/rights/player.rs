@@ -1,0 +1,277 @@
+//! Plays a sequence against a store, and compares the store with the model after each step.
+
+use std::cell::Cell;
+
+use channels::{
+    ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, Lookup, LookupAnswer, NewChannel,
+    PersonRequest, SavedErasure, SavedRecord, new_erasure_code,
+};
+use chassis::Secret;
+use event::{Address, EventId, Lane};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use tempfile::TempDir;
+use testkit::Redis;
+
+use super::model::{ACCOUNT, CHANNELS, Expected, Model, Step, Stored, Time};
+use crate::support::{open, ring};
+
+const ACCOUNT_ID: &str = "9";
+/// How much time passes with each step.
+const STEP: SignedDuration = SignedDuration::from_secs(10);
+
+/// Where empty stores of one kind come from.
+pub(crate) enum Stores<'a> {
+    Files(Vec<TempDir>),
+    Redis(&'a Redis),
+}
+
+impl Stores<'static> {
+    pub(crate) fn in_files() -> Self {
+        Self::Files(Vec::new())
+    }
+}
+
+impl<'a> Stores<'a> {
+    pub(crate) fn in_redis(redis: &'a Redis) -> Self {
+        Self::Redis(redis)
+    }
+
+    fn open_empty(&mut self) -> ChannelStore {
+        match self {
+            Self::Redis(redis) => open(&ChannelsSettings::at(redis.url(), &redis.prefix())),
+            Self::Files(folders) => {
+                let folder = tempfile::tempdir().unwrap();
+                let store = open(&ChannelsSettings::embedded(folder.path()));
+                folders.push(folder);
+                store
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Export {
+    erasures: Vec<SavedErasure>,
+    records: Vec<SavedRecord>,
+}
+
+pub(crate) struct Player<'a> {
+    stores: Stores<'a>,
+    store: ChannelStore,
+    model: Model,
+    exports: Vec<Export>,
+    began: Timestamp,
+    now: Timestamp,
+    is_initialised: Cell<bool>,
+}
+
+fn address(channel: usize) -> Address {
+    CHANNELS
+        .get(channel)
+        .map_or_else(|| Address::new(format!("whatsapp-account:{ACCOUNT_ID}")), |text| Address::new(*text))
+}
+
+fn lane(channel: usize, contact: usize) -> String {
+    format!("{}/{contact}", address(channel))
+}
+
+fn person_id(person: usize) -> String {
+    format!("person-{person}")
+}
+
+impl<'a> Player<'a> {
+    pub(crate) fn new(mut stores: Stores<'a>, began: Timestamp) -> Self {
+        let store = stores.open_empty();
+        let model = Model::default();
+        Self { stores, store, model, exports: Vec::new(), began, now: began, is_initialised: Cell::new(false) }
+    }
+
+    pub(crate) async fn play(&mut self, step: Step) -> Result<(), TestCaseError> {
+        self.now += STEP;
+        self.carry_out(step).await?;
+        if self.is_initialised.get() {
+            self.check_events().await?;
+            self.check_records().await?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&mut self, step: Step) -> Result<(), TestCaseError> {
+        let now = self.now;
+        match step {
+            Step::Connect { channel, person } => {
+                self.connect(channel, person).await;
+                self.model.connect(channel, person, now);
+            }
+            Step::Message { channel, contact } => self.model.receive(channel, contact, now),
+            Step::AccountNews => self.model.receive(ACCOUNT, 0, now),
+            Step::Disconnect { channel } => {
+                self.store.remove(&address(channel), now).await.unwrap();
+                self.model.disconnect(channel, now);
+            }
+            Step::Deauthorize { person, asked } => {
+                let asked_at = self.time(asked);
+                let id = person_id(person);
+                self.store.withdraw(PersonRequest { app_user_id: &id, asked_at }, now).await.unwrap();
+                self.model.deauthorize(person, asked_at, now);
+            }
+            Step::Delete { person, asked } => self.delete(person, self.time(asked)).await?,
+            Step::EraseChannel { channel } => {
+                self.erase(&[address(channel)], &[]).await;
+                self.model.erase_channel(channel, now);
+            }
+            Step::EraseContact { channel, contact } => {
+                self.erase(&[], &[lane(channel, contact)]).await;
+                self.model.erase_contact(channel, contact);
+            }
+            Step::AccountRemoved { happened } => {
+                let happened_at = self.time(happened);
+                self.store.remove_until(&address(ACCOUNT), happened_at, now).await.unwrap();
+                self.model.remove_account(happened_at, now);
+            }
+            Step::Export => self.export().await,
+            Step::Import { latest } => {
+                let export = if latest { self.exports.last() } else { self.exports.first() };
+                self.import(&export.cloned().unwrap_or_default()).await;
+            }
+            Step::Restore => self.restore().await,
+            Step::Deliver(index) if self.is_initialised.get() && !self.model.events.is_empty() => {
+                let index = index.index(self.model.events.len());
+                if matches!(self.look_up().await[index], LookupAnswer::Channel(_)) {
+                    self.store.mark_delivered(&[id(index)]).await.unwrap();
+                    self.model.events[index].is_delivered = true;
+                }
+            }
+            Step::Deliver(_) => {}
+        }
+        Ok(())
+    }
+
+    fn time(&self, time: Time) -> Timestamp {
+        match time {
+            Time::Now => self.now,
+            Time::AtStep(step) => (self.began + STEP * i32::try_from(step).unwrap()).min(self.now),
+        }
+    }
+
+    async fn connect(&self, channel: usize, person: Option<usize>) {
+        let mut new = NewChannel::new(address(channel), "tenant", ring().seal(&Secret::new("dsk-token")));
+        new.account_id = CHANNELS[channel].starts_with("whatsapp").then(|| ACCOUNT_ID.to_owned());
+        new.app_user_id = person.map(person_id);
+        new.access_token = Some(ring().seal(&Secret::new("access-token")));
+        self.store.add(&new, self.now).await.unwrap();
+        self.is_initialised.set(true);
+    }
+
+    async fn delete(&mut self, person: usize, asked_at: Timestamp) -> Result<(), TestCaseError> {
+        let id = person_id(person);
+        let request = PersonRequest { app_user_id: &id, asked_at };
+        let code = self.store.delete_person(request, &new_erasure_code(), self.now).await.unwrap();
+        let erasure = self.store.erasure(&code).await.unwrap().unwrap();
+        if self.model.delete(person, asked_at, self.now) {
+            prop_assert!(!erasure.found_nothing, "there was something to delete");
+            let pending = self.store.pending_erasures().await.unwrap();
+            prop_assert!(pending.iter().any(|pending| pending.code == code), "the dead letters are not looked through");
+        }
+        if !self.model.has_ever_connected(person) {
+            prop_assert!(erasure.found_nothing, "there was nothing to delete");
+        }
+        Ok(())
+    }
+
+    async fn erase(&self, channels: &[Address], lanes: &[String]) {
+        let code = new_erasure_code();
+        let request = ErasureRequest { code: &code, origin: ErasureOrigin::Operator, channels, lanes, until: None };
+        self.store.erase(&request, self.now).await.unwrap();
+    }
+
+    async fn export(&mut self) {
+        let records = self.store.export().await.unwrap();
+        let erasures = self.store.export_erasures().await.unwrap();
+        self.exports.push(Export { erasures, records });
+    }
+
+    async fn import(&self, export: &Export) {
+        self.store.import_erasures(&export.erasures, &new_erasure_code(), self.now).await.unwrap();
+        for record in &export.records {
+            self.store.import(record, self.now).await.unwrap();
+        }
+    }
+
+    async fn restore(&mut self) {
+        self.export().await;
+        self.store = self.stores.open_empty();
+        for export in self.exports.iter().rev() {
+            self.import(export).await;
+        }
+        self.is_initialised.set(self.store.is_initialised().await.unwrap());
+        self.model.restore();
+    }
+
+    async fn look_up(&self) -> Vec<LookupAnswer> {
+        let events = self.model.events.iter().enumerate();
+        let keys = events.map(|(index, event)| {
+            let lane = if event.channel == ACCOUNT {
+                address(ACCOUNT).to_string()
+            } else {
+                lane(event.channel, event.contact)
+            };
+            (id(index), address(event.channel), Lane::new(lane))
+        });
+        let keys: Vec<(EventId, Address, Lane)> = keys.collect();
+        let lookups = keys.iter().zip(&self.model.events).map(|((id, address, lane), event)| Lookup {
+            id,
+            address,
+            lane,
+            is_about_account: false,
+            received_at: event.received_at,
+        });
+        self.store.look_up(&lookups.collect::<Vec<_>>()).await.unwrap()
+    }
+
+    async fn check_events(&self) -> Result<(), TestCaseError> {
+        for (event, answer) in self.model.events.iter().zip(self.look_up().await) {
+            let expected = self.model.expected(event);
+            prop_assert!(is_as_expected(expected, &answer), "{expected:?} and not {answer:?} for {event:?}");
+        }
+        Ok(())
+    }
+
+    async fn check_records(&self) -> Result<(), TestCaseError> {
+        let listed = self.store.list().await.unwrap();
+        for (channel, name) in CHANNELS.iter().enumerate() {
+            let record = self.store.get(&address(channel)).await.unwrap();
+            let stored = match &record {
+                None => Stored::Nothing,
+                Some(record) if record.state == ChannelState::Disconnected => Stored::Tombstone,
+                Some(_) => Stored::Record,
+            };
+            prop_assert_eq!(stored, self.model.stored(channel), "{}", name);
+            let has_token =
+                record.as_ref().is_some_and(|record| record.dsk_token.is_some() || record.access_token.is_some());
+            prop_assert_eq!(has_token, stored == Stored::Record, "tokens of {}", name);
+            let is_listed = listed.iter().any(|listed| listed.address.as_str() == *name);
+            prop_assert_eq!(is_listed, stored != Stored::Nothing, "{} in the list", name);
+        }
+        Ok(())
+    }
+}
+
+fn id(index: usize) -> EventId {
+    EventId::new(format!("evt_{index}"))
+}
+
+fn is_as_expected(expected: Expected, answer: &LookupAnswer) -> bool {
+    match expected {
+        Expected::Erased => matches!(answer, LookupAnswer::Erased),
+        Expected::Delivered => matches!(answer, LookupAnswer::Delivered),
+        Expected::Delivery => matches!(answer, LookupAnswer::Channel(_)),
+        Expected::AnyButUnknown => !matches!(answer, LookupAnswer::Unknown),
+        Expected::NoDelivery => !matches!(answer, LookupAnswer::Channel(_) | LookupAnswer::Unknown),
+        Expected::Unknown => {
+            matches!(answer, LookupAnswer::Unknown | LookupAnswer::Erased | LookupAnswer::Disconnected)
+        }
+    }
+}
