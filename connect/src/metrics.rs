@@ -66,6 +66,8 @@ pub(crate) enum RefusalReason {
     ApiKey,
     Link,
     Session,
+    /// A form that no page of ours has sent.
+    Origin,
     Form,
     State,
     Rate,

@@ -23,7 +23,9 @@ pub(crate) enum PageError {
     Link,
     #[error("there is no session")]
     Session,
-    /// Another site's form, or one from an earlier session.
+    #[error("the form was not sent by one of our pages")]
+    ForeignForm,
+    /// Another session's form.
     #[error("the form does not carry the session's token")]
     Form,
     #[error("the answer from Instagram does not belong to a login of this session")]
@@ -54,7 +56,7 @@ impl PageError {
         match self {
             Self::NotFound | Self::UnknownChannel | Self::UnknownDeletion => StatusCode::NOT_FOUND,
             Self::Link => StatusCode::GONE,
-            Self::Session | Self::Form | Self::LoginState => StatusCode::FORBIDDEN,
+            Self::Session | Self::ForeignForm | Self::Form | Self::LoginState => StatusCode::FORBIDDEN,
             Self::TooManyChanges => StatusCode::TOO_MANY_REQUESTS,
             Self::NotConnected { error, .. } => error.status(),
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -66,6 +68,7 @@ impl PageError {
         match self {
             Self::Link => Some(RefusalReason::Link),
             Self::Session => Some(RefusalReason::Session),
+            Self::ForeignForm => Some(RefusalReason::Origin),
             Self::Form => Some(RefusalReason::Form),
             Self::LoginState => Some(RefusalReason::State),
             Self::TooManyChanges => Some(RefusalReason::Rate),
@@ -83,6 +86,7 @@ impl PageError {
             Self::UnknownChannel => pages::message_with_way_back(texts::NOT_FOUND_TITLE, texts::NOT_YOURS),
             Self::UnknownDeletion => pages::message(texts::NOT_FOUND_TITLE, texts::DELETION_UNKNOWN),
             Self::Link => pages::message(texts::LINK_TITLE, texts::LINK),
+            Self::ForeignForm => pages::message(texts::FOREIGN_FORM_TITLE, texts::FOREIGN_FORM),
             Self::Session | Self::Form => pages::message(texts::SESSION_TITLE, texts::SESSION),
             Self::LoginState => pages::message_with_way_back(texts::FAILED_TITLE, texts::FAILED_STATE),
             Self::TooManyChanges => pages::message(texts::OFTEN_TITLE, texts::OFTEN),

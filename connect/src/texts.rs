@@ -27,6 +27,9 @@ pub(crate) const LINK: &str =
 pub(crate) const SESSION_TITLE: &str = "Please start again";
 pub(crate) const SESSION: &str = "You were away for too long, or this page was opened without a link. Nothing was changed. Please get a new link in DSK.";
 
+pub(crate) const FOREIGN_FORM_TITLE: &str = "We did not do that";
+pub(crate) const FOREIGN_FORM: &str = "Another website asked for this in your name, so we did nothing. If you want to connect a channel, please open the link from DSK yourself.";
+
 pub(crate) const OFTEN_TITLE: &str = "Too many attempts";
 pub(crate) const OFTEN: &str = "Please wait a minute, then try again.";
 

@@ -11,7 +11,7 @@ use tracing::info;
 use crate::cookie::{self, SESSION_TIME};
 use crate::metrics::TicketOutcome;
 use crate::page_error::PageError;
-use crate::session::PageSession;
+use crate::session::{OwnForm, PageSession};
 use crate::signer::{Purpose, random_id};
 use crate::state::AppState;
 use crate::{pages, texts};
@@ -33,6 +33,7 @@ pub(crate) async fn show(
 
 /// `POST /connect/<link>` redeems the ticket and begins a session.
 pub(crate) async fn redeem(
+    _: OwnForm,
     State(state): State<Arc<AppState>>,
     Path(link): Path<String>,
 ) -> Result<impl IntoResponse, PageError> {

@@ -4,6 +4,7 @@ mod browser_walks;
 mod cookies;
 pub(crate) mod data_rights;
 mod flows;
+mod foreign_pages;
 mod maintenance;
 pub(crate) mod media;
 mod privacy_policy;

@@ -15,8 +15,10 @@ pub(crate) struct Browser {
     pub(crate) set_cookie: Option<String>,
     /// How many `Set-Cookie` headers there were.
     pub(crate) cookies_set: usize,
-    /// The site that forms pretend to come from, if it is not ours.
+    /// The site that forms pretend to come from, if it is not ours. An empty one is left out.
     pub(crate) origin: Option<String>,
+    /// Sent with every request, as a browser would.
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
 }
 
 /// The answer to a request.
@@ -36,6 +38,7 @@ impl Browser {
             set_cookie: None,
             cookies_set: 0,
             origin: None,
+            headers: Vec::new(),
         }
     }
 
@@ -83,7 +86,13 @@ impl Browser {
         }
         if method == Method::POST {
             let origin = self.origin.clone().unwrap_or_else(|| format!("http://{}", self.address));
-            request = request.header("content-type", "application/x-www-form-urlencoded").header("origin", origin);
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+            if !origin.is_empty() {
+                request = request.header("origin", origin);
+            }
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, *value);
         }
         let request = request.body(Full::from(form)).expect("a request");
         let answer = self.client.request(request).await.expect("it answers");
