@@ -19,7 +19,9 @@ use crate::rate_limit::{RateLimit, limit_changes};
 use crate::refusals::count_refusals;
 use crate::settings::{CheckedSettings, Settings};
 use crate::state::AppState;
-use crate::{channels_page, data_rights, headers, instagram, media, public_pages, ticket_api, tickets, whatsapp};
+use crate::{
+    channels_page, data_rights, headers, instagram, media, public_pages, reader, ticket_api, tickets, whatsapp,
+};
 
 /// Browsers open several connections each, and a proxy in front opens more.
 const LIMITS: ServeLimits =
@@ -89,7 +91,7 @@ fn router(state: AppState, rate_limit: RateLimit) -> Router {
         .route("/channels/disconnect", get(channels_page::confirm_disconnect).post(channels_page::disconnect))
         .route("/whatsapp", get(whatsapp::page).post(whatsapp::connect))
         .route("/instagram", post(instagram::begin))
-        .route("/instagram/return", get(instagram::finish))
+        .route(instagram::RETURN, get(instagram::finish))
         .route("/media/{platform}/{channel}/{file}", get(media::fetch))
         .route("/meta/deauthorize", post(data_rights::deauthorize))
         .route("/meta/deletion", post(data_rights::delete))
@@ -99,6 +101,7 @@ fn router(state: AppState, rate_limit: RateLimit) -> Router {
         .layer(from_fn_with_state(Arc::new(rate_limit), limit_changes))
         // Around the limit, because a change that it refuses counts as a refusal, too.
         .layer(from_fn_with_state(metrics, count_refusals))
+        .layer(from_fn(reader::know_reader))
         .layer(from_fn(headers::add_security_headers))
         .with_state(Arc::new(state))
 }

@@ -63,7 +63,7 @@ fn row(state: &AppState, record: &ChannelRecord, form_token: &str) -> Markup {
     let is_connected = record.state == ChannelState::Connected;
     let until = record.access_token_expires_at.as_deref().and_then(|at| at.parse().ok()).map(texts::day);
     let query = Serializer::new(String::new()).append_pair("address", record.address.as_str()).finish();
-    let label = format!("{} {}", texts::DISCONNECT, name(record));
+    let label = texts::plain(&texts::DISCONNECT_NAMED.with([("name", name(record).into())]));
     html! {
         (heading(record, html! {
             span.state.bad[!is_connected] {
@@ -71,7 +71,7 @@ fn row(state: &AppState, record: &ChannelRecord, form_token: &str) -> Markup {
             }
         }))
         @if !is_connected { p { (texts::RECONNECT_WHY) } }
-        @else if let Some(until) = until { p class="quiet" { (texts::ACCESS_UNTIL) " " (until) } }
+        @else if let Some(until) = until { p class="quiet" { (texts::ACCESS_UNTIL.with([("date", until.into())])) } }
         div class="actions" {
             @if !is_connected { (reconnect(state, record, form_token)) }
             a class="button second small" href={ "/channels/disconnect?" (query) } aria-label=(label) {
@@ -92,8 +92,8 @@ fn heading(record: &ChannelRecord, beside: Markup) -> Markup {
         div class="channel" {
             (icon)
             div {
-                @if record.name.is_some() { strong { (name(record)) } span class="quiet" { (kind) } }
-                @else { strong { (kind) } span class="quiet" { (name(record)) } }
+                @if record.name.is_some() { strong { bdi { (name(record)) } } span class="quiet" { (kind) } }
+                @else { strong { (kind) } span class="quiet" { bdi { (name(record)) } } }
             }
             (beside)
         }
@@ -107,7 +107,7 @@ fn name(record: &ChannelRecord) -> &str {
 
 /// Starts in the same way as connecting the channel for the first time.
 fn reconnect(state: &AppState, record: &ChannelRecord, form_token: &str) -> Markup {
-    let label = format!("{} {}", texts::RECONNECT, name(record));
+    let label = texts::plain(&texts::RECONNECT_NAMED.with([("name", name(record).into())]));
     match state.graphs.of(record) {
         Some(ChannelGraph::WhatsApp { .. }) => {
             html! { a class="button small" href="/whatsapp" aria-label=(label) { (texts::RECONNECT) } }

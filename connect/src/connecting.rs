@@ -8,7 +8,7 @@ use tracing::info;
 
 use crate::graph::GraphError;
 use crate::metrics::{ConnectionOutcome, Metrics};
-use crate::texts;
+use crate::texts::{self, Text};
 
 /// Why a channel was not connected. The flow that returns it has undone at Meta what it had begun, and stored nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +56,7 @@ impl ConnectError {
     }
 
     /// Tells the person what went wrong and what to do next.
-    pub(crate) const fn text(&self) -> &'static str {
+    pub(crate) const fn text(&self) -> Text {
         match self {
             Self::OtherTenant => texts::FAILED_OTHER_TENANT,
             Self::Store(_) => texts::STORE,

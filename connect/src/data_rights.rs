@@ -104,7 +104,7 @@ pub(crate) async fn status(
     let content = html! {
         p { (progress(&erasure)) }
         dl {
-            dt { (texts::DELETION_CODE) } dd class="code" { (code) }
+            dt { (texts::DELETION_CODE) } dd class="code" { bdi { (code) } }
             dt { (texts::DELETION_ASKED) } dd { (moment(&erasure.requested_at)) }
             @if let Some(done_at) = &erasure.done_at {
                 dt { (texts::DELETION_DONE_AT) } dd { (moment(done_at)) }
@@ -116,7 +116,7 @@ pub(crate) async fn status(
 }
 
 /// How far a deletion is.
-fn progress(erasure: &Erasure) -> &'static str {
+fn progress(erasure: &Erasure) -> texts::Text {
     match &erasure.done_at {
         _ if erasure.found_nothing => texts::DELETION_FOUND_NOTHING,
         Some(_) => texts::DELETION_DONE,

@@ -24,6 +24,8 @@ use crate::signer::random_id;
 use crate::state::AppState;
 use crate::{pages, texts};
 
+/// The path of the page to which Instagram's login leads back.
+pub(crate) const RETURN: &str = "/instagram/return";
 /// Meta's code for a missing permission, for one that was switched off in the login.
 const PERMISSION_CODE: i64 = 10;
 
@@ -53,7 +55,7 @@ pub(crate) async fn begin(
 
 /// Must be the same, byte for byte, in the login and in the exchange of its code.
 fn return_url(state: &AppState) -> Url {
-    state.page_url("/instagram/return")
+    state.page_url(RETURN)
 }
 
 /// What Instagram sends back.
@@ -88,7 +90,7 @@ pub(crate) async fn finish(
     record_outcome(&state.metrics, Family::Instagram, outcome);
     let connection = connection.map_err(|error| PageError::not_connected(error, pages::CHANNELS))?;
     let content = html! {
-        p { strong { "@" (connection.account.username) } }
+        p { strong { bdi { "@" (connection.account.username) } } }
         p { (texts::CONNECTED) }
     };
     Ok(pages::success(texts::CONNECTED_TITLE, &content).into_response())

@@ -8,17 +8,31 @@ use maud::PreEscaped;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use crate::cookie::SESSION_TIME;
-use crate::texts;
 
 /// Says what the software does. Its figures are filled in; a test compares those of the queue, which connect does not
 /// know, with the queue's own.
 const SHIPPED: &str = include_str!("privacy.md");
 
+const CONTACT: &str = "The company responsible for it is:";
+const NO_CONTACT: &str =
+    "The company that runs it is responsible for it; DSK, or the business that sent you here, can tell you its name.";
+
 /// A privacy policy, rendered.
 #[derive(Debug)]
 pub(crate) struct PrivacyPolicy {
-    pub(crate) title: String,
+    /// Its first heading, if it has one.
+    pub(crate) title: Option<String>,
     pub(crate) text: PreEscaped<String>,
+    pub(crate) author: Author,
+}
+
+/// Whose text it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// The one that comes with the software, in English.
+    Software,
+    /// The operator's own, in a language that we do not know.
+    Operator,
 }
 
 /// A name that may stand in braces, and the text that replaces it.
@@ -30,20 +44,18 @@ struct Figure {
 impl PrivacyPolicy {
     /// Reads the operator's file, or takes ours.
     pub(crate) fn load(file: Option<&Path>, contact: Option<&str>, ticket_time: Duration) -> Result<Self, Problem> {
-        let text = match file {
-            Some(path) => read(path)?,
-            None => SHIPPED.to_owned(),
-        };
+        let author = if file.is_some() { Author::Operator } else { Author::Software };
+        let text = file.map_or_else(|| Ok(SHIPPED.to_owned()), read)?;
         let filled = fill(&text, &figures(contact, ticket_time)).map_err(|wrong| {
             Problem::new("PRIVACY_POLICY_FILE", wrong, "write {{ for a brace, or one of the names that are known")
         })?;
-        Ok(Self::render(&filled))
+        Ok(Self::render(&filled, author))
     }
 
     /// The first heading becomes the page's title. HTML in the file is shown as text, because our pages allow no foreign
     /// styles, scripts or frames.
     #[expect(clippy::wildcard_enum_match_arm, reason = "everything else in Markdown is rendered as usual")]
-    fn render(markdown: &str) -> Self {
+    fn render(markdown: &str, author: Author) -> Self {
         let mut title = None::<String>;
         let mut in_title = false;
         let mut body = Vec::new();
@@ -61,7 +73,7 @@ impl PrivacyPolicy {
         }
         let mut text = String::new();
         html::push_html(&mut text, body.into_iter());
-        Self { title: title.unwrap_or_else(|| texts::PRIVACY_TITLE.to_owned()), text: PreEscaped(text) }
+        Self { title, text: PreEscaped(text), author }
     }
 }
 
@@ -79,10 +91,7 @@ fn read(path: &Path) -> Result<String, Problem> {
 
 fn figures(contact: Option<&str>, ticket_time: Duration) -> [Figure; 6] {
     let days = |time: Duration| (time.as_secs() / (24 * 60 * 60)).to_string();
-    let contact = contact.map_or_else(
-        || texts::PRIVACY_NO_CONTACT.to_owned(),
-        |contact| format!("{} {contact}", texts::PRIVACY_CONTACT),
-    );
+    let contact = contact.map_or_else(|| NO_CONTACT.to_owned(), |contact| format!("{CONTACT} {contact}"));
     [
         Figure { name: "contact", value: contact },
         Figure { name: "session_minutes", value: (SESSION_TIME.as_secs() / 60).to_string() },
@@ -131,10 +140,12 @@ mod tests {
 
     #[test]
     fn html_in_the_file_is_shown_as_text_and_the_first_heading_is_the_title() {
-        let policy =
-            PrivacyPolicy::render("# Our *policy*\n\nHello <script>alert(1)</script>\n\n<iframe src=x></iframe>\n");
+        let policy = PrivacyPolicy::render(
+            "# Our *policy*\n\nHello <script>alert(1)</script>\n\n<iframe src=x></iframe>\n",
+            Author::Operator,
+        );
 
-        assert_eq!(policy.title, "Our policy");
+        assert_eq!(policy.title.as_deref(), Some("Our policy"));
         let text = policy.text.into_string();
         assert!(text.contains("&lt;script&gt;") && !text.contains("<iframe") && !text.contains("<h1"), "{text}");
     }

@@ -10,6 +10,7 @@ use event::Address;
 
 use crate::cookie;
 use crate::page_error::PageError;
+use crate::reader;
 use crate::signer::Purpose;
 use crate::state::AppState;
 
@@ -53,9 +54,10 @@ impl FromRequestParts<Arc<AppState>> for PageSession {
         if !parts.method.is_safe() {
             OwnForm::from_request_parts(parts, state).await?;
         }
-        let id = cookie::get(&parts.headers).and_then(|signed| state.signer.open(Purpose::Session, signed));
+        let id = cookie::get(&parts.headers).and_then(|cookie| state.signer.open(Purpose::Session, cookie.signed_id));
         let id = id.ok_or(PageError::Session)?;
         let session = state.store.session(&id).await?.ok_or(PageError::Session)?;
+        reader::connects_for(&session.ticket.tenant);
         Ok(Self { id, ticket: session.ticket, login_state: session.state })
     }
 }

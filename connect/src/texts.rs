@@ -1,124 +1,188 @@
-//! Every text of the pages, and the form of their dates. A translation would be another file like this one.
+//! Every text of the pages by its name in the languages' files, and the form of their dates. A text shows itself in the
+//! language of the reader.
 
+use std::fmt;
+
+use fluent_bundle::{FluentArgs, FluentValue};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use maud::Render;
 
-pub(crate) const LANGUAGE: &str = "en";
-pub(crate) const SERVICE: &str = "Channels for DSK";
+use crate::language::Language;
+use crate::reader;
 
-pub(crate) const START_TITLE: &str = "This page needs a link";
-pub(crate) const START: &str = "To connect a channel you need a link from DSK. Please open it there.";
+/// A text, in whichever language it will be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) id: &'static str,
+    /// What [`Text::with`] has to give.
+    pub(crate) variables: &'static [&'static str],
+}
 
-pub(crate) const BEGIN_TITLE: &str = "Connect your channels";
-pub(crate) const BEGIN: &str =
-    "Here you connect a WhatsApp number or an Instagram account, so that its messages reach your team in DSK.";
-pub(crate) const BEGIN_COOKIE: &str =
-    "When you continue, we set one cookie that keeps you signed in here for 30 minutes. There is no other.";
-pub(crate) const CONTINUE: &str = "Continue";
+/// Declares each text once, with its variables in brackets.
+macro_rules! texts {
+    ($($name:ident = $id:literal $([$($variable:literal),+])?;)*) => {
+        $(pub(crate) const $name: Text = Text { id: $id, variables: &[$($($variable),+)?] };)*
 
-pub(crate) const PRIVACY_TITLE: &str = "Privacy policy";
-pub(crate) const PRIVACY_CONTACT: &str = "The company responsible for it is:";
-pub(crate) const PRIVACY_NO_CONTACT: &str =
-    "The company that runs it is responsible for it; DSK, or the business that sent you here, can tell you its name.";
+        /// All of them.
+        #[cfg(test)]
+        pub(crate) const ALL: &[Text] = &[$($name),*];
+    };
+}
 
-pub(crate) const LINK_TITLE: &str = "This link no longer works";
-pub(crate) const LINK: &str =
-    "A link works only once, and only for a short time. Please get a new one in DSK and open it on this device.";
+texts! {
+    SERVICE = "service";
+    FOR_WHOM = "for-whom" ["tenant"];
+    LANGUAGE_CHOICE = "language-choice";
+    START_TITLE = "start-title";
+    START = "start";
+    BEGIN_TITLE = "begin-title";
+    BEGIN = "begin";
+    BEGIN_CHECK = "begin-check" ["tenant"];
+    BEGIN_COOKIE = "begin-cookie" ["minutes"];
+    CONTINUE = "continue";
+    PRIVACY_TITLE = "privacy-title";
+    PRIVACY_IN_ENGLISH = "privacy-in-english";
+    LINK_TITLE = "link-title";
+    LINK = "link";
+    SESSION_TITLE = "session-title";
+    SESSION = "session";
+    FOREIGN_FORM_TITLE = "foreign-form-title";
+    FOREIGN_FORM = "foreign-form";
+    OFTEN_TITLE = "often-title";
+    OFTEN = "often";
+    NOT_FOUND_TITLE = "not-found-title";
+    NOT_FOUND = "not-found";
+    STORE_TITLE = "store-title";
+    STORE = "store";
+    CHANNELS_TITLE = "channels-title";
+    CHANNELS_NONE = "channels-none";
+    CHANNELS_NONE_WHAT = "channels-none-what";
+    KIND_WHATSAPP = "kind-whatsapp";
+    KIND_INSTAGRAM = "kind-instagram";
+    KIND_OTHER = "kind-other";
+    ACCESS_UNTIL = "access-until" ["date"];
+    STATE_CONNECTED = "state-connected";
+    STATE_RECONNECT = "state-reconnect";
+    RECONNECT_WHY = "reconnect-why";
+    RECONNECT = "reconnect";
+    RECONNECT_NAMED = "reconnect-named" ["name"];
+    ADD_TITLE = "add-title";
+    ADD_WHATSAPP = "add-whatsapp";
+    ADD_INSTAGRAM = "add-instagram";
+    DISCONNECT = "disconnect";
+    DISCONNECT_NAMED = "disconnect-named" ["name"];
+    LEAVE = "leave";
+    BACK = "back";
+    DISCONNECT_TITLE = "disconnect-title";
+    DISCONNECT_ASK = "disconnect-ask";
+    DISCONNECTED_TITLE = "disconnected-title";
+    DISCONNECTED = "disconnected";
+    DISCONNECTED_STILL_SUBSCRIBED = "disconnected-still-subscribed";
+    NOT_YOURS = "not-yours";
+    WHATSAPP_TITLE = "whatsapp-title";
+    WHATSAPP = "whatsapp";
+    WHATSAPP_LOADS = "whatsapp-loads";
+    WHATSAPP_POPUP = "whatsapp-popup";
+    WHATSAPP_BUTTON = "whatsapp-button";
+    WHATSAPP_NO_SCRIPT = "whatsapp-no-script";
+    WHATSAPP_LOADING = "whatsapp-loading";
+    WHATSAPP_READY = "whatsapp-ready";
+    WHATSAPP_MISSING = "whatsapp-missing";
+    WHATSAPP_WAITING = "whatsapp-waiting";
+    CONNECTED_TITLE = "connected-title";
+    CONNECTED = "connected";
+    PIN = "pin";
+    PIN_KEEP = "pin-keep";
+    CANCELLED_TITLE = "cancelled-title";
+    CANCELLED = "cancelled";
+    FAILED_TITLE = "failed-title";
+    TRY_AGAIN = "try-again";
+    FAILED_AWAY = "failed-away";
+    FAILED_THROTTLED = "failed-throttled";
+    FAILED_TOKEN = "failed-token";
+    FAILED_PERMISSION = "failed-permission";
+    FAILED_REFUSED = "failed-refused";
+    FAILED_NOT_GRANTED = "failed-not-granted";
+    FAILED_NO_NUMBER = "failed-no-number";
+    FAILED_OTHER_TENANT = "failed-other-tenant";
+    FAILED_REGISTER = "failed-register";
+    FAILED_STATE = "failed-state";
+    DELETION_TITLE = "deletion-title";
+    DELETION_CODE = "deletion-code";
+    DELETION_ASKED = "deletion-asked";
+    DELETION_DONE_AT = "deletion-done-at";
+    DELETION_PENDING = "deletion-pending";
+    DELETION_DONE = "deletion-done";
+    DELETION_FOUND_NOTHING = "deletion-found-nothing";
+    DELETION_COPIES = "deletion-copies";
+    DELETION_UNKNOWN = "deletion-unknown";
+    DAY = "day" ["day", "month", "year"];
+    MOMENT = "moment" ["day", "month", "year", "time"];
+}
 
-pub(crate) const SESSION_TITLE: &str = "Please start again";
-pub(crate) const SESSION: &str = "You were away for too long, or this page was opened without a link. Nothing was changed. Please get a new link in DSK.";
+/// Fluent puts these around each value, so that a name does not turn the direction of the sentence around it.
+const ISOLATES: [char; 2] = ['\u{2068}', '\u{2069}'];
 
-pub(crate) const FOREIGN_FORM_TITLE: &str = "We did not do that";
-pub(crate) const FOREIGN_FORM: &str = "Another website asked for this in your name, so we did nothing. If you want to connect a channel, please open the link from DSK yourself.";
+impl Text {
+    /// The text with its variables filled in, in the reader's language.
+    pub(crate) fn with<const N: usize>(self, values: [(&'static str, FluentValue<'_>); N]) -> String {
+        let values: FluentArgs<'_> = values.into_iter().collect();
+        // A test finds what is missing; a reader would then get English, or at last the name of the text.
+        let text = reader::language().text(self.id, &values).or_else(|| Language::English.text(self.id, &values));
+        text.unwrap_or_else(|| self.id.to_owned())
+    }
+}
 
-pub(crate) const OFTEN_TITLE: &str = "Too many attempts";
-pub(crate) const OFTEN: &str = "Please wait a minute, then try again.";
+impl fmt::Display for Text {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.with([]))
+    }
+}
 
-pub(crate) const NOT_FOUND_TITLE: &str = "There is no such page";
-pub(crate) const NOT_FOUND: &str = "Please check the address, or open the link from DSK again.";
+impl Render for Text {
+    fn render_to(&self, page: &mut String) {
+        self.with([]).render_to(page);
+    }
+}
 
-pub(crate) const STORE_TITLE: &str = "We have a problem";
-pub(crate) const STORE: &str =
-    "We can't reach our storage at the moment. Nothing was changed. Please try again in a few minutes.";
-
-pub(crate) const CHANNELS_TITLE: &str = "Your channels";
-pub(crate) const CHANNELS_NONE: &str = "No channel is connected yet.";
-pub(crate) const CHANNELS_NONE_WHAT: &str = "What would you like to connect first?";
-pub(crate) const KIND_WHATSAPP: &str = "WhatsApp number";
-pub(crate) const KIND_INSTAGRAM: &str = "Instagram account";
-pub(crate) const KIND_OTHER: &str = "Channel";
-pub(crate) const ACCESS_UNTIL: &str = "Access until";
-pub(crate) const STATE_CONNECTED: &str = "Connected";
-pub(crate) const STATE_RECONNECT: &str = "Access ended";
-pub(crate) const RECONNECT_WHY: &str =
-    "Meta no longer gives us access, so messages may not reach DSK until you reconnect the channel.";
-pub(crate) const RECONNECT: &str = "Reconnect";
-pub(crate) const ADD_TITLE: &str = "Connect another channel";
-pub(crate) const ADD_WHATSAPP: &str = "Connect WhatsApp";
-pub(crate) const ADD_INSTAGRAM: &str = "Connect Instagram";
-pub(crate) const DISCONNECT: &str = "Disconnect";
-pub(crate) const LEAVE: &str = "Finish and sign out";
-pub(crate) const BACK: &str = "Back to your channels";
-
-pub(crate) const DISCONNECT_TITLE: &str = "Disconnect this channel?";
-pub(crate) const DISCONNECT_ASK: &str =
-    "We will delete our access to it, and new messages will no longer reach DSK. You can connect it again at any time.";
-pub(crate) const DISCONNECTED_TITLE: &str = "Disconnected";
-pub(crate) const DISCONNECTED: &str =
-    "We have deleted our access to the channel, and its messages no longer reach DSK.";
-pub(crate) const DISCONNECTED_STILL_SUBSCRIBED: &str = "We could not tell Meta, so it may keep sending us messages for a while; we discard them. You can also remove our app in your Meta account, under Business Integrations.";
-pub(crate) const NOT_YOURS: &str = "This channel is not one of yours, or it is already disconnected.";
-
-pub(crate) const WHATSAPP_TITLE: &str = "Connect WhatsApp";
-pub(crate) const WHATSAPP: &str =
-    "Meta will ask you to log in with Facebook, and to choose your business account and your number.";
-pub(crate) const WHATSAPP_POPUP: &str = "This opens a new window. Please allow pop-ups for this page.";
-pub(crate) const WHATSAPP_BUTTON: &str = "Continue with Facebook";
-pub(crate) const WHATSAPP_NO_SCRIPT: &str =
-    "Meta's login for WhatsApp needs JavaScript. Please allow it for this page, and reload the page.";
-pub(crate) const WHATSAPP_MISSING: &str = "Meta's login has not loaded. Please try again in a moment. If that does not help, your browser may be blocking it: allow connect.facebook.net for this page, and reload the page.";
-pub(crate) const WHATSAPP_WAITING: &str = "One moment, we are connecting your number.";
-
-pub(crate) const CONNECTED_TITLE: &str = "Connected";
-pub(crate) const CONNECTED: &str = "From now on, its messages reach DSK. You can close this page.";
-pub(crate) const PIN: &str = "The number's two-step verification PIN is now";
-pub(crate) const PIN_KEEP: &str =
-    "Please write it down: WhatsApp asks for it if the number is registered again. We do not keep it.";
-
-pub(crate) const CANCELLED_TITLE: &str = "Not connected";
-pub(crate) const CANCELLED: &str = "You left before the last step. Nothing was changed, and you can start again.";
-pub(crate) const FAILED_TITLE: &str = "That did not work";
-pub(crate) const TRY_AGAIN: &str = "Try again";
-
-pub(crate) const FAILED_AWAY: &str =
-    "We can't reach Meta at the moment. Nothing was changed. Please try again in a few minutes.";
-pub(crate) const FAILED_THROTTLED: &str = "Meta asks us to pause. Nothing was changed. Please try again in an hour.";
-pub(crate) const FAILED_TOKEN: &str = "Meta no longer accepts this login, which is valid for only a few seconds. Nothing was changed. Please start again.";
-pub(crate) const FAILED_PERMISSION: &str = "A permission is missing. Nothing was changed. Please start again and leave every permission switched on; you need full control of the business account.";
-pub(crate) const FAILED_REFUSED: &str =
-    "Meta refused. Nothing was changed. Please try again. If that does not help, tell us at what time it happened.";
-pub(crate) const FAILED_NOT_GRANTED: &str =
-    "You chose an account, but did not give us access to it. Nothing was changed. Please start again.";
-pub(crate) const FAILED_NO_NUMBER: &str = "The account has no number yet, or it has several and you did not choose one. Please start again and choose a number.";
-pub(crate) const FAILED_OTHER_TENANT: &str = "This channel is already connected for another DSK customer, and must be disconnected there first. Nothing was changed.";
-pub(crate) const FAILED_REGISTER: &str = "Meta could not register the number. If it has two-step verification, please switch that off in WhatsApp Manager, then start again. Nothing is left half connected.";
-pub(crate) const FAILED_STATE: &str = "This answer from Instagram does not belong to a login that you started here. Nothing was changed. Please start again.";
-
-pub(crate) const DELETION_TITLE: &str = "Deletion of your data";
-pub(crate) const DELETION_CODE: &str = "Confirmation code";
-pub(crate) const DELETION_ASKED: &str = "Requested";
-pub(crate) const DELETION_DONE_AT: &str = "Completed";
-pub(crate) const DELETION_PENDING: &str = "Your channels and our access to them are deleted. Messages that were set aside are being deleted, which takes about a minute.";
-pub(crate) const DELETION_DONE: &str = "Your channels, our access to them, and messages that were set aside are deleted. None of it can be delivered or shown any more.";
-pub(crate) const DELETION_FOUND_NOTHING: &str = "We looked for channels that you have connected, or had connected in the last 30 days, and found none: there was nothing to delete. If you are looking for messages that you have written to a business, please ask that business.";
-pub(crate) const DELETION_COPIES: &str = "Copies of messages that are still on their way through our system are discarded when their turn comes, after 7 days at the latest. Your business can delete in DSK what DSK has already received.";
-pub(crate) const DELETION_UNKNOWN: &str = "We know of no deletion with this code, or it was more than a year ago.";
+/// Without the marks of direction, for places that show no mixed text: an attribute, or a value of another text.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(ISOLATES, "")
+}
 
 /// Writes a day, in UTC.
 pub(crate) fn day(at: Timestamp) -> String {
-    at.strftime("%-d %B %Y").to_string()
+    let at = TimeZone::UTC.to_datetime(at);
+    plain(&DAY.with([
+        ("day", at.day().to_string().into()),
+        ("month", at.month().into()),
+        ("year", at.year().to_string().into()),
+    ]))
 }
 
 /// Writes a day and a time, in UTC.
 pub(crate) fn moment(at: Timestamp) -> String {
-    at.strftime("%-d %B %Y, %H:%M UTC").to_string()
+    let at = TimeZone::UTC.to_datetime(at);
+    plain(&MOMENT.with([
+        ("day", at.day().to_string().into()),
+        ("month", at.month().into()),
+        ("year", at.year().to_string().into()),
+        ("time", at.strftime("%H:%M").to_string().into()),
+    ]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_month_has_its_name() {
+        let day_in = |month: u8| day(format!("2026-{month:02}-09T12:00:00Z").parse().unwrap());
+
+        assert_eq!(day_in(1), "9 January 2026");
+        let months: std::collections::BTreeSet<String> = (1..=12).map(day_in).collect();
+        assert_eq!(months.len(), 12, "{months:?}");
+        assert_eq!(moment("2026-11-28T21:05:59Z".parse().unwrap()), "28 November 2026, 21:05 UTC");
+    }
 }

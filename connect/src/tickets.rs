@@ -8,13 +8,13 @@ use axum::response::{Html, IntoResponse, Redirect};
 use maud::html;
 use tracing::info;
 
-use crate::cookie::{self, SESSION_TIME};
+use crate::cookie::{self, SESSION_TIME, SessionCookie};
 use crate::metrics::TicketOutcome;
 use crate::page_error::PageError;
 use crate::session::{OwnForm, PageSession};
 use crate::signer::{Purpose, random_id};
 use crate::state::AppState;
-use crate::{pages, texts};
+use crate::{pages, reader, texts};
 
 /// `GET /connect/<link>` does not redeem the ticket, because programs that show a preview of a link open it, too.
 pub(crate) async fn show(
@@ -22,11 +22,14 @@ pub(crate) async fn show(
     Path(link): Path<String>,
 ) -> Result<Html<String>, PageError> {
     let id = state.signer.open(Purpose::Link, &link).ok_or(PageError::Link)?;
-    state.store.ticket(&id).await?.ok_or(PageError::Link)?;
+    let ticket = state.store.ticket(&id).await?.ok_or(PageError::Link)?;
+    reader::connects_for(&ticket.tenant);
+    let minutes = (SESSION_TIME.as_secs() / 60).to_string();
     let content = html! {
         p { (texts::BEGIN) }
+        p { (texts::BEGIN_CHECK.with([("tenant", ticket.tenant.as_str().into())])) }
         form method="post" class="actions" { button { (texts::CONTINUE) } }
-        p class="quiet end" { (texts::BEGIN_COOKIE) }
+        p class="quiet end" { (texts::BEGIN_COOKIE.with([("minutes", minutes.into())])) }
     };
     Ok(pages::page(texts::BEGIN_TITLE, &content))
 }
@@ -43,7 +46,8 @@ pub(crate) async fn redeem(
     state.metrics.tickets_total.inc(TicketOutcome::Redeemed);
     info!(tenant = ticket.tenant, "Redeemed a ticket of tenant {}", ticket.tenant);
     let signed_id = state.signer.sign(Purpose::Session, &session_id);
-    Ok(([(SET_COOKIE, cookie::set(&signed_id))], Redirect::to(pages::CHANNELS)))
+    let session_cookie = SessionCookie { signed_id: &signed_id, language: reader::chosen_language() };
+    Ok(([(SET_COOKIE, cookie::set(&session_cookie))], Redirect::to(pages::CHANNELS)))
 }
 
 /// `POST /leave` ends the session.
@@ -52,5 +56,5 @@ pub(crate) async fn leave(
     session: PageSession,
 ) -> Result<impl IntoResponse, PageError> {
     state.store.end_session(&session.id).await?;
-    Ok(([(SET_COOKIE, cookie::clear())], Redirect::to("/")))
+    Ok(([(SET_COOKIE, cookie::clear())], Redirect::to(&reader::link_after_session("/"))))
 }

@@ -23,7 +23,8 @@ use crate::signer::random_id;
 use crate::state::AppState;
 use crate::{pages, texts};
 
-/// Opens Meta's window, and sends its answer in a form. No other script runs on our pages.
+/// Loads Meta's script when the button is pressed, opens Meta's window, and sends its answer in a form. No other script of
+/// ours runs on our pages.
 const SCRIPT: &str = include_str!("whatsapp.js");
 /// The outcome of Embedded Signup for a number that stays in the WhatsApp Business app.
 const COEXISTENCE: &str = "FINISH_WHATSAPP_BUSINESS_APP_ONBOARDING";
@@ -45,14 +46,16 @@ pub(crate) async fn page(State(state): State<Arc<AppState>>, session: PageSessio
     let sdk_origin = signup.sdk_url.origin().ascii_serialization();
     let content = html! {
         p { (texts::WHATSAPP) }
-        p class="quiet" { (texts::WHATSAPP_POPUP) }
+        p class="quiet" { (texts::WHATSAPP_LOADS) " " (texts::WHATSAPP_POPUP) }
         noscript { p class="note" { (texts::WHATSAPP_NO_SCRIPT) } }
         form id="signup" method="post" action=(PAGE) data-app-id=(whatsapp.app_id())
             data-configuration-id=(signup.configuration_id) data-version=(signup.graph_version)
-            data-sdk-origin=(sdk_origin) {
+            data-sdk-url=(signup.sdk_url) {
             input type="hidden" name="form_token" value=(session.form_token(&state));
             @for name in ["outcome", "code", "account_id", "number_id"] { input type="hidden" name=(name); }
             p class="note" role="alert" id="missing" hidden { (texts::WHATSAPP_MISSING) }
+            p role="status" id="loading" hidden { (texts::WHATSAPP_LOADING) }
+            p role="status" id="ready" hidden { (texts::WHATSAPP_READY) }
             p role="status" id="waiting" hidden { (texts::WHATSAPP_WAITING) }
             div class="actions" {
                 button { (texts::WHATSAPP_BUTTON) }
@@ -60,7 +63,6 @@ pub(crate) async fn page(State(state): State<Arc<AppState>>, session: PageSessio
             }
         }
         script nonce=(nonce) { (PreEscaped(SCRIPT)) }
-        script nonce=(nonce) src=(signup.sdk_url) async defer crossorigin="anonymous" {}
     };
     let policy = content_security_policy(&format!(
         "img-src 'self' https://*.facebook.com; script-src 'nonce-{nonce}' {sdk_origin}; connect-src \
@@ -97,11 +99,11 @@ pub(crate) async fn connect(
     record_outcome(&state.metrics, Family::WhatsApp, outcome);
     let connection = connection.map_err(|error| PageError::not_connected(error, PAGE))?;
     let content = html! {
-        p { strong { (connection.number.display) } }
+        p { strong { bdi { (connection.number.display) } } }
         p { (texts::CONNECTED) }
         @if let Some(pin) = &connection.pin {
             p { (texts::PIN) }
-            p class="pin" { (pin) }
+            p dir="ltr" class="pin" { (pin) }
             p { (texts::PIN_KEEP) }
         }
     };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chassis::now;
 use ops::graph::{ACCOUNT, APP, APP_USER, Fault, INSTAGRAM_USER, NUMBER};
-use testkit::{Link, Redis};
+use testkit::{Link, Redis, eventually};
 use url::{Origin, Url};
 
 use crate::connecting::data_rights::signed_request;
@@ -48,6 +48,7 @@ async fn whatsapp_is_connected_through_metas_window_on_a_phone_and_on_a_desktop(
         window.is_at("Your channels").await;
         window.press("Connect WhatsApp").await;
         window.is_at("Connect WhatsApp").await;
+        assert_eq!(pages_that_call_meta(&window, &connect).await, Vec::<String>::new(), "before the click");
         window.press("Continue with Facebook").await;
         window.press_in_popup("Finish").await;
         window.is_at("Connected").await;
@@ -256,7 +257,7 @@ async fn a_blocked_script_of_meta_and_an_unreachable_store_are_explained() {
     window.command("Network.setBlockedURLs", serde_json::json!({ "urls": ["*sdk.js"] })).await;
     window.goto("/whatsapp").await;
     window.press("Continue with Facebook").await;
-    assert!(window.text().await.contains("has not loaded"), "{}", window.text().await);
+    eventually("the page says so", async || window.text().await.contains("has not loaded").then_some(())).await;
     look(&window, "whatsapp-blocked").await;
     window.command("Emulation.setScriptExecutionDisabled", serde_json::json!({ "value": true })).await;
     window.goto("/whatsapp").await;

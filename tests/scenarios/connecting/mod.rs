@@ -5,6 +5,7 @@ mod cookies;
 pub(crate) mod data_rights;
 mod flows;
 mod foreign_pages;
+mod languages;
 mod maintenance;
 pub(crate) mod media;
 mod privacy_policy;
