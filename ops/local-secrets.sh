@@ -34,6 +34,8 @@ share() {
     fi
 }
 random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }
+# As `ops keys new` prints it.
+key() { printf 'bound:'; random; }
 # For passwords in URLs.
 random_hex() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 # with WORD VALUE TEMPLATE: prints the template with VALUE in place of WORD. The shell itself inserts the value, because
@@ -45,7 +47,7 @@ with() {
 }
 sha256() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
 
-keep key-ring random
+keep key-ring key
 keep signing-secret printf 'whsec_%s\n' "$(head -c 32 /dev/urandom | base64)"
 keep verify-token random_hex
 keep app-secret random_hex

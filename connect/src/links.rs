@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use channels::{ChannelStore, StoreError, Ticket};
+use channels::{ChannelStore, NewSecret, StoreError, Ticket};
 use chassis::{Problem, Secret};
 use url::Url;
 
@@ -39,7 +39,7 @@ impl Links {
     }
 
     /// Stores the ticket and gives its link, which works once.
-    pub async fn issue(&self, store: &ChannelStore, ticket: &Ticket) -> Result<Url, StoreError> {
+    pub async fn issue(&self, store: &ChannelStore, ticket: &Ticket<NewSecret>) -> Result<Url, StoreError> {
         let id = random_id();
         store.issue_ticket(&id, ticket, self.ticket_time).await?;
         let mut url = self.url.clone();

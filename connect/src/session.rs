@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use channels::{NewChannel, SealedSecret, Ticket};
+use channels::{NewChannel, NewSecret, Ticket};
 use event::Address;
+use tracing::error;
 
 use crate::cookie;
 use crate::page_error::PageError;
@@ -17,14 +18,14 @@ use crate::state::AppState;
 /// The session to which a request belongs. A handler that takes it as an argument is for people with a session only.
 pub(crate) struct PageSession {
     pub(crate) id: String,
-    pub(crate) ticket: Ticket,
+    pub(crate) ticket: Ticket<NewSecret>,
     /// What Instagram has to send back while a login is under way.
     pub(crate) login_state: Option<String>,
 }
 
 impl PageSession {
     /// A channel of the ticket's tenant, with its token at Meta.
-    pub(crate) fn new_channel(&self, address: Address, access_token: SealedSecret) -> NewChannel {
+    pub(crate) fn new_channel(&self, address: Address, access_token: NewSecret) -> NewChannel {
         let ticket = &self.ticket;
         NewChannel {
             dsk_url: ticket.dsk_url.clone(),
@@ -57,8 +58,13 @@ impl FromRequestParts<Arc<AppState>> for PageSession {
         let id = cookie::get(&parts.headers).and_then(|cookie| state.signer.open(Purpose::Session, cookie.signed_id));
         let id = id.ok_or(PageError::Session)?;
         let session = state.store.session(&id).await?.ok_or(PageError::Session)?;
-        reader::connects_for(&session.ticket.tenant);
-        Ok(Self { id, ticket: session.ticket, login_state: session.state })
+        // One that was changed in the store since it was issued connects nothing.
+        let ticket = session.ticket.open(&state.key_ring).map_err(|error| {
+            error!(%error, "A session's secrets do not open");
+            PageError::Session
+        })?;
+        reader::connects_for(&ticket.tenant);
+        Ok(Self { id, ticket, login_state: session.state })
     }
 }
 

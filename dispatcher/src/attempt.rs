@@ -1,7 +1,7 @@
 //! Makes one attempt: builds the request from an envelope and a channel's record, sends it, and says how that ended.
 
 use bytes::Bytes;
-use channels::{KeyRing, Route, SealedSecret};
+use channels::{KeyRing, OpenError, Route, SealedSecret};
 use chassis::{Problem, Secret, SignedContent, SigningSecret, now};
 use event::Envelope;
 use http_body_util::Full;
@@ -48,13 +48,23 @@ impl Attempts {
     }
 
     fn credentials(&self, route: &Route) -> Result<Credentials, Failure> {
-        let open = |sealed: &SealedSecret| self.key_ring.open(sealed).map_err(|_| Failure::Unopenable);
+        let open = |sealed: &SealedSecret| self.key_ring.open(sealed).map_err(unopened);
         let unusable = |_| Failure::Damaged("its signing_secret is not a Standard Webhooks secret".to_owned());
         let signing_secret = match &route.signing_secret {
             Some(sealed) => Some(SigningSecret::parse(&open(sealed)?).map_err(unusable)?),
             None => self.signing_secret.clone(),
         };
         Ok(Credentials { token: open(&route.dsk_token)?, signing_secret })
+    }
+}
+
+/// What was copied in Redis is the record's fault, and a key that is missing is the ring's.
+fn unopened(error: OpenError) -> Failure {
+    match error {
+        OpenError::NoKey => Failure::Unopenable,
+        OpenError::OtherPlace(_) | OpenError::Copied | OpenError::Unbound => {
+            Failure::Damaged(format!("a sealed secret does not open: {error}"))
+        }
     }
 }
 

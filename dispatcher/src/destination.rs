@@ -82,7 +82,7 @@ impl Targets {
 pub(crate) mod samples {
     //! Targets for the tests of other modules.
 
-    use channels::{KeyRing, KeyRingSettings, Limits, Metrics, new_key};
+    use channels::{KeyRing, KeyRingSettings, Limits, Metrics, Place, new_key};
     use chassis::Secret;
 
     use super::*;
@@ -91,7 +91,8 @@ pub(crate) mod samples {
     pub(crate) fn route(tenant: &str) -> Arc<Route> {
         let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
         let ring = KeyRing::load(&settings, &Metrics::register(&prometheus::Registry::new()).unwrap()).unwrap();
-        let dsk_token = ring.seal(&Secret::new("token"));
+        let place = Place::dsk_token(&Address::new("whatsapp:1"), None);
+        let dsk_token = ring.seal(&Secret::new("token")).sealed_for(place);
         Arc::new(Route {
             tenant: tenant.to_owned(),
             dsk_url: None,

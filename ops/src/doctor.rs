@@ -68,6 +68,10 @@ impl Doctor {
                     let text = format!("every user of this machine can read the file (mode {mode:o})");
                     findings.wrong("keys", text, "give it to the user that runs the processes, then chmod 600 it");
                 }
+                for key in key_ring.unmarked_keys() {
+                    let text = format!("key {key} opens a token wherever in the channel store it was copied to");
+                    findings.wrong("keys", text, "`ops keys rotate`, then write `bound:` before the key, as it says");
+                }
                 Some(key_ring)
             }
             Err(problem) => {

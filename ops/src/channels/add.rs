@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use channels::{KeyRing, KeyRingSettings, Limits, Metrics, NewChannel, SealedSecret};
+use channels::{KeyRing, KeyRingSettings, Limits, Metrics, NewChannel, NewSecret};
 use chassis::{Secret, SigningSecret, now};
 use clap::Args;
 use dispatcher::{Allowance, Endpoint};
@@ -100,7 +100,7 @@ impl AddChannel {
             SigningSecret::parse(&secret).map_err(Failure::usage)?;
             channel.signing_secret = Some(key_ring.seal(&secret));
         }
-        channel.access_token = self.access_token_file.as_deref().map(|file| sealed(file, key_ring)).transpose()?;
+        channel.access_token = self.access_token_file.as_deref().map(|file| secret(file, key_ring)).transpose()?;
         channel.access_token_expires_at = self.access_token_expires_at;
         channel.limits =
             Limits { requests_at_once: self.requests_at_once, requests_per_second: self.requests_per_second };
@@ -116,7 +116,7 @@ fn parse_limit(text: &str) -> Result<NonZeroU32, String> {
     text.parse().map_err(|_| "write a whole number of at least 1".to_owned())
 }
 
-fn sealed(file: &Path, key_ring: &KeyRing) -> Result<SealedSecret, Failure> {
+fn secret(file: &Path, key_ring: &KeyRing) -> Result<NewSecret, Failure> {
     Ok(key_ring.seal(&files::read_secret(file)?))
 }
 

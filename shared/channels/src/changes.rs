@@ -65,11 +65,16 @@ pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Time
     end_connection(transaction, &channel.address, now);
     let hash = transaction.hash(&keys::channel(&channel.address));
     connect(hash, &channel.address, &given, now)?;
+    if channel.access_token.is_some() {
+        hash.fields.retain(|name, _| !ABOUT_ACCESS_TOKEN.contains(&name.as_str()) || given.contains_key(name));
+    }
+    channel.seal_into(&mut hash.fields, &channel.address);
     if let Some(account) = account_of(&channel.address, channel.account_id.as_ref()) {
         let hash = transaction.hash(&keys::channel(&account));
         let mut shared = given;
         shared.retain(|name, _| SHARED_WITH_ACCOUNT.contains(&name.as_str()));
         connect(hash, &account, &shared, now)?;
+        channel.seal_into(&mut hash.fields, &account);
         let mut channels = record::channels(&hash.fields);
         if !channels.contains(&channel.address) {
             channels.push(channel.address.clone());
@@ -185,7 +190,7 @@ fn initialise(transaction: &mut Transaction, now: Timestamp) {
     hash.fields.entry(fields::INITIALISED_AT.to_owned()).or_insert_with(|| now.to_string());
 }
 
-/// Fills a connected record with the given fields. A tombstone is replaced as a whole.
+/// Fills a connected record with the given fields, among which are no secrets. A tombstone is replaced as a whole.
 fn connect(hash: &mut Hash, address: &Address, given: &Fields, now: Timestamp) -> Result<(), StoreError> {
     let fields = &mut hash.fields;
     if is_disconnected(fields) {
@@ -193,9 +198,6 @@ fn connect(hash: &mut Hash, address: &Address, given: &Fields, now: Timestamp) -
     }
     if fields.get(fields::TENANT).is_some_and(|tenant| given.get(fields::TENANT) != Some(tenant)) {
         return Err(StoreError::OtherTenant { address: address.to_string() });
-    }
-    if given.contains_key(fields::ACCESS_TOKEN) {
-        fields.retain(|name, _| !ABOUT_ACCESS_TOKEN.contains(&name.as_str()));
     }
     fields.extend(given.clone());
     // Also of a channel that is connected already: a removal that happened before, and is told us later, must not end it.

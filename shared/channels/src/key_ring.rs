@@ -9,6 +9,7 @@ use chassis::{Problem, Secret, read_secret};
 use clap::Args;
 use fernet::Fernet;
 use tracing::{info, warn};
+use zeroize::Zeroizing;
 
 use crate::metrics::Metrics;
 
@@ -18,7 +19,8 @@ const CHECK_PERIOD: Duration = Duration::from_secs(1);
 /// Where the keys that open the tokens are.
 #[derive(Args, Clone, Debug)]
 pub struct KeyRingSettings {
-    /// Fernet keys, one a line: the first seals, every one opens. `ops keys new` makes one.
+    /// Fernet keys, one a line: the first seals, every one opens. `ops keys new` makes one, marked `bound:`; a key without
+    /// that mark also opens what an older release sealed, wherever in the channel store it stands.
     #[arg(long, env, hide = true, hide_env_values = true)]
     pub key_ring: Option<Secret>,
     /// A file that holds `KEY_RING`; it is read again when it changes.
@@ -26,22 +28,24 @@ pub struct KeyRingSettings {
     pub key_ring_file: Option<PathBuf>,
 }
 
-/// A token or signing secret as the store holds it: encrypted with Fernet, so that it opens only with a key of the ring.
-#[derive(Clone, PartialEq, Eq)]
-pub struct SealedSecret(String);
-
-/// A sealed token opens with none of our keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it opens with no key of KEY_RING")]
-pub struct OpenError;
+/// What is written before a key that opens only seals that are bound to their place. The ring does not come from the store,
+/// so whoever writes to the store can't take the mark away.
+const BOUND_MARK: &str = "bound:";
 
 /// The keys. Cheap to clone.
 #[derive(Clone)]
 pub struct KeyRing(Arc<Inner>);
 
+/// A key of the ring.
+pub(crate) struct Key {
+    pub(crate) fernet: Fernet,
+    /// Whether it opens what an older release sealed without its place, and what therefore may have been copied.
+    pub(crate) opens_unbound: bool,
+}
+
 /// When the file is read again, provided that the last check is long enough ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reread {
+pub(crate) enum Reread {
     /// If it seems to have changed.
     IfChanged,
     /// Even if it does not seem to have changed: its time stamp may be too coarse to tell.
@@ -55,7 +59,7 @@ struct Inner {
 }
 
 struct Ring {
-    keys: Vec<Fernet>,
+    keys: Vec<Key>,
     checked_at: Instant,
     stamp: Option<Stamp>,
 }
@@ -67,9 +71,10 @@ struct Stamp {
     size: u64,
 }
 
-/// Makes a new key in the form that `KEY_RING` takes.
+/// Makes a new key in the form that `KEY_RING` takes. Nothing was sealed with it yet, so it carries the mark.
 pub fn new_key() -> Secret {
-    Secret::new(Fernet::generate_key())
+    let key = Zeroizing::new(Fernet::generate_key());
+    Secret::new(format!("{BOUND_MARK}{}", *key))
 }
 
 impl KeyRingSettings {
@@ -92,33 +97,36 @@ impl KeyRing {
         Ok(Self(Arc::new(Inner { file: settings.key_ring_file.clone(), ring, metrics: metrics.clone() })))
     }
 
-    /// Seals a token with the first key.
-    pub fn seal(&self, token: &Secret) -> SealedSecret {
-        let ring = self.0.current(Reread::IfChanged);
-        let first = ring.keys.first().expect("a ring without keys is refused when it is read");
-        SealedSecret(first.encrypt(token.expose().as_bytes()))
-    }
-
     /// How many keys there are.
     #[expect(clippy::len_without_is_empty, reason = "a ring without keys is refused when it is read")]
     pub fn len(&self) -> usize {
-        self.0.current(Reread::IfChanged).keys.len()
+        self.with_keys(Reread::IfChanged, <[Key]>::len)
     }
 
-    /// Which key opens a token, counted from 0.
-    pub(crate) fn position(&self, sealed: &SealedSecret) -> Option<usize> {
-        self.0.current(Reread::IfChanged).keys.iter().position(|key| key.decrypt(&sealed.0).is_ok())
+    /// The keys, counted from 1, that open what is sealed without its place, because they are not marked `bound:`.
+    pub fn unmarked_keys(&self) -> Vec<usize> {
+        let unmarked =
+            |keys: &[Key]| (1..).zip(keys).filter(|(_, key)| key.opens_unbound).map(|(number, _)| number).collect();
+        self.with_keys(Reread::IfChanged, unmarked)
     }
 
-    /// Opens a token with the key that fits. If no key fits, it reads the file again first: the missing key may just have
-    /// been added.
-    pub fn open(&self, sealed: &SealedSecret) -> Result<Secret, OpenError> {
-        let opened = open(&self.0.current(Reread::IfChanged).keys, sealed);
-        let opened = opened.or_else(|| open(&self.0.current(Reread::Always).keys, sealed));
-        opened.ok_or_else(|| {
-            self.0.metrics.unopenable_total.inc();
-            OpenError
-        })
+    /// Encrypts with the first key.
+    pub(crate) fn encrypt(&self, plain: &[u8]) -> String {
+        let encrypt = |keys: &[Key]| {
+            let first = keys.first().expect("a ring without keys is refused when it is read");
+            first.fernet.encrypt(plain)
+        };
+        self.with_keys(Reread::IfChanged, encrypt)
+    }
+
+    /// Uses the keys, after the file was read again if need be.
+    pub(crate) fn with_keys<T>(&self, reread: Reread, using: impl FnOnce(&[Key]) -> T) -> T {
+        using(&self.0.current(reread).keys)
+    }
+
+    /// Counts a sealed secret that did not open.
+    pub(crate) fn count_unopenable(&self) {
+        self.0.metrics.unopenable_total.inc();
     }
 }
 
@@ -153,50 +161,28 @@ impl Inner {
     }
 }
 
-fn open(keys: &[Fernet], sealed: &SealedSecret) -> Option<Secret> {
-    let bytes = keys.iter().find_map(|key| key.decrypt(&sealed.0).ok())?;
-    String::from_utf8(bytes).ok().map(Secret::new)
-}
-
 fn stamp(file: &Path) -> Option<Stamp> {
     let metadata = std::fs::metadata(file).ok()?;
     Some(Stamp { modified: metadata.modified().ok()?, size: metadata.len() })
 }
 
-fn parse(text: &Secret) -> Result<Vec<Fernet>, Problem> {
+fn parse(text: &Secret) -> Result<Vec<Key>, Problem> {
     let mut keys = Vec::new();
     for (index, line) in text.expose().split(['\n', ',']).map(str::trim).enumerate() {
         if line.is_empty() {
             continue;
         }
-        let Some(key) = Fernet::new(line) else {
+        let marked = line.strip_prefix(BOUND_MARK);
+        let Some(fernet) = Fernet::new(marked.unwrap_or(line).trim()) else {
             let wrong = format!("has no Fernet key on line {}", index + 1);
             return Err(Problem::new("KEY_RING", wrong, "write one key a line, as `ops keys new` prints them"));
         };
-        keys.push(key);
+        keys.push(Key { fernet, opens_unbound: marked.is_none() });
     }
     if keys.is_empty() {
         return Err(Problem::new("KEY_RING", "holds no key", "give it the line that `ops keys new` prints"));
     }
     Ok(keys)
-}
-
-impl SealedSecret {
-    /// Takes the text that the store holds.
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text that the store holds.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for SealedSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SealedSecret(..)")
-    }
 }
 
 impl fmt::Debug for KeyRing {
@@ -206,28 +192,22 @@ impl fmt::Debug for KeyRing {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod samples {
+    //! Key rings for the tests of other modules.
+
     use super::*;
 
-    fn ring(keys: &[&Secret]) -> KeyRing {
+    pub(crate) fn ring(keys: &[&Secret]) -> KeyRing {
         let text = keys.iter().map(|key| key.expose()).collect::<Vec<_>>().join("\n");
         let settings = KeyRingSettings { key_ring: Some(Secret::new(text)), key_ring_file: None };
         let metrics = Metrics::register(&prometheus::Registry::new()).expect("metrics register once");
         KeyRing::load(&settings, &metrics).expect("the ring is good")
     }
+}
 
-    #[test]
-    fn the_first_key_seals_and_every_key_opens() {
-        let old = new_key();
-        let new = new_key();
-        let token = Secret::new("dsk-token");
-        let by_old = ring(&[&old]).seal(&token);
-        let both = ring(&[&new, &old]);
-
-        assert_eq!(both.open(&by_old).unwrap(), token);
-        assert_eq!(ring(&[&new]).open(&both.seal(&token)).unwrap(), token);
-        assert_eq!(ring(&[&new]).open(&by_old), Err(OpenError));
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     #[test]
     fn a_line_that_is_not_a_key_is_named_only_by_its_number() {
@@ -239,9 +219,15 @@ mod tests {
     }
 
     #[test]
-    fn neither_a_ring_nor_a_sealed_token_shows_in_debug_output() {
-        let ring = ring(&[&new_key()]);
+    fn a_new_key_is_marked_and_one_of_an_older_release_is_not() {
+        let new = new_key();
+        let old = Secret::new(Fernet::generate_key());
 
-        assert_eq!(format!("{ring:?} {:?}", ring.seal(&Secret::new("t"))), "KeyRing(..) SealedSecret(..)");
+        assert_eq!(samples::ring(&[&new, &old]).unmarked_keys(), [2]);
+    }
+
+    #[test]
+    fn a_ring_does_not_show_in_debug_output() {
+        assert_eq!(format!("{:?}", samples::ring(&[&new_key()])), "KeyRing(..)");
     }
 }

@@ -39,6 +39,11 @@ pub(crate) fn channel(address: &Address) -> String {
     format!("{CHANNEL}{address}")
 }
 
+/// The address of the channel whose record has this key.
+pub(crate) fn address_of_channel(key: &str) -> Address {
+    Address::new(key.strip_prefix(CHANNEL).unwrap_or(key))
+}
+
 pub(crate) fn delivered(id: &EventId) -> String {
     format!("delivered:{id}")
 }

@@ -31,11 +31,6 @@ impl ChannelStore {
         Ok(read)
     }
 
-    /// The keys of all records, sorted.
-    pub(crate) async fn channel_keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.read_channels().await?.into_iter().map(|(key, _)| key).collect())
-    }
-
     /// The records of a tenant's connected channels, sorted by key.
     pub(crate) async fn read_channels_of(&self, tenant: &str) -> Result<Vec<(String, Fields)>, StoreError> {
         let is_theirs = |fields: &Fields| {

@@ -109,7 +109,9 @@ impl LookupBatch {
         if reply.marks.len() != self.marks.len() || reply.channels.len() != self.channels.len() {
             return Err(StoreError::Refused("an answer of another length".to_owned()));
         }
-        let channels: Vec<LookupAnswer> = reply.channels.iter().map(answer_for_record).collect();
+        let addresses: Vec<Address> = self.channels.iter().map(|key| keys::address_of_channel(key)).collect();
+        let records = addresses.iter().zip(&reply.channels);
+        let channels: Vec<LookupAnswer> = records.map(|(address, fields)| answer_for_record(address, fields)).collect();
         let (delivered, erased) = reply.marks.split_at(self.events.len());
         let (erased_lanes, erased_channels) = erased.split_at(self.events.len());
         let answer = |(index, event): (usize, &EventKeys)| {
@@ -122,7 +124,7 @@ impl LookupBatch {
             }
             let answer = &channels[event.channel];
             if event.is_about_account && matches!(answer, LookupAnswer::Disconnected) {
-                return answer_about(&reply.channels[event.channel]);
+                return answer_about(&addresses[event.channel], &reply.channels[event.channel]);
             }
             // An erasure leaves no tombstone; its marker takes that place.
             let is_removed = erased_channel.is_some() && !event.is_about_account;
@@ -146,17 +148,18 @@ fn time(marker: &str) -> Option<Timestamp> {
 
 /// The answer for news about an account that is disconnected: its record keeps the way to DSK. One that an older release
 /// left does not, so such news waits for the account to be connected again, as that of an unknown channel does.
-fn answer_about(disconnected: &Fields) -> LookupAnswer {
-    Route::from_fields(disconnected).map_or(LookupAnswer::Unknown, |route| LookupAnswer::Channel(Arc::new(route)))
+fn answer_about(address: &Address, disconnected: &Fields) -> LookupAnswer {
+    Route::from_fields(address, disconnected)
+        .map_or(LookupAnswer::Unknown, |route| LookupAnswer::Channel(Arc::new(route)))
 }
 
-fn answer_for_record(fields: &Fields) -> LookupAnswer {
+fn answer_for_record(address: &Address, fields: &Fields) -> LookupAnswer {
     if fields.is_empty() {
         return LookupAnswer::Unknown;
     }
     match ChannelState::from_fields(fields) {
         Ok(ChannelState::Disconnected) => LookupAnswer::Disconnected,
-        Ok(ChannelState::Connected | ChannelState::ReconnectNeeded) => match Route::from_fields(fields) {
+        Ok(ChannelState::Connected | ChannelState::ReconnectNeeded) => match Route::from_fields(address, fields) {
             Ok(route) => LookupAnswer::Channel(Arc::new(route)),
             Err(damage) => LookupAnswer::Damaged(damage),
         },

@@ -8,9 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
-use crate::key_ring::SealedSecret;
 use crate::keys;
+use crate::place::Place;
 use crate::record::ChannelState;
+use crate::seal::{NewSecret, SealedSecret};
 use crate::store::ChannelStore;
 use crate::transaction::Lifetime;
 use crate::update::Decision;
@@ -41,10 +42,11 @@ impl ChannelStore {
     pub async fn replace_access_token(
         &self,
         old: StoredToken<'_>,
-        new: &SealedSecret,
+        new: &NewSecret,
         expires_at: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let new = new.sealed_for(Place::access_token(old.address));
         self.update_if_stored(old, |fields| {
             fields::set(fields, fields::ACCESS_TOKEN, new.as_str());
             fields::set(fields, fields::ACCESS_TOKEN_EXPIRES_AT, expires_at);

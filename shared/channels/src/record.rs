@@ -4,8 +4,9 @@ use event::Address;
 use jiff::Timestamp;
 
 use crate::fields::{self, Fields, text};
-use crate::key_ring::SealedSecret;
 use crate::limits::Limits;
+use crate::place::Place;
+use crate::seal::{NewSecret, SealedSecret};
 
 /// Whether a channel's events are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,15 +100,15 @@ pub struct NewChannel {
     /// The DSK customer.
     pub tenant: String,
     /// Authorises us at DSK.
-    pub dsk_token: SealedSecret,
+    pub dsk_token: NewSecret,
     /// Where the channel's events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
-    pub signing_secret: Option<SealedSecret>,
+    pub signing_secret: Option<NewSecret>,
     /// What its endpoint bears.
     pub limits: Limits,
     /// Authorises us at Meta for this channel.
-    pub access_token: Option<SealedSecret>,
+    pub access_token: Option<NewSecret>,
     /// When the access token ends; absent means never.
     pub access_token_expires_at: Option<Timestamp>,
     /// The WhatsApp account, or the Page, that it belongs to.
@@ -122,7 +123,7 @@ pub struct NewChannel {
 
 impl NewChannel {
     /// A channel with only those fields that every channel must have.
-    pub fn new(address: Address, tenant: impl Into<String>, dsk_token: SealedSecret) -> Self {
+    pub fn new(address: Address, tenant: impl Into<String>, dsk_token: NewSecret) -> Self {
         Self {
             address,
             tenant: tenant.into(),
@@ -139,15 +140,11 @@ impl NewChannel {
         }
     }
 
-    /// The fields that are given.
+    /// The fields that are given, but for the secrets.
     pub(crate) fn fields(&self) -> Fields {
-        let sealed = |sealed: &Option<SealedSecret>| sealed.as_ref().map(|sealed| sealed.as_str().to_owned());
         let mut given = fields::collect([
             (fields::TENANT, Some(self.tenant.clone())),
-            (fields::DSK_TOKEN, Some(self.dsk_token.as_str().to_owned())),
             (fields::DSK_URL, self.dsk_url.clone()),
-            (fields::SIGNING_SECRET, sealed(&self.signing_secret)),
-            (fields::ACCESS_TOKEN, sealed(&self.access_token)),
             (fields::ACCESS_TOKEN_EXPIRES_AT, self.access_token_expires_at.map(|at| at.to_string())),
             (fields::ACCOUNT_ID, self.account_id.clone()),
             (fields::APP_USER_ID, self.app_user_id.clone()),
@@ -157,16 +154,30 @@ impl NewChannel {
         given.extend(self.limits.to_fields());
         given
     }
+
+    /// Seals the secrets that are given for a record whose other fields are set: the channel's own, or its account's,
+    /// which has no token at Meta.
+    pub(crate) fn seal_into(&self, fields: &mut Fields, address: &Address) {
+        let dsk_url = text(fields, fields::DSK_URL);
+        let dsk_token = self.dsk_token.sealed_for(Place::dsk_token(address, dsk_url.as_deref()));
+        fields::set(fields, fields::DSK_TOKEN, dsk_token.as_str());
+        if let Some(secret) = &self.signing_secret {
+            fields::set(fields, fields::SIGNING_SECRET, secret.sealed_for(Place::signing_secret(address)).as_str());
+        }
+        if let Some(token) = self.access_token.as_ref().filter(|_| *address == self.address) {
+            fields::set(fields, fields::ACCESS_TOKEN, token.sealed_for(Place::access_token(address)).as_str());
+        }
+    }
 }
 
 impl Route {
     /// The route of a channel that is not disconnected, or what is wrong with the record.
-    pub(crate) fn from_fields(fields: &Fields) -> Result<Self, String> {
+    pub(crate) fn from_fields(address: &Address, fields: &Fields) -> Result<Self, String> {
         Ok(Self {
             tenant: text(fields, fields::TENANT).ok_or("it has no tenant")?,
             dsk_url: text(fields, fields::DSK_URL),
-            dsk_token: text(fields, fields::DSK_TOKEN).map(SealedSecret::new).ok_or("it has no dsk_token")?,
-            signing_secret: text(fields, fields::SIGNING_SECRET).map(SealedSecret::new),
+            dsk_token: sealed(address, fields, SecretField::DskToken).ok_or("it has no dsk_token")?,
+            signing_secret: sealed(address, fields, SecretField::SigningSecret),
             limits: Limits::from_fields(fields)?,
         })
     }
@@ -175,16 +186,14 @@ impl Route {
 impl ChannelRecord {
     /// The whole record, for a person to look at. A field that can't be read counts as missing.
     pub(crate) fn from_fields(address: Address, fields: &Fields) -> Self {
-        let sealed = |name: &str| text(fields, name).map(SealedSecret::new);
         Self {
-            address,
             tenant: text(fields, fields::TENANT).unwrap_or_default(),
             state: ChannelState::from_fields(fields).unwrap_or(ChannelState::ReconnectNeeded),
             dsk_url: text(fields, fields::DSK_URL),
-            dsk_token: sealed(fields::DSK_TOKEN),
-            signing_secret: sealed(fields::SIGNING_SECRET),
+            dsk_token: sealed(&address, fields, SecretField::DskToken),
+            signing_secret: sealed(&address, fields, SecretField::SigningSecret),
             limits: Limits::from_fields(fields).unwrap_or_default(),
-            access_token: sealed(fields::ACCESS_TOKEN),
+            access_token: sealed(&address, fields, SecretField::AccessToken),
             access_token_expires_at: text(fields, fields::ACCESS_TOKEN_EXPIRES_AT),
             account_id: text(fields, fields::ACCOUNT_ID),
             app_user_id: text(fields, fields::APP_USER_ID),
@@ -194,8 +203,40 @@ impl ChannelRecord {
             updated_at: text(fields, fields::UPDATED_AT),
             checked_at: text(fields, fields::CHECKED_AT),
             channels: channels(fields),
+            address,
         }
     }
+}
+
+/// A field of a record that is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecretField {
+    DskToken,
+    SigningSecret,
+    AccessToken,
+}
+
+impl SecretField {
+    pub(crate) const ALL: [Self; 3] = [Self::DskToken, Self::SigningSecret, Self::AccessToken];
+
+    /// Its name in the store.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::DskToken => fields::DSK_TOKEN,
+            Self::SigningSecret => fields::SIGNING_SECRET,
+            Self::AccessToken => fields::ACCESS_TOKEN,
+        }
+    }
+}
+
+/// A secret of a record, which opens only if it was sealed for this record.
+pub(crate) fn sealed(address: &Address, fields: &Fields, field: SecretField) -> Option<SealedSecret> {
+    let place = match field {
+        SecretField::DskToken => Place::dsk_token(address, text(fields, fields::DSK_URL).as_deref()),
+        SecretField::SigningSecret => Place::signing_secret(address),
+        SecretField::AccessToken => Place::access_token(address),
+    };
+    text(fields, field.name()).map(|text| SealedSecret::new(text, place))
 }
 
 /// The addresses of an account's channels.

@@ -1,50 +1,78 @@
-//! Sealing every stored token with the first key of the ring, while the service runs.
+//! Sealing every stored secret with the first key of the ring and for its own place, while the service runs.
+
+use std::collections::{HashMap, HashSet};
 
 use event::Address;
 
 use crate::error::StoreError;
-use crate::fields::{self, Fields, text};
-use crate::key_ring::{KeyRing, SealedSecret};
+use crate::fields::{self, Fields};
+use crate::key_ring::KeyRing;
 use crate::keys;
-use crate::record::ChannelState;
+use crate::record::{ChannelState, SecretField, sealed};
+use crate::seal::{OpenError, SealedSecret};
 use crate::store::ChannelStore;
 use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
 
-/// The fields of a record that are sealed.
-const SEALED_FIELDS: [&str; 3] = [fields::DSK_TOKEN, fields::SIGNING_SECRET, fields::ACCESS_TOKEN];
-
-/// Which keys the stored tokens need.
+/// Which keys the stored secrets need, and how they are sealed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyUse {
-    /// How many tokens open with the first key, with the second, and so on.
+    /// How many secrets open with the first key, with the second, and so on.
     pub by_key: Vec<usize>,
     /// How many records there are.
     pub records: usize,
-    /// How many tokens were sealed again, with the first key.
+    /// How many secrets were sealed again, with the first key and for their place.
     pub resealed: usize,
-    /// The records that have a token that opens with no key.
+    /// How many secrets an older release sealed without their place, so that they open wherever they are copied to.
+    pub unbound: usize,
+    /// The records that have a secret that opens with no key.
     pub unopenable: Vec<Address>,
+    /// The secrets that a key opens, but that do not belong where they stand.
+    pub refused: Vec<RefusedSeal>,
+}
+
+/// A sealed secret that does not belong where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedSeal {
+    /// Where it stands, in words.
+    pub place: String,
+    /// Why it does not open there.
+    pub error: OpenError,
 }
 
 impl KeyUse {
-    /// The keys, counted from 1, that no stored token needs. The first key is never among them, because it seals.
+    /// The keys, counted from 1, that no stored secret needs. The first key is never among them, because it seals.
     pub fn unused_keys(&self) -> Vec<usize> {
-        let unused = self.by_key.iter().enumerate().skip(1).filter(|(_, tokens)| **tokens == 0);
+        let unused = self.by_key.iter().enumerate().skip(1).filter(|(_, secrets)| **secrets == 0);
         unused.map(|(index, _)| index + 1).collect()
+    }
+
+    fn count(&mut self, ring: &KeyRing, sealed: &SealedSecret, address: &Address) {
+        match ring.examine(sealed) {
+            Ok(opened) => {
+                self.unbound += usize::from(!opened.is_bound);
+                // The ring may have grown since it was counted.
+                self.by_key.resize(self.by_key.len().max(opened.key + 1), 0);
+                self.by_key[opened.key] += 1;
+            }
+            Err(OpenError::NoKey) => self.unopenable.push(address.clone()),
+            Err(error) => self.refused.push(RefusedSeal { place: sealed.place().to_string(), error }),
+        }
     }
 }
 
 impl ChannelStore {
-    /// Counts which keys the stored tokens need.
+    /// Counts which keys the stored secrets need.
     pub async fn key_use(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut key_use = KeyUse { by_key: vec![0; ring.len()], ..KeyUse::default() };
-        for (key, fields) in self.read_channels().await? {
+        let records = self.records().await?;
+        let copied = copied(&records);
+        for (address, fields) in &records {
             key_use.records += usize::from(!fields.is_empty());
-            for sealed in SEALED_FIELDS.iter().filter_map(|name| text(&fields, name)).map(SealedSecret::new) {
-                match ring.position(&sealed).and_then(|index| key_use.by_key.get_mut(index)) {
-                    Some(tokens) => *tokens += 1,
-                    None => key_use.unopenable.push(Address::new(key.strip_prefix(keys::CHANNEL).unwrap_or(&key))),
+            for sealed in secrets(address, fields) {
+                key_use.count(ring, &sealed, address);
+                if copied.contains(sealed.as_str()) && ring.examine(&sealed).is_ok_and(|opened| !opened.is_bound) {
+                    key_use.refused.push(RefusedSeal { place: sealed.place().to_string(), error: OpenError::Copied });
                 }
             }
         }
@@ -52,40 +80,69 @@ impl ChannelStore {
         Ok(key_use)
     }
 
-    /// Seals every token that another key sealed with the first key, record by record, and returns which keys the tokens
-    /// need afterwards. A process that reads in the meantime finds the old or the new sealed token, and each opens. It
-    /// may be stopped and started again at any time.
+    /// Seals every secret that another key sealed, or that was sealed without its place, with the first key and for its
+    /// place, record by record, and returns how the secrets are sealed afterwards. A process that reads in the meantime
+    /// finds the old or the new seal, and each opens. It may be stopped and started again at any time.
     pub async fn reseal(&self, ring: &KeyRing) -> Result<KeyUse, StoreError> {
         let mut resealed = 0;
-        for key in self.channel_keys().await? {
+        let records = self.records().await?;
+        let copied = copied(&records);
+        for (address, _) in &records {
+            let key = keys::channel(address);
             let reseal = |transaction: &mut Transaction| {
                 let hash = transaction.hash(&key);
                 // The record of a removed account keeps a token, and must go away all the same.
                 if ChannelState::from_fields(&hash.fields) == Ok(ChannelState::Disconnected) {
                     hash.lifetime = Lifetime::Limited(keys::TOMBSTONE_TIME);
                 }
-                Ok(match reseal_fields(&mut hash.fields, ring) {
+                Ok(match reseal_fields(&mut hash.fields, address, ring, &copied) {
                     0 => Decision::Abandon(0),
-                    tokens => Decision::Write(tokens),
+                    secrets => Decision::Write(secrets),
                 })
             };
             resealed += self.update(vec![key.clone()], reseal).await?;
         }
         Ok(KeyUse { resealed, ..self.key_use(ring).await? })
     }
+
+    async fn records(&self) -> Result<Vec<(Address, Fields)>, StoreError> {
+        let records = self.read_channels().await?.into_iter();
+        Ok(records.map(|(key, fields)| (keys::address_of_channel(&key), fields)).collect())
+    }
 }
 
-/// Seals the tokens of one record with the first key, and returns how many another key had sealed. A token that opens
-/// with no key stays as it is, because its key may be added later.
-fn reseal_fields(fields: &mut Fields, ring: &KeyRing) -> usize {
-    let mut resealed = 0;
-    for name in SEALED_FIELDS {
-        let Some(old) = text(fields, name).map(SealedSecret::new) else { continue };
-        if ring.position(&old) == Some(0) {
-            continue;
+/// The secrets of a record.
+fn secrets(address: &Address, fields: &Fields) -> impl Iterator<Item = SealedSecret> {
+    SecretField::ALL.into_iter().filter_map(|field| sealed(address, fields, field))
+}
+
+/// The seals that stand in several places that never had one and the same: two fields, two URLs, two channels' tokens at
+/// Meta. Nobody can tell which of the places is the right one, so none of them is bound.
+fn copied(records: &[(Address, Fields)]) -> HashSet<String> {
+    let mut places = HashMap::new();
+    let mut copied = HashSet::new();
+    for sealed in records.iter().flat_map(|(address, fields)| secrets(address, fields)) {
+        let place = sealed.place().shared_before();
+        if places.entry(sealed.as_str().to_owned()).or_insert_with(|| place.clone()) != &place {
+            copied.insert(sealed.as_str().to_owned());
         }
-        if let Ok(token) = ring.open(&old) {
-            fields::set(fields, name, ring.seal(&token).as_str());
+    }
+    copied
+}
+
+/// Seals the secrets of one record with the first key and for this record, and returns how many were not sealed so. One
+/// that opens with no key stays as it is, because its key may be added later; and so does one that belongs
+/// elsewhere, or that was copied.
+fn reseal_fields(fields: &mut Fields, address: &Address, ring: &KeyRing, copied: &HashSet<String>) -> usize {
+    let mut resealed = 0;
+    for field in SecretField::ALL {
+        let Some(old) = sealed(address, fields, field) else { continue };
+        let Ok(opened) = ring.examine(&old) else { continue };
+        // A bound seal needs no guess: it belongs here, whatever copies of it there are.
+        let is_needed = if opened.is_bound { opened.key > 0 } else { !copied.contains(old.as_str()) };
+        if is_needed {
+            let new = ring.seal(&opened.secret).sealed_for(old.place().clone());
+            fields::set(fields, field.name(), new.as_str());
             resealed += 1;
         }
     }

@@ -6,23 +6,26 @@ use std::time::Duration;
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::index::Index;
-use crate::key_ring::SealedSecret;
+use crate::key_ring::KeyRing;
 use crate::keys;
+use crate::place::Place;
+use crate::seal::{NewSecret, OpenError, SealedSecret};
 use crate::store::ChannelStore;
 use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
 
-/// What a connect link stands for. The link itself holds none of it.
+/// What a connect link stands for. The link itself holds none of it. Its secrets are sealed, as they are read from the
+/// store, or new, as they are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ticket {
+pub struct Ticket<S = SealedSecret> {
     /// The DSK customer for whom channels are connected.
     pub tenant: String,
     /// Authorises us at DSK for those channels.
-    pub dsk_token: SealedSecret,
+    pub dsk_token: S,
     /// Where their events go, if not to `DSK_URL`.
     pub dsk_url: Option<String>,
     /// Signs the requests to DSK; without it `DSK_SIGNING_SECRET` does.
-    pub signing_secret: Option<SealedSecret>,
+    pub signing_secret: Option<S>,
     /// The operator or system that asked for the link, never a person's name.
     pub issued_by: String,
 }
@@ -36,24 +39,49 @@ pub struct SessionRecord {
     pub state: Option<String>,
 }
 
-impl Ticket {
+impl Ticket<NewSecret> {
+    /// The fields, with the secrets sealed for this tenant and this URL.
     fn fields(&self) -> Fields {
+        let sealed = |secret: &NewSecret, name: &str| {
+            secret.sealed_for(Place::of_ticket(&self.tenant, name, self.dsk_url.as_deref())).as_str().to_owned()
+        };
+        let signing_secret = self.signing_secret.as_ref();
         fields::collect([
             (fields::TENANT, Some(self.tenant.clone())),
-            (fields::DSK_TOKEN, Some(self.dsk_token.as_str().to_owned())),
+            (fields::DSK_TOKEN, Some(sealed(&self.dsk_token, fields::DSK_TOKEN))),
             (fields::DSK_URL, self.dsk_url.clone()),
-            (fields::SIGNING_SECRET, self.signing_secret.as_ref().map(|sealed| sealed.as_str().to_owned())),
+            (fields::SIGNING_SECRET, signing_secret.map(|secret| sealed(secret, fields::SIGNING_SECRET))),
             (fields::ISSUED_BY, Some(self.issued_by.clone())),
         ])
+    }
+}
+
+impl Ticket {
+    /// The ticket with its secrets opened, so that a channel can be stored with them.
+    pub fn open(&self, ring: &KeyRing) -> Result<Ticket<NewSecret>, OpenError> {
+        let reseal = |sealed: &SealedSecret| ring.open(sealed).map(|secret| ring.seal(&secret));
+        Ok(Ticket {
+            tenant: self.tenant.clone(),
+            dsk_token: reseal(&self.dsk_token)?,
+            dsk_url: self.dsk_url.clone(),
+            signing_secret: self.signing_secret.as_ref().map(reseal).transpose()?,
+            issued_by: self.issued_by.clone(),
+        })
     }
 
     /// `None` where there is no ticket, or one that lacks what this version needs.
     fn from_fields(fields: &Fields) -> Option<Self> {
+        let tenant = fields.get(fields::TENANT)?;
+        let dsk_url = fields.get(fields::DSK_URL);
+        let sealed = |name: &str| {
+            let place = Place::of_ticket(tenant, name, dsk_url.map(String::as_str));
+            fields.get(name).map(|text| SealedSecret::new(text.clone(), place))
+        };
         Some(Self {
-            tenant: fields.get(fields::TENANT)?.clone(),
-            dsk_token: SealedSecret::new(fields.get(fields::DSK_TOKEN)?.clone()),
-            dsk_url: fields.get(fields::DSK_URL).cloned(),
-            signing_secret: fields.get(fields::SIGNING_SECRET).cloned().map(SealedSecret::new),
+            tenant: tenant.clone(),
+            dsk_token: sealed(fields::DSK_TOKEN)?,
+            dsk_url: dsk_url.cloned(),
+            signing_secret: sealed(fields::SIGNING_SECRET),
             issued_by: fields.get(fields::ISSUED_BY).cloned().unwrap_or_default(),
         })
     }
@@ -61,7 +89,7 @@ impl Ticket {
 
 impl ChannelStore {
     /// Stores a ticket under an id that nobody can guess, for a time.
-    pub async fn issue_ticket(&self, id: &str, ticket: &Ticket, life: Duration) -> Result<(), StoreError> {
+    pub async fn issue_ticket(&self, id: &str, ticket: &Ticket<NewSecret>, life: Duration) -> Result<(), StoreError> {
         let issue = |fields: &mut Fields| {
             *fields = ticket.fields();
             Decision::Write(())

@@ -3,6 +3,7 @@
 mod accounts;
 mod alarms;
 mod answers;
+mod copied_tokens;
 mod crashes;
 mod deferral;
 #[cfg(feature = "long")]

@@ -96,13 +96,46 @@ fn tokens_move_to_a_new_key_and_the_old_key_may_be_removed() {
     std::fs::write(folder.path().join("key-ring"), format!("{new}{old}")).unwrap();
     assert!(folder.runs(&["keys", "check"]).contains("key 2: 2 tokens"));
     let output = folder.runs(&["keys", "rotate"]);
-    assert!(output.contains("SealedSecret 2 tokens") && output.contains("No stored token needs key 2"), "{output}");
-    assert!(folder.runs(&["keys", "rotate"]).contains("SealedSecret 0 tokens"), "a second rotation has nothing to do");
+    assert!(output.contains("Sealed 2 tokens") && output.contains("No stored token needs key 2"), "{output}");
+    assert!(folder.runs(&["keys", "rotate"]).contains("Sealed 0 tokens"), "a second rotation has nothing to do");
 
     std::fs::write(folder.path().join("key-ring"), &new).unwrap();
     assert!(folder.runs(&["keys", "check"]).contains("Every token opens"));
     std::fs::write(folder.path().join("key-ring"), &old).unwrap();
     assert!(folder.fails(1, &["keys", "check"]).contains("whatsapp:1"));
+}
+
+/// A key as an older release made it, without a mark, and [`TOKEN`] as that release sealed it, without its place.
+const OLD_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const OLD_SEAL: &str = "gAAAAABo53gAAAECAwQFBgcICQoLDA0OD9W75DpFDDy5j3JfCIP6JcY0MnKY\
+    4aDpuRS8sEtKGpLCaO-6wNAr-1m5ueSaedBxCPYBJ-O3laPM3AAioTbXkdo=";
+
+/// A backup that an older release made of one channel.
+fn old_backup(folder: &OperatorFolder, address: &str) {
+    let head = serde_json::json!({ "format": "meta-integration-channels/1", "saved_at": "2026-01-01T00:00:00Z", "records": 1 });
+    let fields = serde_json::json!({ "tenant": "acme", "state": "connected", "dsk_token": OLD_SEAL });
+    let record = serde_json::json!({ "address": address, "fields": fields });
+    std::fs::write(folder.path().join("backup"), format!("{head}\n{record}\n")).unwrap();
+    folder.runs(&["channels", "import", "backup"]);
+}
+
+#[test]
+fn after_an_upgrade_a_rotation_binds_the_tokens_and_says_that_the_key_can_be_marked() {
+    let folder = OperatorFolder::new();
+    let ring = folder.path().join("key-ring");
+    std::fs::write(&ring, OLD_KEY).unwrap();
+    old_backup(&folder, "whatsapp:1");
+
+    assert!(folder.runs(&["keys", "check"]).contains("Sealed without a place, as an older release did: 1 token"));
+    let output = folder.runs(&["keys", "rotate"]);
+    assert!(output.contains("Sealed 1 token again") && output.contains("Write `bound:` before key 1"), "{output}");
+
+    std::fs::write(&ring, format!("bound:{OLD_KEY}")).unwrap();
+    let marked = folder.runs(&["keys", "check"]);
+    assert!(marked.contains("Every token opens") && !marked.contains("Write `bound:`"), "{marked}");
+    old_backup(&folder, "whatsapp:2");
+    let refused = folder.fails(1, &["keys", "check"]);
+    assert!(refused.contains("the dsk_token of whatsapp:2: it is sealed without its place"), "{refused}");
 }
 
 #[test]

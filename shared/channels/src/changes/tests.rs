@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::key_ring::SealedSecret;
+use crate::record::{SecretField, sealed};
+use crate::seal::samples::{opened, secret};
 use crate::transaction::Write;
 
 const NUMBER: &str = "whatsapp:1";
@@ -50,13 +51,19 @@ impl Hashes {
         })
     }
 
+    /// A secret of a record, opened.
+    fn secret(&self, address: &str, field: SecretField) -> Option<String> {
+        let fields = self.0.get(&format!("channel:{address}"))?;
+        sealed(&Address::new(address), fields, field).as_ref().map(opened)
+    }
+
     fn field(&self, address: &str, name: &str) -> Option<&str> {
         self.0.get(&format!("channel:{address}"))?.get(name).map(String::as_str)
     }
 }
 
 fn number(address: &str, tenant: &str) -> NewChannel {
-    let mut channel = NewChannel::new(Address::new(address), tenant, SealedSecret::new("sealed"));
+    let mut channel = NewChannel::new(Address::new(address), tenant, secret("sealed"));
     channel.account_id = Some("9".to_owned());
     channel.app_user_id = Some("7".to_owned());
     channel
@@ -70,7 +77,7 @@ fn adding_a_number_stores_its_account_and_its_user() {
     hashes.add(&number("whatsapp:2", "t"));
 
     assert_eq!(hashes.field(ACCOUNT, "channels"), Some("whatsapp:1,whatsapp:2"));
-    assert_eq!(hashes.field(ACCOUNT, "dsk_token"), Some("sealed"));
+    assert_eq!(hashes.secret(ACCOUNT, SecretField::DskToken).as_deref(), Some("sealed"));
     assert_eq!(hashes.0["user:7"].keys().collect::<Vec<_>>(), [NUMBER, "whatsapp:2"]);
     assert!(hashes.0.contains_key(keys::INITIALISED));
 }
@@ -121,15 +128,15 @@ fn removing_an_account_removes_all_of_its_channels() {
 fn a_new_token_does_not_inherit_the_expiry_of_the_old_one() {
     let mut hashes = Hashes::default();
     let mut channel = number(NUMBER, "t");
-    channel.access_token = Some(SealedSecret::new("ends"));
+    channel.access_token = Some(secret("ends"));
     channel.access_token_expires_at = Some(Timestamp::UNIX_EPOCH);
     hashes.add(&channel);
 
-    channel.access_token = Some(SealedSecret::new("never ends"));
+    channel.access_token = Some(secret("never ends"));
     channel.access_token_expires_at = None;
     hashes.add(&channel);
 
-    assert_eq!(hashes.field(NUMBER, "access_token"), Some("never ends"));
+    assert_eq!(hashes.secret(NUMBER, SecretField::AccessToken).as_deref(), Some("never ends"));
     assert_eq!(hashes.field(NUMBER, "access_token_expires_at"), None);
 }
 
@@ -140,9 +147,9 @@ fn a_field_that_is_not_given_again_is_kept() {
     channel.dsk_url = Some("https://dsk.example/events".to_owned());
     hashes.add(&channel);
 
-    hashes.add(&NewChannel::new(Address::new(NUMBER), "t", SealedSecret::new("rotated")));
+    hashes.add(&NewChannel::new(Address::new(NUMBER), "t", secret("rotated")));
 
-    assert_eq!(hashes.field(NUMBER, "dsk_token"), Some("rotated"));
+    assert_eq!(hashes.secret(NUMBER, SecretField::DskToken).as_deref(), Some("rotated"));
     assert_eq!(hashes.field(NUMBER, "dsk_url"), Some("https://dsk.example/events"));
 }
 
@@ -175,7 +182,7 @@ fn a_late_removal_ends_only_what_was_connected_before_it() {
 fn a_removed_account_keeps_the_way_to_dsk_and_nothing_of_meta() {
     let mut hashes = Hashes::default();
     let mut channel = number(NUMBER, "t");
-    channel.access_token = Some(SealedSecret::new("meta"));
+    channel.access_token = Some(secret("meta"));
     channel.name = Some("+49 30 123".to_owned());
     hashes.add(&channel);
 

@@ -1,6 +1,6 @@
 //! Index sets: whoever lists something looks only at what is listed, and also finds what an older release has left.
 
-use channels::{ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, NewChannel, Ticket};
+use channels::{ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, NewChannel, NewSecret, Ticket};
 use chassis::{Secret, now};
 use event::Address;
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn of_tenant(tenant: &str, address: &str) -> NewChannel {
     NewChannel { tenant: tenant.to_owned(), ..channel(address, &ring()) }
 }
 
-fn ticket(tenant: &str) -> Ticket {
+fn ticket(tenant: &str) -> Ticket<NewSecret> {
     Ticket {
         tenant: tenant.to_owned(),
         dsk_token: ring().seal(&Secret::new("dsk-token")),

@@ -9,6 +9,7 @@ mod indexes;
 mod outages;
 mod refusals;
 mod rights;
+mod seals;
 mod support;
 
 use std::time::Duration;
@@ -38,6 +39,7 @@ use indexes::{
     an_erasure_ends_the_links_and_sessions_of_its_tenant_and_no_others,
     the_channels_of_a_tenant_are_listed_without_those_of_others,
 };
+use seals::{a_new_url_needs_the_token_to_be_given_again, the_token_of_a_number_opens_in_its_accounts_record_too};
 use support::{NUMBER, add, channel, look_up, open, ring};
 use testkit::Redis;
 
@@ -97,6 +99,8 @@ contract![
     the_endpoints_of_connected_channels_are_known_each_once,
     a_limit_is_part_of_the_route_of_a_number_and_of_its_account,
     dispatchers_count_as_living_until_they_end,
+    the_token_of_a_number_opens_in_its_accounts_record_too,
+    a_new_url_needs_the_token_to_be_given_again,
 ];
 
 async fn a_store_without_channels_counts_as_away(store: ChannelStore) {
@@ -162,13 +166,15 @@ async fn maintenance_changes_nothing_once_another_token_is_stored(store: Channel
     let address = Address::new(NUMBER);
     let now = now();
     let [first, second, third] = ["first", "second", "third"].map(|token| ring.seal(&Secret::new(token)));
-    let with =
-        |token: &channels::SealedSecret| NewChannel { access_token: Some(token.clone()), ..channel(NUMBER, &ring) };
     let stored = |sealed| StoredToken { address: &address, sealed };
     let token = async || store.get(&address).await.unwrap().unwrap().access_token.unwrap();
-    store.add(&with(&first), now).await.unwrap();
+    let with_token = NewChannel { access_token: Some(first), ..channel(NUMBER, &ring) };
+    store.add(&with_token, now).await.unwrap();
 
+    let first = token().await;
     assert!(store.replace_access_token(stored(&first), &second, now, now).await.unwrap());
+    let second = token().await;
+    assert_eq!(ring.open(&second).unwrap().expose(), "second");
     let refreshed_twice = store.replace_access_token(stored(&first), &third, now, now).await.unwrap();
     let marked_dead = store.mark_access_token_dead(stored(&first), now).await.unwrap();
 
