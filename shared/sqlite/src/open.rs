@@ -10,7 +10,7 @@ use rusqlite::{Connection, Error, OpenFlags, Result};
 use crate::{clock, transaction};
 
 /// How long to wait while another process writes (`ops` beside a running service).
-const BUSY_TIME: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIME: Duration = Duration::from_secs(5);
 
 /// Opens the database `name` in `folder` and creates what is missing: the folder, the file, and what `schema` (SQL that
 /// can be repeated) asks for.

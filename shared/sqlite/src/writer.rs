@@ -1,5 +1,8 @@
 //! The one task that writes to a database: everything that waits shares one commit, and so one fsync.
 
+mod desk;
+mod truncation;
+
 use std::time::Duration;
 
 use chassis::{Shutdown, now};
@@ -8,10 +11,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info};
 
-use crate::clock::{Clock, Machine};
-use crate::health::{Health, Place};
+use crate::health::Health;
 use crate::job::{Job, Once, Purpose, Retried};
-use crate::transaction::{self, Committed, Frame, OwnWrite, Upkeep};
+use crate::transaction::{Committed, OwnWrite, Upkeep};
+use desk::Desk;
 
 /// Jobs that share one commit: enough to hide the fsync, few enough to bound the wait.
 const GROUP_MAX: usize = 256;
@@ -57,20 +60,14 @@ impl Writer {
     pub fn spawn(database: Connection, upkeep: Upkeep, shutdown: &Shutdown) -> Self {
         let (jobs, receiver) = mpsc::channel(JOBS_MAX);
         let (health_sender, health) = watch::channel(Health::Working);
-        let desk = Desk {
-            place: Place::of(&database),
-            path: database.path().unwrap_or_default().to_owned(),
-            database,
-            upkeep,
-            clock: Clock::default(),
-            opened: std::time::Instant::now(),
-        };
+        let desk = Desk::new(database, upkeep);
         let task = WriterTask {
             desk: Some(desk),
             jobs: receiver,
             group: Vec::new(),
             health: health_sender,
             probe_due: Instant::now(),
+            truncation_due: Instant::now(),
             last_failure: String::new(),
         };
         shutdown.spawn(task.run());
@@ -132,14 +129,11 @@ impl WeakWriter {
     }
 }
 
-/// The database, and what a transaction on it needs.
-struct Desk {
-    database: Connection,
-    path: String,
-    place: Place,
-    upkeep: Upkeep,
-    clock: Clock,
-    opened: std::time::Instant,
+/// What the task does next.
+enum Step {
+    Commit,
+    EmptyJournal,
+    End,
 }
 
 struct WriterTask {
@@ -151,27 +145,41 @@ struct WriterTask {
     health: watch::Sender<Health>,
     /// When a database that can't be written is tried next.
     probe_due: Instant,
+    /// When the journal is emptied next.
+    truncation_due: Instant,
     /// Why a job last failed alone.
     last_failure: String,
 }
 
 impl WriterTask {
     async fn run(mut self) {
-        while self.next_group().await {
-            self.commit().await;
+        loop {
+            match self.next_step().await {
+                Step::Commit => self.commit().await,
+                Step::EmptyJournal => self.empty_journal().await,
+                Step::End => return self.empty_journal().await,
+            }
         }
     }
 
-    /// Collects what shares the next commit. `false` once every writer is gone and everything is written.
-    async fn next_group(&mut self) -> bool {
+    /// Waits for what is to be done next. What is submitted until then shares the next commit. The end comes once every
+    /// writer is gone and everything is written.
+    async fn next_step(&mut self) -> Step {
         let is_retry = !self.group.is_empty();
         let is_probed = *self.health.borrow() != Health::Working && !self.jobs.is_closed();
         let retry_due = Instant::now() + RETRY_PAUSE;
         let due = if is_retry { retry_due } else { self.probe_due };
         tokio::select! {
-            1.. = self.jobs.recv_many(&mut self.group, GROUP_MAX) => true,
-            () = sleep_until(due), if is_retry || is_probed => true,
-            else => false,
+            taken = self.jobs.recv_many(&mut self.group, GROUP_MAX) => match taken {
+                1.. => Step::Commit,
+                0 if is_retry => {
+                    sleep_until(due).await;
+                    Step::Commit
+                }
+                0 => Step::End,
+            },
+            () = sleep_until(due), if is_retry || is_probed => Step::Commit,
+            () = sleep_until(self.truncation_due) => Step::EmptyJournal,
         }
     }
 
@@ -181,19 +189,36 @@ impl WriterTask {
         let before = *self.health.borrow();
         let own = self.own_write(before, group.is_empty());
         let wall = now().as_millisecond();
-        let work = tokio::task::spawn_blocking(move || {
+        let work = on_the_side(move || {
             let result = desk.commit(&mut group, own, wall);
             let health = desk.health(before, own, &result);
             (desk, group, result, health)
         });
-        let (desk, group, result, health) = match work.await {
-            Ok(done) => done,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        };
+        let (desk, group, result, health) = work.await;
         self.log(&desk.path, health, &result);
         // Before the answers, so that a caller who is refused finds out why.
         self.health.send_if_modified(|last| std::mem::replace(last, health) != health);
         self.answer(group, result, health);
+        self.put_back(desk);
+    }
+
+    /// Empties the journal of what has been deleted from the database.
+    async fn empty_journal(&mut self) {
+        let Some(mut desk) = self.desk.take() else { return };
+        let work = on_the_side(move || {
+            let emptied = desk.truncation.try_it(&desk.database, Instant::now());
+            (desk, emptied)
+        });
+        let (desk, emptied) = work.await;
+        if let Err(error) = emptied {
+            // A disk that fails is noticed by the next commit.
+            debug!(path = desk.path, "Could not empty the journal of the database {}: {error}", desk.path);
+        }
+        self.put_back(desk);
+    }
+
+    fn put_back(&mut self, desk: Desk) {
+        self.truncation_due = desk.truncation.due();
         self.desk = Some(desk);
     }
 
@@ -250,26 +275,11 @@ impl WriterTask {
     }
 }
 
-impl Desk {
-    fn commit(&mut self, group: &mut [Box<dyn Job>], own: OwnWrite, wall: i64) -> Result<Committed> {
-        let running = i64::try_from(self.opened.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let machine = Machine { wall, running };
-        let frame = Frame { upkeep: self.upkeep, clock: &mut self.clock, machine, own };
-        transaction::run(&mut self.database, group, frame)
-    }
-
-    /// The health after a transaction. Once one has failed, only a probe shows that the disk works: one that read, or wrote
-    /// little, may succeed on a full disk.
-    fn health(&self, before: Health, own: OwnWrite, result: &Result<Committed>) -> Health {
-        let is_damaged = |error: &Error| before.after(error) == Health::Damaged;
-        match result {
-            Err(error) => before.after(error),
-            Ok(committed) if committed.failed.iter().any(|(_, error)| is_damaged(error)) => Health::Damaged,
-            Ok(_) if before == Health::Damaged => Health::Damaged,
-            Ok(_) if !self.place.is_kept() => Health::Replaced,
-            Ok(_) if own == OwnWrite::Probe || before == Health::Replaced => Health::Working,
-            Ok(_) => before,
-        }
+/// Does work that blocks. If it panics, so does the caller.
+async fn on_the_side<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }
 
