@@ -1,7 +1,7 @@
 # One target per process: docker build --target ingest --tag meta-ingest .
 # No image contains a secret: .dockerignore admits only sources, and a container gets its secrets as mounted files.
 
-FROM rust:1.95-slim-bookworm AS chef
+FROM rust:1.95.0-slim-bookworm AS chef
 WORKDIR /src
 RUN cargo install --locked cargo-chef@0.1.78
 

@@ -38,12 +38,15 @@ random() { head -c 32 /dev/urandom | base64 | tr '+/' '-_'; }
 key() { printf 'bound:'; random; }
 # For passwords in URLs.
 random_hex() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
-# with WORD VALUE TEMPLATE: prints the template with VALUE in place of WORD. The shell itself inserts the value, because
-# the arguments of another program would show it.
+# with TEMPLATE WORD VALUE...: prints the template with each VALUE in place of its WORD. The shell itself inserts the values,
+# because the arguments of another program would show them.
 with() {
     local text
-    text="$(grep -v '^#' "$here/$3")"
-    printf '%s\n' "${text//"$1"/"$2"}"
+    text="$(grep -v '^#' "$here/$1")"; shift
+    while [ $# -gt 0 ]; do
+        text="${text//"$1"/"$2"}"; shift 2
+    done
+    printf '%s\n' "$text"
 }
 sha256() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
 
@@ -58,13 +61,25 @@ place meta-app-secret
 place instagram-app-secret
 keep grafana-password random_hex
 
-keep rabbitmq-password random_hex
-keep rabbitmq-user with PASSWORD "$(cat rabbitmq-password)" rabbitmq/user.json
-keep queue-url printf 'amqp://meta:%s@rabbitmq:5672/meta' "$(cat rabbitmq-password)"
+# One user for each process, with no more rights than it needs.
+for user in ingest dispatcher ops scaler; do
+    keep "rabbitmq-password-$user" random_hex
+    keep "queue-url-$user" printf 'amqp://%s:%s@rabbitmq:5672/meta' "$user" "$(cat "rabbitmq-password-$user")"
+done
+keep rabbitmq-users with rabbitmq/users.json \
+    INGEST_PASSWORD "$(cat rabbitmq-password-ingest)" \
+    DISPATCHER_PASSWORD "$(cat rabbitmq-password-dispatcher)" \
+    OPS_PASSWORD "$(cat rabbitmq-password-ops)" \
+    SCALER_PASSWORD "$(cat rabbitmq-password-scaler)"
 
-keep redis-password random_hex
-keep redis-users with PASSWORD_SHA256 "$(sha256 "$(cat redis-password)")" redis/users.acl
-keep channels-url printf 'redis://meta:%s@redis:6379/0' "$(cat redis-password)"
+for user in dispatcher connect ops; do
+    keep "redis-password-$user" random_hex
+    keep "channels-url-$user" printf 'redis://%s:%s@redis:6379/0' "$user" "$(cat "redis-password-$user")"
+done
+keep redis-acl with redis/users.acl \
+    DISPATCHER_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-dispatcher)")" \
+    CONNECT_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-connect)")" \
+    OPS_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-ops)")"
 
 # An operator provides these, for the proxies. openssl writes a key that only its owner can read.
 for file in tls-certificate tls-key meta-ca; do

@@ -14,7 +14,7 @@ const REMOVED: &str = "whatsapp:100000000000002";
 
 fn open(redis: &Redis) -> ChannelStore {
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    ChannelStore::open(&ChannelsSettings::at(redis.url_for("meta"), ""), metrics, &Shutdown::default()).unwrap()
+    ChannelStore::open(&ChannelsSettings::at(redis.url_for("ops"), ""), metrics, &Shutdown::default()).unwrap()
 }
 
 fn key_ring() -> KeyRing {

@@ -19,6 +19,14 @@ pub enum QueueError {
         /// The broker's answer.
         answer: String,
     },
+    /// A queue does not exist, and this user may not declare it.
+    #[error(
+        "queue {queue} does not exist, and this user may not declare it: start a dispatcher, or run `ops topology`"
+    )]
+    Undeclared {
+        /// The queue's name.
+        queue: &'static str,
+    },
     /// The broker can't be reached, and the caller can't wait for it.
     #[error("the broker can't be reached ({0}): start it, or correct QUEUE_URL")]
     Away(String),

@@ -70,7 +70,7 @@ async fn what_another_process_deleted_and_left_in_the_journal_is_gone_too() {
     writer.write(|database, _| insert(database, "sealed-token-8d21")).await.expect("it is written");
     let other = rig.open();
 
-    delete(&other, "sealed-token-8d21").expect("it works");
+    delete(&other, "sealed-token-8d21").expect("it answers");
 
     is_gone_from_disk(&rig, "sealed-token-8d21").await;
 }
@@ -81,8 +81,8 @@ async fn a_reader_delays_the_end_of_what_was_deleted_and_no_commit() {
     let writer = rig.writer();
     writer.write(|database, _| insert(database, "sealed-token-8d21")).await.expect("it is written");
     let reader = open_to_read(rig.folder.path(), "words.db").expect("it opens");
-    reader.execute_batch("BEGIN").expect("it works");
-    let count: i64 = reader.query_row("SELECT count(*) FROM word", [], |row| row.get(0)).expect("it works");
+    reader.execute_batch("BEGIN").expect("it answers");
+    let count: i64 = reader.query_row("SELECT count(*) FROM word", [], |row| row.get(0)).expect("it answers");
     assert_eq!(count, 1);
     writer.write(|database, _| delete(database, "sealed-token-8d21")).await.expect("it is written");
 

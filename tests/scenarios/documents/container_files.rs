@@ -40,7 +40,7 @@ pub(crate) fn services() -> BTreeMap<String, Value> {
 }
 
 /// The stage of the Dockerfile that a service is built from, if the service is ours.
-fn target(service: &Value) -> Option<&str> {
+pub(crate) fn target(service: &Value) -> Option<&str> {
     service.pointer("/build/target").and_then(Value::as_str)
 }
 
@@ -241,6 +241,9 @@ fn every_container_has_no_more_rights_than_it_needs() {
         assert_eq!(service["read_only"], true, "{name}");
         assert_eq!(texts(&service, "/cap_drop"), ["ALL"], "{name}");
         assert_eq!(texts(&service, "/security_opt"), ["no-new-privileges:true"], "{name}");
+        let limit = service.pointer("/deploy/resources/limits/pids").or(service.get("pids_limit"));
+        assert_eq!(limit.and_then(Value::as_u64), Some(1_024), "{name}: processes and threads");
+        assert_eq!(service["ulimits"]["core"], 0, "{name} dumps its memory when it crashes");
         assert!(service.get("container_name").is_none(), "{name} has a fixed name and can't be scaled");
     }
 }

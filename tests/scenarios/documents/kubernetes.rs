@@ -152,7 +152,8 @@ fn the_dispatcher_is_scaled_on_the_queues_that_it_takes_from() {
         let numbers = object(trigger, "/metadata").into_values().all(|value| value.is_string());
         assert!(numbers && trigger["type"] == "rabbitmq" && trigger["metadata"]["mode"] == "QueueLength", "{trigger}");
         let by = named(&authentications, trigger["authenticationRef"]["name"].as_str().unwrap_or_default());
-        assert_eq!(by["spec"]["secretTargetRef"][0]["name"], "dispatcher-secrets");
+        // KEDA's user may do nothing but see how long a queue is.
+        assert_eq!(by["spec"]["secretTargetRef"][0]["name"], "scaler-secrets");
     }
 }
 
@@ -184,4 +185,18 @@ fn no_process_reaches_more_than_it_needs() {
     assert_eq!(reached("ingest"), [53, 5671, 5672]);
     assert_eq!(reached("dispatcher"), [53, 443, 5671, 5672, 6379]);
     assert_eq!(reached("connect"), [53, 443, 6379]);
+}
+
+/// Dispatcher and connect fetch addresses that others name, so none of them may lead into a network of ours.
+#[test]
+fn what_is_not_public_cannot_be_reached_from_any_pod() {
+    let policies = of_kind("NetworkPolicy");
+    let outside = &named(&policies, "outside")["spec"]["egress"][0]["to"];
+
+    assert_eq!(outside.as_array().map(Vec::len), Some(1));
+    assert_eq!(outside[0]["ipBlock"]["cidr"], "0.0.0.0/0", "no address of IPv6");
+    let left_out = texts(outside, "/0/ipBlock/except");
+    for private in ["10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"] {
+        assert!(left_out.iter().any(|network| network == private), "{private} can be reached");
+    }
 }

@@ -4,6 +4,7 @@ mod architecture;
 mod code_rules;
 mod configuration;
 pub(crate) mod container_files;
+mod container_limits;
 mod dsk_contract;
 mod kubernetes;
 mod module_circles;

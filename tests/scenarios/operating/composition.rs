@@ -1,18 +1,19 @@
 //! The composed service without containers: RabbitMQ and Redis with the files that docker-compose.yml mounts, and the
 //! processes with the settings that it gives them.
 
+use std::collections::BTreeSet;
+
 use chassis::{Secret, Shutdown};
 use ops::webhook::Meta;
 use testkit::eventually;
 use tokio::process::Command;
 
-use crate::documents::container_files::compose;
 use crate::support::bodies::{ADDRESS, text};
 use crate::support::composed_servers::{ComposedBroker, LocalSecrets, redis};
 use crate::support::dsk::start_dsk;
 use crate::support::metrics_page::figure;
 use crate::support::stack::{get, program};
-use crate::support::workspace::{read, root};
+use crate::support::workspace::root;
 
 /// The app secret that signs Meta's notifications.
 fn app_secret(secrets: &LocalSecrets) -> Secret {
@@ -28,7 +29,7 @@ async fn probe(admin: &str, path: &str) -> (Option<i32>, String) {
 async fn an_event_is_delivered_with_the_composed_files_and_settings() {
     let ComposedBroker { secrets, .. } = ComposedBroker::shared().await;
     let redis = redis(secrets).await;
-    secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
+    secrets.lead_to_redis(&redis);
     let shutdown = Shutdown::default();
     let dsk = start_dsk(&secrets.read("dsk-token"), &secrets.read("signing-secret"), &shutdown).await;
     let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
@@ -51,9 +52,9 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
     eventually("another event is accepted", async || (meta.post(text(2)).await.ok()?.as_u16() == 200).then_some(()))
         .await;
     eventually("it is delivered, too", async || (dsk.ids().len() == 2).then_some(())).await;
-    let password = secrets.read("redis-password");
+    let password = secrets.read("redis-password-ops");
     eventually("the dispatcher writes its report", async || {
-        let keys = redis.command_as("meta", &password, &["SCAN", "0", "MATCH", "dispatcher:*"]).await;
+        let keys = redis.command_as("ops", &password, &["SCAN", "0", "MATCH", "dispatcher:*"]).await;
         keys.contains("dispatcher:").then_some(())
     })
     .await;
@@ -63,7 +64,7 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
 async fn connect_serves_its_pages_with_the_composed_files_and_one_app() {
     let secrets = LocalSecrets::make();
     let redis = redis(&secrets).await;
-    secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
+    secrets.lead_to_redis(&redis);
     std::fs::write(secrets.path("instagram-app-secret"), "given by Meta").expect("the folder is ours");
     let changed = [("CONNECT_URL", "https://connect.example.com"), ("INSTAGRAM_APP_ID", "1")];
     let any_port = [("ADMIN_LISTEN", "127.0.0.1:0"), ("CONNECT_LISTEN", "127.0.0.1:0")];
@@ -82,7 +83,7 @@ async fn connect_serves_its_pages_with_the_composed_files_and_one_app() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_says_why_a_process_is_not_ready() {
     let secrets = LocalSecrets::make();
-    secrets.replace("queue-url", "@rabbitmq:5672/", "@127.0.0.1:1/");
+    secrets.lead_to_broker("127.0.0.1:1");
     let mut ingest = secrets.start("ingest", &[("ADMIN_LISTEN", "127.0.0.1:0"), ("INGEST_LISTEN", "127.0.0.1:0")]);
     let admin = ingest.logs("Admin port listens on ").await;
 
@@ -95,17 +96,25 @@ async fn a_probe_says_why_a_process_is_not_ready() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_broker_has_one_user_with_the_rights_of_the_service_and_shows_its_metrics() {
+async fn the_broker_has_one_user_for_each_process_with_the_rights_that_it_needs_and_shows_its_metrics() {
     let ComposedBroker { server, metrics, secrets } = ComposedBroker::shared().await;
 
     let users = server.control(&["--quiet", "list_users"]).await;
-    server.control(&["authenticate_user", "meta", &secrets.read("rabbitmq-password")]).await;
+    for user in ["ingest", "dispatcher", "ops", "scaler"] {
+        server.control(&["authenticate_user", user, &secrets.read(&format!("rabbitmq-password-{user}"))]).await;
+    }
     let rights = server.control(&["--quiet", "--vhost", "meta", "list_permissions"]).await;
     let (status, page) = get(metrics, "/metrics").await;
 
-    let users: Vec<&str> = users.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(users, ["meta"], "there is another user");
-    assert!(rights.contains(r"^meta\."), "{rights}");
+    let names = |table: &str| {
+        let lines = table.lines().skip(1).filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+        lines.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(names(&users), BTreeSet::from(["dispatcher", "ingest", "ops", "scaler"].map(str::to_owned)));
+    assert!(users.lines().skip(1).all(|line| line.ends_with("[]")), "a user is an administrator: {users}");
+    // Ingest publishes, and can neither read, delete nor declare a queue. The autoscaler only sees how long they are.
+    assert!(rights.lines().any(|line| line == "ingest\t^$\t^amq\\.default$\t^$"), "{rights}");
+    assert!(rights.lines().any(|line| line == "scaler\t^$\t^$\t^$"), "{rights}");
     assert!(status == 200 && page.contains("rabbitmq_connections"), "{status}: {page}");
 }
 
@@ -133,11 +142,13 @@ async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_broker_that_was_killed_starts_again_with_its_events_its_user_and_its_policies() {
+async fn a_broker_that_was_killed_starts_again_with_its_events_its_users_and_its_policies() {
     let broker = ComposedBroker::start().await;
     let secrets = &broker.secrets;
+    // Ingest may not declare the queues.
+    secrets.ops(&["topology"], &[]).await;
     let redis = redis(secrets).await;
-    secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
+    secrets.lead_to_redis(&redis);
     let any_port = ("ADMIN_LISTEN", "127.0.0.1:0");
     let mut ingest = secrets.start("ingest", &[any_port, ("INGEST_LISTEN", "127.0.0.1:0")]);
     let meta = Meta::new(ingest.logs("taken at ").await.parse().expect("an address"), app_secret(secrets));
@@ -158,39 +169,4 @@ async fn a_broker_that_was_killed_starts_again_with_its_events_its_user_and_its_
     secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token], &[]).await;
     let _dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
     eventually("both are delivered", async || (dsk.ids().len() == 2).then_some(())).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn redis_allows_its_user_what_the_service_does_and_nothing_else() {
-    let secrets = LocalSecrets::make();
-    let redis = redis(&secrets).await;
-    let password = secrets.read("redis-password");
-
-    assert!(redis.command(&["GET", "channel:whatsapp:1"]).await.starts_with("-NOAUTH"));
-    for allowed in [&["PING"][..], &["HGETALL", "channel:whatsapp:1"], &["EXISTS", "delivered:evt_1"]] {
-        let answer = redis.command_as("meta", &password, allowed).await;
-        assert!(!answer.starts_with('-'), "{allowed:?}: {answer}");
-    }
-    for refused in [
-        &["FLUSHALL"][..],
-        &["KEYS", "*"],
-        &["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"],
-        &["ACL", "LIST"],
-        &["CLIENT", "KILL", "TYPE", "normal"],
-        &["HGETALL", "somebody-else"],
-    ] {
-        let answer = redis.command_as("meta", &password, refused).await;
-        assert!(answer.starts_with("-NOPERM"), "{refused:?}: {answer}");
-    }
-    // The health check of docker-compose.yml passes.
-    let script = compose()["services"]["redis"]["healthcheck"]["test"][1].as_str().unwrap_or_default().to_owned();
-    let script = script.replace("$$", "$").replace("/run/secrets/", &format!("{}/", secrets.path("").display()));
-    let script = script.replace("redis-cli", &format!("redis-cli -p {}", redis.address().port()));
-    let check = Command::new("sh").args(["-c", &script]).output().await.expect("there is a shell");
-    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
-    // Without these lines Redis would evict records, or keep them in memory only.
-    let file = read(&root().join("ops/redis/redis.conf"));
-    for line in ["appendonly yes", "maxmemory-policy noeviction"] {
-        assert!(file.lines().any(|other| other == line), "redis.conf does not say {line}");
-    }
 }

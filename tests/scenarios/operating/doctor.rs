@@ -88,7 +88,7 @@ async fn the_doctor_has_no_complaint_about_the_composed_service() {
     let broker = ComposedBroker::start().await;
     let secrets = &broker.secrets;
     let redis = redis(secrets).await;
-    secrets.replace("channels-url", "@redis:6379/", &format!("@{}/", redis.address()));
+    secrets.lead_to_redis(&redis);
     let shutdown = Shutdown::default();
     let dsk = start_dsk(&secrets.read("dsk-token"), &secrets.read("signing-secret"), &shutdown).await;
     let url = dsk.url();

@@ -11,6 +11,7 @@ mod installing;
 mod logs;
 #[cfg(feature = "long")]
 mod reverse_proxy;
+mod rights;
 mod settings;
 mod stand_in;
 mod standalone;

@@ -46,8 +46,22 @@ impl LocalSecrets {
         read(&self.path(name)).trim().to_owned()
     }
 
+    /// Lets every process use the test's broker instead of the composed one.
+    pub(crate) fn lead_to_broker(&self, address: &str) {
+        ["ingest", "dispatcher", "ops"].iter().for_each(|process| {
+            self.replace(&format!("queue-url-{process}"), "@rabbitmq:5672/", &format!("@{address}/"));
+        });
+    }
+
+    /// Lets every process use the test's Redis instead of the composed one.
+    pub(crate) fn lead_to_redis(&self, redis: &Redis) {
+        ["dispatcher", "connect", "ops"].iter().for_each(|process| {
+            self.replace(&format!("channels-url-{process}"), "@redis:6379/", &format!("@{}/", redis.address()));
+        });
+    }
+
     /// Replaces the address of a composed server by that of the test's server.
-    pub(crate) fn replace(&self, name: &str, composed: &str, actual: &str) {
+    fn replace(&self, name: &str, composed: &str, actual: &str) {
         let text = self.read(name);
         assert!(text.contains(composed), "{name} does not lead to {composed}");
         std::fs::write(self.path(name), text.replace(composed, actual)).expect("the folder is ours");
@@ -100,7 +114,7 @@ impl ComposedBroker {
         std::fs::create_dir(&definitions).expect("the folder is ours");
         let copy = |from: &Path, to: &str| std::fs::copy(from, definitions.join(to)).expect("it is there");
         copy(&root().join("ops/rabbitmq/definitions.json"), "10-service.json");
-        copy(&secrets.path("rabbitmq-user"), "20-user.json");
+        copy(&secrets.path("rabbitmq-users"), "20-users.json");
 
         let management = free_port();
         let metrics = free_port();
@@ -122,7 +136,7 @@ impl ComposedBroker {
         };
         let plugins = read(&root().join("ops/rabbitmq/enabled_plugins"));
         let server = RabbitMq::start_configured(configure, &plugins).await;
-        secrets.replace("queue-url", "@rabbitmq:5672/", &format!("@{}/", server.address()));
+        secrets.lead_to_broker(&server.address().to_string());
         Self { server, metrics: format!("127.0.0.1:{metrics}"), secrets }
     }
 

@@ -7,7 +7,7 @@ use chassis::{Secret, Shutdown};
 use ops::graph::{ACCOUNT, Graph, NUMBER};
 use prometheus::Registry;
 use tempfile::TempDir;
-use testkit::{Process, Redis, free_port};
+use testkit::{Process, Redis, free_port, with_rights};
 
 use crate::support::browser::{Browser, Page};
 use crate::support::dsk::DSK_TOKEN;
@@ -104,7 +104,8 @@ impl ConnectStack {
     /// Runs `ops` with the settings of the process, and returns whether it succeeded and its output.
     pub(crate) async fn ops(&self, arguments: &[&str]) -> (bool, String) {
         let mut command = tokio::process::Command::new(program("ops"));
-        command.env_clear().envs(self.settings.iter().filter(|(name, _)| *name != "LOG").cloned());
+        let settings = with_rights("ops", &self.settings);
+        command.env_clear().envs(settings.into_iter().filter(|(name, _)| *name != "LOG"));
         let output = command.args(arguments).output().await.expect("it can be run");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.success(), text(&output.stdout) + text(&output.stderr).as_str())

@@ -4,7 +4,7 @@ use chassis::Shutdown;
 #[cfg(feature = "long")]
 use futures_util::StreamExt as _;
 use queue::DeadLetter;
-use testkit::eventually;
+use testkit::{eventually, with_rights};
 
 use crate::support::stack::{Backends, Stack, program};
 
@@ -74,11 +74,12 @@ impl Stack {
     /// The settings of `ops`, which needs no cables.
     pub(crate) fn ops_settings(&self) -> Vec<(&'static str, String)> {
         let Backends { queue_url, channels_url, key_prefix } = &self.direct;
-        vec![
+        let settings = [
             ("QUEUE_URL", queue_url.clone()),
             ("CHANNELS_URL", channels_url.clone()),
             ("CHANNELS_KEY_PREFIX", key_prefix.clone()),
-        ]
+        ];
+        with_rights("ops", &settings)
     }
 
     async fn run_ops(&self, arguments: &[&str]) -> std::process::Output {

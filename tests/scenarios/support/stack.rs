@@ -15,7 +15,7 @@ use ops::webhook::Meta;
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
 use tempfile::TempDir;
-use testkit::{Link, Process, RabbitMq, Redis, eventually};
+use testkit::{Link, Process, RabbitMq, Redis, eventually, with_rights};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -278,8 +278,9 @@ pub(crate) fn settings(backends: &Backends, folder: &TempDir, dsk: &Dsk) -> Vec<
     ]
 }
 
-/// Starts one of our programs.
+/// Starts one of our programs, with the rights of its own users in RabbitMQ and Redis.
 pub(crate) fn start_program(name: &str, settings: &[(&'static str, String)]) -> Process {
+    let settings = with_rights(name, settings);
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Process::start(&program(name), &[], &settings)
 }

@@ -37,6 +37,11 @@ impl Keeper {
         &self.folder
     }
 
+    /// Whether a file in the folder or below holds this text.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        is_in(&self.folder, text.as_bytes())
+    }
+
     /// Starts a server in its own process group, which ends with us. The folder holds its output and is its working
     /// directory, because a killed Mnesia leaves a dump there.
     pub(crate) fn start(&self, command: &mut Command, name: &str) -> Child {
@@ -62,6 +67,15 @@ impl Keeper {
         child.wait().expect("it is our child");
         std::fs::remove_file(self.folder.join("groups").join(child.id().to_string())).expect("the note is ours");
     }
+}
+
+/// A file that is gone by the time it is read holds nothing.
+fn is_in(folder: &Path, text: &[u8]) -> bool {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().any(|entry| {
+        let path = entry.path();
+        let is_held = |bytes: Vec<u8>| bytes.windows(text.len()).any(|part| part == text);
+        if path.is_dir() { is_in(&path, text) } else { std::fs::read(path).is_ok_and(is_held) }
+    })
 }
 
 impl Drop for Keeper {

@@ -10,6 +10,7 @@ mod process;
 mod prometheus;
 mod rabbitmq;
 mod redis;
+mod rights;
 
 pub use chromium::{BrowserSlot, Chromedriver};
 pub use eventually::{eventually, eventually_within};
@@ -18,4 +19,5 @@ pub use ports::free_port;
 pub use process::Process;
 pub use prometheus::Prometheus;
 pub use rabbitmq::{RabbitMq, Vhost};
-pub use redis::{PASSWORD, Redis};
+pub use redis::Redis;
+pub use rights::{PASSWORD, as_process, with_rights};

@@ -14,14 +14,12 @@ use tokio::sync::OnceCell;
 
 use crate::keeper::Keeper;
 use crate::ports::free_port;
-use crate::{Link, eventually, eventually_within};
+use crate::{Link, eventually, eventually_within, rights};
 
 /// How many virtual hosts the shared broker has; each test takes one.
 const SHARED_VHOSTS: usize = 200;
 /// How many virtual hosts the broker of a single test has.
 const OWN_VHOSTS: usize = 2;
-/// The hash of the password `guest`, with its salt, as the broker stores it.
-const PASSWORD_HASH: &str = "AQIDBEMMOXwY6PKx/JKP9PAqfsb4ozuD0Ta3pxxa9gEYBMmD";
 
 /// A running broker.
 #[derive(Debug)]
@@ -115,6 +113,11 @@ impl RabbitMq {
         self.metrics_address
     }
 
+    /// Whether one of its files holds this text.
+    pub fn is_on_disk(&self, text: &str) -> bool {
+        self.keeper.holds(text)
+    }
+
     /// Takes the next virtual host.
     pub fn vhost(&self) -> Vhost<'_> {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
@@ -169,7 +172,8 @@ impl RabbitMq {
 }
 
 impl Vhost<'_> {
-    /// The URL at which clients connect.
+    /// The URL at which clients connect that may do everything. [`as_process`](crate::as_process) makes of it the URL of a
+    /// process, which may do no more than `ops/rabbitmq/users.json` says.
     pub fn url(&self) -> String {
         self.url_at(self.broker.address)
     }
@@ -180,7 +184,7 @@ impl Vhost<'_> {
     }
 
     fn url_at(&self, address: SocketAddr) -> String {
-        format!("amqp://guest:guest@{address}/{}", self.name)
+        format!("amqp://{}@{address}/{}", rights::EVERYTHING, self.name)
     }
 
     /// Stops the Raft server of a queue, as a fault of the broker's disk does: the queue exists and does nothing.
@@ -231,18 +235,7 @@ fn scripts() -> PathBuf {
 fn write_configuration(folder: &Path, vhosts: usize) {
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("the folder is ours");
     let names: Vec<String> = (0..vhosts).map(|number| format!("v{number}")).collect();
-    let vhosts: Vec<String> = names.iter().map(|name| format!(r#"{{"name":"{name}"}}"#)).collect();
-    let permissions: Vec<String> = names
-        .iter()
-        .map(|name| format!(r#"{{"user":"guest","vhost":"{name}","configure":".*","write":".*","read":".*"}}"#))
-        .collect();
-    let user = format!(
-        r#"{{"name":"guest","password_hash":"{PASSWORD_HASH}","hashing_algorithm":"rabbit_password_hashing_sha256","tags":["administrator"]}}"#
-    );
-    write(
-        "definitions.json",
-        format!(r#"{{"users":[{user}],"vhosts":[{}],"permissions":[{}]}}"#, vhosts.join(","), permissions.join(",")),
-    );
+    write("definitions.json", rights::definitions(&names));
     let definitions = folder.join("definitions.json");
     write(
         "rabbitmq.conf",

@@ -1,7 +1,6 @@
 //! A private Redis: one for a test run, with a key prefix for each test.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,13 +11,11 @@ use tokio::sync::OnceCell;
 
 use crate::keeper::Keeper;
 use crate::ports::free_port;
+use crate::rights::{self, PASSWORD};
 use crate::{Link, eventually};
 
 /// The file name of the list of users.
 const USER_LIST: &str = "users.acl";
-
-/// The password of every user of [`Redis::start_with_shipped_users`].
-pub const PASSWORD: &str = "pa55word";
 
 /// A Redis that writes every change to disk at once, as the service demands.
 #[derive(Debug)]
@@ -37,10 +34,13 @@ impl Redis {
         SHARED.get_or_init(Self::start).await
     }
 
-    /// Starts a Redis for one test.
+    /// Starts a Redis for one test. Whoever does not log in may do everything. A process logs in (see
+    /// [`as_process`](crate::as_process)), and may do what `ops/redis/users.acl` says under every prefix of the tests.
     pub async fn start() -> Self {
-        let arguments = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
-        Self::start_with(&[&arguments[..], &["--maxmemory-policy", "noeviction"]].concat()).await
+        let default = "user default on nopass allkeys allchannels allcommands".to_owned();
+        let processes = Self::shipped_users().into_iter().filter(|line| !line.starts_with("user default "));
+        let users: Vec<String> = processes.map(|line| line.replace(" ~", " ~test*:")).chain([default]).collect();
+        Self::start_with_users(&users).await
     }
 
     /// Starts a Redis for one test with these arguments: a configuration file, and what differs from it.
@@ -59,19 +59,15 @@ impl Redis {
     }
 
     /// Starts a Redis for one test with an append-only file and the users of `ops/redis/users.acl`, as the shipped
-    /// configuration has them. `meta` is the user of the service; `admin` is added and may do everything. Both have
-    /// [`PASSWORD`].
+    /// configuration has them. `admin` is added and may do everything. All have [`PASSWORD`].
     pub async fn start_with_shipped_users() -> Self {
         Self::start_with_users(&Self::shipped_users()).await
     }
 
     /// The user list of [`Self::start_with_shipped_users`], one line for each user.
     pub fn shipped_users() -> Vec<String> {
-        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops/redis/users.acl");
-        let template = std::fs::read_to_string(template).expect("the user list exists");
-        let shipped = template.replace("#PASSWORD_SHA256", &format!(">{PASSWORD}"));
         let admin = format!("user admin on >{PASSWORD} allkeys allchannels allcommands");
-        shipped.lines().filter(|line| line.starts_with("user ")).map(str::to_owned).chain([admin]).collect()
+        rights::shipped_redis_users().into_iter().chain([admin]).collect()
     }
 
     /// Starts a Redis for one test with an append-only file and this user list, one line for each user.
@@ -79,7 +75,8 @@ impl Redis {
         let keeper = Keeper::new("test-redis-");
         write_users(&keeper, users);
         let file = keeper.folder().join(USER_LIST).display().to_string();
-        let arguments = ["--save", "", "--appendonly", "yes", "--appendfsync", "always", "--aclfile", &file];
+        let stores = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"];
+        let arguments = [&stores[..], &["--maxmemory-policy", "noeviction", "--aclfile", &file]].concat();
         Self::start_in(keeper, &arguments).await
     }
 
@@ -119,6 +116,11 @@ impl Redis {
     /// A key prefix that no other test uses.
     pub fn prefix(&self) -> String {
         format!("test{}:", self.given.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether one of its files holds this text.
+    pub fn is_on_disk(&self, text: &str) -> bool {
+        self.keeper.holds(text)
     }
 
     /// Runs a command and returns the first 64 KiB of the raw answer.

@@ -43,8 +43,8 @@ use seals::{a_new_url_needs_the_token_to_be_given_again, the_token_of_a_number_o
 use support::{NUMBER, add, channel, look_up, open, ring};
 use testkit::Redis;
 
-/// Each claim becomes one test on Redis, one on Redis as the user that `ops/redis/users.acl` allows no more than it
-/// needs, and one on files.
+/// Each claim becomes one test on Redis, one on Redis as the user of `ops` in `ops/redis/users.acl`, who may do no more
+/// than this crate does, and one on files.
 macro_rules! contract {
     ($($claim:ident),* $(,)?) => {
         mod redis {
@@ -59,7 +59,7 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $claim() {
                 let redis = super::Redis::start_with_shipped_users().await;
-                super::$claim(super::open(&super::ChannelsSettings::at(redis.url_for("meta"), ""))).await;
+                super::$claim(super::open(&super::ChannelsSettings::at(redis.url_for("ops"), ""))).await;
             })*
         }
 

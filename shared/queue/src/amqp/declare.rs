@@ -19,16 +19,28 @@ use crate::topology::{Argument, QueueSpec, topology};
 /// and no other.
 pub(super) type Remade = watch::Sender<BTreeMap<QueueName, u64>>;
 
-/// Declares every queue but those that are left out. A queue that exists with the same arguments stays as it is. Returns
-/// what could not be declared; after a connection is lost or a queue is mismatched nothing more is tried.
+/// Declares every queue but those that are left out. A queue that exists with the same arguments stays as it is. A user
+/// who may not declare queues (ingest's) needs those that others have declared. Returns what could not be declared; after
+/// a connection is lost or a queue is mismatched nothing more is tried.
 pub(super) async fn declare_all(
     connection: &Connection,
     left_out: &BTreeSet<QueueName>,
 ) -> Vec<(QueueName, QueueError)> {
     let mut failures = Vec::new();
     let mut open = None;
+    let mut may_declare = true;
     for spec in topology().into_iter().filter(|spec| !left_out.contains(&spec.name)) {
-        match declare_on(connection, &mut open, &spec).await {
+        let mut declared = if may_declare {
+            declare_on(connection, &mut open, &spec).await
+        } else {
+            find_on(connection, &mut open, spec.name).await
+        };
+        // Asked once, because the broker logs each refusal.
+        if may_declare && matches!(declared, Err(QueueError::Undeclared { .. })) {
+            may_declare = false;
+            declared = find_on(connection, &mut open, spec.name).await;
+        }
+        match declared {
             Ok(()) => {}
             Err(error) => {
                 let is_over = matches!(error, QueueError::Mismatch { .. }) || !connection.status().connected();
@@ -55,6 +67,20 @@ async fn declare_on(connection: &Connection, open: &mut Option<Channel>, spec: &
     let declared = channel.queue_declare(spec.name.as_str().into(), options, table(spec));
     call("queue.declare", declared).await.map_err(|error| refusal(error, spec.name))?;
     *open = Some(channel);
+    Ok(())
+}
+
+/// Finds a queue on the open AMQP channel, or a new one. After a failure that channel is not used any more.
+async fn find_on(connection: &Connection, open: &mut Option<Channel>, name: QueueName) -> Result<(), QueueError> {
+    let channel = match open.take() {
+        Some(channel) => channel,
+        None => call("channel.open", connection.create_channel()).await?,
+    };
+    match state(&channel, name).await {
+        Ok(_) => *open = Some(channel),
+        Err(error) if is_missing(&error) => return Err(QueueError::Undeclared { queue: name.as_str() }),
+        Err(error) => return Err(refusal(error, name)),
+    }
     Ok(())
 }
 
@@ -132,6 +158,9 @@ fn table(spec: &QueueSpec) -> FieldTable {
 }
 
 pub(super) fn refusal(error: CallError, name: QueueName) -> QueueError {
+    if soft_error(&error, &AMQPSoftError::ACCESSREFUSED).is_some() {
+        return QueueError::Undeclared { queue: name.as_str() };
+    }
     match soft_error(&error, &AMQPSoftError::PRECONDITIONFAILED) {
         Some(answer) => QueueError::Mismatch { queue: name.as_str(), answer },
         None => error.into(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use event::{Class, Envelope, Lane};
 use queue::{PublishError, QueueSettings};
-use testkit::{RabbitMq, eventually, eventually_within};
+use testkit::{RabbitMq, as_process, eventually, eventually_within};
 
 use crate::rig::{Rig, envelope, envelopes, nothing_comes, publishing_works_again, take};
 
@@ -107,4 +107,29 @@ async fn a_process_that_starts_while_a_queue_is_in_trouble_works_on_the_others()
     drop(updates);
     taker.finish().await;
     rig.stop().await;
+}
+
+/// Ingest's user may do nothing but publish. It needs no other right, once somebody else has declared the queues.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_may_not_declare_uses_the_queues_that_others_have_declared() {
+    let vhost = RabbitMq::shared().await.vhost();
+    let ingest = Rig::open(&QueueSettings::at(as_process(&vhost.url(), "ingest"))).await;
+    let publisher = ingest.queue.publisher();
+    assert!(publisher.publish_all(&[envelope(1)]).await.is_err(), "there is no queue yet");
+
+    let dispatcher = Rig::open(&QueueSettings::at(as_process(&vhost.url(), "dispatcher"))).await;
+    publishing_works_again(&publisher, 2).await;
+
+    let mut taker = dispatcher.taker(1);
+    let taken = take(&mut taker, 1).await.remove(0);
+    assert_eq!(taken.envelope.id, envelope(2).id);
+    taken.acknowledge();
+    taker.finish().await;
+    // A connection that is made anew finds the queues.
+    drop(publisher);
+    ingest.stop().await;
+    let ingest = Rig::open(&QueueSettings::at(as_process(&vhost.url(), "ingest"))).await;
+    publishing_works_again(&ingest.queue.publisher(), 3).await;
+    dispatcher.stop().await;
+    ingest.stop().await;
 }
