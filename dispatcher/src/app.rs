@@ -56,6 +56,7 @@ impl Dispatcher {
             metrics,
             shutdown: shutdown.clone(),
         });
+        shutdown.spawn(store.clone().forget_what_was_erased(status::instance(), shutdown.clone()));
         shutdown.spawn(status::report(Arc::clone(&state), store, shutdown.clone()));
         shutdown.spawn(eraser::run(Arc::clone(&systems), queue.clone()));
         for class in Class::ALL {

@@ -65,7 +65,7 @@ fn pause(scope: &Scope) -> Value {
 }
 
 /// The host's name and our process id, by which an operator finds the process.
-fn instance() -> String {
+pub(crate) fn instance() -> String {
     let host = host();
     format!("{}-{}", if host.is_empty() { "dispatcher" } else { &host }, std::process::id())
 }

@@ -46,6 +46,10 @@ pub(crate) const DONE_AT: &str = "done_at";
 /// How many channels and conversations there were to erase.
 pub(crate) const FOUND: &str = "found";
 
+// Of what was erased, and when Redis last wrote its append-only file anew.
+pub(crate) const COUNT: &str = "count";
+pub(crate) const REWRITTEN_AT: &str = "at";
+
 /// Of a marker in files: its value, which in Redis stands alone.
 pub(crate) const MARK: &str = "mark";
 

@@ -23,6 +23,10 @@ pub(crate) const ENDPOINTS: &str = "channels:endpoints";
 pub(crate) const DISPATCHERS: &str = "channels:dispatchers";
 /// How long a report is kept; a dispatcher writes one every 5 s.
 pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
+/// The hash that counts the commits that erased something.
+pub(crate) const ERASED_COUNT: &str = "channels:erased";
+/// The hash that says what the count was when Redis last wrote its append-only file anew, and when that was.
+pub(crate) const REWRITTEN: &str = "channels:rewritten";
 /// Meta sends an event again for 7 days.
 pub const DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);
 /// Longer than a copy can wait in any queue (dead letters: 14 days).
@@ -96,10 +100,13 @@ pub(crate) fn deletion(app_user_id: &str) -> String {
     hashed("deletion:", app_user_id)
 }
 
+/// The beginning of the keys of those addresses.
+pub(crate) const USER: &str = "user:";
+
 /// The key of the addresses that one person at Meta has connected, for Meta's deauthorize and deletion callbacks. The
 /// records of the channels name the person, too, for as long as they are connected.
 pub(crate) fn user(app_user_id: &str) -> String {
-    format!("user:{app_user_id}")
+    format!("{USER}{app_user_id}")
 }
 
 /// The key of the addresses that one person at Meta had connected until they were removed. Only a hash of the person is

@@ -24,6 +24,7 @@ mod place;
 mod record;
 mod redis;
 mod reseal;
+mod rewriting;
 mod seal;
 mod server;
 mod settings;

@@ -16,7 +16,7 @@ use crate::index::erased_on;
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::metrics::Metrics;
-use crate::server::{AppendOnlyFile, Server};
+use crate::server::{AppendOnlyFile, Rewriting, Server};
 use crate::transaction::{MarkWrite, Write};
 use connection::Connection;
 use scripts::{COMMIT, IndexChange, PRUNE, REPLACE_MARK};
@@ -97,6 +97,25 @@ impl RedisStore {
         Ok(AppendOnlyFile::Loadable)
     }
 
+    /// How far Redis is with writing its append-only file anew.
+    pub(crate) async fn rewriting(&self) -> Result<Rewriting, StoreError> {
+        let mut info = redis::cmd("INFO");
+        info.arg("persistence");
+        let ask = async |mut connection| info.query_async::<String>(&mut connection).await;
+        self.0.connection.ask(ask).await.map(|info| Rewriting::read(&info))
+    }
+
+    /// Has Redis write its append-only file anew. `false`: it is at it already, and may have passed what was erased since.
+    pub(crate) async fn begin_rewrite(&self) -> Result<bool, StoreError> {
+        let rewrite = redis::cmd("BGREWRITEAOF");
+        let ask = async |mut connection| rewrite.query_async::<()>(&mut connection).await;
+        match self.0.connection.ask(ask).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Refused(code)) if code == "ERR" => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::with_capacity(marks.len());
         for mark in &marks {
@@ -139,6 +158,9 @@ impl RedisStore {
         }
         for change in IndexChange::of(&writes) {
             commit.key(self.key(&change.set)).arg(json(&change)?);
+        }
+        if writes.iter().any(Write::is_erasing) {
+            commit.key(self.key(keys::ERASED_COUNT));
         }
         self.0.connection.ask(async |mut connection| commit.invoke_async(&mut connection).await).await
     }

@@ -1,4 +1,4 @@
-//! What `ops doctor` asks the Redis behind the store: whether it keeps what it stores, and what time it has.
+//! What Redis says about itself: whether it keeps what it stores, how far a new append-only file is, and what time it has.
 
 use jiff::Timestamp;
 
@@ -27,6 +27,35 @@ pub enum AppendOnlyFile {
     Refused,
     /// It is written, and this Redis does not say whether a restart can load it, but answers with this error code.
     Unknown(String),
+}
+
+/// How far Redis is with writing its append-only file anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rewriting {
+    /// There is no such file, so nothing erased is in it.
+    NoFile,
+    /// It is being written anew, or will be soon.
+    UnderWay,
+    /// It is complete.
+    Done,
+    /// The last attempt to write it anew failed, mostly because the disk is full.
+    Failed,
+}
+
+impl Rewriting {
+    /// Reads the answer to `INFO persistence`.
+    pub(crate) fn read(info: &str) -> Self {
+        let is = |line: &str| info.lines().any(|other| other.trim_end() == line);
+        if !is("aof_enabled:1") {
+            Self::NoFile
+        } else if !is("aof_rewrite_in_progress:0") || !is("aof_rewrite_scheduled:0") {
+            Self::UnderWay
+        } else if is("aof_last_bgrewrite_status:ok") {
+            Self::Done
+        } else {
+            Self::Failed
+        }
+    }
 }
 
 impl Server {
@@ -58,5 +87,21 @@ mod tests {
         assert_eq!((server.version.as_str(), server.maxmemory_policy.as_str()), ("7.0.15", "allkeys-lru"));
         assert_eq!(server.append_only_file, AppendOnlyFile::Off);
         assert_eq!(server.now.as_millisecond(), 1_790_000_000_500);
+    }
+
+    #[test]
+    fn redis_says_how_far_it_is() {
+        let info = "# Persistence\r\naof_enabled:1\r\naof_rewrite_in_progress:0\r\naof_rewrite_scheduled:0\r\n\
+                    aof_last_bgrewrite_status:ok\r\n";
+
+        assert_eq!(Rewriting::read(info), Rewriting::Done);
+        for (text, other, expected) in [
+            ("aof_enabled:1", "aof_enabled:0", Rewriting::NoFile),
+            ("in_progress:0", "in_progress:1", Rewriting::UnderWay),
+            ("scheduled:0", "scheduled:1", Rewriting::UnderWay),
+            ("status:ok", "status:err", Rewriting::Failed),
+        ] {
+            assert_eq!(Rewriting::read(&info.replace(text, other)), expected);
+        }
     }
 }

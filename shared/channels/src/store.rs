@@ -78,6 +78,14 @@ impl ChannelStore {
         }
     }
 
+    /// The Redis behind the store.
+    pub(crate) fn redis(&self) -> Option<&RedisStore> {
+        match &self.backend {
+            Backend::Redis(redis) => Some(redis),
+            Backend::Embedded(_) => None,
+        }
+    }
+
     /// Whether the store holds channels, or ever did.
     pub async fn is_initialised(&self) -> Result<bool, StoreError> {
         Ok(!self.read_one(keys::INITIALISED.to_owned()).await?.is_empty())

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::fields::Fields;
+use crate::fields::{self, Fields};
+use crate::keys;
 
 /// One hash, which the back end replaces as a whole if it is still as it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -26,6 +27,21 @@ pub(crate) struct MarkWrite {
     pub(crate) before: Option<String>,
     pub(crate) after: String,
     pub(crate) time: Duration,
+}
+
+/// The fields of a channel's record that are secret or say who somebody is.
+const ERASABLE: [&str; 5] =
+    [fields::DSK_TOKEN, fields::SIGNING_SECRET, fields::ACCESS_TOKEN, fields::NAME, fields::APP_USER_ID];
+
+impl Write {
+    /// Whether it removes or replaces what must not stay on disk. (Links and sessions do not count: what they hold is
+    /// sealed, and most of it goes on as part of a channel.)
+    pub(crate) fn is_erasing(&self) -> bool {
+        let is_erasable = |field: &str| {
+            self.key.starts_with(keys::USER) || self.key.starts_with(keys::CHANNEL) && ERASABLE.contains(&field)
+        };
+        self.before.iter().any(|(field, value)| is_erasable(field) && self.after.get(field) != Some(value))
+    }
 }
 
 /// How long a hash stays in the store after it is written.
@@ -103,7 +119,6 @@ impl Hash {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fields;
 
     fn transaction() -> Transaction {
         let mut transaction = Transaction::default();
@@ -133,5 +148,19 @@ mod tests {
         transaction.hash("key").lifetime = Lifetime::Limited(Duration::from_millis(1));
 
         assert_eq!(transaction.into_writes()[0].expires, 1);
+    }
+
+    #[test]
+    fn a_write_erases_if_a_secret_or_a_persons_name_is_gone_afterwards() {
+        let fields = |token: &str, state: &str| {
+            fields::collect([(fields::ACCESS_TOKEN, Some(token.to_owned())), (fields::STATE, Some(state.to_owned()))])
+        };
+        let write = |key: &str, after| Write { key: key.to_owned(), before: fields("a", "b"), after, expires: 0 };
+
+        assert!(!write("channel:1", fields("a", "other")).is_erasing());
+        assert!(write("channel:1", fields("other", "b")).is_erasing());
+        assert!(write("channel:1", Fields::new()).is_erasing());
+        assert!(write("user:1", Fields::new()).is_erasing());
+        assert!(!write("dispatcher:1", Fields::new()).is_erasing());
     }
 }

@@ -11,11 +11,11 @@ pub(super) const COMPLETE: &str = "";
 
 /// Compares every hash with what was read, then replaces all of them, or none. The keys after the hashes are those of the
 /// index sets to change. A set that can't be changed, because a user list of an older release does not permit it, is made
-/// again by whoever finds that it is not complete.
+/// again by whoever finds that it is not complete. A key beyond all of these is a hash that counts the commits.
 pub(super) const COMMIT: &str = r"
 local writes = {}
-for i, key in ipairs(KEYS) do
-  local write = cjson.decode(ARGV[i])
+for i, argument in ipairs(ARGV) do
+  local key, write = KEYS[i], cjson.decode(argument)
   writes[i] = write
   if write.before then
     local fields, count = redis.call('HGETALL', key), 0
@@ -26,8 +26,8 @@ for i, key in ipairs(KEYS) do
     end
   end
 end
-for i, key in ipairs(KEYS) do
-  local write = writes[i]
+for i, write in ipairs(writes) do
+  local key = KEYS[i]
   if write.before then
     redis.call('DEL', key)
     for field, value in pairs(write.after) do redis.call('HSET', key, field, value) end
@@ -42,6 +42,7 @@ for i, key in ipairs(KEYS) do
     redis.pcall('SREM', key, write.member)
   end
 end
+if KEYS[#ARGV + 1] then redis.call('HINCRBY', KEYS[#ARGV + 1], 'count', 1) end
 return 1
 ";
 

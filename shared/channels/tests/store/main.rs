@@ -5,6 +5,7 @@
 mod backups;
 mod endpoints;
 mod erasures;
+mod forgetting;
 mod indexes;
 mod outages;
 mod refusals;
