@@ -9,6 +9,7 @@ mod doctor;
 mod endings;
 mod installing;
 mod logs;
+mod on_disk;
 #[cfg(feature = "long")]
 mod reverse_proxy;
 mod rights;
