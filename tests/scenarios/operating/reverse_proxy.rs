@@ -8,7 +8,7 @@ use chassis::Secret;
 use ops::webhook::Meta;
 use tempfile::TempDir;
 use testkit::{Process, eventually, free_port};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
 use crate::connecting::media;
@@ -233,4 +233,25 @@ async fn pages_and_files_of_connect_pass_and_a_link_is_logged_nowhere() {
     assert_eq!(proxy.curl_at(CONNECT, "/webhook", &[]).await.status, 404, "the name of connect leads to ingest");
     proxy.process.logs("POST /connect 303 ").await;
     assert!(!proxy.process.logged().contains(link.trim_start_matches("/connect/")), "{}", proxy.process.logged());
+}
+
+/// A client's requests under way are counted by its address, whatever it sends.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_with_too_many_requests_under_way_is_refused_and_another_one_is_not() {
+    let never_answers = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let connect = never_answers.local_addr().expect("it listens").to_string();
+    let proxy = Proxy::start(NOWHERE, &connect, &[]).await;
+    let held = (0..32).map(async |_| proxy.curl_at(CONNECT, "/channels", &["--max-time", "40"]).await.status);
+
+    let one_more = eventually("one more is refused", async || {
+        (proxy.curl_at(CONNECT, "/channels", &["--max-time", "1"]).await.status == 503).then_some(())
+    });
+    tokio::select! {
+        () = one_more => {}
+        statuses = futures_util::future::join_all(held) => panic!("nothing was refused: {statuses:?}"),
+    }
+
+    let elsewhere = ["--max-time", "1", "--interface", "127.0.0.2"];
+    let other = proxy.curl_at(CONNECT, "/channels", &elsewhere).await.status;
+    assert_eq!(other, 0, "it waits for connect");
 }
