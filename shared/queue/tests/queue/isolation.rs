@@ -133,3 +133,22 @@ async fn a_publisher_that_may_not_declare_uses_the_queues_that_others_have_decla
     dispatcher.stop().await;
     ingest.stop().await;
 }
+
+/// Asking for a queue's length needs no right, on every version that we know.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_autoscaler_sees_how_long_a_queue_is_and_can_do_nothing_else() {
+    let vhost = RabbitMq::shared().await.vhost();
+    let owner = Rig::open(&QueueSettings::at(as_process(&vhost.url(), "dispatcher"))).await;
+    publishing_works_again(&owner.queue.publisher(), 1).await;
+
+    let scaler = Rig::open(&QueueSettings::at(as_process(&vhost.url(), "scaler"))).await;
+
+    let messages = queue::QueueName::Class(Class::Messages);
+    eventually("it sees the envelope", async || {
+        scaler.queue.depths().await.ok()?.contains(&(messages, 1)).then_some(())
+    })
+    .await;
+    assert!(scaler.queue.publisher().publish_all(&[envelope(2)]).await.is_err(), "it published");
+    owner.stop().await;
+    scaler.stop().await;
+}
