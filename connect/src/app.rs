@@ -91,7 +91,7 @@ fn router(state: AppState, rate_limit: RateLimit) -> Router {
         .route("/channels/disconnect", get(channels_page::confirm_disconnect).post(channels_page::disconnect))
         .route("/whatsapp", get(whatsapp::page).post(whatsapp::connect))
         .route("/instagram", post(instagram::begin))
-        .route(instagram::RETURN, get(instagram::finish))
+        .route(reader::INSTAGRAM_RETURN, get(instagram::finish))
         .route("/media/{platform}/{channel}/{file}", get(media::fetch))
         .route("/meta/deauthorize", post(data_rights::deauthorize))
         .route("/meta/deletion", post(data_rights::delete))

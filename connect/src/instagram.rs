@@ -19,13 +19,12 @@ use crate::graph::GraphError;
 use crate::graph::instagram::{Account, InstagramGraph};
 use crate::metrics::ConnectionOutcome;
 use crate::page_error::PageError;
+use crate::reader::INSTAGRAM_RETURN;
 use crate::session::PageSession;
 use crate::signer::random_id;
 use crate::state::AppState;
 use crate::{pages, texts};
 
-/// The path of the page to which Instagram's login leads back.
-pub(crate) const RETURN: &str = "/instagram/return";
 /// Meta's code for a missing permission, for one that was switched off in the login.
 const PERMISSION_CODE: i64 = 10;
 
@@ -55,7 +54,7 @@ pub(crate) async fn begin(
 
 /// Must be the same, byte for byte, in the login and in the exchange of its code.
 fn return_url(state: &AppState) -> Url {
-    state.page_url(RETURN)
+    state.page_url(INSTAGRAM_RETURN)
 }
 
 /// What Instagram sends back.

@@ -15,9 +15,10 @@ use strum::VariantArray as _;
 use url::form_urlencoded;
 
 use crate::cookie::{self, SessionCookie};
-use crate::instagram;
 use crate::language::Language;
 
+/// The page to which Instagram's login leads back. Its address works once, so it is not asked for in another language.
+pub(crate) const INSTAGRAM_RETURN: &str = "/instagram/return";
 /// The part of an address that says which language was chosen.
 const CHOICE: &str = "lang";
 
@@ -61,7 +62,7 @@ pub(crate) async fn know_reader(request: Request, next: Next) -> Response {
         in_addresses: chosen_now.filter(|_| session.is_none()),
         chosen,
         // An answer to a form, or to a login, is given once.
-        choices: if is_safe && request.uri().path() != instagram::RETURN { choices(request.uri()) } else { Vec::new() },
+        choices: if is_safe && request.uri().path() != INSTAGRAM_RETURN { choices(request.uri()) } else { Vec::new() },
         tenant: OnceCell::new(),
     };
 
