@@ -8,14 +8,29 @@ use maud::PreEscaped;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use crate::cookie::SESSION_TIME;
+use crate::settings::privacy::{PrivacySettings, given};
 
 /// Says what the software does. Its figures are filled in; a test compares those of the queue, which connect does not
 /// know, with the queue's own.
 const SHIPPED: &str = include_str!("privacy.md");
+/// A changed text gets another version, a date, and a line under "What has changed"; a test asks for them.
+const VERSION: &str = "2, of 28 November 2026";
 
-const CONTACT: &str = "The company responsible for it is:";
-const NO_CONTACT: &str =
-    "The company that runs it is responsible for it; DSK, or the business that sent you here, can tell you its name.";
+/// What our text says where the operator has not filled in a setting. It is true of every operator.
+const CONTACT: &str =
+    "The company that runs this service. DSK, or the business that sent you here, can tell you its name and address.";
+const LEGAL_BASIS: &str = "We process message data on behalf of the business to which the channel belongs, and on its \
+    instructions (Article 28 of the GDPR); that business decides on which basis it does so, as a rule a contract with its \
+    customers or its legitimate interest in answering them (Article 6 (1) (b) and (f)). We process the data of a \
+    connection in order to perform the contract with the business that connects its channel (Article 6 (1) (b)), or, \
+    where it concerns a person who acts for that business, because of our and its legitimate interest in the connection \
+    that it has asked for (Article 6 (1) (f)).";
+const RECIPIENTS: &str =
+    "Companies that run servers for us may have access to them, under a contract that binds them to our instructions.";
+const TRANSFERS: &str = "Ask us where our servers and those of DSK are.";
+const BACKUPS: &str = "for a limited time, which we tell you on request";
+const LOGS: &str = "for a limited time, which we tell you on request";
+const AUTHORITY: &str = "the data protection authority of the country where you live or work, or of that in which the responsible company is";
 
 /// A privacy policy, rendered.
 #[derive(Debug)]
@@ -43,10 +58,11 @@ struct Figure {
 
 impl PrivacyPolicy {
     /// Reads the operator's file, or takes ours.
-    pub(crate) fn load(file: Option<&Path>, contact: Option<&str>, ticket_time: Duration) -> Result<Self, Problem> {
+    pub(crate) fn load(settings: &PrivacySettings, ticket_time: Duration) -> Result<Self, Problem> {
+        let file = settings.privacy_policy_file.as_deref();
         let author = if file.is_some() { Author::Operator } else { Author::Software };
         let text = file.map_or_else(|| Ok(SHIPPED.to_owned()), read)?;
-        let filled = fill(&text, &figures(contact, ticket_time)).map_err(|wrong| {
+        let filled = fill(&text, &figures(settings, ticket_time)).map_err(|wrong| {
             Problem::new("PRIVACY_POLICY_FILE", wrong, "write {{ for a brace, or one of the names that are known")
         })?;
         Ok(Self::render(&filled, author))
@@ -89,16 +105,24 @@ fn read(path: &Path) -> Result<String, Problem> {
     Ok(text)
 }
 
-fn figures(contact: Option<&str>, ticket_time: Duration) -> [Figure; 6] {
+fn figures(settings: &PrivacySettings, ticket_time: Duration) -> [Figure; 13] {
+    let figure = |name, value: String| Figure { name, value };
     let days = |time: Duration| (time.as_secs() / (24 * 60 * 60)).to_string();
-    let contact = contact.map_or_else(|| NO_CONTACT.to_owned(), |contact| format!("{CONTACT} {contact}"));
+    let filled_in = |setting: &Option<String>, general: &str| given(setting.as_ref()).unwrap_or(general).to_owned();
     [
-        Figure { name: "contact", value: contact },
-        Figure { name: "session_minutes", value: (SESSION_TIME.as_secs() / 60).to_string() },
-        Figure { name: "ticket_time", value: humantime::format_duration(ticket_time).to_string() },
-        Figure { name: "delivered_days", value: days(channels::DELIVERED_TIME) },
-        Figure { name: "removed_days", value: days(channels::TOMBSTONE_TIME) },
-        Figure { name: "record_days", value: days(channels::ERASURE_RECORD_TIME) },
+        figure("contact", filled_in(&settings.privacy_contact, CONTACT)),
+        figure("version", VERSION.to_owned()),
+        figure("legal_basis", filled_in(&settings.privacy_legal_basis, LEGAL_BASIS)),
+        figure("recipients", filled_in(&settings.privacy_recipients, RECIPIENTS)),
+        figure("transfers", filled_in(&settings.privacy_transfers, TRANSFERS)),
+        figure("backups", filled_in(&settings.privacy_backups, BACKUPS)),
+        figure("logs", filled_in(&settings.privacy_logs, LOGS)),
+        figure("authority", filled_in(&settings.privacy_authority, AUTHORITY)),
+        figure("session_minutes", (SESSION_TIME.as_secs() / 60).to_string()),
+        figure("ticket_time", humantime::format_duration(ticket_time).to_string()),
+        figure("delivered_days", days(channels::DELIVERED_TIME)),
+        figure("removed_days", days(channels::TOMBSTONE_TIME)),
+        figure("record_days", days(channels::ERASURE_RECORD_TIME)),
     ]
 }
 
@@ -127,6 +151,8 @@ fn fill(text: &str, figures: &[Figure]) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
 
     #[test]
@@ -136,6 +162,25 @@ mod tests {
         assert_eq!(fill("for {days} days, {{days}", &figures), Ok("for 8 days, {days}".to_owned()));
         assert!(fill("for {weeks} weeks", &figures).unwrap_err().contains("not one of {days}"));
         assert!(fill("for {days", &figures).is_err());
+    }
+
+    /// The SHA-256 of the text that has this version.
+    const DIGEST: &str = "33c2ac10ac21a4a5684c39ca078cc9eacdcca761c2d65810823ac36a39d580cb";
+
+    #[test]
+    fn the_text_changes_only_together_with_its_version() {
+        let parts = [SHIPPED, CONTACT, LEGAL_BASIS, RECIPIENTS, TRANSFERS, BACKUPS, LOGS, AUTHORITY];
+        let digest = hex::encode(Sha256::digest(parts.concat()));
+
+        assert_eq!(
+            digest, DIGEST,
+            "give the text another VERSION, say under \"What has changed\" what it is, then put this here"
+        );
+        let (number, date) = VERSION.split_once(", of ").unwrap();
+        assert!(
+            SHIPPED.contains(&format!("- **Version {number}, {date}:** ")),
+            "{VERSION} is not under \"What has changed\""
+        );
     }
 
     #[test]

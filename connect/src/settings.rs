@@ -1,6 +1,7 @@
 //! Connect's settings.
 
 pub(crate) mod meta;
+pub(crate) mod privacy;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use url::Url;
 use crate::privacy_policy::PrivacyPolicy;
 pub use meta::MetaSettings;
 use meta::{MetaApps, is_safe};
+pub use privacy::PrivacySettings;
 
 /// Serves the pages on which a business connects its channels.
 #[derive(Clone, Debug, Parser)]
@@ -64,12 +66,9 @@ pub struct ConnectSettings {
     /// How long a link works.
     #[arg(long, env, default_value = "1h", value_parser = humantime::parse_duration)]
     pub ticket_time: Duration,
-    /// The privacy policy that `/privacy` shows, in Markdown. By default it is the one that comes with the software.
-    #[arg(long, env)]
-    pub privacy_policy_file: Option<PathBuf>,
-    /// The name and address of the responsible company, for that policy, such as `Example Ltd, 1 High Street, London, privacy@example.com`.
-    #[arg(long, env)]
-    pub privacy_contact: Option<String>,
+    /// The privacy policy.
+    #[command(flatten)]
+    pub privacy: PrivacySettings,
     /// The apps at Meta.
     #[command(flatten)]
     pub meta: MetaSettings,
@@ -109,11 +108,10 @@ impl ConnectSettings {
         let secret = problems.collect(link_secret(self.connect_secret.as_ref(), self.connect_secret_file.as_deref()));
         let api_keys = problems.collect(self.api_keys());
         let apps = problems.collect(self.meta.check());
-        let privacy_policy = problems.collect(PrivacyPolicy::load(
-            self.privacy_policy_file.as_deref(),
-            self.privacy_contact.as_deref(),
-            self.ticket_time,
-        ));
+        let privacy_policy = problems.collect(PrivacyPolicy::load(&self.privacy, self.ticket_time));
+        if let Some(url) = &url {
+            problems.collect(self.privacy.check(url));
+        }
         problems.finish()?;
         let (Some(url), Some(secret), Some(api_keys)) = (url, secret, api_keys) else {
             return Err(Problems::default());
@@ -201,9 +199,23 @@ mod tests {
             "1",
             "--instagram-app-secret",
             "s",
+            "--privacy-contact",
+            "Example Ltd, privacy@example.com",
         ]);
 
         assert_eq!(text, "");
+    }
+
+    #[test]
+    fn pages_on_the_internet_must_name_who_is_responsible() {
+        let public = ["--connect-url", "https://connect.example.com"];
+        let contact = ["--privacy-contact", "Example Ltd, privacy@example.com"];
+
+        assert!(problems(&public).contains("PRIVACY_CONTACT is missing"), "{}", problems(&public));
+        let blank = [&public[..], &["--privacy-contact", " "]].concat();
+        assert!(problems(&blank).contains("PRIVACY_CONTACT is missing"), "{}", problems(&blank));
+        assert!(!problems(&[public, contact].concat()).contains("PRIVACY_CONTACT"));
+        assert!(!problems(&["--connect-url", "http://127.0.0.1:8090"]).contains("PRIVACY_CONTACT"), "for trying out");
     }
 
     #[test]

@@ -8,11 +8,13 @@ use std::time::Duration;
 use ::channels::{AppendOnlyFile, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, StoreError};
 use chassis::{Shutdown, now};
 use clap::Args;
+use connect::PrivacySettings;
 use dispatcher::{Allowance, Endpoint};
 use event::Class;
 use jiff::Timestamp;
 use prometheus::Registry;
 use queue::{Broker, Queue, QueueError, QueueName, QueueSettings};
+use url::Url;
 
 use crate::failure::Failure;
 use crate::logging::CommandLogging;
@@ -33,6 +35,11 @@ pub(crate) struct Doctor {
     /// Allows http to other machines.
     #[arg(long, env)]
     dsk_allow_http: bool,
+    /// Where browsers reach the pages, if connect runs. The check looks at what its privacy policy must name.
+    #[arg(long, env)]
+    connect_url: Option<Url>,
+    #[command(flatten)]
+    privacy: PrivacySettings,
     #[command(flatten)]
     key_ring: KeyRingSettings,
     #[command(flatten)]
@@ -49,6 +56,7 @@ impl Doctor {
         let shutdown = Shutdown::default();
         let mut findings = Findings::default();
         let key_ring = self.keys(&mut findings);
+        self.privacy(&mut findings);
         self.broker(&mut findings).await;
         self.queue(&mut findings, &shutdown).await?;
         let store_time = self.channels(&mut findings, key_ring.as_ref(), &shutdown).await?;
@@ -81,6 +89,22 @@ impl Doctor {
                     "`ops keys new` prints a key; every process needs the ring",
                 );
                 None
+            }
+        }
+    }
+
+    /// Who connects a channel must read who is responsible for their data.
+    fn privacy(&self, findings: &mut Findings) {
+        let Some(url) = &self.connect_url else { return };
+        if let Err(problem) = self.privacy.check(url) {
+            findings.wrong("privacy", problem.to_string(), "docs/data-protection.md says what else to fill in");
+            return;
+        }
+        match self.privacy.general_words().as_slice() {
+            [] => findings.ok("privacy", "the operator has filled in what only the operator can say"),
+            general => {
+                let text = format!("the policy uses general words in place of {}", general.join(", "));
+                findings.ok("privacy", text);
             }
         }
     }

@@ -6,12 +6,13 @@ use std::process::Command;
 use crate::support::stack::program;
 use crate::support::workspace::{files, read, root};
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/configuration.md",
+    "docs/data-protection.md",
     "docs/dsk-contract.md",
     "docs/events.md",
     "docs/metrics.md",

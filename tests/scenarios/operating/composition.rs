@@ -66,10 +66,14 @@ async fn connect_serves_its_pages_with_the_composed_files_and_one_app() {
     let redis = redis(&secrets).await;
     secrets.lead_to_redis(&redis);
     std::fs::write(secrets.path("instagram-app-secret"), "given by Meta").expect("the folder is ours");
-    let changed = [("CONNECT_URL", "https://connect.example.com"), ("INSTAGRAM_APP_ID", "1")];
+    let changed = [
+        ("CONNECT_URL", "https://connect.example.com"),
+        ("INSTAGRAM_APP_ID", "1"),
+        ("PRIVACY_CONTACT", "Example Ltd, privacy@example.com"),
+    ];
     let any_port = [("ADMIN_LISTEN", "127.0.0.1:0"), ("CONNECT_LISTEN", "127.0.0.1:0")];
 
-    let mut connect = secrets.start("connect", &[changed, any_port].concat());
+    let mut connect = secrets.start("connect", &[&changed[..], &any_port[..]].concat());
     let address = connect.logs("Pages are served at http://").await;
     let admin = connect.logs("Admin port listens on ").await;
 

@@ -157,7 +157,8 @@ impl<'c> Walk<'c> {
         self.go_down().await;
         let settings = format!(
             "DSK_URL=http://dsk:9100/events\nDSK_ALLOW_HTTP=true\nCOMPOSE_PROFILES=stand-in,connect,{profile}\n\
-             CONNECT_URL=https://connect.localhost\nINSTAGRAM_APP_ID=1\n"
+             CONNECT_URL=https://connect.localhost\nINSTAGRAM_APP_ID=1\n\
+             PRIVACY_CONTACT=Example Ltd\n"
         );
         std::fs::write(self.composition.path(".env"), settings).expect("the folder is ours");
         std::fs::write(self.composition.path("local/instagram-app-secret"), "given by Meta")

@@ -63,6 +63,7 @@ async fn each_complaint_ends_with_the_next_step() {
         (vec![], "no dispatcher takes messages", "start a dispatcher"),
         (vec![("KEY_RING", other_key.expose())], "no key opens a token", "add the key that sealed it"),
         (vec![("KEY_RING", "")], "KEY_RING is missing", "ops keys new"),
+        (vec![("CONNECT_URL", "https://connect.example")], "PRIVACY_CONTACT is missing", "docs/data-protection.md"),
         (vec![("DSK_URL", "http://127.0.0.1:9/events")], "DSK can't be reached", "see whether DSK runs"),
         (vec![("DSK_URL", "http://dsk.example/")], "in clear", "DSK_ALLOW_HTTP"),
         (vec![("CHANNELS_URL", &*forgetful.url())], "drops tokens when memory is short", "noeviction"),

@@ -231,7 +231,12 @@ async fn pages_and_files_of_connect_pass_and_a_link_is_logged_nowhere() {
     assert_eq!(statuses, [303, 200, 413, 200, 206]);
     assert!(std::fs::read(&copy).expect("it is there") == media::content(0, BYTES), "another file arrived");
     assert_eq!(proxy.curl_at(CONNECT, "/webhook", &[]).await.status, 404, "the name of connect leads to ingest");
+    // The time stands before the method, and no address between them.
     proxy.process.logs("POST /connect 303 ").await;
+    let logged = proxy.process.logged();
+    let of_pages = logged.lines().filter(|line| line.contains(" connect="));
+    let with_address: Vec<&str> = of_pages.filter(|line| line.contains("127.0.0.")).collect();
+    assert_eq!(with_address, Vec::<&str>::new(), "the privacy policy says that pages log no address");
     assert!(!proxy.process.logged().contains(link.trim_start_matches("/connect/")), "{}", proxy.process.logged());
 }
 
