@@ -1,9 +1,10 @@
 //! Index sets: whoever lists something looks only at what is listed, and also finds what an older release has left.
 
+use std::time::Duration;
+
 use channels::{ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, NewChannel, NewSecret, Ticket};
 use chassis::{Secret, now};
 use event::Address;
-use std::time::Duration;
 use testkit::Redis;
 
 use crate::support::{NUMBER, add, channel, open, ring};
@@ -121,6 +122,32 @@ async fn what_an_older_release_adds_beside_this_one_is_listed() {
     assert_eq!(listed(&store).await, ["whatsapp:2"]);
     let members = redis.command(&["SMEMBERS", &set]).await;
     assert!(members.contains("channel:whatsapp:2") && !members.contains(NUMBER), "{members}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_that_come_and_go_while_the_index_is_made_are_listed_as_they_are() {
+    let redis = Redis::start().await;
+    let store = open(&ChannelsSettings::at(redis.url(), "p:"));
+    let numbers = |range: std::ops::Range<u32>| range.map(|number| Address::new(format!("whatsapp:{number}")));
+    for address in numbers(0..40) {
+        add(&store, address.as_str()).await;
+    }
+    forget_indexes(&redis, "p:").await;
+
+    let lists = async { futures_util::future::join_all((0..4).map(|_| listed(&store))).await };
+    let come_and_go = async {
+        for (comes, goes) in numbers(40..60).zip(numbers(0..20)) {
+            add(&store, comes.as_str()).await;
+            erase(&store, &[goes]).await;
+        }
+    };
+    futures_util::future::join(lists, come_and_go).await;
+
+    let mut expected: Vec<String> = numbers(20..60).map(|address| address.to_string()).collect();
+    expected.sort_unstable();
+    assert_eq!(listed(&store).await, expected);
+    let members = redis.command(&["SCARD", "p:channels:all"]).await;
+    assert_eq!(members.trim(), ":41", "each of them, and that it is complete");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Restore),
         2 => any::<prop::sample::Index>().prop_map(Step::Deliver),
     ];
-    prop::collection::vec(step, 1..STEPS_MAX)
+    prop::collection::vec(step, 10..STEPS_MAX)
 }
 
 /// Plays sequences against stores of one kind. After each step every event is looked up as if it were taken from the queue,
