@@ -1,4 +1,4 @@
-//! Erasures among many dead letters, with a queue and a store in files.
+//! Erasures among many dead letters, in RabbitMQ and in files.
 
 use std::path::Path;
 
@@ -35,8 +35,35 @@ fn letter(serial: usize, address: &str) -> Envelope {
     }
 }
 
+/// Makes of each claim one test on RabbitMQ and one on files.
+macro_rules! claims {
+    ($($claim:ident),* $(,)?) => {
+        mod rabbitmq {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let vhost = testkit::RabbitMq::shared().await.vhost();
+                let folder = tempfile::tempdir().unwrap();
+                super::$claim(super::eraser(folder.path(), &queue::QueueSettings::at(vhost.url())).await).await;
+            })*
+        }
+
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$claim(super::eraser(folder.path(), &queue::QueueSettings::embedded(folder.path())).await).await;
+            })*
+        }
+    };
+}
+
+claims![
+    an_erasure_among_many_dead_letters_is_done_in_pieces_and_ends,
+    a_scan_that_another_one_keeps_out_continues_where_it_was,
+];
+
 /// An eraser whose scans end after one batch.
-async fn eraser(folder: &Path) -> Eraser {
+async fn eraser(folder: &Path, queue: &QueueSettings) -> Eraser {
     let shutdown = Shutdown::default();
     let registry = Registry::new();
     let metrics = channels::Metrics::register(&registry).unwrap();
@@ -48,7 +75,7 @@ async fn eraser(folder: &Path) -> Eraser {
         store.add(&channel, now()).await.unwrap();
     }
     let metrics = queue::Metrics::register(&registry).unwrap();
-    let queue = Queue::open(&QueueSettings::embedded(folder), metrics, &shutdown).await.unwrap();
+    let queue = Queue::open(queue, metrics, &shutdown).await.unwrap();
     let metrics = Metrics::register(&registry).unwrap();
     Eraser { store, queue, metrics, shutdown, scan_time: Duration::ZERO, sweep: None }
 }
@@ -83,10 +110,7 @@ async fn is_done(eraser: &Eraser, code: &str) -> bool {
     eraser.store.erasure(code).await.unwrap().unwrap().done_at.is_some()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_erasure_among_many_dead_letters_is_done_in_pieces_and_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut eraser = eraser(folder.path()).await;
+async fn an_erasure_among_many_dead_letters_is_done_in_pieces_and_ends(mut eraser: Eraser) {
     let address = |serial: usize| if serial >= 4 * PIECE { ERASED } else { OTHER };
     park(&eraser, (0..5 * PIECE).map(|serial| letter(serial, address(serial)))).await;
     ask(&eraser, "first").await;
@@ -111,10 +135,7 @@ async fn an_erasure_among_many_dead_letters_is_done_in_pieces_and_ends() {
     assert!(is_done(&eraser, "second").await);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_scan_that_another_one_keeps_out_continues_where_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut eraser = eraser(folder.path()).await;
+async fn a_scan_that_another_one_keeps_out_continues_where_it_was(mut eraser: Eraser) {
     park(&eraser, (0..2 * PIECE).map(|serial| letter(serial, OTHER))).await;
     ask(&eraser, "code").await;
     eraser.carry_out().await.unwrap();
