@@ -2,6 +2,7 @@
 //! The bytes from Meta are passed on as they arrive and kept nowhere.
 
 mod checked_stream;
+mod content_range;
 mod error;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::headers::bearer;
 use crate::metrics::Metrics;
 use crate::state::AppState;
 use checked_stream::{Announcement, OutcomeGuard};
+use content_range::ContentRange;
 use error::MediaError;
 
 /// Meta's longest files are documents of 100 MB.
@@ -127,10 +129,12 @@ async fn download(
     }
 }
 
-/// The range that DSK asks for, unless the file is not the one that DSK began with (RFC 9110 §13.1.5).
+/// The range that DSK asks for, unless the file is not the one that DSK began with (RFC 9110 §13.1.5). Where it asks for
+/// several, it gets the whole file.
 fn range<'a>(headers: &'a HeaderMap, file: &MediaFile) -> Option<&'a str> {
     let is_unchanged = headers.get(IF_RANGE).is_none_or(|tag| Some(tag) == etag(file).as_ref());
-    headers.get(RANGE).filter(|_| is_unchanged).and_then(|range| range.to_str().ok())
+    let range = headers.get(RANGE).filter(|_| is_unchanged).and_then(|range| range.to_str().ok());
+    range.filter(|range| !range.contains(','))
 }
 
 /// A file is identified by its hash.
@@ -142,22 +146,39 @@ fn etag(file: &MediaFile) -> Option<HeaderValue> {
 fn respond(download: MediaDownload, metrics: Metrics, permit: OwnedSemaphorePermit) -> Result<Response, MediaError> {
     let MediaDownload { file, answer } = download;
     let (parts, body) = answer.into_parts();
-    let length = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let is_whole = parts.status == StatusCode::OK;
-    if file.bytes > BYTES_MAX || (is_whole && length.is_some_and(|length| length != file.bytes)) {
-        return Err(MediaError::Unusable);
-    }
-    let bytes = if is_whole { Some(file.bytes) } else { length };
-    let announcement = Announcement { bytes, sha256: file.sha256.filter(|_| is_whole) };
-    let stream = checked_stream::new(body, announcement, OutcomeGuard::new(metrics, permit));
-    let mut response = Response::new(Body::from_stream(stream));
+    let bytes = announced(&file, parts.status, &parts.headers).ok_or(MediaError::Unusable)?;
+    let guard = OutcomeGuard::new(metrics, permit);
+    let body = if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
+        guard.served();
+        Body::empty()
+    } else {
+        let sha256 = file.sha256.filter(|_| parts.status == StatusCode::OK);
+        Body::from_stream(checked_stream::new(body, Announcement { bytes, sha256 }, guard))
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = parts.status;
     let headers = response.headers_mut();
     let mut put = |name: HeaderName, value: Option<HeaderValue>| value.map(|value| headers.insert(name, value));
     put(CONTENT_TYPE, HeaderValue::try_from(&file.mime_type).ok().filter(|_| parts.status.is_success()));
-    put(CONTENT_LENGTH, bytes.map(HeaderValue::from));
+    put(CONTENT_LENGTH, Some(HeaderValue::from(bytes)));
     put(CONTENT_RANGE, parts.headers.get(CONTENT_RANGE).cloned());
     put(ACCEPT_RANGES, parts.headers.get(ACCEPT_RANGES).cloned());
     put(ETAG, etag(&file));
     Ok(response)
+}
+
+/// How many bytes Meta's answer announces, and never more than the file has. `None`: it can't be passed on, because the
+/// file is too long, or because the answer belongs to another file or does not say what it holds.
+fn announced(file: &MediaFile, status: StatusCode, headers: &HeaderMap) -> Option<u64> {
+    let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let bytes = match status {
+        StatusCode::OK => Some(file.bytes),
+        StatusCode::PARTIAL_CONTENT => {
+            header(CONTENT_RANGE).and_then(ContentRange::parse).and_then(|range| range.bytes_of(file.bytes))
+        }
+        StatusCode::RANGE_NOT_SATISFIABLE => return Some(0),
+        _ => None,
+    };
+    let length = header(CONTENT_LENGTH).map(str::parse::<u64>);
+    bytes.filter(|bytes| file.bytes <= BYTES_MAX && length.is_none_or(|length| length == Ok(*bytes)))
 }

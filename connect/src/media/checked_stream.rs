@@ -20,7 +20,7 @@ const PIECE_TIME: Duration = Duration::from_secs(30);
 
 /// What Meta announced about the bytes that follow.
 pub(super) struct Announcement {
-    pub(super) bytes: Option<u64>,
+    pub(super) bytes: u64,
     pub(super) sha256: Option<[u8; 32]>,
 }
 
@@ -45,6 +45,11 @@ struct CheckedStream {
 impl OutcomeGuard {
     pub(super) fn new(metrics: Metrics, permit: OwnedSemaphorePermit) -> Self {
         Self { metrics, is_served: false, _permit: permit }
+    }
+
+    /// Ends it for an answer that has been given.
+    pub(super) fn served(mut self) {
+        self.is_served = true;
     }
 }
 
@@ -98,14 +103,14 @@ impl CheckedStream {
             self.hash.update(piece);
         }
         self.guard.metrics.media_bytes_total.add(length);
-        if self.announcement.bytes.is_some_and(|announced| self.bytes > announced) {
+        if self.bytes > self.announcement.bytes {
             return Err(io::Error::other("the file is longer than Meta announced"));
         }
         Ok(())
     }
 
     fn check(&mut self) -> io::Result<()> {
-        if self.announcement.bytes.is_some_and(|announced| self.bytes != announced) {
+        if self.bytes != self.announcement.bytes {
             return Err(io::Error::other("the file is shorter than Meta announced"));
         }
         let hash: [u8; 32] = std::mem::take(&mut self.hash).finalize().into();

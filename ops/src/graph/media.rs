@@ -13,7 +13,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::accounts::NUMBER;
-pub use super::media_file::{MediaFile, content};
+pub use super::media_file::{MediaFile, RangeAnswer, content};
 use super::media_file::{pieces, sha256};
 use super::state::{Parameters, SharedState, bears, error, is, lock, step};
 
@@ -59,14 +59,20 @@ pub(super) async fn download(
     if from >= to {
         return Err(StatusCode::RANGE_NOT_SATISFIABLE.into_response());
     }
-    let body = Body::from_stream(stream::iter(pieces(from, to).map(Ok::<_, std::convert::Infallible>)));
+    let is_endless = range.is_some() && file.range != RangeAnswer::True;
+    let end = if is_endless { usize::MAX - file.bytes } else { to };
+    let body = Body::from_stream(stream::iter(pieces(from, end).map(Ok::<_, std::convert::Infallible>)));
     let mut answer = Response::new(body);
     let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, (to - from).into());
+    if !is_endless {
+        headers.insert(header::CONTENT_LENGTH, (to - from).into());
+    }
     headers.insert(header::ACCEPT_RANGES, header::HeaderValue::from_static("bytes"));
     if range.is_some() {
         let range = header::HeaderValue::try_from(format!("bytes {from}-{}/{}", to - 1, file.bytes));
-        headers.insert(header::CONTENT_RANGE, range.map_err(|_| StatusCode::BAD_REQUEST.into_response())?);
+        if file.range != RangeAnswer::EndlessAndUnnamed {
+            headers.insert(header::CONTENT_RANGE, range.map_err(|_| StatusCode::BAD_REQUEST.into_response())?);
+        }
         *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(answer)

@@ -21,13 +21,35 @@ pub struct MediaFile {
     pub in_base64: bool,
     /// The address that Meta announces, if it is not at the stand-in.
     pub url: Option<String>,
+    /// How a request for a range of it is answered.
+    pub range: RangeAnswer,
     /// Where its address redirects to, if it does.
     pub redirect: Option<String>,
 }
 
+/// How a request for a range of a file is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RangeAnswer {
+    /// With the range.
+    #[default]
+    True,
+    /// With the name of the range, but with bytes that do not end, and without their length.
+    Endless,
+    /// The same, but without the name of the range.
+    EndlessAndUnnamed,
+}
+
 impl Default for MediaFile {
     fn default() -> Self {
-        Self { bytes: 100_000, announced: None, is_altered: false, in_base64: false, url: None, redirect: None }
+        Self {
+            bytes: 100_000,
+            announced: None,
+            is_altered: false,
+            in_base64: false,
+            url: None,
+            range: RangeAnswer::default(),
+            redirect: None,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-pub(crate) use ops::graph::media::{MediaFile, content};
+pub(crate) use ops::graph::media::{MediaFile, RangeAnswer, content};
 use ops::graph::{Fault, NUMBER};
 use sha2::{Digest as _, Sha256};
 
@@ -31,12 +31,21 @@ pub(crate) fn path(file: &str) -> String {
 
 /// Sends DSK's request and returns the head of the answer.
 async fn ask(connect: &ConnectStack, path: &str, headers: &[(&str, &str)]) -> Response<hyper::body::Incoming> {
+    try_ask(connect, path, headers).await.expect("it answers")
+}
+
+/// The same, where the answer may break off before its head.
+async fn try_ask(
+    connect: &ConnectStack,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Result<Response<hyper::body::Incoming>, hyper_util::client::legacy::Error> {
     let mut request = Request::builder().method(Method::GET).uri(format!("http://{}{path}", connect.address));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<bytes::Bytes>>();
-    client.request(request.body(Full::default()).expect("a request")).await.expect("it answers")
+    client.request(request.body(Full::default()).expect("a request")).await
 }
 
 /// Sends it with the channel's token.
@@ -86,6 +95,31 @@ async fn dsk_gets_a_file_or_a_range_of_it_with_its_own_token_and_never_sees_meta
 
     assert!(!connect.logged().contains("business-token") && !connect.logged().contains(DSK_TOKEN));
     connect.meta_has_no_complaints();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_without_a_length_brings_no_more_bytes_than_were_asked_for() {
+    let file = |range| MediaFile { range, ..MediaFile::default() };
+    let files = [("9001", file(RangeAnswer::Endless)), ("9002", file(RangeAnswer::EndlessAndUnnamed))];
+    let connect = with_files(&files).await;
+
+    let bearer = format!("Bearer {DSK_TOKEN}");
+    let endless = try_ask(&connect, &path("9001"), &[("authorization", &bearer), ("range", "bytes=99000-")]).await;
+    let mut bytes = 0;
+    // What is too long may break off before anything of it is sent.
+    if let Ok(answer) = endless {
+        let mut body = answer.into_body();
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.into_data().map_or(0, |piece| piece.len());
+            assert!(bytes <= 1_000, "{bytes} bytes of 1,000, and more to come");
+        }
+    }
+    assert!(connect.logged().contains("longer than Meta announced"), "{}", connect.logged());
+    let unnamed = fetch(&connect, &path("9002"), &[("range", "bytes=99000-")]).await;
+
+    assert_eq!(word(unnamed).await, (502, "unusable".to_owned()));
+    let several = fetch(&connect, &path("9002"), &[("range", "bytes=0-1,5-6")]).await;
+    assert_eq!(several.status(), StatusCode::OK, "several ranges at once are not passed on");
 }
 
 #[tokio::test(flavor = "multi_thread")]
