@@ -5,9 +5,8 @@ use channels::{KeyRing, OpenError, Route, SealedSecret};
 use chassis::{Problem, Secret, SignedContent, SigningSecret, now};
 use event::Envelope;
 use http_body_util::Full;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue, USER_AGENT};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use hyper::{Method, Request};
-use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::destination::Target;
@@ -75,14 +74,12 @@ fn request(
     credentials: &Credentials,
 ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
     let content = SignedContent { id: envelope.id.as_str(), timestamp: now().as_second(), body: &envelope.body };
-    let mut bearer = HeaderValue::from_maybe_shared(bearer(&credentials.token))?;
-    bearer.set_sensitive(true);
     let mut request = Request::builder()
         .method(Method::POST)
         .uri(endpoint.uri())
         .header(CONTENT_TYPE, "application/json")
         .header(USER_AGENT, concat!("meta-integration-service/", env!("CARGO_PKG_VERSION")))
-        .header(AUTHORIZATION, bearer)
+        .header(AUTHORIZATION, credentials.token.bearer()?)
         .header("webhook-id", content.id)
         .header("webhook-timestamp", content.timestamp)
         .header("webhook-attempt", number);
@@ -93,12 +90,4 @@ fn request(
         request = request.header("traceparent", &**traceparent);
     }
     request.body(Full::new(envelope.body.clone()))
-}
-
-/// The value of the `authorization` header. Its bytes are wiped when the request is dropped, as those of the token are.
-fn bearer(token: &Secret) -> Bytes {
-    let mut bearer = Zeroizing::new(Vec::with_capacity(7 + token.expose().len()));
-    bearer.extend_from_slice(b"Bearer ");
-    bearer.extend_from_slice(token.expose().as_bytes());
-    Bytes::from_owner(bearer)
 }

@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use chassis::Secret;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
@@ -20,8 +21,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 /// Reads a secret from a file, without the newline that editors add.
 pub(crate) fn read_secret(path: &Path) -> Result<Secret, Failure> {
-    let bytes = read(path)?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::usage(format!("{} is not text", path.display())))?;
+    let bytes = Zeroizing::new(read(path)?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| Failure::usage(format!("{} is not text", path.display())))?;
     match text.trim() {
         "" => Err(Failure::usage(format!("{} is empty: write the secret into it", path.display()))),
         secret => Ok(Secret::new(secret)),

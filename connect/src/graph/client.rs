@@ -96,7 +96,7 @@ impl GraphClient {
     pub(super) async fn open(&self, file: FileRequest<'_>) -> Result<Response<Incoming>, GraphError> {
         let mut request = Request::builder().uri(file.url.as_str()).header("user-agent", USER_AGENT);
         if let Some(token) = file.token {
-            request = request.header("authorization", format!("Bearer {}", token.expose()));
+            request = request.header("authorization", token.bearer().map_err(|_| GraphError::Unexpected)?);
         }
         if let Some(range) = file.range {
             request = request.header("range", range);
@@ -135,7 +135,7 @@ fn http_request(request: GraphRequest<'_>) -> Option<Request<Full<Bytes>>> {
         String::new()
     };
     if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {}", token.expose()));
+        request = request.header("authorization", token.bearer().ok()?);
     }
     request.uri(url.as_str()).body(Full::from(body)).ok()
 }

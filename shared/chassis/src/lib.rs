@@ -6,6 +6,7 @@ mod backoff;
 mod build_info;
 mod clock;
 mod https;
+mod memory;
 mod metrics;
 mod process;
 mod proxies;

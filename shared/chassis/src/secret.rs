@@ -4,8 +4,14 @@ use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
+use axum::http::HeaderValue;
+use axum::http::header::InvalidHeaderValue;
+use bytes::Bytes;
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
+
+/// What comes before a bearer token.
+const BEARER: &str = "Bearer ";
 
 /// A secret. `expose` is the only way to its value, so that one search finds every use. It has no `Display` and no
 /// `Serialize`.
@@ -21,6 +27,17 @@ impl Secret {
     /// The value itself.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The value of the header `authorization` that presents the secret as a bearer token. Its bytes are wiped when the
+    /// request is dropped. The error does not repeat the secret, which has a character that no header may hold.
+    pub fn bearer(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        let mut bearer = Zeroizing::new(Vec::with_capacity(BEARER.len() + self.0.len()));
+        bearer.extend_from_slice(BEARER.as_bytes());
+        bearer.extend_from_slice(self.0.as_bytes());
+        let mut header = HeaderValue::from_maybe_shared(Bytes::from_owner(bearer))?;
+        header.set_sensitive(true);
+        Ok(header)
     }
 
     /// The secrets in a list that commas or newlines separate. Empty ones are left out.
@@ -54,6 +71,14 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bearer_header_is_sensitive_and_a_secret_that_no_header_can_hold_is_refused() {
+        let header = Secret::new("EAAG-token").bearer().unwrap();
+
+        assert!(header == "Bearer EAAG-token" && header.is_sensitive());
+        assert!(Secret::new("EAAG\r\ntoken").bearer().is_err());
+    }
 
     #[test]
     fn a_secret_does_not_show_in_debug_output() {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::Secret;
 
 /// What is wrong with one setting. It never repeats a secret's value.
@@ -79,7 +81,7 @@ pub fn read_secret(
             Err(Problem::new(setting, format!("and {setting}_FILE are both given"), "give one of the two"))
         }
         (Some(secret), None) => Ok(Some(secret.clone())),
-        (None, Some(path)) => match std::fs::read_to_string(path) {
+        (None, Some(path)) => match std::fs::read_to_string(path).map(Zeroizing::new) {
             Ok(text) if !text.trim().is_empty() => Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n'])))),
             Ok(_) => Err(Problem::new(setting, "file is empty", format!("write the secret into {}", path.display()))),
             Err(error) => Err(Problem::new(

@@ -11,8 +11,9 @@ const HEAD: &str = "\
 This page is generated from the programs; `UPDATE_EXPECT=1 cargo test --package scenarios documents::configuration` writes
 it again. Each setting is both an environment variable and an argument: `ATTEMPT_TIMEOUT=5s dispatcher` and
 `dispatcher --attempt-timeout 5s` mean the same. An empty variable counts as missing. A secret may also come from a file,
-which the same setting with `_FILE` names; giving both is an error. A process that has wrong settings names all of them with
-their remedies and exits with code 2 before it listens. `ops` takes the settings of the processes it works on.
+which the same setting with `_FILE` names; giving both is an error. One that is given as an argument shows in `ps`, and the
+process complains about it. A process that has wrong settings names all of them with their remedies and exits with code 2
+before it listens. `ops` takes the settings of the processes it works on.
 ";
 
 #[test]

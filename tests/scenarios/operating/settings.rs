@@ -2,7 +2,7 @@
 
 use testkit::Process;
 
-use crate::support::stack::program;
+use crate::support::stack::{Stack, program};
 
 /// Starts a program that must refuse its settings, and returns its output.
 async fn refused(name: &str, settings: &[(&str, &str)]) -> String {
@@ -48,6 +48,25 @@ async fn a_secret_given_twice_or_in_a_missing_file_is_refused() {
 
     assert!(refused("ingest", &both).await.contains("META_APP_SECRETS and META_APP_SECRETS_FILE are both given"));
     assert!(refused("ingest", &missing).await.contains("/none/secret"));
+}
+
+#[tokio::test]
+async fn a_secret_among_the_arguments_is_complained_about_and_not_repeated() {
+    let mut process = Process::start(&program("dispatcher"), &["--key-ring", "a-secret-that-ps-shows"], &[]);
+    process.ends().await;
+
+    let output = process.logged();
+    assert!(output.contains("--key-ring with `ps`: set the variable KEY_RING_FILE instead"), "{output}");
+    assert!(!output.contains("a-secret-that-ps-shows"), "{output}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_crashes_leaves_no_core_dump() {
+    let stack = Stack::start().await;
+
+    for process in [&stack.processes.ingest, &stack.processes.dispatchers[0]] {
+        assert_eq!(process.limits("Max core file size"), ["0", "0"]);
+    }
 }
 
 #[tokio::test]

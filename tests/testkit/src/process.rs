@@ -89,6 +89,14 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
     }
 
+    /// One of its resource limits: the soft one and the hard one, as Linux writes them.
+    pub fn limits(&self, name: &str) -> Vec<String> {
+        let id = self.child.id().expect("it runs");
+        let limits = std::fs::read_to_string(format!("/proc/{id}/limits")).expect("Linux has limits for it");
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).expect("there is such a limit");
+        line.split_whitespace().take(2).map(str::to_owned).collect()
+    }
+
     /// Lets it write no byte of a file beyond this position (a number, or `unlimited`), as if the disk were full. It must
     /// ignore SIGXFSZ, or that ends it.
     pub async fn limit_files(&self, bytes: &str) {
