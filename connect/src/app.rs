@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use channels::{ChannelStore, KeyRing};
+use channels::{Allowance, ChannelStore, KeyRing};
 use chassis::{Admin, Problem, Problems, ServeLimits, Shutdown, TrustedProxies, serve};
 use prometheus::Registry;
 use tracing::info;
@@ -71,6 +71,8 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     problems.finish()?;
     let (Some(checked), Some(key_ring), Some(store)) = (checked, key_ring, store) else { return Ok(()) };
 
+    let allowance = Allowance { http: settings.dsk_allow_http, private: settings.dsk_allow_private };
+    let checked = checked.allowing(allowance);
     Connect::start(checked, &settings.trusted_proxies, store.clone(), key_ring, metrics, shutdown).await?;
     let readiness = Arc::new(move || store.trouble().iter().map(ToString::to_string).collect());
     Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;

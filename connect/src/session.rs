@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use channels::{NewChannel, NewSecret, Ticket};
+use channels::{NewChannel, NewSecret, Ticket, check_customer};
 use event::Address;
 use tracing::error;
 
@@ -58,7 +58,12 @@ impl FromRequestParts<Arc<AppState>> for PageSession {
         let id = cookie::get(&parts.headers).and_then(|cookie| state.signer.open(Purpose::Session, cookie.signed_id));
         let id = id.ok_or(PageError::Session)?;
         let session = state.store.session(&id).await?.ok_or(PageError::Session)?;
-        // One that was changed in the store since it was issued connects nothing.
+        // One that was changed in the store since it was issued, or that an older release issued unchecked, connects nothing.
+        let Ticket { tenant, dsk_url, .. } = &session.ticket;
+        check_customer(tenant, dsk_url.as_deref(), state.allowance).map_err(|problem| {
+            error!(%problem, "A session's ticket can't be used");
+            PageError::Session
+        })?;
         let ticket = session.ticket.open(&state.key_ring).map_err(|error| {
             error!(%error, "A session's secrets do not open");
             PageError::Session

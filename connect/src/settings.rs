@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use channels::{ChannelsSettings, KeyRingSettings};
+use channels::{Allowance, ChannelsSettings, KeyRingSettings};
 use chassis::{Problem, Problems, Secret, TelemetrySettings, TrustedProxies, read_secret};
 use clap::{Args, Parser};
 use url::Url;
@@ -31,6 +31,12 @@ pub struct Settings {
     /// their `X-Forwarded-For` names.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: TrustedProxies,
+    /// Allows http to other machines as the URL that a ticket names. The dispatcher needs the same setting.
+    #[arg(long, env)]
+    pub dsk_allow_http: bool,
+    /// Allows addresses of private networks as the URL that a ticket names. The dispatcher needs the same setting.
+    #[arg(long, env)]
+    pub dsk_allow_private: bool,
     /// Where the channels are stored.
     #[command(flatten)]
     pub channels: ChannelsSettings,
@@ -85,6 +91,16 @@ pub struct CheckedSettings {
     pub(crate) privacy_policy: PrivacyPolicy,
     pub(crate) apps: MetaApps,
     pub(crate) meta: MetaSettings,
+    /// Which URLs tickets may name.
+    pub(crate) allowance: Allowance,
+}
+
+impl CheckedSettings {
+    /// The settings for tickets that may name these URLs; otherwise they may name public ones with https only.
+    #[must_use]
+    pub fn allowing(self, allowance: Allowance) -> Self {
+        Self { allowance, ..self }
+    }
 }
 
 /// Shorter secrets can be found by trying.
@@ -126,6 +142,7 @@ impl ConnectSettings {
             privacy_policy,
             apps,
             meta: self.meta.clone(),
+            allowance: Allowance::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use channels::{ChannelStore, KeyRing};
+use channels::{Allowance, ChannelStore, KeyRing};
 use chassis::{Problem, Secret};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -23,6 +23,8 @@ pub(crate) struct AppState {
     pub(crate) signer: Signer,
     pub(crate) links: Links,
     pub(crate) api_keys: Vec<Secret>,
+    /// Which URLs tickets may name.
+    pub(crate) allowance: Allowance,
     pub(crate) store: ChannelStore,
     pub(crate) key_ring: KeyRing,
     pub(crate) graphs: Graphs,
@@ -57,6 +59,7 @@ impl AppState {
             url: settings.url,
             signer,
             api_keys: settings.api_keys,
+            allowance: settings.allowance,
             store,
             key_ring,
             app_secrets: settings.apps.secrets(),

@@ -8,9 +8,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use channels::{StoreError, Ticket};
-use chassis::{Secret, SigningSecret};
-use serde::{Deserialize, Serialize};
+use channels::{Allowance, StoreError, Ticket, check_customer, check_dsk_token};
+use chassis::{Problem, Secret, SigningSecret};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use tracing::{error, info};
 use url::Url;
@@ -25,9 +25,11 @@ use crate::state::AppState;
 #[serde(deny_unknown_fields)]
 struct TicketRequest {
     tenant: String,
-    dsk_token: String,
-    dsk_url: Option<Url>,
-    signing_secret: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    dsk_token: Secret,
+    dsk_url: Option<String>,
+    #[serde(default, deserialize_with = "given_secret")]
+    signing_secret: Option<Secret>,
 }
 
 /// What DSK gets.
@@ -46,10 +48,8 @@ pub(crate) enum TicketError {
     /// The parser's own message would repeat the token.
     #[error("send {{\"tenant\":…,\"dsk_token\":…}}, and dsk_url or signing_secret if needed")]
     Malformed,
-    #[error("tenant and dsk_token must not be empty")]
-    Empty,
-    #[error("dsk_url must be https")]
-    NotHttps,
+    #[error("{0}")]
+    NotACustomer(Problem),
     #[error("signing_secret must be whsec_ followed by base64")]
     NotASigningSecret,
     #[error("no ticket could be stored: try again")]
@@ -63,13 +63,13 @@ impl IntoResponse for TicketError {
         }
         let status = match self {
             Self::UnknownKey => StatusCode::UNAUTHORIZED,
-            Self::Malformed | Self::Empty | Self::NotHttps | Self::NotASigningSecret => StatusCode::BAD_REQUEST,
+            Self::Malformed | Self::NotACustomer(_) | Self::NotASigningSecret => StatusCode::BAD_REQUEST,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let answer = (status, Json(json!({ "error": self.to_string() }))).into_response();
         match self {
             Self::UnknownKey => refusals::refuse(answer, RefusalReason::ApiKey),
-            Self::Malformed | Self::Empty | Self::NotHttps | Self::NotASigningSecret | Self::Store(_) => answer,
+            Self::Malformed | Self::NotACustomer(_) | Self::NotASigningSecret | Self::Store(_) => answer,
         }
     }
 }
@@ -86,13 +86,13 @@ pub(crate) async fn issue(
         return Err(TicketError::UnknownKey);
     }
     let request: TicketRequest = serde_json::from_slice(&body).map_err(|_| TicketError::Malformed)?;
-    request.check()?;
-    let seal = |secret: String| state.key_ring.seal(&Secret::new(secret));
+    request.check(state.allowance)?;
+    let seal = |secret: &Secret| state.key_ring.seal(secret);
     let ticket = Ticket {
         tenant: request.tenant,
-        dsk_token: seal(request.dsk_token),
-        dsk_url: request.dsk_url.map(|url| url.to_string()),
-        signing_secret: request.signing_secret.map(seal),
+        dsk_token: seal(&request.dsk_token),
+        dsk_url: request.dsk_url,
+        signing_secret: request.signing_secret.as_ref().map(seal),
         issued_by: "dsk".to_owned(),
     };
     let url = state.links.issue(&state.store, &ticket).await?;
@@ -103,17 +103,19 @@ pub(crate) async fn issue(
 }
 
 impl TicketRequest {
-    fn check(&self) -> Result<(), TicketError> {
-        if self.tenant.trim().is_empty() || self.dsk_token.trim().is_empty() {
-            return Err(TicketError::Empty);
-        }
-        if self.dsk_url.as_ref().is_some_and(|url| url.scheme() != "https") {
-            return Err(TicketError::NotHttps);
-        }
-        let is_signing_secret = |secret: &str| SigningSecret::parse(&Secret::new(secret)).is_ok();
-        if self.signing_secret.as_deref().is_some_and(|secret| !is_signing_secret(secret)) {
-            return Err(TicketError::NotASigningSecret);
-        }
-        Ok(())
+    fn check(&self, allowance: Allowance) -> Result<(), TicketError> {
+        check_customer(&self.tenant, self.dsk_url.as_deref(), allowance).map_err(TicketError::NotACustomer)?;
+        check_dsk_token(&self.dsk_token).map_err(TicketError::NotACustomer)?;
+        let parsed = self.signing_secret.as_ref().map(SigningSecret::parse).transpose();
+        parsed.map(drop).map_err(|_| TicketError::NotASigningSecret)
     }
+}
+
+/// A secret is wiped from memory when the request has been answered.
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
+}
+
+fn given_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use channels::is_public;
 use chassis::{AddressRefused, HttpsClient, Problem, https_client};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -11,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::endpoint::{Endpoint, PRIVATE_ADDRESS, is_public};
+use crate::endpoint::{Endpoint, PRIVATE_ADDRESS};
 use crate::remedy::{Failure, Outcome};
 
 /// How long `ops doctor` waits for an answer.
@@ -122,11 +123,11 @@ fn date(headers: &HeaderMap, name: HeaderName) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use channels::Allowance;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::endpoint::Allowance;
 
     /// Sends one request to a server that answers with these bytes and then keeps the connection open in silence.
     async fn outcome_of(answer: &'static str) -> Outcome {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use channels::Route;
+use channels::{Allowance, Route};
 use chassis::Problem;
 use event::Address;
 
-use crate::endpoint::{Allowance, Endpoint};
+use crate::endpoint::Endpoint;
 use crate::remedy::Failure;
 use crate::settings::DispatcherSettings;
 

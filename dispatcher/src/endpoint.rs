@@ -1,19 +1,10 @@
 //! Checks where events may be sent: no token travels in clear, and a channel's own URL leads into no private network.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use channels::{Allowance, check_channel_url, check_url};
 use chassis::Problem;
-use url::{Host, Url};
-
-/// What the operator allows of endpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allowance {
-    /// Endpoints on other machines may be http (`DSK_ALLOW_HTTP`).
-    pub http: bool,
-    /// A channel's own URL may be an address of a private network (`DSK_ALLOW_PRIVATE`).
-    pub private: bool,
-}
+use url::Url;
 
 /// A URL that was checked: events may be sent to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,31 +19,21 @@ pub struct Endpoint {
 impl Endpoint {
     /// `DSK_URL` has to be https; http is accepted for this machine, and for any machine if the operator allows it.
     pub fn parse(url: &str, allowance: Allowance) -> Result<Self, Problem> {
-        Self::new(&check(url, allowance)?, false)
+        Self::new(&check_url("DSK_URL", url, allowance)?, false)
     }
 
     /// A channel's own URL must also lead into no private network. A name is resolved for each connection, and the
     /// address that it leads to is checked then.
     pub fn of_channel(url: &str, allowance: Allowance) -> Result<Self, Problem> {
-        let url = check(url, allowance)?;
-        let is_private = match url.host() {
-            Some(Host::Ipv4(address)) => !is_public(address.into()),
-            Some(Host::Ipv6(address)) => !is_public(address.into()),
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            None => true,
-        };
-        if is_private && !allowance.private {
-            return Err(Problem::new(
-                "DSK_URL",
-                "is an address of a private network",
-                "give a public one, or set DSK_ALLOW_PRIVATE=true if channels may name private ones",
-            ));
-        }
+        let url = check_channel_url("DSK_URL", url, allowance)?;
         Self::new(&url, !allowance.private)
     }
 
     fn new(url: &Url, is_guarded: bool) -> Result<Self, Problem> {
-        let uri = url.as_str().parse().map_err(|_| problem("is not a URL that can be requested".to_owned()))?;
+        let uri = url
+            .as_str()
+            .parse()
+            .map_err(|_| Problem::new("DSK_URL", "is not a URL that can be requested", "write https://host/path"))?;
         Ok(Self { uri, origin: url.origin().ascii_serialization().into(), url: url.as_str().into(), is_guarded })
     }
 
@@ -73,73 +54,9 @@ impl Endpoint {
     }
 }
 
-fn problem(wrong: String) -> Problem {
-    Problem::new("DSK_URL", wrong, "write https://host/path")
-}
-
-/// Refuses a URL over which a token would travel in clear.
-fn check(url: &str, allowance: Allowance) -> Result<Url, Problem> {
-    let parsed = Url::parse(url).map_err(|error| problem(format!("is not a URL ({error})")))?;
-    let host = parsed.host().ok_or_else(|| problem("has no host".to_owned()))?;
-    let is_loopback = match host {
-        Host::Domain(name) => name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    };
-    match parsed.scheme() {
-        "https" => Ok(parsed),
-        "http" if is_loopback || allowance.http => Ok(parsed),
-        "http" => Err(Problem::new(
-            "DSK_URL",
-            "is http, which would send tokens in clear",
-            "write https://…, or set DSK_ALLOW_HTTP=true if the network is yours alone",
-        )),
-        _ => Err(problem("is neither https nor http".to_owned())),
-    }
-}
-
 /// Why a channel's own URL is not used whose name leads into a private network.
 pub(crate) const PRIVATE_ADDRESS: &str =
     "its dsk_url leads to an address of a private network (DSK_ALLOW_PRIVATE=true would allow it)";
-
-/// Whether a machine on the Internet could have the address. Source: the IANA special-purpose address registries.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => match (address.to_ipv4_mapped(), address.segments()) {
-            (Some(address), _) => is_public_v4(address),
-            // A NAT64 translator would connect to the IPv4 address in the last 32 bits.
-            (None, [0x64, 0xff9b, 0, 0, 0, 0, high, low]) => {
-                is_public_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
-            }
-            (None, segments) => is_public_v6(address, segments),
-        },
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [first, second, third, _] = address.octets();
-    let is_shared = first == 100 && (64..128).contains(&second);
-    let is_protocol_assignment = (first, second, third) == (192, 0, 0);
-    let is_benchmark = first == 198 && (second == 18 || second == 19);
-    let is_unassigned = first == 0 || first >= 224;
-    !(address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || address.is_documentation()
-        || is_shared
-        || is_protocol_assignment
-        || is_benchmark
-        || is_unassigned)
-}
-
-/// Only addresses of `2000::/3` are allocated at all.
-fn is_public_v6(address: Ipv6Addr, segments: [u16; 8]) -> bool {
-    let is_allocated = segments[0] & 0xe000 == 0x2000;
-    let is_documentation = (segments[0], segments[1]) == (0x2001, 0xdb8);
-    let is_tunnel = segments[0] == 0x2002 || (segments[0], segments[1]) == (0x2001, 0);
-    is_allocated && !is_documentation && !is_tunnel && !address.is_multicast()
-}
 
 #[cfg(test)]
 mod tests {
@@ -173,31 +90,6 @@ mod tests {
         ] {
             assert!(Endpoint::of_channel(refused, STRICT).is_err(), "{refused}");
             assert!(Endpoint::of_channel(refused, Allowance { private: true, ..STRICT }).is_ok(), "{refused}");
-        }
-    }
-
-    #[test]
-    fn only_addresses_of_the_internet_are_public() {
-        for public in ["9.9.9.9", "203.0.114.1", "100.128.0.1", "2a00:1450::1", "64:ff9b::909:909"] {
-            assert!(is_public(public.parse().unwrap()), "{public}");
-        }
-        for private in [
-            "0.0.0.0",
-            "100.64.0.1",
-            "192.0.0.8",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "203.0.113.1",
-            "fe80::1",
-            "::",
-            "ff02::1",
-            "2001:db8::1",
-            "2002:7f00:1::",
-            "64:ff9b::7f00:1",
-            "::ffff:127.0.0.1",
-        ] {
-            assert!(!is_public(private.parse().unwrap()), "{private}");
         }
     }
 }

@@ -31,7 +31,7 @@ mod worker;
 
 pub use app::{Dispatcher, DispatcherParts, start};
 pub use client::{HeadAnswer, reach};
-pub use endpoint::{Allowance, Endpoint};
+pub use endpoint::Endpoint;
 pub use metrics::Metrics;
 pub use remedy::{Failure, Outcome, Reason, Remedy};
 pub use settings::{DispatcherSettings, Settings};

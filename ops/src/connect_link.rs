@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::channels::{KeyRing, KeyRingSettings, Metrics, Ticket};
+use ::channels::{Allowance, KeyRing, KeyRingSettings, Metrics, Ticket, check_customer, check_dsk_token};
 use chassis::{Secret, SigningSecret};
 use clap::Args;
 use connect::Links;
-use dispatcher::{Allowance, Endpoint};
 use prometheus::Registry;
 use url::Url;
 
@@ -27,7 +26,7 @@ pub(crate) struct ConnectLink {
     dsk_token_file: PathBuf,
     /// Where the channels' events go, if not to `DSK_URL`.
     #[arg(long)]
-    dsk_url: Option<Url>,
+    dsk_url: Option<String>,
     /// Allows `--dsk-url` to be http to another machine.
     #[arg(long, env)]
     dsk_allow_http: bool,
@@ -57,26 +56,23 @@ pub(crate) struct ConnectLink {
 
 impl ConnectLink {
     pub(crate) async fn run(self) -> Result<(), Failure> {
-        if self.tenant.trim().is_empty() {
-            return Err(Failure::usage("--tenant is empty: name the DSK customer"));
-        }
+        let allowance = Allowance { http: self.dsk_allow_http, private: self.dsk_allow_private };
+        check_customer(&self.tenant, self.dsk_url.as_deref(), allowance).map_err(Failure::usage)?;
         let secret = self.connect_secret.as_ref();
         let secret_file = self.connect_secret_file.as_deref();
         let links =
             Links::new(self.connect_url.clone(), secret, secret_file, self.ticket_time).map_err(Failure::usage)?;
         let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failure::usage)?;
-        if let Some(url) = &self.dsk_url {
-            let allowance = Allowance { http: self.dsk_allow_http, private: self.dsk_allow_private };
-            Endpoint::of_channel(url.as_str(), allowance).map_err(Failure::usage)?;
-        }
+        let dsk_token = files::read_secret(&self.dsk_token_file)?;
+        check_dsk_token(&dsk_token).map_err(Failure::usage)?;
         let signing_secret = self.signing_secret_file.as_deref().map(files::read_secret).transpose()?;
         if let Some(secret) = &signing_secret {
             SigningSecret::parse(secret).map_err(Failure::usage)?;
         }
         let ticket = Ticket {
             tenant: self.tenant.clone(),
-            dsk_token: key_ring.seal(&files::read_secret(&self.dsk_token_file)?),
-            dsk_url: self.dsk_url.as_ref().map(Url::to_string),
+            dsk_token: key_ring.seal(&dsk_token),
+            dsk_url: self.dsk_url.clone(),
             signing_secret: signing_secret.map(|secret| key_ring.seal(&secret)),
             issued_by: "operator".to_owned(),
         };

@@ -9,7 +9,7 @@ use ::channels::{AppendOnlyFile, ChannelStore, ChannelsSettings, KeyRing, KeyRin
 use chassis::{Shutdown, now};
 use clap::Args;
 use connect::PrivacySettings;
-use dispatcher::{Allowance, Endpoint};
+use dispatcher::Endpoint;
 use event::Class;
 use jiff::Timestamp;
 use prometheus::Registry;
@@ -207,7 +207,7 @@ impl Doctor {
             findings.ok("dsk", "DSK_URL is not set: every channel needs its own dsk_url");
             return None;
         };
-        let allowance = Allowance { http: self.dsk_allow_http, private: true };
+        let allowance = ::channels::Allowance { http: self.dsk_allow_http, private: true };
         let endpoint = match Endpoint::parse(url, allowance) {
             Ok(endpoint) => endpoint,
             Err(problem) => {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
+use ::channels::{Allowance, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
 use chassis::{Admin, Problem, Problems, Readiness, Shutdown, TelemetrySettings};
 use clap::Args;
 use connect::{Connect, ConnectSettings};
@@ -85,6 +85,9 @@ impl Standalone {
         let metrics = connect::Metrics::register(&registry).map_err(Problem::from)?;
         if let Some(connect) = connect {
             let proxies = &self.ingest.trusted_proxies;
+            let dispatcher = &self.dispatcher;
+            let allowance = Allowance { http: dispatcher.dsk_allow_http, private: dispatcher.dsk_allow_private };
+            let connect = connect.allowing(allowance);
             Connect::start(connect, proxies, store.clone(), key_ring, metrics, shutdown).await?;
         }
         let readiness = readiness(queue.clone(), store.clone());

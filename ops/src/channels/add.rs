@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use channels::{KeyRing, KeyRingSettings, Limits, Metrics, NewChannel, NewSecret};
+use channels::{
+    Allowance, KeyRing, KeyRingSettings, Limits, Metrics, NewChannel, NewSecret, check_customer, check_dsk_token,
+};
 use chassis::{Secret, SigningSecret, now};
 use clap::Args;
-use dispatcher::{Allowance, Endpoint};
 use event::Address;
 use prometheus::Registry;
 
@@ -83,17 +84,13 @@ impl AddChannel {
     }
 
     fn channel(&self, key_ring: &KeyRing) -> Result<NewChannel, Failure> {
-        if self.tenant.trim().is_empty() {
-            return Err(Failure::usage("--tenant is empty: name the DSK customer"));
-        }
-        if let Some(url) = &self.dsk_url {
-            let allowance = Allowance { http: self.dsk_allow_http, private: self.dsk_allow_private };
-            Endpoint::of_channel(url, allowance).map_err(Failure::usage)?;
-        }
+        let allowance = Allowance { http: self.dsk_allow_http, private: self.dsk_allow_private };
+        check_customer(&self.tenant, self.dsk_url.as_deref(), allowance).map_err(Failure::usage)?;
         let token = match &self.dsk_token_file {
             Some(file) => files::read_secret(file)?,
             None => prompt(&format!("DSK token for {}: ", self.address))?,
         };
+        check_dsk_token(&token).map_err(Failure::usage)?;
         let mut channel = NewChannel::new(self.address.clone(), self.tenant.clone(), key_ring.seal(&token));
         if let Some(file) = &self.signing_secret_file {
             let secret = files::read_secret(file)?;

@@ -3,6 +3,7 @@
 mod backup;
 mod changes;
 mod channels;
+mod customer;
 mod delivery;
 mod embedded;
 mod endpoints;
@@ -34,6 +35,7 @@ mod transaction;
 mod update;
 
 pub use backup::{Imported, SavedErasure, SavedRecord};
+pub use customer::{Allowance, check_channel_url, check_customer, check_dsk_token, check_url, is_public};
 pub use endpoints::TenantEndpoint;
 pub use erasure_records::{Erasure, ErasureOrigin, PendingErasure};
 pub use erasures::{ErasureRequest, new_erasure_code};

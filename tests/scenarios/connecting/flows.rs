@@ -158,9 +158,20 @@ async fn a_ticket_needs_the_api_key_and_expires() {
 
     let (no_key, _) = connect.api("wrong-key-wrong-key-wrong-key-wrong", &body).await;
     let (empty, reason) = connect.api(API_KEY, r#"{"tenant":" ","dsk_token":"t"}"#).await;
+    for tenant in [r"acme\nlevel=error forged", &"a".repeat(60_000)] {
+        let (status, answer) = connect.api(API_KEY, &body.replace("acme", tenant)).await;
+        assert!(status == 400 && answer.contains("tenant"), "{status} {answer}");
+    }
     let (status, answer) = connect.api(API_KEY, &body).await;
 
-    for wrong in [r#""signing_secret":"whsec_no base64""#, r#""dsk_url":"http://dsk.example/""#, r#""other":1"#] {
+    for wrong in [
+        r#""signing_secret":"whsec_no base64""#,
+        r#""dsk_url":"http://dsk.example/""#,
+        r#""dsk_url":"https://169.254.169.254/latest""#,
+        r#""dsk_url":"https://user:password@dsk.example/""#,
+        r#""dsk_url":"https://dsk.exa\tmple/""#,
+        r#""other":1"#,
+    ] {
         let (status, answer) = connect.api(API_KEY, &body.replace('}', &format!(",{wrong}}}"))).await;
         assert!(status == 400 && !answer.contains(DSK_TOKEN), "{wrong}: {status} {answer}");
     }
