@@ -19,6 +19,9 @@ use crate::Problem;
 /// carry (lapin logs a returned message with its body).
 const OURS: [&str; 9] = ["channels", "chassis", "connect", "dispatcher", "event", "ingest", "ops", "queue", "sqlite"];
 
+/// Characters of one value in a text line. Who sends us something must not be able to fill the disk with it.
+const VALUE_CHARACTERS_MAX: usize = 2_000;
+
 /// What is logged, and in which form.
 #[derive(Args, Clone, Debug)]
 pub struct TelemetrySettings {
@@ -33,7 +36,7 @@ pub struct TelemetrySettings {
 /// Form of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line of text, in which no error stands twice.
+    /// A line of text, in which no error stands twice and no value can begin a line or control a terminal.
     Text,
     /// A JSON object on a line.
     Json,
@@ -99,19 +102,36 @@ impl Visit for TextVisitor<'_> {
         match field.name() {
             "message" => {
                 self.message = format!("{value:?}");
-                self.line.record_debug(field, &format_args!("{}", self.message));
+                self.line.record_debug(field, &format_args!("{}", printable(&self.message)));
             }
             "error" if self.message.contains(&format!("{value:?}")) => {}
-            _ => self.line.record_debug(field, value),
+            _ => self.line.record_debug(field, &format_args!("{}", printable(&format!("{value:?}")))),
         }
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         match field.name() {
             "message" | "error" => self.record_debug(field, &format_args!("{value}")),
-            _ => self.line.record_str(field, value),
+            _ => self.record_debug(field, &value),
         }
     }
+}
+
+/// A value as it may stand in a line: bounded, and with an escape for each character that ends a line, controls a terminal
+/// or is not seen.
+fn printable(value: &str) -> String {
+    let mut rest = value.chars();
+    let mut text = String::with_capacity(value.len().min(VALUE_CHARACTERS_MAX));
+    for character in rest.by_ref().take(VALUE_CHARACTERS_MAX) {
+        match character {
+            '"' | '\'' | '\\' => text.push(character),
+            _ => text.extend(character.escape_debug()),
+        }
+    }
+    if rest.next().is_some() {
+        text.push('…');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -174,6 +194,18 @@ mod tests {
         let line = logged_as_text(|| warn!(error = "the disk is full", "Could not write"));
 
         assert_eq!(line.trim_end(), " WARN chassis::telemetry::tests: Could not write error=the disk is full");
+    }
+
+    #[test]
+    fn no_value_begins_a_line_controls_a_terminal_or_fills_the_disk() {
+        let forged = "1\n2026-11-28T00:00:00Z  INFO forged\r\u{1b}[31m\u{9b}\u{2028}\u{202e}";
+        let long = "A".repeat(100_000);
+
+        let line = logged_as_text(|| warn!(address = %forged, text = forged, %long, "Refused {forged} {long}"));
+
+        let controls = |character: &char| character.is_control() || ['\u{2028}', '\u{202e}'].contains(character);
+        assert_eq!(line.chars().filter(controls).count(), 1, "only the end of the line controls anything: {line:?}");
+        assert!(line.contains(r"1\n2026-11-28T00:00:00Z") && line.len() < 5_000, "{} bytes: {line:?}", line.len());
     }
 
     #[test]
