@@ -24,8 +24,13 @@ use crate::{
 };
 
 /// Browsers open several connections each, and a proxy in front opens more.
-const LIMITS: ServeLimits =
-    ServeLimits { header_read: Duration::from_secs(10), connections_max: 1_024, grace: Duration::from_secs(15) };
+const LIMITS: ServeLimits = ServeLimits {
+    header_read: Duration::from_secs(10),
+    body_read: Duration::from_secs(10),
+    connections_max: 1_024,
+    client_connections_max: 512,
+    grace: Duration::from_secs(15),
+};
 /// Enough for a form or a ticket; nothing larger is meant for us.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
@@ -52,7 +57,8 @@ impl Connect {
         let (listener, address) = chassis::listen("CONNECT_LISTEN", listen).await?;
         info!(connect.address = %address, "Pages are served at http://{address}");
         let rate_limit = RateLimit::new(trusted_proxies.clone());
-        shutdown.spawn(serve(listener, router(state, rate_limit), LIMITS, shutdown.clone()));
+        let router = router(state, rate_limit);
+        shutdown.spawn(serve(listener, router, LIMITS, trusted_proxies.clone(), shutdown.clone()));
         shutdown.spawn(run_rounds(maintenance, shutdown.clone()));
         Ok(Self { address })
     }

@@ -18,8 +18,14 @@ use crate::state::IngestState;
 use crate::{IngestSettings, Metrics, Settings};
 
 /// Meta opens few connections and reuses them; a proxy in front of ingest opens more.
-const LIMITS: ServeLimits =
-    ServeLimits { header_read: Duration::from_secs(10), connections_max: 1_024, grace: Duration::from_secs(5) };
+const LIMITS: ServeLimits = ServeLimits {
+    header_read: Duration::from_secs(10),
+    // Longer than `BODY_READ_TIME`, whose end is counted as an outcome.
+    body_read: Duration::from_secs(10),
+    connections_max: 1_024,
+    client_connections_max: 512,
+    grace: Duration::from_secs(5),
+};
 
 /// Ingest as part of a process, which has the queue and the registry.
 #[derive(Debug)]
@@ -49,7 +55,8 @@ impl Ingest {
         let webhook = get(handshake).post(receive);
         let router = Router::new().route("/webhook", webhook).with_state(Arc::new(state));
         info!(ingest.address = %address, "Notifications are taken at http://{address}/webhook");
-        shutdown.spawn(serve(listener, router, LIMITS, shutdown.clone()));
+        let trusted_proxies = settings.trusted_proxies.clone();
+        shutdown.spawn(serve(listener, router, LIMITS, trusted_proxies, shutdown.clone()));
         Ok(Self { address })
     }
 }

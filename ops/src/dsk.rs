@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
-use chassis::{ServeLimits, Shutdown, dice};
+use chassis::{ServeLimits, Shutdown, TrustedProxies, dice};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
@@ -62,8 +62,13 @@ struct Plan {
     answer: u16,
 }
 
-const LIMITS: ServeLimits =
-    ServeLimits { header_read: Duration::from_mins(1), connections_max: 4_096, grace: Duration::from_millis(200) };
+const LIMITS: ServeLimits = ServeLimits {
+    header_read: Duration::from_mins(1),
+    body_read: Duration::from_mins(1),
+    connections_max: 4_096,
+    client_connections_max: 4_096,
+    grace: Duration::from_millis(200),
+};
 /// Larger than any event that ingest accepts.
 const BODY_BYTES_MAX: usize = 8 << 20;
 
@@ -94,7 +99,7 @@ impl Dsk {
             .route("/events", post(receive))
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::clone(&state));
-        shutdown.spawn(chassis::serve(listener, router, LIMITS, shutdown.clone()));
+        shutdown.spawn(chassis::serve(listener, router, LIMITS, TrustedProxies::default(), shutdown.clone()));
         Ok(Self { address, state })
     }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{any, delete, get, post};
-use chassis::{ServeLimits, Shutdown};
+use chassis::{ServeLimits, Shutdown, TrustedProxies};
 
 pub use accounts::{ACCOUNT, APP, APP_USER, INSTAGRAM_APP, INSTAGRAM_APP_USER, INSTAGRAM_USER, NUMBER};
 pub use state::{Fault, GraphBehaviour};
@@ -30,8 +30,13 @@ pub struct Graph {
     state: SharedState,
 }
 
-const LIMITS: ServeLimits =
-    ServeLimits { header_read: Duration::from_mins(1), connections_max: 256, grace: Duration::from_millis(200) };
+const LIMITS: ServeLimits = ServeLimits {
+    header_read: Duration::from_mins(1),
+    body_read: Duration::from_mins(1),
+    connections_max: 256,
+    client_connections_max: 256,
+    grace: Duration::from_millis(200),
+};
 
 impl Graph {
     /// Listens, and plays Meta until a stop is requested.
@@ -56,7 +61,7 @@ impl Graph {
             .route("/sdk.js", get(sdk::sdk))
             .route("/dialog/oauth", get(sdk::dialog))
             .with_state(Arc::clone(&state));
-        shutdown.spawn(chassis::serve(listener, router, LIMITS, shutdown.clone()));
+        shutdown.spawn(chassis::serve(listener, router, LIMITS, TrustedProxies::default(), shutdown.clone()));
         Ok(Self { address, state })
     }
 

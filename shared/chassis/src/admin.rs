@@ -12,14 +12,19 @@ use axum::routing::get;
 use prometheus::{Registry, TextEncoder};
 use tracing::info;
 
-use crate::{Problem, ServeLimits, Shutdown, build_info, serve};
+use crate::{Problem, ServeLimits, Shutdown, TrustedProxies, build_info, serve};
 
 /// Lists why the process is not ready; empty if it is ready. Each request of `/ready` calls it.
 pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Prometheus and a few probes connect, so more connections than this are a mistake.
-const LIMITS: ServeLimits =
-    ServeLimits { header_read: Duration::from_secs(10), connections_max: 64, grace: Duration::from_secs(2) };
+const LIMITS: ServeLimits = ServeLimits {
+    header_read: Duration::from_secs(10),
+    body_read: Duration::from_secs(1),
+    connections_max: 64,
+    client_connections_max: 32,
+    grace: Duration::from_secs(2),
+};
 
 /// What the admin port serves.
 pub struct Admin {
@@ -36,7 +41,8 @@ impl Admin {
         build_info::register(&self.registry)?;
         let (listener, address) = crate::listen("ADMIN_LISTEN", listen).await?;
         info!(admin.address = %address, "Admin port listens on {address}");
-        shutdown.spawn(serve(listener, self.router(shutdown.clone()), LIMITS, shutdown.clone()));
+        let router = self.router(shutdown.clone());
+        shutdown.spawn(serve(listener, router, LIMITS, TrustedProxies::default(), shutdown.clone()));
         Ok(address)
     }
 

@@ -28,7 +28,7 @@ pub use metrics::{
     Counter, Counters, Description, DurationGauges, Gauge, Gauges, Histogram, Histograms, Label, Metric,
 };
 pub use process::{host, listen, run};
-pub use proxies::{NoNetwork, TrustedProxies};
+pub use proxies::{NoNetwork, TrustedProxies, counted_as};
 pub use secret::Secret;
 pub use serve::{ServeLimits, serve};
 pub use settings::{Problem, Problems, read_secret};

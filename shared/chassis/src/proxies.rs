@@ -1,6 +1,6 @@
-//! The client of a request: the peer, or the client that a trusted proxy names. Log lines show it; nothing depends on it.
+//! The client of a request: the peer, or the client that a trusted proxy names. Log lines show it, and limits count it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use axum::http::HeaderMap;
@@ -8,27 +8,44 @@ use ipnet::IpNet;
 
 /// The proxies whose `X-Forwarded-For` header is believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    is_given: bool,
+}
+
+/// What the setting says if there is no proxy.
+const NONE: &str = "none";
+/// The bits of an IPv6 address that name a subscriber's network. The subscriber chooses the others.
+const IPV6_NETWORK: u128 = !0 << 64;
 
 /// A part of the list is neither an address nor a network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is neither an address nor a network such as 10.0.0.0/8")]
+#[error("{0:?} is neither an address nor a network such as 10.0.0.0/8, and not the word none alone")]
 pub struct NoNetwork(String);
 
 impl FromStr for TrustedProxies {
     type Err = NoNetwork;
 
     fn from_str(list: &str) -> Result<Self, NoNetwork> {
+        if list.trim() == NONE {
+            return Ok(Self { networks: Vec::new(), is_given: true });
+        }
         let parts = list.split([',', '\n']).map(str::trim).filter(|part| !part.is_empty());
         let network = |part: &str| {
             let address = part.parse::<IpAddr>().map(IpNet::from);
             address.or_else(|_| part.parse::<IpNet>()).map_err(|_| NoNetwork(part.to_owned()))
         };
-        parts.map(network).collect::<Result<_, _>>().map(Self)
+        let networks = parts.map(network).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { is_given: !networks.is_empty(), networks })
     }
 }
 
 impl TrustedProxies {
+    /// Whether the operator has said which proxies there are, or that there are none.
+    pub fn is_given(&self) -> bool {
+        self.is_given
+    }
+
     /// The client of a request. Each proxy appends its own client at the right end, so entries are believed from there,
     /// while the one that wrote them is trusted. Anyone may have made up the entries further left.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
@@ -45,8 +62,17 @@ impl TrustedProxies {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// Whom a limit counts as one client: an IPv4 address, or the network of /64 that an IPv6 address belongs to, because one
+/// subscriber has all addresses of such a network.
+pub fn counted_as(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & IPV6_NETWORK)),
     }
 }
 
@@ -98,6 +124,25 @@ mod tests {
     #[test]
     fn an_ipv4_address_in_ipv6_form_is_shown_as_ipv4() {
         assert_eq!(client("10.0.0.0/8", "::ffff:10.1.2.3", &["198.51.100.7"]), "198.51.100.7");
+    }
+
+    #[test]
+    fn the_word_none_says_that_there_is_no_proxy() {
+        let is_given = |list: &str| list.parse::<TrustedProxies>().unwrap().is_given();
+
+        assert!(is_given("none") && is_given("10.0.0.0/8"));
+        assert!(!is_given("") && !is_given(" , "));
+        assert_eq!(client("none", "10.1.2.3", &["198.51.100.7"]), "10.1.2.3");
+    }
+
+    #[test]
+    fn all_ipv6_addresses_of_a_subscriber_count_as_one_client() {
+        let counted = |address: &str| counted_as(address.parse().unwrap());
+
+        assert_eq!(counted("2001:db8:1:2::1"), counted("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
+        assert_eq!(counted("::ffff:192.0.2.1"), counted("192.0.2.1"));
+        assert_ne!(counted("192.0.2.1"), counted("192.0.2.2"));
     }
 
     #[test]
