@@ -9,13 +9,13 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use channels::{Allowance, ChannelStore, KeyRing};
-use chassis::{Admin, Problem, Problems, ServeLimits, Shutdown, TrustedProxies, serve};
+use chassis::{Admin, Problem, Problems, ServeLimits, Shutdown, serve};
 use prometheus::Registry;
 use tracing::info;
 
 use crate::maintenance::{Maintenance, run_rounds};
 use crate::metrics::Metrics;
-use crate::rate_limit::{RateLimit, limit_changes};
+use crate::rate_limit::{RateLimit, limit_changes, limit_unproven};
 use crate::refusals::count_refusals;
 use crate::settings::{CheckedSettings, Settings};
 use crate::state::AppState;
@@ -45,20 +45,20 @@ impl Connect {
     /// Serves the pages and maintains the channels until a stop is asked for.
     pub async fn start(
         settings: CheckedSettings,
-        trusted_proxies: &TrustedProxies,
         store: ChannelStore,
         key_ring: KeyRing,
         metrics: Metrics,
         shutdown: &Shutdown,
     ) -> Result<Self, Problems> {
         let listen = settings.listen;
+        let trusted_proxies = settings.trusted_proxies.clone();
         let state = AppState::new(settings, store.clone(), key_ring.clone(), metrics.clone())?;
         let maintenance = Maintenance::with_graphs(state.graphs.clone(), store, key_ring, metrics);
         let (listener, address) = chassis::listen("CONNECT_LISTEN", listen).await?;
         info!(connect.address = %address, "Pages are served at http://{address}");
         let rate_limit = RateLimit::new(trusted_proxies.clone());
         let router = router(state, rate_limit);
-        shutdown.spawn(serve(listener, router, LIMITS, trusted_proxies.clone(), shutdown.clone()));
+        shutdown.spawn(serve(listener, router, LIMITS, trusted_proxies, shutdown.clone()));
         shutdown.spawn(run_rounds(maintenance, shutdown.clone()));
         Ok(Self { address })
     }
@@ -71,7 +71,7 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let channel_metrics = channels::Metrics::register(&registry).map_err(Problem::from)?;
 
     let mut problems = Problems::default();
-    let checked = problems.collect(settings.connect.check());
+    let checked = problems.collect(settings.connect.check(&settings.trusted_proxies));
     let key_ring = problems.collect(KeyRing::load(&settings.key_ring, &channel_metrics));
     let store = problems.collect(ChannelStore::open(&settings.channels, channel_metrics, shutdown));
     problems.finish()?;
@@ -79,7 +79,7 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
 
     let allowance = Allowance { http: settings.dsk_allow_http, private: settings.dsk_allow_private };
     let checked = checked.allowing(allowance);
-    Connect::start(checked, &settings.trusted_proxies, store.clone(), key_ring, metrics, shutdown).await?;
+    Connect::start(checked, store.clone(), key_ring, metrics, shutdown).await?;
     let readiness = Arc::new(move || store.trouble().iter().map(ToString::to_string).collect());
     Admin { registry, readiness }.start(settings.admin_listen, shutdown).await?;
     Ok(())
@@ -87,12 +87,17 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
 
 fn router(state: AppState, rate_limit: RateLimit) -> Router {
     let metrics = state.metrics.clone();
+    let rate_limit = Arc::new(rate_limit);
+    let for_servers = Router::new()
+        .route("/api/tickets", post(ticket_api::issue))
+        .route("/meta/deauthorize", post(data_rights::deauthorize))
+        .route("/meta/deletion", post(data_rights::delete))
+        .route_layer(from_fn_with_state(Arc::clone(&rate_limit), limit_unproven));
     Router::new()
         .route("/", get(public_pages::start))
         .route("/style.css", get(public_pages::style))
         .route("/icon.svg", get(public_pages::icon))
         .route("/privacy", get(public_pages::privacy))
-        .route("/api/tickets", post(ticket_api::issue))
         .route("/connect/{link}", get(tickets::show).post(tickets::redeem))
         .route("/leave", post(tickets::leave))
         .route("/channels", get(channels_page::list))
@@ -101,12 +106,11 @@ fn router(state: AppState, rate_limit: RateLimit) -> Router {
         .route("/instagram", post(instagram::begin))
         .route(reader::INSTAGRAM_RETURN, get(instagram::finish))
         .route("/media/{platform}/{channel}/{file}", get(media::fetch))
-        .route("/meta/deauthorize", post(data_rights::deauthorize))
-        .route("/meta/deletion", post(data_rights::delete))
         .route("/deletion/{code}", get(data_rights::status))
         .fallback(public_pages::not_found)
+        .layer(from_fn_with_state(rate_limit, limit_changes))
+        .merge(for_servers)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn_with_state(Arc::new(rate_limit), limit_changes))
         // Around the limit, because a change that it refuses counts as a refusal, too.
         .layer(from_fn_with_state(metrics, count_refusals))
         .layer(from_fn(reader::know_reader))

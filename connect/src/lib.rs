@@ -5,6 +5,7 @@ mod channels_page;
 mod connecting;
 mod cookie;
 mod data_rights;
+mod file_places;
 mod graph;
 mod headers;
 mod icons;

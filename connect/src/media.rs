@@ -20,9 +20,9 @@ use chassis::{Secret, now};
 use event::{Address, Family};
 use hyper::body::Incoming;
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::{info, warn};
 
+use crate::file_places::FilePlace;
 use crate::graph::media::{MediaFile, refusal};
 use crate::graph::whatsapp::WhatsAppGraph;
 use crate::graph::{ChannelGraph, GraphError};
@@ -35,7 +35,7 @@ use error::MediaError;
 
 /// Meta's longest files are documents of 100 MB.
 const BYTES_MAX: u64 = 128 << 20;
-/// Meta's ids are short; a longer one is not passed on.
+/// Meta's ids are short; a longer one is neither looked up nor passed on.
 const ID_CHARACTERS_MAX: usize = 64;
 
 /// Which file of which channel is asked for.
@@ -62,11 +62,13 @@ pub(crate) async fn fetch(
     headers: HeaderMap,
 ) -> Result<Response, MediaError> {
     let address = Address::new(format!("{}:{}", path.platform, path.channel));
-    pass_on(&state, &address, &path.file, &headers).await.inspect_err(|error| {
-        warn!(channel = %address, %error, "DSK got no file of {address}");
-        if let Some(outcome) = error.outcome() {
+    pass_on(&state, &address, &path.file, &headers).await.inspect_err(|error| match error.outcome() {
+        Some(outcome) => {
+            warn!(channel = %address, %error, "DSK got no file of {address}");
             state.metrics.media_total.inc(outcome);
         }
+        // Anybody may have asked, so nothing of the request is logged.
+        None => warn!(%error, "Refused a request for a file: {error}"),
     })
 }
 
@@ -80,11 +82,10 @@ async fn pass_on(
     if address.family() != Family::WhatsApp {
         return Err(MediaError::OtherPlatform);
     }
-    let is_id = media_id.len() <= ID_CHARACTERS_MAX && media_id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let Some(ChannelGraph::WhatsApp { graph, .. }) = state.graphs.of(&record).filter(|_| is_id) else {
+    let Some(ChannelGraph::WhatsApp { graph, .. }) = state.graphs.of(&record).filter(|_| is_id(media_id)) else {
         return Err(MediaError::Unknown);
     };
-    let permit = Arc::clone(&state.files).try_acquire_owned().map_err(|_| MediaError::Full)?;
+    let place = state.files.take(&record.tenant).ok_or(MediaError::Full)?;
     let sealed = record.access_token.as_ref().ok_or(MediaError::Token)?;
     let token = state.key_ring.open(sealed).map_err(|_| MediaError::Unopenable)?;
 
@@ -94,12 +95,19 @@ async fn pass_on(
     }
     let download = download?;
     info!(channel = %address, bytes = download.file.bytes, "Passing on a file of {address}");
-    respond(download, state.metrics.clone(), permit)
+    respond(download, state.metrics.clone(), place)
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() <= ID_CHARACTERS_MAX && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// The channel, if there is one and the bearer is its own DSK token. The answer does not say which of the two is wrong.
 async fn authorize(state: &AppState, address: &Address, headers: &HeaderMap) -> Result<ChannelRecord, MediaError> {
     let given = bearer(headers).ok_or(MediaError::Unauthorized)?;
+    if address.family() == Family::Other || !is_id(address.id()) {
+        return Err(MediaError::Unauthorized);
+    }
     let record = state.store.get(address).await?.ok_or(MediaError::Unauthorized)?;
     // A removed channel has no token.
     let sealed = record.dsk_token.as_ref().ok_or(MediaError::Unauthorized)?;
@@ -143,11 +151,11 @@ fn etag(file: &MediaFile) -> Option<HeaderValue> {
 }
 
 /// Builds DSK's answer from Meta's: status, type, length, range, and the bytes.
-fn respond(download: MediaDownload, metrics: Metrics, permit: OwnedSemaphorePermit) -> Result<Response, MediaError> {
+fn respond(download: MediaDownload, metrics: Metrics, place: FilePlace) -> Result<Response, MediaError> {
     let MediaDownload { file, answer } = download;
     let (parts, body) = answer.into_parts();
     let bytes = announced(&file, parts.status, &parts.headers).ok_or(MediaError::Unusable)?;
-    let guard = OutcomeGuard::new(metrics, permit);
+    let guard = OutcomeGuard::new(metrics, place);
     let body = if parts.status == StatusCode::RANGE_NOT_SATISFIABLE {
         guard.served();
         Body::empty()

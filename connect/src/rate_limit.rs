@@ -1,4 +1,5 @@
-//! Limits how often one address may change something, so that nobody can try out links or keys.
+//! Limits how often one client may change something, so that nobody can try out links or keys. What Meta has signed and
+//! what carries DSK's key is never limited: without trusted proxies all requests seem to come from one client.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,26 +10,27 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
-use chassis::TrustedProxies;
+use chassis::{TrustedProxies, counted_as};
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::metrics::RefusalReason;
 use crate::page_error::PageError;
 
-/// Changes that one address may ask for in a window: a person makes fewer than ten.
+/// Changes that one client may ask for in a window: a person makes fewer than ten.
 const CHANGES_MAX: u32 = 60;
 const WINDOW: Duration = Duration::from_mins(1);
-/// Addresses that are remembered. Beyond it all windows start again, so that memory stays bounded.
-const ADDRESSES_MAX: usize = 10_000;
+/// Clients that are remembered. Beyond it all windows start again, so that memory stays bounded.
+const CLIENTS_MAX: usize = 10_000;
 
-/// Counts the changes that each address asks for.
+/// Counts the changes that each client asks for.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     trusted_proxies: TrustedProxies,
     windows: Mutex<HashMap<IpAddr, Window>>,
 }
 
-/// The changes of one address since a moment.
+/// The changes of one client since a moment.
 #[derive(Debug)]
 struct Window {
     since: Instant,
@@ -40,13 +42,14 @@ impl RateLimit {
         Self { trusted_proxies, windows: Mutex::default() }
     }
 
-    /// Counts one more change of an address, and says whether that is one too many.
-    fn is_exceeded(&self, address: IpAddr, now: Instant) -> bool {
+    /// Counts one more change of a client, and says whether that is one too many.
+    fn is_exceeded(&self, client: IpAddr, now: Instant) -> bool {
+        let client = counted_as(client);
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= ADDRESSES_MAX && !windows.contains_key(&address) {
+        if windows.len() >= CLIENTS_MAX && !windows.contains_key(&client) {
             windows.clear();
         }
-        let window = windows.entry(address).or_insert(Window { since: now, changes: 0 });
+        let window = windows.entry(client).or_insert(Window { since: now, changes: 0 });
         if now.duration_since(window.since) >= WINDOW {
             *window = Window { since: now, changes: 0 };
         }
@@ -55,7 +58,7 @@ impl RateLimit {
     }
 }
 
-/// Refuses a change if its address asks for too many.
+/// Refuses a change if its client asks for too many.
 pub(crate) async fn limit_changes(
     State(limit): State<Arc<RateLimit>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -65,11 +68,32 @@ pub(crate) async fn limit_changes(
     let is_change = request.method() != Method::GET && request.method() != Method::HEAD;
     let client = limit.trusted_proxies.client(peer.ip(), request.headers());
     if is_change && limit.is_exceeded(client, Instant::now()) {
-        // Without the address: the privacy policy says that no page writes it down.
-        warn!("Refused a change because its address asks for too many");
-        return Err(PageError::TooManyChanges);
+        return Err(too_many());
     }
     Ok(next.run(request).await)
+}
+
+/// For what servers ask. It counts only what carried neither a valid signature nor a known key.
+pub(crate) async fn limit_unproven(
+    State(limit): State<Arc<RateLimit>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Result<Response, PageError> {
+    let client = limit.trusted_proxies.client(peer.ip(), request.headers());
+    let answer = next.run(request).await;
+    let reason = answer.extensions().get::<RefusalReason>();
+    let is_unproven = matches!(reason, Some(RefusalReason::ApiKey | RefusalReason::SignedRequest));
+    if is_unproven && limit.is_exceeded(client, Instant::now()) {
+        return Err(too_many());
+    }
+    Ok(answer)
+}
+
+/// Without the address: the privacy policy says that no page writes it down.
+fn too_many() -> PageError {
+    warn!("Refused a change because its client asks for too many");
+    PageError::TooManyChanges
 }
 
 #[cfg(test)]
@@ -77,7 +101,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn one_address_is_limited_for_a_minute_and_no_other() {
+    async fn one_client_is_limited_for_a_minute_and_no_other() {
         let limit = RateLimit::new("".parse().unwrap());
         let now = Instant::now();
         let busy: IpAddr = "203.0.113.1".parse().unwrap();
@@ -88,5 +112,15 @@ mod tests {
         assert_eq!(refused, 1);
         assert!(!limit.is_exceeded(other, now));
         assert!(!limit.is_exceeded(busy, now + WINDOW));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_subscriber_gets_no_further_changes_by_another_ipv6_address() {
+        let limit = RateLimit::new("".parse().unwrap());
+        let own = |host: u32| format!("2001:db8:1:2::{host:x}").parse().unwrap();
+
+        let refused = (0..2 * CHANGES_MAX).filter(|host| limit.is_exceeded(own(*host), Instant::now())).count();
+
+        assert_eq!(refused, CHANGES_MAX as usize);
     }
 }

@@ -28,7 +28,7 @@ pub struct Settings {
     #[arg(long, env, default_value = "127.0.0.1:9403")]
     pub admin_listen: SocketAddr,
     /// Proxies in front of connect, as addresses or networks, separated by commas: limits then count the client that
-    /// their `X-Forwarded-For` names.
+    /// their `X-Forwarded-For` names. Required if `CONNECT_URL` is https; `none` says that there is no such proxy.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: TrustedProxies,
     /// Allows http to other machines as the URL that a ticket names. The dispatcher needs the same setting.
@@ -85,6 +85,7 @@ pub struct ConnectSettings {
 pub struct CheckedSettings {
     pub(crate) listen: SocketAddr,
     pub(crate) url: Url,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) secret: Secret,
     pub(crate) api_keys: Vec<Secret>,
     pub(crate) ticket_time: Duration,
@@ -118,9 +119,10 @@ impl ConnectSettings {
     }
 
     /// Reads and checks everything, and names everything that is wrong at once.
-    pub fn check(&self) -> Result<CheckedSettings, Problems> {
+    pub fn check(&self, trusted_proxies: &TrustedProxies) -> Result<CheckedSettings, Problems> {
         let mut problems = Problems::default();
         let url = problems.collect(self.url());
+        problems.collect(self.check_proxies(trusted_proxies));
         let secret = problems.collect(link_secret(self.connect_secret.as_ref(), self.connect_secret_file.as_deref()));
         let api_keys = problems.collect(self.api_keys());
         let apps = problems.collect(self.meta.check());
@@ -136,6 +138,7 @@ impl ConnectSettings {
         Ok(CheckedSettings {
             listen: self.connect_listen,
             url,
+            trusted_proxies: trusted_proxies.clone(),
             secret,
             api_keys,
             ticket_time: self.ticket_time,
@@ -154,6 +157,18 @@ impl ConnectSettings {
             return Err(Problem::new("CONNECT_URL", "has a path", right));
         }
         Ok(url)
+    }
+
+    /// We speak no TLS, so https means a proxy. Unless it is trusted, all clients seem to be that one, and one of them can use
+    /// up what all may ask for.
+    fn check_proxies(&self, trusted_proxies: &TrustedProxies) -> Result<(), Problem> {
+        let is_behind_proxy = self.connect_url.as_ref().is_some_and(|url| url.scheme() == "https");
+        if is_behind_proxy && !trusted_proxies.is_given() {
+            let right =
+                "give the addresses or networks of the proxies that end TLS, or none if no proxy names its clients";
+            return Err(Problem::new("TRUSTED_PROXIES", "is missing, while CONNECT_URL is https", right));
+        }
+        Ok(())
     }
 
     fn api_keys(&self) -> Result<Vec<Secret>, Problem> {
@@ -185,7 +200,10 @@ mod tests {
 
     fn problems(arguments: &[&str]) -> String {
         let settings = Settings::parse_from(["connect"].iter().chain(arguments));
-        settings.connect.check().map_or_else(|problems| problems.to_string(), |_| String::new())
+        settings
+            .connect
+            .check(&settings.trusted_proxies)
+            .map_or_else(|problems| problems.to_string(), |_| String::new())
     }
 
     #[test]
@@ -218,6 +236,8 @@ mod tests {
             "s",
             "--privacy-contact",
             "Example Ltd, privacy@example.com",
+            "--trusted-proxies",
+            "none",
         ]);
 
         assert_eq!(text, "");
@@ -233,6 +253,20 @@ mod tests {
         assert!(problems(&blank).contains("PRIVACY_CONTACT is missing"), "{}", problems(&blank));
         assert!(!problems(&[public, contact].concat()).contains("PRIVACY_CONTACT"));
         assert!(!problems(&["--connect-url", "http://127.0.0.1:8090"]).contains("PRIVACY_CONTACT"), "for trying out");
+    }
+
+    #[test]
+    fn behind_https_the_proxies_are_named_or_said_to_be_none() {
+        let text = |url: &str, proxies: &str| problems(&["--connect-url", url, "--trusted-proxies", proxies]);
+
+        assert!(text("https://connect.example.com", "").contains("TRUSTED_PROXIES is missing"));
+        for (url, proxies) in [
+            ("https://connect.example.com", "none"),
+            ("https://connect.example.com", "10.0.0.0/8"),
+            ("http://127.0.0.1:8090", ""),
+        ] {
+            assert!(!text(url, proxies).contains("TRUSTED_PROXIES"), "{url} {proxies}");
+        }
     }
 
     #[test]

@@ -1,21 +1,16 @@
 //! What all requests share.
 
-use std::sync::Arc;
-
 use channels::{Allowance, ChannelStore, KeyRing};
 use chassis::{Problem, Secret};
-use tokio::sync::Semaphore;
 use url::Url;
 
+use crate::file_places::FilePlaces;
 use crate::graph::Graphs;
 use crate::links::Links;
 use crate::metrics::Metrics;
 use crate::privacy_policy::PrivacyPolicy;
 use crate::settings::CheckedSettings;
 use crate::signer::Signer;
-
-/// Files that may pass through at once; each holds little more than the buffers of two sockets.
-const FILES_MAX: usize = 64;
 
 /// What all requests share.
 pub(crate) struct AppState {
@@ -34,8 +29,7 @@ pub(crate) struct AppState {
     /// The secrets of both apps, because either may have signed a callback.
     pub(crate) app_secrets: Vec<Secret>,
     pub(crate) privacy_policy: PrivacyPolicy,
-    /// A permit for each file that passes through.
-    pub(crate) files: Arc<Semaphore>,
+    pub(crate) files: FilePlaces,
     pub(crate) metrics: Metrics,
 }
 
@@ -71,7 +65,7 @@ impl AppState {
                 sdk_url: settings.meta.meta_sdk_url,
             },
             privacy_policy: settings.privacy_policy,
-            files: Arc::new(Semaphore::new(FILES_MAX)),
+            files: FilePlaces::default(),
             metrics,
         })
     }

@@ -48,7 +48,8 @@ pub struct IngestSettings {
     #[arg(long, env, default_value_t = 256 << 20)]
     pub ingest_bytes_in_flight_max: u32,
     /// Proxies in front of ingest, as addresses or networks such as `10.0.0.0/8`, separated by commas: log lines then
-    /// show the client that their `X-Forwarded-For` names. Without it they show the peer that connected.
+    /// show the client that their `X-Forwarded-For` names, and only other peers have a bound on their connections. `none`
+    /// says that there is no such proxy: log lines show the peer that connected.
     #[arg(long, env, default_value = "")]
     pub trusted_proxies: TrustedProxies,
 }

@@ -65,7 +65,11 @@ impl Standalone {
         let mut problems = Problems::default();
         problems.collect(self.ingest.check());
         problems.collect(self.dispatcher.check());
-        let connect = self.connect.is_given().then(|| problems.collect(self.connect.check())).flatten();
+        let connect = self
+            .connect
+            .is_given()
+            .then(|| problems.collect(self.connect.check(&self.ingest.trusted_proxies)))
+            .flatten();
         problems.collect(self.queue.check_embedded());
         problems.collect(self.channels.check_embedded());
         let key_ring = problems.collect(KeyRing::load(&self.key_ring, &channel_metrics));
@@ -84,11 +88,9 @@ impl Standalone {
         // Registered even if connect does not run, so that dashboards and alerts always find the same metrics.
         let metrics = connect::Metrics::register(&registry).map_err(Problem::from)?;
         if let Some(connect) = connect {
-            let proxies = &self.ingest.trusted_proxies;
             let dispatcher = &self.dispatcher;
             let allowance = Allowance { http: dispatcher.dsk_allow_http, private: dispatcher.dsk_allow_private };
-            let connect = connect.allowing(allowance);
-            Connect::start(connect, proxies, store.clone(), key_ring, metrics, shutdown).await?;
+            Connect::start(connect.allowing(allowance), store.clone(), key_ring, metrics, shutdown).await?;
         }
         let readiness = readiness(queue.clone(), store.clone());
         let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;

@@ -9,10 +9,10 @@ use futures_util::stream::{Stream, try_unfold};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::file_places::FilePlace;
 use crate::metrics::{MediaOutcome, Metrics};
 
 /// Longest wait for the next piece.
@@ -25,11 +25,11 @@ pub(super) struct Announcement {
 }
 
 /// Counts what became of the file when it is dropped, which also happens when DSK hangs up. Until then it holds the
-/// file's permit.
+/// file's place.
 pub(super) struct OutcomeGuard {
     metrics: Metrics,
     is_served: bool,
-    _permit: OwnedSemaphorePermit,
+    _place: FilePlace,
 }
 
 struct CheckedStream {
@@ -43,8 +43,8 @@ struct CheckedStream {
 }
 
 impl OutcomeGuard {
-    pub(super) fn new(metrics: Metrics, permit: OwnedSemaphorePermit) -> Self {
-        Self { metrics, is_served: false, _permit: permit }
+    pub(super) fn new(metrics: Metrics, place: FilePlace) -> Self {
+        Self { metrics, is_served: false, _place: place }
     }
 
     /// Ends it for an answer that has been given.

@@ -9,3 +9,4 @@ mod languages;
 mod maintenance;
 pub(crate) mod media;
 mod privacy_policy;
+mod strangers;
