@@ -13,7 +13,7 @@ use queue::{DeadLetter, DeadLetterScan, Queue, QueueError};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::lookups::lookups_of;
+use crate::contacts;
 use crate::metrics::{Metrics, SkipReason};
 use crate::systems::Systems;
 
@@ -162,7 +162,8 @@ impl Eraser {
 
     /// Those of the letters that are to be erased. The others are noted as seen.
     async fn to_be_erased(&self, letters: Vec<DeadLetter>, sweep: &mut Sweep) -> Result<Vec<DeadLetter>, ErasureError> {
-        let answers = self.store.look_up(&lookups_of(letters.iter().map(|letter| &letter.envelope))).await?;
+        let envelopes: Vec<_> = letters.iter().map(|letter| &letter.envelope).collect();
+        let answers = contacts::look_up(&self.store, &envelopes).await?;
         let mut erased = Vec::new();
         for (letter, answer) in letters.into_iter().zip(answers) {
             if matches!(answer, LookupAnswer::Erased) {

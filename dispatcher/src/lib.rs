@@ -3,6 +3,7 @@
 mod app;
 mod attempt;
 mod client;
+mod contacts;
 mod destination;
 mod endpoint;
 mod eraser;

@@ -2,18 +2,16 @@
 
 use std::time::Duration;
 
-use channels::{ChannelStore, Lookup, LookupAnswer};
+use channels::{ChannelStore, LookupAnswer};
 use chassis::{Backoff, Shutdown, dice};
 use event::Envelope;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use crate::contacts;
+
 /// Delays between look-ups while the store is away.
 const AWAY: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(2) };
-
-/// What becomes of an account at Meta, such as that we were added to it or removed from it. DSK gets that whatever the
-/// account's state is here.
-const ACCOUNT_NEWS: &str = "whatsapp.account_update";
 
 /// Looks envelopes up.
 #[derive(Debug)]
@@ -31,10 +29,10 @@ impl Lookups {
     /// What the store knows of these envelopes now, in their order. Waits while the store is away; `None` once the process
     /// stops.
     pub(crate) async fn look_up<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> Option<Vec<LookupAnswer>> {
-        let lookups = lookups_of(envelopes);
+        let envelopes: Vec<&Envelope> = envelopes.collect();
         let mut failures = 0;
         loop {
-            match self.store.look_up(&lookups).await {
+            match contacts::look_up(&self.store, &envelopes).await {
                 Ok(answers) => {
                     if self.away.send_if_modified(|is_away| std::mem::replace(is_away, false)) {
                         info!("The channel store is back");
@@ -58,16 +56,4 @@ impl Lookups {
     pub(crate) fn is_away(&self) -> watch::Receiver<bool> {
         self.away.subscribe()
     }
-}
-
-/// What is asked about each envelope.
-pub(crate) fn lookups_of<'e>(envelopes: impl Iterator<Item = &'e Envelope>) -> Vec<Lookup<'e>> {
-    let lookup = |envelope: &'e Envelope| Lookup {
-        id: &envelope.id,
-        address: &envelope.address,
-        lane: &envelope.lane,
-        is_about_account: envelope.event_type.as_str() == ACCOUNT_NEWS,
-        received_at: envelope.received_at,
-    };
-    envelopes.map(lookup).collect()
 }

@@ -1,4 +1,4 @@
-//! Addresses and contacts as a person writes them on the command line.
+//! Addresses as a person writes them on the command line.
 
 use event::{Address, Family};
 
@@ -19,14 +19,6 @@ pub(crate) fn parse_address(text: &str) -> Result<Address, String> {
     Ok(address)
 }
 
-/// Parses a person's conversation with a channel: the channel's address, a slash, and the person's id there.
-pub(crate) fn parse_contact(text: &str) -> Result<String, String> {
-    let malformed = || "write a channel's address, a slash, and the person's id there".to_owned();
-    let (address, id) = text.split_once('/').ok_or_else(malformed)?;
-    parse_address(address)?;
-    if id.is_empty() { Err(malformed()) } else { Ok(text.to_owned()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,13 +29,5 @@ mod tests {
             assert!(parse_address(wrong).is_err(), "{wrong:?}");
         }
         assert_eq!(parse_address("whatsapp:1").unwrap().as_str(), "whatsapp:1");
-    }
-
-    #[test]
-    fn a_contact_needs_a_channel_and_an_id() {
-        for wrong in ["", "whatsapp:1", "whatsapp:1/", "4915550000001", "telegram:1/2"] {
-            assert!(parse_contact(wrong).is_err(), "{wrong:?}");
-        }
-        assert_eq!(parse_contact("whatsapp:1/2").unwrap(), "whatsapp:1/2");
     }
 }

@@ -14,6 +14,7 @@ use crate::address::parse_address;
 use crate::failure::Failure;
 use crate::open::StoreAccess;
 use crate::output::{counted, outln};
+pub(crate) use record::json as record_json;
 
 /// Stores, shows, checks and removes channels.
 #[derive(Debug, Subcommand)]

@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::{
-    channels, connect_link, dead_letters, demo, doctor, erase, install, keys, output, play_dsk, standalone, status,
-    topology, webhook,
+    channels, connect_link, dead_letters, demo, doctor, erase, export, install, keys, output, play_dsk, standalone,
+    status, topology, webhook,
 };
 
 /// Runs, feeds and watches the Meta Integration Service.
@@ -35,6 +35,8 @@ enum Command {
     /// Lists, shows, replays and discards dead letters: events that were parked for a person.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Shows what this service holds about a contact, a channel or a tenant, and since when.
+    Export(export::Export),
     /// Removes what this service still stores about a contact, a channel or a tenant.
     Erase(erase::Erase),
     /// Plays Meta: signs and posts notifications, and explains them.
@@ -67,6 +69,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Channels(channels) => channels.run().await,
         Command::ConnectLink(link) => link.run().await,
         Command::DeadLetters(dead_letters) => dead_letters.run().await,
+        Command::Export(export) => export.run().await,
         Command::Erase(erase) => erase.run().await,
         Command::Webhook(webhook) => webhook.run().await,
         Command::Dsk(dsk) => dsk.run().await,

@@ -1,30 +1,29 @@
-//! `ops erase`: removes what this service still stores about a contact, a channel or a tenant, and keeps a record of the
-//! erasure without their data.
+//! `ops erase`: removes what this service still stores about a contact, a channel or a tenant, says what it found, and
+//! keeps a record of the erasure without their data.
+
+use std::collections::BTreeMap;
 
 use ::channels::{ChannelStore, ErasureOrigin, ErasureRequest, new_erasure_code};
 use chassis::now;
 use clap::Args;
 use event::Address;
+use queue::{DeadLetter, Queue};
 
-use crate::address::{parse_address, parse_contact};
+use crate::contact::Contact;
 use crate::failure::Failure;
-use crate::open::StoreAccess;
+use crate::open::SystemsAccess;
 use crate::output::{counted, outln};
+use crate::subject::{Subject, SubjectChoice};
+
+/// The most dead letters that are removed at once.
+const BATCH_MAX: usize = 64;
 
 /// Removes what this service still stores about contacts, channels or tenants: events that wait, are retried or are
 /// parked, and the records of channels with their tokens. DSK keeps what it has.
 #[derive(Args, Debug)]
 pub(crate) struct Erase {
-    /// A person's conversation with a channel: the channel's address, a slash, and the person's id there, such as
-    /// `whatsapp:106540352242922/4915550000001`.
-    #[arg(long, value_parser = parse_contact)]
-    contact: Vec<String>,
-    /// A channel, with its record and tokens.
-    #[arg(long, value_parser = parse_address)]
-    channel: Vec<Address>,
-    /// Every channel of a DSK customer.
-    #[arg(long)]
-    tenant: Option<String>,
+    #[command(flatten)]
+    choice: SubjectChoice,
     /// Shows how far the erasure with this code has come, and erases nothing.
     #[arg(long, conflicts_with_all = ["contact", "channel", "tenant", "yes"])]
     show: Option<String>,
@@ -32,53 +31,95 @@ pub(crate) struct Erase {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    store: StoreAccess,
+    systems: SystemsAccess,
 }
 
 impl Erase {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         if let Some(code) = &self.show {
-            return self.store.with(async |store| show(&store, code).await).await;
+            return self.systems.with_store(async |store| show(&store, code).await).await;
         }
-        if self.contact.is_empty() && self.channel.is_empty() && self.tenant.is_none() {
+        if self.choice.is_empty() {
             return Err(Failure::usage("say what to erase: --contact, --channel or --tenant"));
         }
-        self.store.with(async |store| self.erase(&store).await).await
+        self.systems.with(async |queue, store| self.erase(&queue, &store).await).await
     }
 
-    async fn erase(&self, store: &ChannelStore) -> Result<(), Failure> {
-        let channels = self.channels(store).await?;
-        let contact_count = counted(self.contact.len(), "contact");
-        let channel_count = counted(channels.len(), "channel");
+    async fn erase(&self, queue: &Queue, store: &ChannelStore) -> Result<(), Failure> {
+        let subject = self.choice.find(queue, store).await?;
+        let channels: Vec<Address> = subject.channels.iter().cloned().collect();
         for address in &channels {
             outln!("{address}")?;
         }
         if !self.yes {
-            return outln!("Would erase {contact_count} and {channel_count}. Nothing is done yet: add --yes.");
+            show_found(&dead_letters_of(&subject, queue, false).await?)?;
+            self.show_subject("Would erase", &subject)?;
+            return outln!("Nothing is done yet: add --yes.");
         }
         let code = new_erasure_code();
         let origin = ErasureOrigin::Operator;
-        let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &self.contact, until: None };
+        let lanes: Vec<String> = subject.contacts.iter().map(Contact::lane).collect();
+        let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &lanes, until: None };
         store.erase(&request, now()).await?;
+        // Only now: what is parked from here on is marked, and the dispatchers find it.
+        show_found(&dead_letters_of(&subject, queue, true).await?)?;
+        self.show_subject("Erased", &subject)?;
         outln!(
-            "Erased {contact_count} and {channel_count}: nothing that was received from them until now is delivered."
-        )?;
-        outln!(
-            "Dispatchers discard their dead letters within a minute; `ops erase --show {code}` says when it is done."
-        )?;
-        outln!("Copies in the retry queues and in the backlog are discarded when they are next taken.")
+            "What was parked in this minute is found by the dispatchers; `ops erase --show {code}` says when it is done."
+        )
     }
 
-    async fn channels(&self, store: &ChannelStore) -> Result<Vec<Address>, Failure> {
-        let mut channels = self.channel.clone();
-        if let Some(tenant) = &self.tenant {
-            let records = store.list().await?.into_iter();
-            channels.extend(records.filter(|record| record.tenant == *tenant).map(|record| record.address));
+    /// Says what was meant, and what nobody can know.
+    fn show_subject(&self, verb: &str, subject: &Subject) -> Result<(), Failure> {
+        let contacts = counted(self.choice.contact.len(), "contact");
+        let channels = counted(subject.channels.len(), "channel");
+        outln!("{verb}: {contacts}, under {}, and {channels}.", counted(subject.contacts.len(), "id"))?;
+        outln!(
+            "Not known: how much of theirs waits in the other queues, which are looked at only when an event is taken."
+        )?;
+        outln!("It is discarded then, if it carries one of these ids, also when they wrote it in a group.")?;
+        if !self.choice.contact.is_empty() {
+            outln!(
+                "Nor is it known under which other ids Meta knows them: only a dead letter that carries two ids links"
+            )?;
+            outln!(
+                "them. Give the phone number and the user id, if you know both, and each channel that they wrote to."
+            )?;
+            outln!("What others wrote about them is not looked for.")?;
         }
-        channels.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
-        channels.dedup();
-        Ok(channels)
+        outln!("DSK and Meta keep what they have, and a backup what it had.")
     }
+}
+
+/// How many dead letters of theirs there are of each type. They are removed, if so wanted.
+async fn dead_letters_of(subject: &Subject, queue: &Queue, remove: bool) -> Result<BTreeMap<String, usize>, Failure> {
+    let mut found = BTreeMap::new();
+    let mut batch: Vec<DeadLetter> = Vec::new();
+    let mut scan = queue.scan_dead_letters().await?;
+    while let Some(mut letter) = scan.next().await? {
+        if !subject.owns(&letter) {
+            continue;
+        }
+        *found.entry(letter.envelope.event_type.to_string()).or_default() += 1;
+        letter.envelope.body.clear();
+        batch.extend(remove.then_some(letter));
+        if batch.len() == BATCH_MAX {
+            scan.remove(std::mem::take(&mut batch)).await?;
+        }
+    }
+    scan.remove(batch).await?;
+    scan.finish().await?;
+    Ok(found)
+}
+
+fn show_found(found: &BTreeMap<String, usize>) -> Result<(), Failure> {
+    for (event_type, count) in found {
+        outln!("{count:>8}  dead letters of type {event_type}")?;
+    }
+    if found.is_empty() {
+        outln!("No dead letter of theirs was found.")?;
+    }
+    Ok(())
 }
 
 async fn show(store: &ChannelStore, code: &str) -> Result<(), Failure> {

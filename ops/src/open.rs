@@ -65,6 +65,36 @@ impl StoreAccess {
     }
 }
 
+/// The queue and the channel store, for a command that works on both.
+#[derive(Args, Debug)]
+pub(crate) struct SystemsAccess {
+    #[command(flatten)]
+    queue: QueueSettings,
+    #[command(flatten)]
+    channels: ChannelsSettings,
+    #[command(flatten)]
+    logging: CommandLogging,
+}
+
+impl SystemsAccess {
+    /// Opens both, runs `work`, and lets both finish.
+    pub(crate) async fn with<T>(
+        &self,
+        work: impl AsyncFnOnce(Queue, ChannelStore) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let queue = QueueAccess { queue: self.queue.clone(), logging: self.logging.clone() };
+        self.with_store(async |store| queue.with(async |queue, _| work(queue, store).await).await).await
+    }
+
+    /// Opens the store only.
+    pub(crate) async fn with_store<T>(
+        &self,
+        work: impl AsyncFnOnce(ChannelStore) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        StoreAccess { channels: self.channels.clone(), logging: self.logging.clone() }.with(work).await
+    }
+}
+
 /// Closes what was opened, once it has written everything that it was given. A queue or store in files stays open while
 /// anything holds it, so nothing may hold it here.
 pub(crate) async fn finish(shutdown: &Shutdown) {

@@ -12,7 +12,7 @@ pub(super) async fn find(store: &ChannelStore, address: &Address) -> Result<Chan
 }
 
 /// The record for people and programs alike. Of a token it says only that there is one.
-pub(super) fn json(record: &ChannelRecord) -> Value {
+pub(crate) fn json(record: &ChannelRecord) -> Value {
     let sealed = |token: &Option<SealedSecret>| token.as_ref().map(|_| "sealed");
     let mut json = json!({
         "address": record.address.as_str(),

@@ -3,6 +3,7 @@
 mod backup;
 mod changes;
 mod channels;
+mod contacts;
 mod customer;
 mod delivery;
 mod embedded;

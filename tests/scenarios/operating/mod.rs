@@ -3,6 +3,7 @@
 mod alerts;
 mod commands;
 mod composition;
+mod contacts;
 mod containers;
 mod dead_letters;
 mod doctor;

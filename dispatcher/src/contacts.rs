@@ -1,0 +1,50 @@
+//! Finds the events of erased people under every id that an event has of them, and their own messages in groups.
+//!
+//! An erasure marks conversations, and an event's own conversation is only one of the names by which its person may have
+//! been erased. Bodies are read for the others, but only those that were received before the latest erasure of a contact.
+
+use channels::{ChannelStore, Lookup, LookupAnswer, StoreError};
+use event::{Envelope, Lane, person_lanes};
+
+/// What becomes of an account at Meta, such as that we were added to it or removed from it. DSK gets that whatever the
+/// account's state is here.
+const ACCOUNT_NEWS: &str = "whatsapp.account_update";
+
+/// What the store knows of these envelopes, in their order.
+pub(crate) async fn look_up(store: &ChannelStore, envelopes: &[&Envelope]) -> Result<Vec<LookupAnswer>, StoreError> {
+    let lookups = lookups_of(envelopes.iter().copied());
+    let (mut answers, erased_until) = tokio::try_join!(store.look_up(&lookups), store.contacts_erased_until())?;
+    let Some(erased_until) = erased_until else { return Ok(answers) };
+
+    let is_open = |index: &usize| !matches!(answers[*index], LookupAnswer::Erased);
+    let older = (0..envelopes.len()).filter(|index| envelopes[*index].received_at <= erased_until).filter(is_open);
+    let others: Vec<(usize, Lane)> = older.flat_map(|index| other_lanes(index, envelopes[index])).collect();
+    if others.is_empty() {
+        return Ok(answers);
+    }
+    let lookups: Vec<_> = others.iter().map(|other| Lookup { lane: &other.1, ..lookups[other.0] }).collect();
+    let others_answers = store.look_up(&lookups).await?;
+    for (other, answer) in others.iter().zip(others_answers) {
+        if matches!(answer, LookupAnswer::Erased) {
+            answers[other.0] = answer;
+        }
+    }
+    Ok(answers)
+}
+
+/// The lanes of an envelope's people that are not its own, each with the envelope's index.
+fn other_lanes(index: usize, envelope: &Envelope) -> impl Iterator<Item = (usize, Lane)> {
+    person_lanes(envelope).into_iter().filter(|lane| *lane != envelope.lane).map(move |lane| (index, lane))
+}
+
+/// What is asked about each envelope.
+fn lookups_of<'e>(envelopes: impl Iterator<Item = &'e Envelope>) -> Vec<Lookup<'e>> {
+    let lookup = |envelope: &'e Envelope| Lookup {
+        id: &envelope.id,
+        address: &envelope.address,
+        lane: &envelope.lane,
+        is_about_account: envelope.event_type.as_str() == ACCOUNT_NEWS,
+        received_at: envelope.received_at,
+    };
+    envelopes.map(lookup).collect()
+}

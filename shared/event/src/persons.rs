@@ -1,0 +1,230 @@
+//! The people whom an event is from or about, each with every id by which its body names them: what an erasure looks for.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::json::{Document, Value};
+use crate::{Envelope, Lane, UNRECOGNIZED};
+
+/// Every id of one person.
+pub type PersonIds = BTreeSet<String>;
+
+/// Members of an item that name the same person, in every spelling that Meta uses. What stands deeper, such as a shared
+/// business card or the author of a quoted message, is what somebody says about a person, and not their own event.
+const ROLES: [&[&str]; 7] = [
+    &["from", "from_user_id", "from_parent_user_id", "system"],
+    &["to", "to_user_id", "to_parent_user_id"],
+    &["recipient_id", "recipient_user_id", "recipient_parent_user_id", "recipient"],
+    &[
+        "recipient_participant_id",
+        "recipient_participant_user_id",
+        "recipient_participant_parent_user_id",
+        "participant_recipient_id",
+        "participant_recipient_user_id",
+    ],
+    &["wa_id", "user_id", "parent_user_id"],
+    &["contact"],
+    &["sender", "sender_id"],
+];
+/// Ids in the object that stands for a person: of Instagram and Messenger, of an address book, of a change of number or id.
+const IDS: [&str; 8] =
+    ["id", "self_ig_scoped_id", "user_id", "parent_user_id", "wa_id", "phone_number", "previous", "current"];
+
+/// The people whom an event is from or about. The business is not among them, nor is a group: of a group's events only
+/// those count that a person wrote or that say what became of a message to them.
+pub fn persons(envelope: &Envelope) -> Vec<PersonIds> {
+    let Some(document) = Document::parse(&envelope.body) else { return Vec::new() };
+    let Some(data) = document.root().get("data") else { return Vec::new() };
+    let mut found = Found { own: BTreeSet::from([envelope.address.id().to_owned()]), ..Found::default() };
+    if let Some(payload) = data.get("payload") {
+        let metadata = |name: &str| payload.scalar_at(&["metadata", name]).map(|id| normal(&id));
+        found.own.extend(["display_phone_number", "phone_number_id"].into_iter().filter_map(metadata));
+        found.read_item(payload);
+        payload.get("value").into_iter().for_each(|value| found.read_item(value));
+        for list in payload.members().filter(|member| member.name() != "contacts") {
+            list.value.items().for_each(|item| found.read_entry(item));
+        }
+        found.add_set(data.scalar_at(&["contact", "id"]).map(|id| normal(&id)).into_iter().collect());
+        for contact in payload.every("contacts").flat_map(Value::items) {
+            found.add_contact(contact);
+        }
+    }
+    found.people
+}
+
+/// The lanes under which the conversations with these people may be erased.
+pub fn person_lanes(envelope: &Envelope) -> Vec<Lane> {
+    let ids = persons(envelope).into_iter().flatten();
+    ids.map(|id| Lane::new([envelope.address.as_str(), "/", &id].concat())).collect()
+}
+
+/// Whether an id stands anywhere in the body, as a word of its own. For a body that is no event, so that nobody can say
+/// whose it is.
+pub fn mentions(envelope: &Envelope, id: &str) -> bool {
+    let body = readable_body(envelope);
+    let is_apart = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
+    let ends = body.windows(id.len().max(1)).enumerate().filter(|(_, window)| *window == id.as_bytes());
+    ends.map(|(start, _)| (start, start + id.len())).any(|(start, end)| {
+        is_apart(start.checked_sub(1).and_then(|before| body.get(before))) && is_apart(body.get(end))
+    })
+}
+
+/// The body, or what Meta signed if the event holds a whole body.
+pub fn readable_body(envelope: &Envelope) -> Cow<'_, [u8]> {
+    let is_whole = envelope.event_type.as_str() == UNRECOGNIZED;
+    let decoded = is_whole.then(|| whole_body(&envelope.body)).flatten();
+    decoded.map_or(Cow::Borrowed(&envelope.body), Cow::Owned)
+}
+
+fn whole_body(body: &[u8]) -> Option<Vec<u8>> {
+    let document = Document::parse(body)?;
+    let encoded = document.root().at(&["data", "payload", "body"])?.text()?;
+    STANDARD.decode(encoded.as_bytes()).ok()
+}
+
+/// An id as it is compared: a number without its plus sign.
+fn normal(id: &str) -> String {
+    id.strip_prefix('+').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(id).to_owned()
+}
+
+#[derive(Default)]
+struct Found {
+    /// Ids of the business, and of groups.
+    own: BTreeSet<String>,
+    people: Vec<PersonIds>,
+}
+
+impl Found {
+    /// Reads an item of a list: a message, a status, or a part of the history with its threads.
+    fn read_entry(&mut self, item: Value<'_>) {
+        self.read_item(item);
+        for thread in item.every("threads").flat_map(Value::items) {
+            let context = thread.get("context").into_iter().flat_map(|context| ids_in(context, &IDS));
+            self.add_set(context.chain(thread.scalar_at(&["id"]).map(|id| normal(&id))).collect());
+            thread.every("messages").flat_map(Value::items).for_each(|message| self.read_item(message));
+        }
+    }
+
+    fn read_item(&mut self, item: Value<'_>) {
+        // To a group, `recipient_id` is the group, and the event's contact may be it, too.
+        let is_group = item.has_text("recipient_type", "group");
+        self.own.extend(item.scalar_at(&["recipient_id"]).filter(|_| is_group).map(|id| normal(&id)));
+        for role in ROLES {
+            let is_person = |name: &&str| !(is_group && *name == "recipient_id");
+            self.add_set(role.iter().filter(|name| is_person(name)).flat_map(|name| ids_of(item, name)).collect());
+        }
+    }
+
+    /// A contact beside the items tells more ids of somebody whom an item names, or of the only one whom the event names.
+    fn add_contact(&mut self, contact: Value<'_>) {
+        let ids: PersonIds = ids_in(contact, &IDS).collect();
+        if self.people.is_empty() || self.people.iter().any(|person| !person.is_disjoint(&ids)) {
+            self.add_set(ids);
+        }
+    }
+
+    /// Joins the ids to the people who have one of them.
+    fn add_set(&mut self, mut ids: PersonIds) {
+        ids.retain(|id| !self.own.contains(id));
+        if ids.is_empty() {
+            return;
+        }
+        let others = std::mem::take(&mut self.people);
+        for person in others {
+            if person.is_disjoint(&ids) {
+                self.people.push(person);
+            } else {
+                ids.extend(person);
+            }
+        }
+        self.people.push(ids);
+    }
+}
+
+/// The ids in the member of that name: itself, or those in the object that it is.
+fn ids_of(item: Value<'_>, name: &str) -> Vec<String> {
+    item.every(name)
+        .flat_map(|value| {
+            let own = value.scalar().map(|id| normal(&id));
+            own.into_iter().chain(ids_in(value, &IDS)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn ids_in<'v>(object: Value<'v>, names: &'v [&'v str]) -> impl Iterator<Item = String> + 'v {
+    names.iter().flat_map(move |name| object.every(name).filter_map(Value::scalar)).map(|id| normal(&id))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::split;
+
+    fn envelopes(body: &str) -> Vec<Envelope> {
+        let now = Timestamp::UNIX_EPOCH;
+        split(body.as_bytes(), now).into_iter().map(|event| Envelope::first(event, now, None)).collect()
+    }
+
+    fn whatsapp(value: &str) -> Vec<Envelope> {
+        envelopes(&format!(
+            r#"{{"object":"whatsapp_business_account","entry":[{{"id":"2","changes":[{{"field":"messages","value":{{"metadata":{{"display_phone_number":"4930000","phone_number_id":"1"}},{value}}}}}]}}]}}"#
+        ))
+    }
+
+    fn only(envelopes: &[Envelope]) -> Vec<Vec<String>> {
+        assert_eq!(envelopes.len(), 1);
+        persons(&envelopes[0]).into_iter().map(|person| person.into_iter().collect()).collect()
+    }
+
+    #[test]
+    fn a_person_is_found_by_every_id_that_the_event_has_of_them() {
+        let message = whatsapp(
+            r#""contacts":[{"wa_id":"4915","user_id":"DE.1","parent_user_id":"DE.ENT.1"}],
+               "messages":[{"from":"4915","id":"m","type":"text","context":{"from":"4999"},"text":{"body":"4998"}}]"#,
+        );
+        let status =
+            whatsapp(r#""statuses":[{"id":"m","status":"read","recipient_id":"4915","recipient_user_id":"DE.1"}]"#);
+        let changed = whatsapp(
+            r#""messages":[{"from":"4915","id":"m","type":"system","system":{"type":"user_changed_number","wa_id":"4916"}}]"#,
+        );
+        let comment = envelopes(
+            r#"{"object":"instagram","entry":[{"id":"9","changes":[{"field":"comments","value":{"id":"c","from":{"id":"77","self_ig_scoped_id":"78","username":"ada"}}}]}]}"#,
+        );
+
+        assert_eq!(only(&message), [["4915", "DE.1", "DE.ENT.1"]]);
+        assert_eq!(only(&status), [["4915", "DE.1"]]);
+        assert_eq!(only(&changed), [["4915", "4916"]]);
+        assert_eq!(only(&comment), [["77", "78"]]);
+    }
+
+    #[test]
+    fn in_a_group_the_person_who_wrote_is_found_and_neither_the_group_nor_whom_they_quote() {
+        let message = whatsapp(
+            r#""contacts":[{"wa_id":"4915","user_id":"DE.1"}],
+               "messages":[{"from":"4915","group_id":"G","id":"m","type":"text","context":{"from":"4999"},"text":{"body":"hi"}}]"#,
+        );
+        let status = whatsapp(
+            r#""statuses":[{"id":"m","status":"read","recipient_type":"group","recipient_id":"G","recipient_participant_id":"4915"}]"#,
+        );
+
+        assert_eq!(message[0].lane.as_str(), "whatsapp:1/G");
+        assert_eq!(only(&message), [["4915", "DE.1"]]);
+        assert_eq!(only(&status), [["4915"]]);
+        let lanes: Vec<Lane> = person_lanes(&message[0]);
+        assert_eq!(lanes[0].as_str(), "whatsapp:1/4915");
+    }
+
+    #[test]
+    fn an_id_in_a_body_that_is_no_event_is_found_as_a_whole_word_only() {
+        let unrecognized = envelopes(r#"{"object":"user","wa":"+4915"}"#);
+
+        assert!(mentions(&unrecognized[0], "4915"));
+        assert!(!mentions(&unrecognized[0], "491"));
+        assert!(!mentions(&unrecognized[0], ""));
+    }
+}
