@@ -14,7 +14,7 @@ use tracing::info;
 use crate::admission::Budget;
 use crate::handshake::handshake;
 use crate::receive::receive;
-use crate::state::IngestState;
+use crate::state::{IngestState, Parked};
 use crate::{IngestSettings, Metrics, Settings};
 
 /// Meta opens few connections and reuses them; a proxy in front of ingest opens more.
@@ -49,6 +49,7 @@ impl Ingest {
             trusted_proxies: settings.trusted_proxies.clone(),
             publisher,
             budget: Budget::new(settings.ingest_bytes_in_flight_max),
+            parked: Parked::default(),
             metrics,
             shutdown: shutdown.clone(),
         };

@@ -39,6 +39,7 @@ pub(crate) enum NotificationOutcome {
     TooSlow,
     BrokenOff,
     Unsigned,
+    NotJson,
     Full,
     Unpublished,
 }
@@ -94,6 +95,7 @@ impl Label for NotificationOutcome {
         Self::TooSlow,
         Self::BrokenOff,
         Self::Unsigned,
+        Self::NotJson,
         Self::Full,
         Self::Unpublished,
     ];
@@ -105,6 +107,7 @@ impl Label for NotificationOutcome {
             Self::TooSlow => "too_slow",
             Self::BrokenOff => "broken_off",
             Self::Unsigned => "unsigned",
+            Self::NotJson => "not_json",
             Self::Full => "full",
             Self::Unpublished => "unpublished",
         }

@@ -1,6 +1,6 @@
 //! A notification: it is read, checked, split and published, and only then answered with 200.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::{Bytes, BytesMut};
 use chassis::{now, random};
-use event::Envelope;
+use event::{Envelope, UnrecognizedReason};
 use http_body_util::BodyExt as _;
 use queue::Confirmed;
 use tokio::time::{Instant, timeout};
@@ -18,7 +18,7 @@ use crate::admission::Reservation;
 use crate::limits::{BODY_BYTES_MAX, BODY_READ_TIME};
 use crate::metrics::{Contents, NotificationOutcome};
 use crate::refusal::Refusal;
-use crate::signature::{SignatureError, SignedBody};
+use crate::signature::{ClaimedSignature, SignatureError, SignedBody};
 use crate::state::IngestState;
 
 /// `POST /webhook`: publishes a notification's events, and counts and logs the outcome.
@@ -30,7 +30,8 @@ pub(crate) async fn receive(
 ) -> Result<StatusCode, Refusal> {
     let started = Instant::now();
     let trace = Trace::begin();
-    let published = publish_events(&state, &headers, body, &trace).await;
+    let client = state.trusted_proxies.client(peer.ip(), &headers);
+    let published = publish_events(&state, &headers, body, Sender { client, trace: &trace }).await;
 
     let elapsed = started.elapsed();
     let elapsed_ms = elapsed.as_millis();
@@ -44,7 +45,6 @@ pub(crate) async fn receive(
         Err(refusal) => {
             state.metrics.notifications_total.inc(refusal.outcome());
             let status = refusal.status().as_u16();
-            let client = state.trusted_proxies.client(peer.ip(), &headers);
             warn!(status, %client, trace_id, elapsed_ms, "Refused a notification: {refusal}");
         }
     }
@@ -52,8 +52,15 @@ pub(crate) async fn receive(
 }
 
 /// The only way to a 200: the queue has confirmed every event.
-fn accept(_confirmed: Confirmed) -> StatusCode {
+fn accept(_confirmed: Arc<Confirmed>) -> StatusCode {
     StatusCode::OK
+}
+
+/// Who sent a notification, and the trace that begins with it.
+#[derive(Clone, Copy)]
+struct Sender<'a> {
+    client: IpAddr,
+    trace: &'a Trace,
 }
 
 /// Whatever fails here, Meta sends the notification again, and the ids of its events are the same.
@@ -61,22 +68,34 @@ async fn publish_events(
     state: &IngestState,
     headers: &HeaderMap,
     body: Body,
-    trace: &Trace,
-) -> Result<Confirmed, Refusal> {
-    let mut reservation = state.budget.reserve();
+    sender: Sender<'_>,
+) -> Result<Arc<Confirmed>, Refusal> {
+    let claimed = ClaimedSignature::parse(signature(headers)?)?;
+    let mut reservation = state.budget.reserve(sender.client);
     let body = read(body, &mut reservation).await?;
-    let body = SignedBody::verify(body, signature(headers)?, &state.secrets.app_secrets)?;
+    let body = SignedBody::verify(body, &claimed, &state.secrets.app_secrets)?;
+    reservation.is_signed();
     state.metrics.signed(body.bytes().len());
 
     let received_at = now();
     let events = event::split(body.bytes(), received_at);
+    let unrecognized = events.first().filter(|event| event.is_unrecognized()).map(|event| event.id.clone());
+    if unrecognized.is_some() && UnrecognizedReason::is_not_json(body.bytes()) {
+        return Err(Refusal::NotJson);
+    }
+    if let Some(confirmed) = unrecognized.as_ref().and_then(|id| state.parked.get(id)) {
+        return Ok(confirmed);
+    }
     let contents = Contents::of(&events);
-    let first = |event| Envelope::first(event, received_at, Some(Arc::clone(&trace.0)));
+    let first = |event| Envelope::first(event, received_at, Some(Arc::clone(&sender.trace.0)));
     let envelopes: Vec<Envelope> = events.into_iter().map(first).collect();
     reservation.grow(envelopes.iter().map(|envelope| envelope.body.len()).sum())?;
 
-    let confirmed = state.publish(envelopes, reservation).await?;
+    let confirmed = Arc::new(state.publish(envelopes, reservation).await?);
     state.metrics.accepted(&contents);
+    if let Some(id) = unrecognized {
+        state.parked.remember(id, &confirmed);
+    }
     Ok(confirmed)
 }
 

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     BrokenOff,
     #[error(transparent)]
     Unsigned(#[from] SignatureError),
+    #[error("the signed body is not JSON, so it is not a notification: Meta signs other things with the same secret")]
+    NotJson,
     #[error("too many bytes are in flight")]
     Full,
     #[error(transparent)]
@@ -33,6 +35,7 @@ impl Refusal {
             Self::TooSlow => NotificationOutcome::TooSlow,
             Self::BrokenOff => NotificationOutcome::BrokenOff,
             Self::Unsigned(_) => NotificationOutcome::Unsigned,
+            Self::NotJson => NotificationOutcome::NotJson,
             Self::Full => NotificationOutcome::Full,
             Self::Unpublished(_) => NotificationOutcome::Unpublished,
         }
@@ -42,7 +45,7 @@ impl Refusal {
         match self {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::BrokenOff => StatusCode::BAD_REQUEST,
+            Self::BrokenOff | Self::NotJson => StatusCode::BAD_REQUEST,
             Self::Unsigned(_) => StatusCode::UNAUTHORIZED,
             Self::Full | Self::Unpublished(_) => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -1,9 +1,9 @@
 //! The state that all requests share, and publishing, which outlives the request that began it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chassis::{Shutdown, TrustedProxies};
-use event::Envelope;
+use event::{Envelope, EventId};
 use queue::{Confirmed, Held, PublishError, Publisher};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::Metrics;
 use crate::admission::{Budget, Reservation};
 use crate::limits::PUBLISH_TIME;
+use crate::recent::Recent;
 use crate::settings::Secrets;
 
 /// What a request needs.
@@ -19,8 +20,33 @@ pub(crate) struct IngestState {
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) publisher: Publisher,
     pub(crate) budget: Budget,
+    pub(crate) parked: Parked,
     pub(crate) metrics: Metrics,
     pub(crate) shutdown: Shutdown,
+}
+
+/// The bodies that are no notification and that the queue has already: the same body again costs no second dead letter.
+/// Nobody can deliver one, so nothing is lost when a copy is left out.
+#[derive(Debug)]
+pub(crate) struct Parked(Mutex<Recent<EventId, Arc<Confirmed>>>);
+
+/// Bodies that are remembered. Meta sends hardly any.
+const PARKED_MAX: usize = 4_096;
+
+impl Default for Parked {
+    fn default() -> Self {
+        Self(Mutex::new(Recent::new(PARKED_MAX)))
+    }
+}
+
+impl Parked {
+    pub(crate) fn get(&self, id: &EventId) -> Option<Arc<Confirmed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id)
+    }
+
+    pub(crate) fn remember(&self, id: EventId, confirmed: &Arc<Confirmed>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remember(id, Arc::clone(confirmed));
+    }
 }
 
 impl IngestState {

@@ -36,6 +36,12 @@ pub enum UnrecognizedReason {
 }
 
 impl UnrecognizedReason {
+    /// Whether the body is not even JSON (RFC 8259). Meta never posts that to a webhook, but signs other things with the
+    /// same secret, such as the `signed_request` of its callbacks.
+    pub fn is_not_json(body: &[u8]) -> bool {
+        serde_json::from_slice::<IgnoredAny>(body).is_err()
+    }
+
     /// The reason, or `None` if the body is a notification.
     pub fn of(body: &[u8]) -> Option<Self> {
         Self::check(body).err()
@@ -57,6 +63,22 @@ impl UnrecognizedReason {
             _ if events.overflows() => Err(Self::TooMany),
             0 => Err(Self::NoEntry),
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_meta_signs_elsewhere_is_not_json_and_a_deep_or_strange_notification_is() {
+        for callback in ["eyJhbGdvcml0aG0iOiJITUFDLVNIQTI1NiJ9", "", "{\"object\":", "\u{feff}{}"] {
+            assert!(UnrecognizedReason::is_not_json(callback.as_bytes()), "{callback:?}");
+        }
+        let deep = ["[".repeat(5_000), "]".repeat(5_000)].concat();
+        for strange in ["[]", "{}", "7", "{\"object\":\"\\ud83e\"}", &deep] {
+            assert!(!UnrecognizedReason::is_not_json(strange.as_bytes()), "{strange:?}");
         }
     }
 }
