@@ -128,6 +128,7 @@ async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
     broker.secrets.ops(&["topology"], &[]).await;
     let limited = broker.policy("meta.messages.v1").await;
     let retried = broker.policy("meta.updates.retry.10s.v1").await;
+    let parked = broker.policy("meta.dead.v1").await;
 
     let shorter = root().join("ops/rabbitmq/shorter-retention.json").display().to_string();
     broker.server.control(&["import_definitions", &shorter]).await;
@@ -141,7 +142,12 @@ async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
     assert!(limited.line.contains(bytes), "{}", limited.line);
     let shortened = shortened.await;
     assert!(shortened.contains(bytes) && shortened.contains(r#""message-ttl":259200000"#), "{shortened}");
-    assert_eq!(broker.policy("meta.dead.v1").await.name, "dead-letters-5-days");
+    // One policy holds for a queue, so the shorter one has to repeat the limit.
+    let parked_shorter = broker.policy("meta.dead.v1").await;
+    assert_eq!((parked.name.as_str(), parked_shorter.name.as_str()), ("dead-letters", "dead-letters-5-days"));
+    for policy in [parked, parked_shorter] {
+        assert!(policy.line.contains(r#""max-length-bytes":4000000000"#), "{}", policy.line);
+    }
     broker.secrets.ops(&["topology"], &[]).await;
 }
 

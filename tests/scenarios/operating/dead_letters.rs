@@ -107,7 +107,7 @@ async fn a_thousand_dead_letters_replayed_with_a_kill_and_a_stop_arrive_once_or_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replay_leaves_out_what_can_not_be_delivered() {
     let stack = Stack::start().await;
-    assert_eq!(stack.processes.post("no notification".into()).await, 200);
+    assert_eq!(stack.processes.post(r#"{"object":"page"}"#.into()).await, 200);
     eventually("it is parked", async || (stack.dead_letters().await.len() == 1).then_some(())).await;
 
     let output = stack.ops(&["dead-letters", "replay", "--all", "--yes"]).await;
@@ -130,4 +130,45 @@ async fn a_replay_delivers_no_event_of_a_removed_channel() {
     })
     .await;
     assert_eq!(stack.processes.dsk.requests(), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_byte_limit_of_the_dead_letters_none_is_lost_and_other_events_are_delivered() {
+    let broker = testkit::RabbitMq::shared().await;
+    let vhost = broker.vhost();
+    let url = vhost.url();
+    let name = url.rsplit('/').next().expect("a URL ends with its virtual host").to_owned();
+    let stack = Stack::on(broker, url).await;
+    let limit = ["--vhost", &name, "set_policy", "limit", r"^meta\.dead\.", r#"{"max-length-bytes":1}"#];
+    broker.control(&limit).await;
+
+    stack.processes.dsk.behave(|dsk| dsk.answer = Some(400));
+    let refused = std::sync::atomic::AtomicUsize::new(0);
+    eventually("the queue is full", async || {
+        let serial = refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(stack.processes.post(text(serial)).await, 200);
+        stack.processes.logged().contains("Could not publish a copy").then_some(())
+    })
+    .await;
+    let refused = refused.into_inner();
+    assert!(stack.dead_letters().await.len() < refused, "all were parked");
+    stack.processes.dsk.behave(|dsk| dsk.answer = None);
+    let other = crate::support::bodies::from(crate::support::bodies::NUMBER, "4915550009999", "other");
+    assert_eq!(stack.processes.post(other).await, 200);
+    eventually("another person's event is delivered", async || {
+        stack
+            .processes
+            .dsk
+            .seen()
+            .iter()
+            .any(|seen| seen.body.windows(11).any(|text| text == b"wamid.other"))
+            .then_some(())
+    })
+    .await;
+
+    broker.control(&["--vhost", &name, "clear_policy", "limit"]).await;
+    eventually("none is lost", async || {
+        (stack.dead_letters().await.len() + stack.processes.dsk.ids().len() == refused + 1).then_some(())
+    })
+    .await;
 }
