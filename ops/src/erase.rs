@@ -61,12 +61,11 @@ impl Erase {
         let lanes: Vec<String> = subject.contacts.iter().map(Contact::lane).collect();
         let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &lanes, until: None };
         store.erase(&request, now()).await?;
+        outln!("From now on, nothing that was received from them until now is delivered.")?;
+        outln!("Dispatchers look for what is parked meanwhile; `ops erase --show {code}` says when that is done.")?;
         // Only now: what is parked from here on is marked, and the dispatchers find it.
         show_found(&dead_letters_of(&subject, queue, true).await?)?;
-        self.show_subject("Erased", &subject)?;
-        outln!(
-            "What was parked in this minute is found by the dispatchers; `ops erase --show {code}` says when it is done."
-        )
+        self.show_subject("Erased", &subject)
     }
 
     /// Says what was meant, and what nobody can know.
