@@ -9,7 +9,7 @@ use bytes::Bytes;
 use chassis::Secret;
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use event::{Envelope, split};
-use ingest::{SignedBody, sign};
+use ingest::{ClaimedSignature, SignedBody, sign};
 use jiff::Timestamp;
 
 const OURS: [&str; 2] = ["check_split_envelope", "check_split_envelope_wire"];
@@ -49,7 +49,8 @@ fn measure(group: &mut BenchmarkGroup<'_, WallTime>, body: &Bytes) {
 
 /// What ingest does after the last byte of a body and before the queue.
 fn accept(body: Bytes, signature: &[u8], secrets: &[Secret], received_at: Timestamp) -> Vec<Envelope> {
-    let body = SignedBody::verify(body, Some(signature), secrets).expect("the body is signed");
+    let claimed = ClaimedSignature::parse(Some(signature)).expect("it is well-formed");
+    let body = SignedBody::verify(body, &claimed, secrets).expect("the body is signed");
     let traceparent: Option<Arc<str>> = Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into());
     let events = split(body.bytes(), received_at).into_iter();
     events.map(|event| Envelope::first(event, received_at, traceparent.clone())).collect()
