@@ -165,7 +165,7 @@ mod tests {
     }
 
     /// The SHA-256 of the text that has this version.
-    const DIGEST: &str = "33c2ac10ac21a4a5684c39ca078cc9eacdcca761c2d65810823ac36a39d580cb";
+    const DIGEST: &str = "c41d50d0c10dc5bde597bcfe35a4dbbedbcaba4d5131cc250fceaf589874c9b0";
 
     #[test]
     fn the_text_changes_only_together_with_its_version() {

@@ -273,6 +273,8 @@ async fn a_blocked_script_of_meta_and_an_unreachable_store_are_explained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_asked_for_deletion_sees_its_progress() {
     let connect = ConnectStack::start().await;
+    let mut owner = connect.begin("acme").await;
+    connect.sign_up(&mut owner).await;
     let signed = signed_request(APP_USER, APP.1);
     let answer = Browser::new(&connect.address).post("/meta/deletion", &[("signed_request", &signed)]).await;
     let answer: serde_json::Value = serde_json::from_str(&answer.body).unwrap();

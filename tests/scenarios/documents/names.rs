@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::stack::program;
 use crate::support::workspace::{files, read, root};
 
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -18,6 +18,7 @@ const DOCUMENTS: [&str; 14] = [
     "docs/metrics.md",
     "docs/privacy.md",
     "docs/scaling.md",
+    "docs/security-rights.md",
     "docs/security.md",
     "docs/upgrading.md",
     "ops/runbook.md",

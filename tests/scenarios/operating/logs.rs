@@ -42,7 +42,8 @@ async fn no_process_logs_a_secret_or_personal_datum() {
     stack.processes.delivered(1).await;
     stack.processes.dsk.behave(|dsk| dsk.script.extend([400]));
     assert_eq!(stack.processes.post(body.replace("wamid.1", "wamid.2").into()).await, 200);
-    assert_eq!(stack.processes.post(Bytes::from(format!("{TEXT} {PHONE}"))).await, 200);
+    assert_eq!(stack.processes.post(Bytes::from(format!("{TEXT} {PHONE}"))).await, 400, "it is not JSON");
+    assert_eq!(stack.processes.post(Bytes::from(format!(r#"{{"{TEXT}":"{PHONE}"}}"#))).await, 200);
     eventually("both are parked", async || (stack.dead_letters().await.len() == 2).then_some(())).await;
     stack.redis_link.cut();
     eventually("the loss is noticed", async || {

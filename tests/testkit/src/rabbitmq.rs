@@ -193,6 +193,16 @@ impl Vhost<'_> {
         self.broker.control(&["eval", &stop]).await;
     }
 
+    /// How many messages a queue holds: those that wait, and those that somebody has and has not acknowledged.
+    pub async fn held_in(&self, queue: &str) -> u64 {
+        let ask = format!(
+            "{{ok, {{_, Held}}, _}} = ra:local_query({{'{}_{queue}', node()}}, fun rabbit_fifo:query_messages_total/1), Held.",
+            self.name
+        );
+        let held = self.broker.control(&["eval", &ask]).await;
+        held.trim().parse().unwrap_or_else(|_| panic!("this is no number of messages: {held}"))
+    }
+
     /// Lets a queue answer nothing until [`Self::resume_queue`]: what is published into it is confirmed then.
     pub async fn pause_queue(&self, queue: &str) {
         self.control_queue("suspend", queue).await;

@@ -27,6 +27,13 @@ pub(super) struct RoundEnd {
     pub(super) answers: lapin::Result<Vec<Result<(), PublishError>>>,
 }
 
+impl RoundEnd {
+    /// Whether a queue refused a message.
+    pub(super) fn is_any_refused(&self) -> bool {
+        self.answers.as_ref().is_ok_and(|answers| answers.contains(&Err(PublishError::Refused)))
+    }
+}
+
 /// A round under way.
 pub(super) type Round = Pin<Box<dyn Future<Output = RoundEnd> + Send>>;
 

@@ -34,10 +34,23 @@ pub(super) struct Rounds {
     late: Arc<Semaphore>,
 }
 
+/// Whether an AMQP channel can be used on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChannelState {
+    Usable,
+    /// It failed, or it was left to a round that is late.
+    Unusable,
+    /// A queue refused a message. RabbitMQ tells a channel when the queue takes messages again, but not when that is so
+    /// because its limit was raised (3.10.8): the channel would refuse for ever.
+    Refusing,
+}
+
 /// Why an AMQP channel is not used any more.
 enum ChannelEnd {
     /// It failed, or it was left to a round that is late.
     Unusable,
+    /// A queue refused a message on it.
+    Refusing,
     /// Every publisher is gone.
     Finished,
 }
@@ -79,11 +92,17 @@ impl Rounds {
                 }
             };
             match open_channel(&connection).await {
-                Ok(channel) => {
-                    if let ChannelEnd::Finished = self.publish_on(&connection, channel).await {
+                Ok(channel) => match self.publish_on(&connection, &channel).await {
+                    ChannelEnd::Finished => {
+                        declare::close(channel).await;
                         return;
                     }
-                }
+                    ChannelEnd::Refusing => {
+                        declare::close(channel).await;
+                        continue;
+                    }
+                    ChannelEnd::Unusable => {}
+                },
                 Err(error) => {
                     debug!("Could not open an AMQP channel for publishing: {error}");
                     // A blocked broker does not read the request. That is found out at the top.
@@ -142,15 +161,12 @@ impl Rounds {
     }
 
     /// Publishes on one AMQP channel until it can't be used any more or every publisher is gone.
-    async fn publish_on(&mut self, connection: &Arc<Connection>, channel: Channel) -> ChannelEnd {
+    async fn publish_on(&mut self, connection: &Arc<Connection>, channel: &Channel) -> ChannelEnd {
         loop {
             if self.open.is_empty() {
                 match self.requests.recv().await {
                     Some(request) => self.open.admit(request),
-                    None => {
-                        declare::close(channel).await;
-                        return ChannelEnd::Finished;
-                    }
+                    None => return ChannelEnd::Finished,
                 }
             }
             while !self.open.is_full()
@@ -174,8 +190,10 @@ impl Rounds {
             }
             // There is always one: without any, no channel is opened.
             let Ok(late) = Arc::clone(&self.late).try_acquire_owned() else { return ChannelEnd::Unusable };
-            if !self.publish_round(connection, &channel, late).await {
-                return ChannelEnd::Unusable;
+            match self.publish_round(connection, channel, late).await {
+                ChannelState::Usable => {}
+                ChannelState::Unusable => return ChannelEnd::Unusable,
+                ChannelState::Refusing => return ChannelEnd::Refusing,
             }
         }
     }
@@ -187,10 +205,10 @@ impl Rounds {
         connection: &Arc<Connection>,
         channel: &Channel,
         late: OwnedSemaphorePermit,
-    ) -> bool {
+    ) -> ChannelState {
         let batch = self.open.next_batch();
         if batch.is_empty() {
-            return true;
+            return ChannelState::Usable;
         }
         let envelopes = batch.len();
         let started = Instant::now();
@@ -216,19 +234,20 @@ impl Rounds {
             parts,
         };
         self.parts.shutdown.spawn(late.run());
-        false
+        ChannelState::Unusable
     }
 
     /// Answers a round that ended in time. Returns whether its AMQP channel can be used on.
-    async fn settle(&mut self, end: RoundEnd, connection: &Arc<Connection>, started: Instant) -> bool {
+    async fn settle(&mut self, end: RoundEnd, connection: &Arc<Connection>, started: Instant) -> ChannelState {
         self.parts.metrics.round_seconds.observe_duration(started.elapsed());
         if let Err(error) = &end.answers {
             warn!(envelopes = end.batch.len(), "A round of publishes failed: {error}");
             self.open.settle(end);
-            return false;
+            return ChannelState::Unusable;
         }
+        let is_refusing = end.is_any_refused();
         declare::remake_all(connection, self.open.settle(end), &self.parts.remade).await;
-        true
+        if is_refusing { ChannelState::Refusing } else { ChannelState::Usable }
     }
 }
 
