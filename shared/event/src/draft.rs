@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::entry::{Channel, Contact, Platform, is_name};
 use crate::ids::{Identity, Ids};
-use crate::json::Value;
+use crate::media::File;
 use crate::scan::plain_bytes;
 use crate::time::EventTime;
 use crate::{Class, Effect, Event, EventId, EventType, Lane};
@@ -38,7 +38,7 @@ pub(crate) struct Draft<'d> {
     pub(crate) effect: Option<Effect>,
     pub(crate) time: EventTime,
     pub(crate) identity: Identity<'d>,
-    pub(crate) media: Vec<Value<'d>>,
+    pub(crate) media: Vec<File<'d>>,
 }
 
 /// The events of one notification, in the order in which they are read.
@@ -152,7 +152,7 @@ impl Draft<'_> {
         }
         if !self.media.is_empty() {
             out.push_str(",\"media\":[");
-            self.media.iter().for_each(|file| push_file(out, *file));
+            self.media.iter().for_each(|file| push_file(out, file));
             out.push(']');
         }
         out.push_str(",\"payload\":");
@@ -176,21 +176,18 @@ fn push_comma(out: &mut String) {
     }
 }
 
-fn push_file(out: &mut String, file: Value<'_>) {
+fn push_file(out: &mut String, file: &File<'_>) {
     push_comma(out);
     out.push('{');
-    for key in ["id", "mime_type", "sha256"] {
-        push_member(out, key, file.get(key).filter(|value| value.scalar().is_some()), push_scalar);
-    }
+    push_member(out, "id", Some(&*file.id), push_scalar);
+    push_member(out, "mime_type", file.mime_type.as_deref(), push_scalar);
+    push_member(out, "sha256", file.sha256.as_deref(), push_scalar);
     out.push('}');
 }
 
 /// Writes text as Meta wrote it. A number becomes text, because DSK is promised text.
-fn push_scalar(out: &mut String, value: Value<'_>) {
-    match value.text() {
-        Some(_) => out.push_str(value.raw()),
-        None => push_text(out, &value.scalar().unwrap_or_default()),
-    }
+fn push_scalar(out: &mut String, raw: &str) {
+    if raw.starts_with('"') { out.push_str(raw) } else { push_text(out, raw) }
 }
 
 fn push_text(out: &mut String, text: &str) {

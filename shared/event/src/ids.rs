@@ -2,12 +2,14 @@
 //!
 //! It is `evt_` and 26 characters of base32 (130 bits) of a SHA-256 over address, type and the identifying parts of
 //! `kinds`. Each part is hashed with its length, so that no two lists of parts look alike. An item without identifying
-//! parts is identified by its field or key, `entry.time`, and its canonical JSON.
+//! parts is identified by its field or key, `entry.time`, and its canonical JSON. Text counts by its characters, not by how
+//! they are spelled.
 
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest as _, Sha256};
 
-use crate::json::Value;
+use crate::canonical::write_canonical;
+use crate::json::{Member, Value};
 use crate::kinds::{Kind, Part};
 use crate::{Address, EventId, EventType};
 
@@ -71,7 +73,7 @@ impl Ids {
         let before = self.hashed.len();
         match *identity {
             Identity::Item { kind, at, item, around } => {
-                if self.add_parts(kind.map_or(&[], |kind| kind.parts), item, around).is_none() {
+                if kind.and_then(|kind| self.add_parts(kind, item, around)).is_none() {
                     self.hashed.truncate(before);
                     self.add_whole(if around.field.is_empty() { at } else { around.field }, item, around);
                 }
@@ -85,9 +87,12 @@ impl Ids {
     }
 
     /// `None` if there are no parts, or one is missing.
-    fn add_parts(&mut self, parts: &[Part], item: Value<'_>, around: Surroundings<'_>) -> Option<()> {
+    fn add_parts(&mut self, kind: &Kind, item: Value<'_>, around: Surroundings<'_>) -> Option<()> {
+        if kind.parts.is_empty() {
+            return None;
+        }
         self.add("parts");
-        for part in parts {
+        for part in kind.parts {
             match *part {
                 Part::Word(word) => self.add(word),
                 Part::Field => self.add(around.field),
@@ -97,16 +102,37 @@ impl Ids {
                 Part::Time | Part::TimeUnlessAdded => self.add(&*around.time.and_then(Value::scalar)?),
             }
         }
-        (!parts.is_empty()).then_some(())
+        self.add_other_ids(kind, item);
+        Some(())
+    }
+
+    /// Adds every id that no rule names: it may be what tells two items apart. Two ids for one event are better than one
+    /// id for two, of which the second would be dropped.
+    fn add_other_ids(&mut self, kind: &Kind, item: Value<'_>) {
+        let is_other = |member: &Member<'_>| member.name().ends_with("_id") && !kind.names(member.name());
+        let mut others: Vec<_> = item.members().filter(|member| is_other(member) && !member.value.is_empty()).collect();
+        others.sort_by_key(|member| member.name());
+        for Member { key, value } in others {
+            self.add("beside");
+            self.add(key.plain());
+            match value.scalar() {
+                Some(id) => self.add(&*id),
+                None => self.add_canonical(value),
+            }
+        }
     }
 
     fn add_whole(&mut self, at: &str, item: Value<'_>, around: Surroundings<'_>) {
         self.add("whole");
         self.add(at);
         self.add(&*around.time.and_then(Value::scalar).unwrap_or_default());
+        self.add_canonical(item);
+    }
+
+    fn add_canonical(&mut self, item: Value<'_>) {
         let length_at = self.hashed.len();
         self.add("");
-        item.write_canonical(&mut self.hashed);
+        write_canonical(item, &mut self.hashed);
         let start = length_at + size_of::<u64>();
         let length = (self.hashed.len() - start) as u64;
         self.hashed[length_at..start].copy_from_slice(&length.to_be_bytes());

@@ -4,13 +4,23 @@
 use std::borrow::Cow;
 
 use crate::kinds::Path;
-use crate::scan::{Form, Node, scan};
+use crate::scan::{Form, Node, Scanned, scan};
+use crate::spelling::spell;
 
 /// A JSON text, and where each of its values stands.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
     text: &'a str,
     nodes: Vec<Node>,
+    /// The text of each key and each `field` that is written with escapes, and where it stands, in order. There are hardly
+    /// ever any.
+    names: Vec<Name>,
+}
+
+#[derive(Debug)]
+struct Name {
+    index: usize,
+    text: String,
 }
 
 /// A value in a document.
@@ -39,7 +49,25 @@ impl<'a> Document<'a> {
     /// `None` for a body that is not UTF-8, not JSON, or nested too deep.
     pub(crate) fn parse(body: &'a [u8]) -> Option<Self> {
         let text = std::str::from_utf8(body).ok()?;
-        Some(Self { text, nodes: scan(text)? })
+        let Scanned { nodes, escaped } = scan(text)?;
+        let mut document = Self { text, nodes, names: Vec::new() };
+        for found in escaped {
+            let index = found.node as usize;
+            let is_field = || index.checked_sub(1).is_some_and(|key| document.is_named(&document.nodes[key], "field"));
+            if found.is_key || is_field() {
+                let raw = document.raw(document.nodes[index]);
+                let text = serde_json::from_str(raw).unwrap_or_else(|_| spell(raw));
+                document.names.push(Name { index, text });
+            }
+        }
+        Some(document)
+    }
+
+    /// The text of a key or a field with escapes.
+    #[cold]
+    fn name(&self, index: usize) -> Option<&str> {
+        let found = self.names.binary_search_by_key(&index, |name| name.index).ok()?;
+        Some(&self.names[found].text)
     }
 
     /// The outermost value.
@@ -79,7 +107,7 @@ impl<'d> Iterator for Children<'d> {
 }
 
 impl<'d> Member<'d> {
-    /// The key's text; if it has escapes, as written.
+    /// The key's text.
     pub(crate) fn name(self) -> &'d str {
         self.key.plain()
     }
@@ -88,6 +116,10 @@ impl<'d> Member<'d> {
 impl<'d> Value<'d> {
     fn node(self) -> Node {
         self.document.nodes[self.index]
+    }
+
+    pub(crate) fn form(self) -> Form {
+        self.node().form
     }
 
     /// As Meta wrote it.
@@ -172,17 +204,26 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// The text of a key or a field; if it has escapes, as written.
+    /// The text of a key or a field; anything else as written.
     pub(crate) fn plain(self) -> &'d str {
         let raw = self.raw();
-        if self.node().form == Form::Text { &raw[1..raw.len() - 1] } else { raw }
+        match self.form() {
+            Form::Text => &raw[1..raw.len() - 1],
+            Form::Escaped => self.document.name(self.index).unwrap_or(raw),
+            Form::Object | Form::Array | Form::Number | Form::Word => raw,
+        }
+    }
+
+    /// As Meta wrote it, but text in its canonical spelling.
+    pub(crate) fn spelled(self) -> Cow<'d, str> {
+        if self.form() == Form::Escaped { Cow::Owned(spell(self.raw())) } else { Cow::Borrowed(self.raw()) }
     }
 
     /// An identifier: text, or a number as written, because Meta sends the same id as either. `None` if it is empty or
     /// neither.
     pub(crate) fn scalar(self) -> Option<Cow<'d, str>> {
         let scalar = match self.node().form {
-            Form::Text | Form::Escaped => self.text().unwrap_or(Cow::Borrowed(self.raw())),
+            Form::Text | Form::Escaped => self.text().unwrap_or_else(|| self.spelled()),
             Form::Number => Cow::Borrowed(self.raw()),
             Form::Object | Form::Array | Form::Word => return None,
         };
@@ -203,38 +244,6 @@ impl<'d> Value<'d> {
     pub(crate) fn has_text(self, name: &str, text: &str) -> bool {
         self.get(name).and_then(Value::text).as_deref() == Some(text)
     }
-
-    /// Appends its canonical form: no white space, keys sorted, everything else as written. Two copies of one thing have
-    /// the same.
-    pub(crate) fn write_canonical(self, out: &mut Vec<u8>) {
-        match self.node().form {
-            Form::Array => {
-                out.push(b'[');
-                for (position, item) in self.items().enumerate() {
-                    if position > 0 {
-                        out.push(b',');
-                    }
-                    item.write_canonical(out);
-                }
-                out.push(b']');
-            }
-            Form::Object => {
-                let mut members: Vec<_> = self.members().collect();
-                members.sort_by_key(|member| member.key.raw());
-                out.push(b'{');
-                for (position, member) in members.into_iter().enumerate() {
-                    if position > 0 {
-                        out.push(b',');
-                    }
-                    out.extend_from_slice(member.key.raw().as_bytes());
-                    out.push(b':');
-                    member.value.write_canonical(out);
-                }
-                out.push(b'}');
-            }
-            Form::Text | Form::Escaped | Form::Number | Form::Word => out.extend_from_slice(self.raw().as_bytes()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -252,19 +261,5 @@ mod tests {
         assert_eq!(items, ["1.0e+2", r#"{"\u0062":"\u00e4\/"}"#, "[]"]);
         assert_eq!(root.get("n").unwrap().raw(), "12345678901234567890123");
         assert_eq!(root.get("a").unwrap().items().nth(1).unwrap().get("b").unwrap().text().unwrap(), "ä/");
-    }
-
-    #[test]
-    fn the_canonical_form_depends_on_neither_white_space_nor_key_order() {
-        let canonical = |text: &str| {
-            let mut out = Vec::new();
-            Document::parse(text.as_bytes()).unwrap().root().write_canonical(&mut out);
-            String::from_utf8(out).unwrap()
-        };
-
-        assert_eq!(
-            canonical(r#"{ "b": [1, 2.50], "a": {"y": null, "x": "\/"} }"#),
-            r#"{"a":{"x":"\/","y":null},"b":[1,2.50]}"#
-        );
     }
 }

@@ -3,192 +3,13 @@
 //! `docs/events.md` is printed from these tables. Source of the identifying parts: Meta's reference pages, one for each
 //! object.
 
-use crate::Class::{self, Messages, Updates};
+use crate::Class::{Messages, Updates};
+use crate::kind::{is, kind, maybe, paths};
 
-/// A path into an item: the names of members, outermost first.
-pub type Path = &'static [&'static str];
-
-/// A kind of event.
-#[derive(Clone, Copy, Debug)]
-pub struct Kind {
-    /// Where it stands: a key or a field, and behind `#` what distinguishes it from others there.
-    pub at: &'static str,
-    /// Its type without the platform; `@` stands for the change's field.
-    pub name: &'static str,
-    /// The queue that it travels in.
-    pub class: Class,
-    /// What identifies it, beside address and type. Empty if Meta gives no identity: then the whole item identifies it.
-    pub parts: &'static [Part],
-    /// Where the contact's id may stand in the item, in this order: user id, then phone.
-    pub contact: &'static [Path],
-    /// What it is, for the reader of `docs/events.md`.
-    pub note: &'static str,
-}
-
-/// A part of an identity.
-#[derive(Clone, Copy, Debug)]
-pub enum Part {
-    /// This word. It distinguishes kinds that share an id.
-    Word(&'static str),
-    /// The scalar at the first of these paths that is there. Without one, the whole item identifies itself.
-    Is(&'static [Path]),
-    /// The scalar at the first of these paths that is there, or nothing.
-    Maybe(&'static [Path]),
-    /// The change's field.
-    Field,
-    /// `entry.time`, without which the whole item identifies itself.
-    Time,
-    /// `entry.time`, unless `verb` is `add`. A thing is added once but may change many times, and Meta gives each change
-    /// the `created_time` of the thing.
-    TimeUnlessAdded,
-}
-
-/// `paths!(a.b | c)`: the member `b` of `a`, or else `c`.
-macro_rules! paths {
-    ($($($name:ident).+)|+) => { &[$(&[$(stringify!($name)),+]),+] };
-}
-
-/// `is!(a.b | c)`: a part that must be there.
-macro_rules! is {
-    ($($path:tt)+) => { Part::Is(paths!($($path)+)) };
-}
-
-/// `maybe!(a.b | c)`: a part that may be absent.
-macro_rules! maybe {
-    ($($path:tt)+) => { Part::Maybe(paths!($($path)+)) };
-}
-
-const fn kind(at: &'static str, name: &'static str, class: Class, parts: &'static [Part]) -> Kind {
-    Kind { at, name, class, parts, contact: &[], note: "" }
-}
-
-/// News about an account or a number, to which Meta gives no id.
-const fn news(at: &'static str, note: &'static str) -> Kind {
-    kind(at, "@", Updates, &[]).note(note)
-}
-
-impl Kind {
-    const fn with_contact(self, contact: &'static [Path]) -> Self {
-        Self { contact, ..self }
-    }
-
-    const fn note(self, note: &'static str) -> Self {
-        Self { note, ..self }
-    }
-}
-
-/// The kind that stands at `at`.
-pub(crate) fn find(kinds: &'static [Kind], at: &str) -> Option<&'static Kind> {
-    kinds.iter().find(|kind| kind.at == at)
-}
-
-/// WhatsApp fields whose `value` holds lists of items. The `value` of any other field is one event.
-pub const WHATSAPP_LISTS: &[&str] = &[
-    "messages",
-    "message_echoes",
-    "smb_message_echoes",
-    "calls",
-    "history",
-    "smb_app_state_sync",
-    "user_preferences",
-    "user_id_update",
-    "automatic_events",
-    "group_lifecycle_update",
-    "group_participants_update",
-    "group_settings_update",
-    "group_status_update",
-];
-
-const FROM: &[Path] = paths!(from_user_id | from | to_user_id | to);
-const TO: &[Path] = paths!(to_user_id | to | from_user_id | from);
-const RECIPIENT: &[Path] = paths!(recipient_user_id | recipient_id);
-const PERSON: &[Path] = paths!(user_id | wa_id);
-
-/// Items in a WhatsApp `value`, by the key of their list.
-pub const WHATSAPP_ITEMS: &[Kind] = &[
-    kind("messages", "message", Messages, &[is!(id)])
-        .with_contact(FROM)
-        .note("A message of any type. Reaction, edit, revoke and system messages have an id of their own."),
-    // As in the history, the same id comes twice: first for a placeholder, then for the content.
-    kind("messages#placeholder", "message", Messages, &[is!(id), Part::Word("placeholder")])
-        .with_contact(FROM)
-        .note("An unsupported message with error 131060, whose content may follow under the same message id."),
-    // The timestamp is no part, because the same status may come again with another one.
-    kind("statuses", "status", Updates, STATUS)
-        .with_contact(RECIPIENT)
-        .note("The state of a message that the business sent."),
-    kind("message_echoes", "echo", Messages, &[Part::Word("echo"), is!(id)])
-        .with_contact(TO)
-        .note("A message that the business sent from its phone."),
-    kind("message_echoes#placeholder", "echo", Messages, &[Part::Word("echo"), is!(id), Part::Word("placeholder")])
-        .with_contact(TO)
-        .note("The same placeholder for a message that the business sent from its phone."),
-    kind("calls", "call", Messages, &[is!(id), Part::Word("event"), is!(event)])
-        .with_contact(FROM)
-        .note("A call, step by step."),
-    kind("calls#outgoing", "call", Messages, &[is!(id), Part::Word("event"), is!(event)])
-        .with_contact(TO)
-        .note("A call by the business, step by step."),
-    kind("calls#statuses", "call", Messages, &[is!(id), Part::Word("status"), is!(status)])
-        .with_contact(RECIPIENT)
-        .note("Whether a call by the business rings, is accepted or rejected."),
-    // The same id comes twice by design: first for a placeholder, then for the media.
-    kind("history", "history", Updates, &[Part::Word("history"), is!(id), Part::Word("whole")])
-        .with_contact(FROM)
-        .note("A message from before the number was connected."),
-    kind("history#placeholder", "history", Updates, &[Part::Word("history"), is!(id), Part::Word("placeholder")])
-        .with_contact(FROM)
-        .note(
-            "A message from before the number was connected, whose media or content follows under the same message id.",
-        ),
-    kind("state_sync", "@", Updates, STATE)
-        .with_contact(paths!(contact.user_id | contact.phone_number))
-        .note("A contact added to or removed from the phone's address book."),
-    kind("user_preferences", "@", Updates, &[is!(user_id | wa_id), is!(category), is!(value), is!(timestamp)])
-        .with_contact(PERSON)
-        .note("A person stops or resumes marketing messages."),
-    kind("user_id_update", "@", Updates, &[is!(user_id.previous), is!(user_id.current)])
-        .with_contact(paths!(user_id.current | wa_id))
-        .note("A person has a new user id."),
-    kind("automatic_events", "@", Updates, &[is!(id), is!(event_name), is!(timestamp)])
-        .note("A lead or a purchase that Meta detected in a conversation."),
-    kind("groups", "@", Updates, &[]).with_contact(PERSON).note("Something happened to a group or its participants."),
-    kind("user_actions", "user_actions", Updates, &[]).note("A click on a marketing message. Meta gives it no id."),
-    kind("errors", "error", Updates, &[])
-        .note("A problem at Meta. It has neither id nor time, so the same error within 8 days is the same event."),
-];
-
-const STATUS: &[Part] = &[
-    is!(id),
-    is!(status),
-    maybe!(recipient_participant_user_id | recipient_participant_id),
-    maybe!(type),
-    maybe!(payment.transaction.id | payment.reference_id),
-];
-const STATE: &[Part] = &[is!(contact.phone_number | contact.user_id), is!(action), is!(metadata.timestamp)];
-
-/// WhatsApp fields whose `value` is one event.
-pub const WHATSAPP_FIELDS: &[Kind] = &[
-    kind("message_template_status_update", "@", Updates, TEMPLATE).note("A template was approved, rejected, paused …"),
-    news("message_template_quality_update", "A template's quality changed."),
-    news("message_template_components_update", "A template's text changed."),
-    news("template_category_update", "A template's category changed or will change."),
-    news("account_alerts", "A limit or a profile needs attention."),
-    news("account_review_update", "The account was reviewed."),
-    news("account_settings_update", "A setting of the account changed."),
-    news("account_update", "The account was verified, restricted, deleted, shared with a partner …"),
-    news("business_capability_update", "A limit of the business changed."),
-    news("business_username_update", "The business's username changed."),
-    news("business_username_updates", "The business's usernames changed."),
-    news("flows", "A flow's status, latency, error rate or version changed."),
-    news("partner_solutions", "A multi-partner solution changed."),
-    news("payment_configuration_update", "A payment configuration changed."),
-    news("phone_number_name_update", "A display name was reviewed."),
-    news("phone_number_quality_update", "A number's quality or throughput changed."),
-    news("security", "A number's PIN was changed or requested."),
-];
-
-const TEMPLATE: &[Part] = &[is!(message_template_id), Part::Field, is!(event), Part::Time];
+pub(crate) use crate::kind::find;
+pub use crate::kind::{Kind, NOT_IDENTIFYING, Part, Path};
+pub use crate::whatsapp_kinds::{WHATSAPP_FIELDS, WHATSAPP_ITEMS, WHATSAPP_LISTS};
+pub(crate) use crate::whatsapp_kinds::{WHATSAPP_NUMBER, WHATSAPP_PERSON};
 
 /// Instagram and Messenger items in `messaging` and `standby`, by their key. Of several, the first in this order.
 pub const MESSAGING: &[Kind] = &[
@@ -210,6 +31,7 @@ pub const MESSAGING: &[Kind] = &[
     kind("referral", "referral", Messages, &[is!(sender.id), is!(timestamp), maybe!(referral.ref)])
         .note("A person came from a link or an advertisement."),
     kind("optin", "optin", Messages, &[is!(sender.id | optin.user_ref), is!(timestamp), maybe!(optin.ref)])
+        .with_contact(paths!(optin.user_ref))
         .note("A person agreed to receive messages."),
     kind("pass_thread_control", "handover", Messages, &[Part::Word("pass"), is!(sender.id), is!(timestamp)])
         .note("A conversation was handed to another app."),
@@ -229,6 +51,17 @@ pub const MESSAGING: &[Kind] = &[
         .note("Meta blocked or unblocked the page."),
     kind("policy-enforcement", "policy_enforcement", Updates, &[])
         .note("Meta blocked or unblocked the page; some versions spell it in this way."),
+    kind("call_permission_reply", "call_permission_reply", Messages, &[])
+        .note("A person allows calls, or not. It stands in `messaging`, or directly in an entry that has no id."),
+    kind("messaging_feedback", "feedback", Messages, &[]).note("A person answered a survey."),
+    kind("response_feedback", "response_feedback", Messages, &[]).note("A person judged one answer."),
+    kind("messaging_customer_information", "customer_information", Messages, &[])
+        .note("A person filled in an address or the like."),
+    kind("messaging_in_thread_lead_form_submit", "lead_form", Messages, &[])
+        .note("A person filled in a form in the conversation."),
+    kind("send_cart", "order", Messages, &[]).note("A person sent a cart."),
+    kind("order", "order", Messages, &[]).note("A person sent a cart; the key has two names."),
+    kind("message_context", "message_context", Messages, &[]).note("What Meta detected in a person's message."),
 ];
 
 const REACTION: &[Part] = &[
@@ -259,9 +92,44 @@ pub const CHANGES: &[Kind] = &[
     kind("mention", "mention", Messages, FEED).with_contact(AUTHOR).note("The page was named in a post or a comment."),
     kind("leadgen", "leadgen", Updates, &[is!(leadgen_id)]).note("A form of an advertisement was filled in."),
     kind("ratings", "@", Updates, &[]).note("A recommendation, or a comment on one."),
+    kind("group_feed", "group_feed", Messages, FEED)
+        .with_contact(AUTHOR)
+        .note("A post or a comment in a group of the page. Meta sends it in `messaging`, where it names its field."),
+    kind("calls", "call", Messages, &[is!(id), is!(event), maybe!(call_status | status), maybe!(timestamp)])
+        .with_contact(paths!(from | to | recipient_id | from.id | to.id))
+        .note("A call, step by step. It stands in `entry.calls`."),
+    kind("marketing_message_clicks", "marketing_message_click", Updates, &[])
+        .note("A person followed a link of a marketing message."),
+    kind("marketing_message_deliveries", "marketing_message_delivery", Updates, &[])
+        .note("A marketing message was delivered."),
+    kind("marketing_message_delivery_failed", "marketing_message_failure", Updates, &[])
+        .note("A marketing message could not be delivered."),
+    kind("marketing_message_echoes", "marketing_message_echo", Updates, &[]).note("A marketing message was sent."),
+    kind("marketing_message_reads", "marketing_message_read", Updates, &[]).note("A marketing message was read."),
+    kind("inbox_labels", "inbox_label", Updates, &[]).note("A label was given to a person, or taken away."),
+    kind("business_integrity", "business_integrity", Updates, &[]).note("Meta warned or restricted the business."),
+    kind("messaging_integrity", "messaging_integrity", Updates, &[]).note("Meta warned or restricted the page."),
 ];
 
 const AUTHOR: &[Path] = paths!(from.id | sender_id);
+/// Where a person may stand in an item whose kind names no contact.
+pub(crate) const ANYONE: &[Path] = paths!(
+    from.id
+        | from
+        | sender.id
+        | sender
+        | sender_id
+        | sender.user_ref
+        | user.id
+        | user
+        | user_id
+        | reviewer_id
+        | recipient_id
+        | recipient.id
+);
+/// Where a person's name may stand.
+pub(crate) const NAME: &[Path] =
+    paths!(from.username | from.name | sender_name | sender.name | user.name | user.username | reviewer_name);
 const FEED: &[Part] = &[
     Part::Field,
     is!(item),

@@ -1,21 +1,26 @@
 //! Turns Meta's notifications into events, and events into the bytes that travel in the queue. Pure: no IO, no clock.
 
+mod canonical;
 mod draft;
 mod entry;
 mod envelope;
 mod event;
 mod ids;
 mod json;
+mod kind;
 pub mod kinds;
+mod media;
 mod messaging;
 mod names;
 mod people;
 mod persons;
 mod scan;
+mod spelling;
 mod split;
 mod time;
 mod unrecognized;
 mod whatsapp;
+mod whatsapp_kinds;
 mod wrap;
 
 pub use envelope::{DecodeError, Envelope, Field, Letter, Wire, trace_id};

@@ -14,8 +14,11 @@ pub(crate) struct People<'d> {
     contacts: Vec<Person<'d>>,
     /// Ids and positions, sorted by id.
     by_id: Vec<(Cow<'d, str>, usize)>,
-    /// The business's own phone number, which is never the contact's.
-    own: Option<Cow<'d, str>>,
+    /// The position of the only contact, if no item names it and all items may be about it: Meta leaves a person's id out of
+    /// an item, or gives one that differs from the contact's.
+    sole: Option<usize>,
+    /// The digits of the business's own phone number, which is never the contact's.
+    own: Option<String>,
 }
 
 #[derive(Debug)]
@@ -37,17 +40,37 @@ fn is_person_id(key: &str) -> bool {
             | "recipient_id"
             | "to_user_id"
             | "to"
+            | "recipient"
             | "user_id"
             | "wa_id"
             | "recipient_participant_user_id"
             | "recipient_participant_id"
+            | "participant_recipient_user_id"
+            | "participant_recipient_id"
     )
 }
 
+/// The ids by which an item names people. An echo of another app names its counterpart one level deeper.
+fn named_ids(item: Value<'_>) -> impl Iterator<Item = Cow<'_, str>> {
+    let members = item.members().chain(item.get("message").into_iter().flat_map(Value::members));
+    members.filter(|member| is_person_id(member.name())).filter_map(|member| member.value.scalar())
+}
+
+/// What stands between the digits of a number that is written for people.
+fn is_punctuation(c: char) -> bool {
+    matches!(c, '+' | ' ' | '-' | '(' | ')')
+}
+
+fn digits(number: &str) -> String {
+    number.chars().filter(|c| !is_punctuation(*c)).collect()
+}
+
 impl<'d> People<'d> {
-    pub(crate) fn of(value: Value<'d>, items: impl Iterator<Item = Value<'d>> + Clone) -> Self {
-        let mut people = Self { own: value.scalar_at(&["metadata", "display_phone_number"]), ..Self::default() };
-        for contact in value.every("contacts").flat_map(Value::items) {
+    /// `holder` is the object in the value that has the contacts beside the items.
+    pub(crate) fn of(value: Value<'d>, holder: Value<'d>, items: impl Iterator<Item = Value<'d>> + Clone) -> Self {
+        let own = value.scalar_at(&["metadata", "display_phone_number"]).map(|number| digits(&number));
+        let mut people = Self { own, ..Self::default() };
+        for contact in holder.every("contacts").flat_map(Value::items) {
             let position = people.contacts.len();
             people.by_id.extend(
                 ["user_id", "wa_id"].into_iter().filter_map(|key| Some((contact.get(key)?.scalar()?, position))),
@@ -57,11 +80,35 @@ impl<'d> People<'d> {
         people.by_id.sort();
         // The first event gets the contacts that no item names, so a single item gets all of them and need not be read.
         if !people.contacts.is_empty() && items.clone().nth(1).is_some() {
-            for position in items.flat_map(|item| people.concerned(item)).collect::<Vec<_>>() {
+            for position in items.clone().flat_map(|item| people.concerned(item)).collect::<Vec<_>>() {
                 people.contacts[position].is_named = true;
             }
         }
+        people.sole = (people.contacts.len() == 1 && people.may_all_be_about_one(items)).then_some(0);
         people
+    }
+
+    /// Whether no item names a contact, and none names another person than the others.
+    fn may_all_be_about_one(&self, mut items: impl Iterator<Item = Value<'d>>) -> bool {
+        let person = |item: Value<'d>| named_ids(item).find(|id| !self.is_own(id));
+        let is_one = self.contacts.iter().all(|one| !one.is_named && !self.has_own_id(one.contact));
+        let mut named = None;
+        is_one
+            && items.all(|item| match person(item) {
+                // The threads of a history name their people themselves.
+                _ if item.get("threads").is_some() => false,
+                Some(id) => *named.get_or_insert_with(|| id.clone()) == id,
+                None => true,
+            })
+    }
+
+    fn has_own_id(&self, contact: Value<'d>) -> bool {
+        contact.scalar_at(&["wa_id"]).is_some_and(|id| self.is_own(&id))
+    }
+
+    /// Whether this is the business's own number, in whatever way it is written.
+    fn is_own(&self, id: &str) -> bool {
+        self.own.as_ref().is_some_and(|own| if id.contains(is_punctuation) { digits(id) == *own } else { id == own })
     }
 
     /// The positions of the contacts that an item concerns.
@@ -69,8 +116,8 @@ impl<'d> People<'d> {
         if self.contacts.is_empty() {
             return Vec::new();
         }
-        let named = item.members().filter(|member| is_person_id(member.name()));
-        let mut concerned: Vec<usize> = named.filter_map(|member| self.position(&member.value.scalar()?)).collect();
+        let mut concerned: Vec<usize> = named_ids(item).filter_map(|id| self.position(&id)).collect();
+        concerned.extend(self.sole);
         concerned.sort_unstable();
         concerned.dedup();
         concerned
@@ -84,11 +131,15 @@ impl<'d> People<'d> {
     /// The person at the other end, whose id stands at the first of `paths` that is there. The user id of their contact, if
     /// it has one, is preferred.
     pub(crate) fn contact(&self, item: Value<'d>, paths: &[Path]) -> Contact<'d> {
-        let ids = || paths.iter().filter_map(|path| item.scalar_at(path)).filter(|id| Some(id) != self.own.as_ref());
-        let known = ids().find_map(|id| self.position(&id)).map(|position| self.contacts[position].contact);
-        let user_id = known.and_then(|contact| contact.get("user_id")?.scalar());
-        let name = known.and_then(|contact| contact.at(&["profile", "name"]));
-        Contact { id: user_id.or_else(|| ids().next()).filter(|id| is_name(id)), name }
+        if paths.is_empty() {
+            return Contact::default();
+        }
+        let ids = || paths.iter().filter_map(|path| item.scalar_at(path)).filter(|id| !self.is_own(id));
+        let position = ids().find_map(|id| self.position(&id)).or(self.sole);
+        let known = position.map(|position| self.contacts[position].contact);
+        let known_id = |key: &str| known.and_then(|contact| contact.get(key)?.scalar());
+        let id = known_id("user_id").or_else(|| ids().next()).or_else(|| known_id("wa_id"));
+        Contact { id: id.filter(|id| is_name(id)), name: known.and_then(|contact| contact.at(&["profile", "name"])) }
     }
 
     /// Adds the contacts that an item concerns, and to the first item those that no item concerns. A very large contact is

@@ -29,18 +29,35 @@ pub(crate) struct Node {
     pub(crate) form: Form,
 }
 
-/// Every value of a text, in order; in an object, keys and values alternate. `None` for a text that is not JSON, is
+/// What is noted of a text.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    /// Every value, in order; in an object, keys and values alternate.
+    pub(crate) nodes: Vec<Node>,
+    /// The strings that have escapes, in order.
+    pub(crate) escaped: Vec<EscapedText>,
+}
+
+/// A string with escapes in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EscapedText {
+    pub(crate) node: u32,
+    pub(crate) is_key: bool,
+}
+
+/// Every value of a text. `None` for a text that is not JSON, is
 /// nested too deep, or is larger than 4 GiB.
-pub(crate) fn scan(text: &str) -> Option<Vec<Node>> {
+pub(crate) fn scan(text: &str) -> Option<Scanned> {
     u32::try_from(text.len()).ok()?;
     let nodes = Vec::with_capacity(text.len() / 12 + 1);
-    Scanner { bytes: text.as_bytes(), at: 0, nodes, open: Vec::with_capacity(16) }.run()
+    Scanner { bytes: text.as_bytes(), at: 0, nodes, escaped: Vec::new(), open: Vec::with_capacity(16) }.run()
 }
 
 struct Scanner<'t> {
     bytes: &'t [u8],
     at: usize,
     nodes: Vec<Node>,
+    escaped: Vec<EscapedText>,
     /// The objects and arrays around the current position, outermost first.
     open: Vec<Container>,
 }
@@ -51,7 +68,7 @@ struct Container {
 }
 
 impl Scanner<'_> {
-    fn run(mut self) -> Option<Vec<Node>> {
+    fn run(mut self) -> Option<Scanned> {
         loop {
             match self.next_byte()? {
                 b'{' if !self.opens_empty(Form::Object)? => {
@@ -60,7 +77,7 @@ impl Scanner<'_> {
                 }
                 b'[' if !self.opens_empty(Form::Array)? => continue,
                 b'{' | b'[' => {}
-                b'"' => self.string()?,
+                b'"' => self.string(false)?,
                 b'-' => self.number(self.at - 1, self.at)?,
                 b'0'..=b'9' => self.number(self.at - 1, self.at - 1)?,
                 b't' => self.word("rue")?,
@@ -69,7 +86,7 @@ impl Scanner<'_> {
                 _ => return None,
             }
             if self.ends()? {
-                return Some(self.nodes);
+                return Some(Scanned { nodes: self.nodes, escaped: self.escaped });
             }
         }
     }
@@ -127,12 +144,12 @@ impl Scanner<'_> {
     /// Reads a member's key and the colon behind it.
     fn key(&mut self) -> Option<()> {
         (self.next_byte()? == b'"').then_some(())?;
-        self.string()?;
+        self.string(true)?;
         (self.next_byte()? == b':').then_some(())
     }
 
     /// Reads a string whose opening quotation mark has been read.
-    fn string(&mut self) -> Option<()> {
+    fn string(&mut self, is_key: bool) -> Option<()> {
         let start = self.at - 1;
         let mut form = Form::Text;
         loop {
@@ -150,6 +167,9 @@ impl Scanner<'_> {
             };
         }
         self.at += 1;
+        if form == Form::Escaped {
+            self.escaped.push(EscapedText { node: small(self.nodes.len()), is_key });
+        }
         self.note(start, form);
         Some(())
     }
@@ -258,9 +278,9 @@ mod tests {
 
         #[test]
         fn whatever_serde_json_accepts_is_read_to_its_last_byte(text in "[\\[\\]{}\",:0-2.eE+\\-\\\\ tru\t\u{1f}\u{e4}]{0,24}") {
-            let nodes = scan(&text);
-            prop_assert_eq!(nodes.is_some(), is_json(&text));
-            if let Some(nodes) = nodes {
+            let scanned = scan(&text);
+            prop_assert_eq!(scanned.is_some(), is_json(&text));
+            if let Some(Scanned { nodes, .. }) = scanned {
                 prop_assert_eq!(&text[nodes[0].start as usize..nodes[0].end as usize], text.trim_matches([' ', '\t']));
             }
         }

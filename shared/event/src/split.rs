@@ -55,6 +55,10 @@ fn split_entry(platform: Platform, value: Value<'_>, out: &mut Events) {
     let before = out.count();
     let id = value.get("id").and_then(Value::scalar);
     let entry = Entry { platform, id, time: value.get("time"), received_at: out.received_at };
+    if platform != Platform::WhatsApp && messaging::is_item(value) {
+        // Meta sends leave to call in this way, without an id of the entry.
+        return messaging::push_item(&entry, value, false, out);
+    }
     // One of Meta's templates has a change's members directly in the entry.
     let is_change = value.get("field").is_some() && value.get("value").is_some();
     for member in value.members() {
@@ -67,6 +71,9 @@ fn split_entry(platform: Platform, value: Value<'_>, out: &mut Events) {
                 for_each_item(member.value, |item| messaging::push_item(&entry, item, true, out));
             }
             ("id" | "time", _) => {}
+            (key, Platform::Instagram | Platform::Messenger) if holds_objects(member.value) => {
+                member.value.items().for_each(|item| messaging::push_named(&entry, key, item, out));
+            }
             ("field" | "value", _) if is_change => {}
             (key, _) => push_composite(&entry, key, member.value, out),
         }
@@ -74,22 +81,29 @@ fn split_entry(platform: Platform, value: Value<'_>, out: &mut Events) {
     if is_change && platform == Platform::WhatsApp {
         whatsapp::split_change(&entry, value, out);
     } else if is_change {
-        messaging::push_change(&entry, value, out);
+        // Any other member of the entry has been split already.
+        let _is_whole = messaging::push_change(&entry, value, out);
     } else if out.count() == before {
         push_unknown(&entry, "entry", value, out);
     }
 }
 
 fn split_change(entry: &Entry<'_>, change: Value<'_>, out: &mut Events) {
-    if entry.platform != Platform::WhatsApp {
-        // The payload is the whole change, so no other member of it is left over.
-        return messaging::push_change(entry, change, out);
-    }
-    whatsapp::split_change(entry, change, out);
-    if change.get("value").is_some() {
+    let is_whole = if entry.platform == Platform::WhatsApp {
+        whatsapp::split_change(entry, change, out);
+        change.get("value").is_none()
+    } else {
+        messaging::push_change(entry, change, out)
+    };
+    if !is_whole {
         let others = change.members().filter(|member| !matches!(member.name(), "field" | "value"));
         others.for_each(|member| push_composite(entry, member.name(), member.value, out));
     }
+}
+
+/// Whether a list that no rule knows is one of things that happened.
+fn holds_objects(list: Value<'_>) -> bool {
+    list.items().next().is_some() && list.items().all(Value::is_object)
 }
 
 /// Calls `push` with each item of a list, or with the value that stands where the list should be.

@@ -6,11 +6,17 @@ use crate::draft::{Draft, Events};
 use crate::entry::{Channel, Contact, Entry, Platform, type_name};
 use crate::ids::{Identity, Surroundings};
 use crate::json::{Member, Value};
-use crate::kinds::{Kind, Path, WHATSAPP_FIELDS, WHATSAPP_ITEMS, WHATSAPP_LISTS, find};
+use crate::kinds::{
+    Kind, Path, WHATSAPP_FIELDS, WHATSAPP_ITEMS, WHATSAPP_LISTS, WHATSAPP_NUMBER, WHATSAPP_PERSON, find,
+};
+use crate::media::media;
 use crate::people::People;
 use crate::time::EventTime;
-use crate::wrap::Wrap;
+use crate::wrap::{Object, Wrap};
 use crate::{Class, Effect, Family};
+
+/// The field of what another app answers, and its member in the value.
+const STANDBY: &str = "standby";
 
 /// Where a thread of the history names the person.
 const THREAD_CONTACT: &[Path] = &[&["context", "user_id"], &["context", "wa_id"], &["id"]];
@@ -26,9 +32,18 @@ struct Change<'d> {
     value: Value<'d>,
     channel: Channel<'d>,
     people: People<'d>,
+    /// What stands around the lists.
     wrap: Wrap<'d>,
+    /// What stands around the object that holds the lists, if it is not the value itself.
+    outer: Option<Outer<'d>>,
     /// How many events came before this change's own.
     before: usize,
+}
+
+/// The value around its member `standby`, which holds the lists that another app answers.
+struct Outer<'d> {
+    key: Value<'d>,
+    wrap: Wrap<'d>,
 }
 
 /// A chunk of chat history, without its threads.
@@ -58,7 +73,13 @@ pub(crate) fn split_change(entry: &Entry<'_>, change: Value<'_>, out: &mut Event
 }
 
 fn split_value<'d>(entry: &'d Entry<'d>, field: &'d str, value: Value<'d>, out: &mut Events) {
-    let lists = lists(field, value);
+    let standby = if field == STANDBY { only_member(value, STANDBY) } else { None };
+    let outer = standby.map(|Member { key, .. }| {
+        let wrap = Wrap::around(value, |member| member.name() == STANDBY);
+        Outer { key, wrap }
+    });
+    let holder = standby.map_or(value, |member| member.value);
+    let lists = lists(field, holder);
     let is_split = |member: Member<'d>| {
         member.name() == "contacts" && member.value.is_array() || lists.iter().any(|list| list.name() == member.name())
     };
@@ -67,8 +88,9 @@ fn split_value<'d>(entry: &'d Entry<'d>, field: &'d str, value: Value<'d>, out: 
         field,
         value,
         channel: channel(entry, value),
-        people: People::of(value, lists.iter().flat_map(|list| list.value.items())),
-        wrap: Wrap::around(value, is_split),
+        people: People::of(value, holder, lists.iter().flat_map(|list| list.value.items())),
+        wrap: Wrap::around(holder, is_split),
+        outer,
         before: out.count(),
     };
     for list in &lists {
@@ -82,6 +104,13 @@ fn split_value<'d>(entry: &'d Entry<'d>, field: &'d str, value: Value<'d>, out: 
     if out.count() == change.before {
         change.push_whole(out);
     }
+}
+
+/// The member of that name, if there is one only and it is an object.
+fn only_member<'d>(value: Value<'d>, name: &str) -> Option<Member<'d>> {
+    let mut found = value.members().filter(|member| member.name() == name);
+    let first = found.next().filter(|member| member.value.is_object())?;
+    found.next().is_none().then_some(first)
 }
 
 /// The value's lists of items: those that we know, and those that look like one.
@@ -100,7 +129,7 @@ fn lists<'d>(field: &str, value: Value<'d>) -> Vec<Member<'d>> {
 /// The number's channel, or that of the whole account if no number is named.
 fn channel<'d>(entry: &Entry<'d>, value: Value<'d>) -> Channel<'d> {
     let account_id = partner_event(value).map(|partner| partner.account_id).or_else(|| entry.id.clone());
-    match value.scalar_at(&["metadata", "phone_number_id"]) {
+    match value.first(WHATSAPP_NUMBER) {
         Some(id) => Channel::new(Family::WhatsApp, Some(id), account_id),
         None => Channel::new(Family::WhatsAppAccount, account_id.clone(), account_id),
     }
@@ -116,13 +145,24 @@ impl<'d> Change<'d> {
     fn push_item(&self, key: Value<'d>, item: Value<'d>, out: &mut Events) {
         let kind = self.kind(key.plain(), item);
         let is_first = out.count() == self.before;
-        let contact = self.people.contact(item, kind.map_or(&[], |kind| kind.contact));
+        let mut contact = self.people.contact(item, person(kind));
+        contact.name = contact.name.or_else(|| item.at(&["contact", "full_name"]));
         out.push(self.draft(kind, key.plain(), item, contact), |payload| {
-            self.wrap.write(payload, is_first, |value| {
+            self.write(payload, is_first, |value| {
                 self.people.add_to(value, item, is_first);
                 value.add_list(key.raw(), [item], |out, item| out.push_str(item.raw()));
             });
         });
+    }
+
+    /// Writes the value, and lets `rest` add its items.
+    fn write(&self, out: &mut String, is_first: bool, rest: impl FnOnce(&mut Object<'_>)) {
+        match &self.outer {
+            None => self.wrap.write(out, is_first, rest),
+            Some(Outer { key, wrap }) => wrap.write(out, is_first, |value| {
+                value.add(key.raw(), |out| self.wrap.write(out, is_first, rest));
+            }),
+        }
     }
 
     /// The kind of an item, or `None` if no rule knows it.
@@ -133,6 +173,7 @@ impl<'d> Change<'d> {
             (_, "messages") if is_unavailable(item) => "messages#placeholder",
             (_, "message_echoes") if is_unavailable(item) => "message_echoes#placeholder",
             ("calls", "statuses") => "calls#statuses",
+            (_, "statuses") if item.has_text("recipient_type", "group") => "statuses#group",
             (_, "calls") if item.has_text("direction", "BUSINESS_INITIATED") => "calls#outgoing",
             _ => key,
         };
@@ -157,7 +198,8 @@ impl<'d> Change<'d> {
         let is_removal =
             |partner: &PartnerEvent<'_>| matches!(&*partner.event, "PARTNER_REMOVED" | "PARTNER_APP_UNINSTALLED");
         let kind = find(WHATSAPP_FIELDS, self.field);
-        let draft = self.draft(kind, self.field, self.value, Contact::default());
+        let contact = self.people.contact(self.value, kind.map_or(WHATSAPP_PERSON, |kind| kind.contact));
+        let draft = self.draft(kind, self.field, self.value, contact);
         // Whatever Meta's clock says, it happened before we heard of it.
         let at = draft.time.at.min(self.entry.received_at);
         let effect = partner_event(self.value).filter(is_removal).map(|_| Effect::AccountRemoved { at });
@@ -173,7 +215,7 @@ impl<'d> Change<'d> {
         contact: Contact<'d>,
     ) -> Draft<'c> {
         let around = Surroundings { time: self.entry.time, field: self.field };
-        let paths: [&[&str]; 2] = [&["timestamp"], &["metadata", "timestamp"]];
+        let paths: [&[&str]; 3] = [&["timestamp"], &["metadata", "timestamp"], &["created_time"]];
         let given = paths.iter().map(|path| item.at(path)).chain([self.entry.time]);
         Draft {
             platform: Platform::WhatsApp,
@@ -187,7 +229,7 @@ impl<'d> Change<'d> {
             channel: &self.channel,
             contact,
             group: group(item),
-            standby: false,
+            standby: self.field == STANDBY,
             effect: None,
             time: EventTime::from_first(given, self.entry.received_at),
             identity: Identity::Item { kind, at: kind.map_or(key, |kind| kind.at), item, around },
@@ -211,7 +253,7 @@ impl<'d> Chunk<'_, 'd> {
             let is_first_of_chunk = out.count() == self.before;
             let kind = change.kind("history", item);
             out.push(change.draft(kind, "history", item, contact.clone()), |payload| {
-                change.wrap.write(payload, is_first_of_all, |value| {
+                change.write(payload, is_first_of_all, |value| {
                     change.people.add_to(value, thread, is_first_of_all);
                     value.add_list(self.key.raw(), [&self.wrap], |out, chunk| {
                         chunk.write(out, is_first_of_chunk, |chunk| {
@@ -242,19 +284,12 @@ fn is_unavailable(message: Value<'_>) -> bool {
     message.has_text("type", "unsupported") && message.every("errors").flat_map(Value::items).any(says_so)
 }
 
+/// Where an item of that kind names the person.
+fn person(kind: Option<&'static Kind>) -> &'static [Path] {
+    kind.map(|kind| kind.contact).filter(|paths| !paths.is_empty()).unwrap_or(WHATSAPP_PERSON)
+}
+
 fn group(item: Value<'_>) -> Option<Cow<'_, str>> {
     let recipient = || item.has_text("recipient_type", "group").then(|| item.get("recipient_id")).flatten();
     item.get("group_id").or_else(recipient)?.scalar()
-}
-
-/// The files that DSK can fetch: of the item, or of the message that an edit made of it.
-fn media(item: Value<'_>) -> Vec<Value<'_>> {
-    let edited = if item.has_text("type", "edit") { item.at(&["edit", "message"]) } else { None };
-    [Some(item), edited].into_iter().flatten().filter_map(file).collect()
-}
-
-fn file(message: Value<'_>) -> Option<Value<'_>> {
-    let kind = message.get("type")?.text()?;
-    let is_file = matches!(&*kind, "image" | "video" | "audio" | "document" | "sticker");
-    is_file.then(|| message.get(&kind)).flatten().filter(|file| file.scalar_at(&["id"]).is_some())
 }

@@ -69,6 +69,11 @@ impl Object<'_> {
         out.push(']');
     }
 
+    /// Adds a member. `key` has its quotation marks.
+    pub(crate) fn add(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+        write(self.begin(key));
+    }
+
     /// Begins a member; its value goes into what this returns.
     fn begin(&mut self, key: &str) -> &mut String {
         if self.has_members {

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use event::kinds::{CHANGES, Kind, MESSAGING, Part, Path, WHATSAPP_FIELDS, WHATSAPP_ITEMS, WHATSAPP_LISTS};
+use event::kinds::{
+    CHANGES, Kind, MESSAGING, NOT_IDENTIFYING, Part, Path, WHATSAPP_FIELDS, WHATSAPP_ITEMS, WHATSAPP_LISTS,
+};
 use expect_test::expect_file;
 
 const HEAD: &str = include_str!("events_head.md");
@@ -49,6 +51,9 @@ fn table(out: &mut String, platform: &str, place: &str, from: &str, kinds: &[Kin
 #[test]
 fn the_document_says_what_the_tables_say() {
     let mut text = HEAD.to_owned();
+    let ids: Vec<String> = NOT_IDENTIFYING.iter().map(|id| format!("`{id}`")).collect();
+    let known = format!("Such ids that belong to an identity and are no part of it: {}.\n\n", ids.join(", "));
+    text += &known;
     let lists: Vec<String> = WHATSAPP_LISTS.iter().map(|field| format!("`{field}`")).collect();
     writeln!(
         text,
@@ -61,10 +66,12 @@ fn the_document_says_what_the_tables_say() {
     text += "\n## WhatsApp: fields whose `value` is one event\n\nAny other field gives `whatsapp.<field>`.\n\n";
     table(&mut text, "whatsapp", "field", "", WHATSAPP_FIELDS);
     text += "\n## Instagram and Messenger: items in `messaging` and `standby`\n\nBoth platforms send the same shapes. An item \
-        with none of these keys gives `<platform>.<key>`.\n\n";
+        with none of these keys, as an object, gives `<platform>.<key>`; if it names a `field`, it is like a change of that \
+        field. An item may also be an entry itself.\n\n";
     table(&mut text, "*", "key", "the end that is not the account", MESSAGING);
-    text += "\n## Instagram and Messenger: `changes`, by field\n\nPaths begin in the `value`. Any other field gives \
-        `<platform>.<field>`.\n\n";
+    text += "\n## Instagram and Messenger: `changes`, by field\n\nPaths begin in the `value`. A field that is a key \
+        of the table above without identifying parts gives that type, any other `<platform>.<field>`. A list of objects in \
+        an entry is read like changes of its name.\n\n";
     table(&mut text, "*", "field", "", CHANGES);
 
     expect_file!["../../../../docs/events.md"].assert_eq(&text);

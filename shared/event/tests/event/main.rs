@@ -6,4 +6,5 @@ mod fixtures;
 mod notifications;
 mod properties;
 mod schema;
+mod shapes;
 mod splitting;

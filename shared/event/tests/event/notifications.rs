@@ -26,6 +26,9 @@ const METADATA: &str =
     r#""messaging_product":"whatsapp","metadata":{"display_phone_number":"4930555000001","phone_number_id":"1065"}"#;
 const ACCOUNT: &str = r#""id":"17","time":1767225600"#;
 
+/// Lists in an entry of Instagram or Messenger, besides `changes`.
+const LISTS: [&str; 4] = ["messaging", "standby", "calls", "novelties"];
+
 impl Place {
     /// Reads the `at` of a fixture.
     pub(crate) fn parse(at: &str, contacts: Option<&str>) -> Self {
@@ -39,8 +42,9 @@ impl Place {
         match rest.split_once(' ') {
             Some(("changes", name)) => place(ACCOUNT, Some("changes"), field(name, "{"), "}"),
             Some((_, name)) => place(ACCOUNT, None, field(name, ""), ""),
+            None if rest == "direct" => place("", None, String::new(), ""),
             None => {
-                let list = if rest == "standby" { "standby" } else { "messaging" };
+                let list = LISTS.into_iter().find(|list| *list == rest).expect("a list in an entry");
                 place(r#""id":"17","time":1767225600000"#, Some(list), String::new(), "")
             }
         }
@@ -49,13 +53,21 @@ impl Place {
     fn whatsapp(place: &str, contacts: Option<&str>) -> Self {
         let (field, list) = place.split_once('.').map_or((place, None), |(field, list)| (field, Some(list)));
         let open = format!("{{\"field\":\"{field}\",\"value\":");
-        let around = contacts.map_or_else(|| METADATA.to_owned(), |list| format!("{METADATA},\"contacts\":{list}"));
+        let contacts_member = contacts.map_or_else(String::new, |list| format!("\"contacts\":{list},"));
+        let around = format!("{METADATA},{contacts_member}");
         let thread =
             r#""history":[{"metadata":{"phase":0,"chunk_order":1},"threads":[{"id":"4915550000001","messages":["#;
         let (entry, open, close) = match list {
             None => (r#""id":"1028","time":1767225600"#, open, "}"),
-            Some("history.threads.messages") => (r#""id":"1028""#, format!("{open}{{{around},{thread}"), "]}]}]}}"),
-            Some(list) => (r#""id":"1028""#, format!("{open}{{{around},\"{list}\":["), "]}}"),
+            Some("history.threads.messages") => (r#""id":"1028""#, format!("{open}{{{around}{thread}"), "]}]}]}}"),
+            Some(list) => match list.strip_prefix("standby.") {
+                Some(list) => (
+                    r#""id":"1028""#,
+                    format!("{open}{{{METADATA},\"standby\":{{{contacts_member}\"{list}\":["),
+                    "]}}}",
+                ),
+                None => (r#""id":"1028""#, format!("{open}{{{around}\"{list}\":["), "]}}"),
+            },
         };
         let holds_many = list.is_some() && contacts.is_none();
         Self { object: "whatsapp_business_account", entry, list: Some("changes"), open, close, holds_many }
@@ -71,6 +83,7 @@ impl Place {
                 format!("\"changes\":[{field},\"value\":{payload}}}]")
             }
             (Some(list), _) => format!("\"{list}\":[{payload}]"),
+            (None, _) if entry.is_empty() => return format!("{{\"object\":\"{object}\",\"entry\":[{payload}]}}"),
             (None, _) => format!("\"changes\":[{payload}]"),
         };
         format!("{{\"object\":\"{object}\",\"entry\":[{{{entry},{element}}}]}}")
@@ -127,6 +140,10 @@ fn closest(before: &Place, place: &Place) -> Join {
 }
 
 fn open(place: &Place, json: &str) -> String {
+    if place.entry.is_empty() {
+        // The item is the entry, whose brackets stand already.
+        return json[1..json.len() - 1].to_owned();
+    }
     let list = place.list.map_or_else(String::new, |list| format!("\"{list}\":["));
     format!("{},{list}{}{json}", place.entry, place.open)
 }

@@ -52,7 +52,29 @@ fn instance(fixture: &Fixture, serial: u64) -> Item {
     Item { place: fixture.place(), json: another(&item, serial).to_string() }
 }
 
-/// The same JSON with its keys in another order and blanks between its tokens.
+/// The same text with some of its characters spelled by their numbers.
+fn respelled(text: &str, dice: &mut impl FnMut(usize) -> usize) -> String {
+    let mut written = String::from("\"");
+    for (position, character) in text.chars().enumerate() {
+        match (dice(3), character) {
+            (0, '/') => written += "\\/",
+            (0, _) => {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let lower = format!("\\u{unit:04x}");
+                    let upper = format!("\\u{unit:04X}");
+                    written += if position % 2 == 0 { &lower } else { &upper };
+                }
+            }
+            _ => {
+                let quoted = json!(character.to_string()).to_string();
+                written += &quoted[1..quoted.len() - 1];
+            }
+        }
+    }
+    written + "\""
+}
+
+/// The same JSON with its keys in another order, blanks between its tokens, and another spelling of its characters.
 fn rewritten(value: &Value, dice: &mut impl FnMut(usize) -> usize) -> String {
     let blank = [" ", "", "\n", "\t "][dice(4)];
     match value {
@@ -67,11 +89,12 @@ fn rewritten(value: &Value, dice: &mut impl FnMut(usize) -> usize) -> String {
             }
             let mut written = Vec::new();
             for (key, value) in members {
-                written.push(format!("{}{blank}:{}", json!(key), rewritten(value, dice)));
+                written.push(format!("{}{blank}:{}", respelled(key, dice), rewritten(value, dice)));
             }
             format!("{{{blank}{}{blank}}}", written.join(&format!("{blank},")))
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => format!("{blank}{value}"),
+        Value::String(text) => format!("{blank}{}", respelled(text, dice)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => format!("{blank}{value}"),
     }
 }
 
@@ -139,15 +162,43 @@ proptest! {
     }
 
     #[test]
-    fn an_id_depends_on_neither_key_order_nor_white_space(position in 0..fixtures().len(), dice in prop::collection::vec(any::<usize>(), 64)) {
+    fn an_event_depends_on_neither_key_order_nor_white_space_nor_the_spelling_of_characters(
+        position in 0..fixtures().len(),
+        dice in prop::collection::vec(any::<usize>(), 64),
+    ) {
         let fixture = &fixtures()[position];
-        let item: Value = serde_json::from_str(&fixture.item).expect("an item is JSON");
+        let notification: Value = serde_json::from_str(&fixture.notification()).expect("a notification is JSON");
         let mut next = dice.iter().cycle().enumerate();
-        let mut roll = |sides: usize| next.next().map_or(0, |(count, number)| (number + count) % sides);
+        let mut roll = |sides: usize| next.next().map_or(0, |(count, number)| (number / 7 + count) % sides);
 
-        let written = rewritten(&item, &mut roll);
+        let written = rewritten(&notification, &mut roll);
 
-        prop_assert_eq!(alone(&Item { place: fixture.place(), json: written }).id, alone(&fixture.item()).id);
+        let events = split(written.as_bytes(), at());
+        let expected = alone(&fixture.item());
+        let seen: Vec<_> = events.iter().map(|event| (&event.id, &event.event_type, &event.lane, event.timestamp)).collect();
+        prop_assert_eq!(seen, [(&expected.id, &expected.event_type, &expected.lane, expected.timestamp)], "{}", written);
+    }
+
+    #[test]
+    fn items_that_differ_only_in_an_id_that_no_rule_names_are_different_events(
+        position in 0..fixtures().len(),
+        name in "[a-z]{1,6}",
+        ids in prop::collection::btree_set("[a-z0-9]{1,6}", 2..5),
+        joins in prop::collection::vec(any_join(), 5),
+    ) {
+        let fixture = &fixtures()[position];
+        let with_id = |id: &String| {
+            let mut item: Map<String, Value> = serde_json::from_str(&fixture.item).expect("an item is an object");
+            item.insert(format!("zz_{name}_id"), json!(id));
+            Item { place: fixture.place(), json: Value::Object(item).to_string() }
+        };
+        let items: Vec<Item> = ids.iter().map(with_id).collect();
+
+        let events: Vec<Event> = render(&items, &joins).iter().flat_map(|body| split(body.as_bytes(), at())).collect();
+
+        let seen: BTreeSet<_> = events.iter().map(|event| &event.id).collect();
+        prop_assert_eq!(seen.len(), items.len(), "{}", fixture.what);
+        prop_assert_eq!(&events[0].id, &alone(&items[0]).id, "{}", fixture.what);
     }
 
     #[test]
