@@ -105,7 +105,8 @@ impl Kind {
             Part::Is(paths) | Part::Maybe(paths) => begins(paths),
             Part::Word(_) | Part::Field | Part::Time | Part::TimeUnlessAdded => false,
         };
-        NOT_IDENTIFYING.contains(&member) || self.parts.iter().any(is_part) || begins(self.contact)
+        // The short lists first: this is asked of every status in a batch.
+        begins(self.contact) || self.parts.iter().any(is_part) || NOT_IDENTIFYING.contains(&member)
     }
 
     pub(crate) const fn with_contact(self, contact: &'static [Path]) -> Self {
