@@ -165,7 +165,8 @@ impl<'c> Walk<'c> {
         std::fs::write(self.composition.path(".env"), settings).expect("the folder is ours");
         std::fs::write(self.composition.path("local/instagram-app-secret"), "given by Meta")
             .expect("the folder is ours");
-        self.composition.run(&format!("ops/local-secrets.sh && {UP}")).await;
+        // An image of connect that an earlier run has left may be of another version.
+        self.composition.run(&format!("ops/local-secrets.sh && {UP} --build")).await;
 
         let certificate = "--cert local/meta-chain --key local/meta-key";
         if profile == "mtls" {
