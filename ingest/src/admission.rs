@@ -3,9 +3,11 @@
 //! Anyone may send a body with a signature that only looks like one, and it has to be read before that shows. Clients
 //! that never sent a right signature therefore share half of the bytes, and the rest is for those that did.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use chassis::counted_as;
 
 use crate::recent::Recent;
 
@@ -47,7 +49,7 @@ impl Budget {
 
     /// A reservation of no bytes, which grows as they arrive.
     pub(crate) fn reserve(&self, client: IpAddr) -> Reservation {
-        let client = network(client);
+        let client = counted_as(client);
         let is_stranger = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&client).is_none();
         Reservation { budget: self.clone(), client, bytes: 0, is_stranger }
     }
@@ -91,17 +93,6 @@ impl Drop for Reservation {
     fn drop(&mut self) {
         self.leave_strangers();
         self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-/// The client as it is remembered: whoever has one IPv6 address has its whole /64.
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(address) => {
-            const HOST_BITS: u32 = 64;
-            Ipv6Addr::from_bits(address.to_bits() >> HOST_BITS << HOST_BITS).into()
-        }
-        address @ IpAddr::V4(_) => address,
     }
 }
 
