@@ -34,22 +34,12 @@ pub(super) struct Rounds {
     late: Arc<Semaphore>,
 }
 
-/// Whether an AMQP channel can be used on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ChannelState {
-    Usable,
-    /// It failed, or it was left to a round that is late.
-    Unusable,
-    /// A queue refused a message. RabbitMQ tells a channel when the queue takes messages again, but not when that is so
-    /// because its limit was raised (3.10.8): the channel would refuse for ever.
-    Refusing,
-}
-
 /// Why an AMQP channel is not used any more.
 enum ChannelEnd {
     /// It failed, or it was left to a round that is late.
     Unusable,
-    /// A queue refused a message on it.
+    /// A queue refused a message on it. RabbitMQ tells a channel when the queue takes messages again, but not when that is so
+    /// because its limit was raised (3.10.8): the channel would refuse for ever.
     Refusing,
     /// Every publisher is gone.
     Finished,
@@ -190,25 +180,23 @@ impl Rounds {
             }
             // There is always one: without any, no channel is opened.
             let Ok(late) = Arc::clone(&self.late).try_acquire_owned() else { return ChannelEnd::Unusable };
-            match self.publish_round(connection, channel, late).await {
-                ChannelState::Usable => {}
-                ChannelState::Unusable => return ChannelEnd::Unusable,
-                ChannelState::Refusing => return ChannelEnd::Refusing,
+            if let Err(end) = self.publish_round(connection, channel, late).await {
+                return end;
             }
         }
     }
 
-    /// Publishes what waits. If that takes too long, the round is left alone with the AMQP channel and with `late`. Returns
-    /// whether the channel can be used on.
+    /// Publishes what waits. If that takes too long, the round is left alone with the AMQP channel and with `late`. An
+    /// error says why the channel can't be used on.
     async fn publish_round(
         &mut self,
         connection: &Arc<Connection>,
         channel: &Channel,
         late: OwnedSemaphorePermit,
-    ) -> ChannelState {
+    ) -> Result<(), ChannelEnd> {
         let batch = self.open.next_batch();
         if batch.is_empty() {
-            return ChannelState::Usable;
+            return Ok(());
         }
         let envelopes = batch.len();
         let started = Instant::now();
@@ -234,20 +222,25 @@ impl Rounds {
             parts,
         };
         self.parts.shutdown.spawn(late.run());
-        ChannelState::Unusable
+        Err(ChannelEnd::Unusable)
     }
 
-    /// Answers a round that ended in time. Returns whether its AMQP channel can be used on.
-    async fn settle(&mut self, end: RoundEnd, connection: &Arc<Connection>, started: Instant) -> ChannelState {
+    /// Answers a round that ended in time. An error says why its AMQP channel can't be used on.
+    async fn settle(
+        &mut self,
+        end: RoundEnd,
+        connection: &Arc<Connection>,
+        started: Instant,
+    ) -> Result<(), ChannelEnd> {
         self.parts.metrics.round_seconds.observe_duration(started.elapsed());
         if let Err(error) = &end.answers {
             warn!(envelopes = end.batch.len(), "A round of publishes failed: {error}");
             self.open.settle(end);
-            return ChannelState::Unusable;
+            return Err(ChannelEnd::Unusable);
         }
         let is_refusing = end.is_any_refused();
         declare::remake_all(connection, self.open.settle(end), &self.parts.remade).await;
-        if is_refusing { ChannelState::Refusing } else { ChannelState::Usable }
+        if is_refusing { Err(ChannelEnd::Refusing) } else { Ok(()) }
     }
 }
 
