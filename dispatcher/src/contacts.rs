@@ -3,7 +3,7 @@
 //! An erasure marks conversations, and an event's own conversation is only one of the names by which its person may have
 //! been erased. Bodies are read for the others, but only those that were received before the latest erasure of a contact.
 
-use channels::{ChannelStore, Lookup, LookupAnswer, StoreError};
+use channels::{ChannelStore, LookedUp, Lookup, LookupAnswer, StoreError};
 use event::{Envelope, Lane, person_lanes};
 
 /// What becomes of an account at Meta, such as that we were added to it or removed from it. DSK gets that whatever the
@@ -13,8 +13,8 @@ const ACCOUNT_NEWS: &str = "whatsapp.account_update";
 /// What the store knows of these envelopes, in their order.
 pub(crate) async fn look_up(store: &ChannelStore, envelopes: &[&Envelope]) -> Result<Vec<LookupAnswer>, StoreError> {
     let lookups = lookups_of(envelopes.iter().copied());
-    let (mut answers, erased_until) = tokio::try_join!(store.look_up(&lookups), store.contacts_erased_until())?;
-    let Some(erased_until) = erased_until else { return Ok(answers) };
+    let LookedUp { mut answers, contacts_erased_until } = store.look_up_with_contacts(&lookups).await?;
+    let Some(erased_until) = contacts_erased_until else { return Ok(answers) };
 
     let is_open = |index: &usize| !matches!(answers[*index], LookupAnswer::Erased);
     let older = (0..envelopes.len()).filter(|index| envelopes[*index].received_at <= erased_until).filter(is_open);

@@ -4,7 +4,7 @@ use chassis::now;
 use event::EventId;
 
 use crate::error::StoreError;
-use crate::lookup::{Lookup, LookupAnswer, LookupBatch};
+use crate::lookup::{LookedUp, Lookup, LookupAnswer, LookupBatch};
 use crate::store::ChannelStore;
 use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
@@ -16,13 +16,19 @@ const DELIVERED: &str = "1";
 impl ChannelStore {
     /// Looks up the marker, the erasures and the channel of each envelope, and answers in the order of the envelopes.
     pub async fn look_up(&self, lookups: &[Lookup<'_>]) -> Result<Vec<LookupAnswer>, StoreError> {
+        Ok(self.look_up_with_contacts(lookups).await?.answers)
+    }
+
+    /// Like [`Self::look_up`], and says in the same round trip until when conversations were erased.
+    pub async fn look_up_with_contacts(&self, lookups: &[Lookup<'_>]) -> Result<LookedUp, StoreError> {
         if lookups.is_empty() {
-            return Ok(Vec::new());
+            return Ok(LookedUp { answers: Vec::new(), contacts_erased_until: None });
         }
         let batch = LookupBatch::new(lookups);
         let reply = self.look_up_batch(&batch).await?;
         self.date_erasures(batch.undated(&reply), now()).await?;
-        batch.answers(&reply)
+        let contacts_erased_until = LookupBatch::contacts_erased_until(&reply);
+        Ok(LookedUp { answers: batch.answers(&reply)?, contacts_erased_until })
     }
 
     /// Remembers that DSK has these events, for as long as Meta may send them again.

@@ -61,7 +61,7 @@ impl ChannelStore {
         self.begin_erasure(Beginning { code: request.code, origin: request.origin, found }, now).await?;
         let scope = Scope { person, until: request.until.unwrap_or(Timestamp::MAX), now };
         if !request.lanes.is_empty() {
-            self.note_erased_contacts(scope.until.min(now)).await?;
+            self.mark_erased(keys::ANY_CONTACT, scope.until.min(now)).await?;
         }
         for lane in request.lanes {
             self.mark_erased(lane, scope.until.min(now)).await?;

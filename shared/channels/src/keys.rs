@@ -13,6 +13,8 @@ pub(crate) const CHANNEL: &str = "channel:";
 pub(crate) const ALL_CHANNELS: &str = "channels:all";
 /// The beginning of every erasure's marker.
 pub(crate) const ERASED: &str = "erased:";
+/// What is marked as erased whenever a conversation is. No channel has this address.
+pub(crate) const ANY_CONTACT: &str = "contacts";
 /// Written now and then, to see whether the store takes writes.
 pub(crate) const PROBE: &str = "channels:probe";
 /// How long that is kept: nobody reads it.

@@ -3,7 +3,6 @@
 mod backup;
 mod changes;
 mod channels;
-mod contacts;
 mod customer;
 mod delivery;
 mod embedded;
@@ -44,7 +43,7 @@ pub use error::StoreError;
 pub use key_ring::{KeyRing, KeyRingSettings, new_key};
 pub use keys::{DELIVERED_TIME, ERASURE_RECORD_TIME, TOMBSTONE_TIME};
 pub use limits::Limits;
-pub use lookup::{Lookup, LookupAnswer};
+pub use lookup::{LookedUp, Lookup, LookupAnswer};
 pub use maintenance::{Lease, StoredToken};
 pub use metrics::Metrics;
 pub use person::PersonRequest;

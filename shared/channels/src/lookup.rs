@@ -43,10 +43,20 @@ pub enum LookupAnswer {
     Channel(Arc<Route>),
 }
 
+/// What the store knows about a batch of envelopes.
+#[derive(Clone, Debug)]
+pub struct LookedUp {
+    /// In the order of the envelopes.
+    pub answers: Vec<LookupAnswer>,
+    /// What was received later than this concerns no erased conversation. `None`: none was erased for 30 days.
+    pub contacts_erased_until: Option<Timestamp>,
+}
+
 /// The keys that a back end reads for a batch. A burst is mostly about a few channels, so each record is read once.
 #[derive(Debug)]
 pub(crate) struct LookupBatch {
-    /// Delivery markers of the events, then erasure markers of their lanes, then erasure markers of the channels.
+    /// Delivery markers of the events, then erasure markers of their lanes, then erasure markers of the channels, and
+    /// at last that of any conversation.
     pub(crate) marks: Vec<String>,
     /// Records of the channels.
     pub(crate) channels: Vec<String>,
@@ -88,6 +98,7 @@ impl LookupBatch {
         let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
         marks.extend(lookups.iter().map(|lookup| keys::erased(lookup.lane.as_str())));
         marks.extend(addresses.iter().map(|address| keys::erased(address.as_str())));
+        marks.push(keys::erased(keys::ANY_CONTACT));
         Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), events }
     }
 
@@ -102,6 +113,11 @@ impl LookupBatch {
         let marks = self.marks.iter().zip(&reply.marks).skip(self.events.len());
         let undated = marks.filter(|(_, value)| value.as_deref().is_some_and(|value| time(value).is_none()));
         undated.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Until when conversations were erased, if any was. One whose time is not known concerns everything.
+    pub(crate) fn contacts_erased_until(reply: &LookupReply) -> Option<Timestamp> {
+        reply.marks.last()?.as_deref().map(|until| time(until).unwrap_or(Timestamp::MAX))
     }
 
     /// What is known about each event, in the order of the batch.
