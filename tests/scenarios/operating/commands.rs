@@ -172,8 +172,9 @@ fn only_their_owner_may_read_the_files_of_the_embedded_store() {
 #[test]
 fn a_body_is_explained_event_by_event_and_exit_1_means_that_it_is_no_notification() {
     let folder = OperatorFolder::new();
-    let number = r#""metadata":{"phone_number_id":"1065"}"#;
-    let messages = r#""messages":[{"id":"wamid.1","from":"7","timestamp":"1767225600"},{"id":"wamid.2","from":"8"}]"#;
+    let number = r#""metadata":{"phone_number_id":"1065"},"contacts":[{"wa_id":"7","profile":{"name":"Ada"}}]"#;
+    let messages = r#""messages":[{"id":"wamid.1","from":"7","timestamp":"1767225600","type":"image","image":{"id":"9001","caption":"Mine"}},
+        {"id":"wamid.2","from":"8"}]"#;
     let change = format!(r#"{{"field":"messages","value":{{{number},{messages}}}}}"#);
     let body = format!(r#"{{"object":"whatsapp_business_account","entry":[{{"id":"1028","changes":[{change}]}}]}}"#);
     std::fs::write(folder.path().join("good.json"), body).unwrap();
@@ -181,9 +182,12 @@ fn a_body_is_explained_event_by_event_and_exit_1_means_that_it_is_no_notificatio
 
     let output = folder.runs(&["webhook", "explain", "--json", "good.json"]);
 
-    let events: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut events: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let body = events[0].as_object_mut().unwrap().remove("body").unwrap();
     let id = events[0]["id"].as_str().unwrap();
     assert_eq!(events.len(), 2);
+    assert_eq!((&body["type"], &body["data"]["id"]), (&events[0]["type"], &events[0]["id"]));
+    assert_eq!(body["data"]["payload"]["messages"][0]["image"]["caption"], "Mine");
     assert_eq!(
         events[0],
         serde_json::json!({
@@ -191,7 +195,10 @@ fn a_body_is_explained_event_by_event_and_exit_1_means_that_it_is_no_notificatio
             "lane": "whatsapp:1065/7", "class": "messages", "timestamp": "2026-01-01T00:00:00Z",
         })
     );
-    assert!(folder.runs(&["webhook", "explain", "good.json"]).contains(id));
+    let explained = folder.runs(&["webhook", "explain", "good.json"]);
+    for part in [id, r#"contact       {"id":"7","name":"Ada"}"#, r#"media         [{"id":"9001"}]"#] {
+        assert!(explained.contains(part), "no {part:?} in\n{explained}");
+    }
     let errors = folder.fails(1, &["webhook", "explain", "good.json", "bad.json"]);
     for part in ["bad.json", "`object` is \"user\"", "1 of 2 bodies"] {
         assert!(errors.contains(part), "{part:?} is not in {errors}");
