@@ -53,13 +53,17 @@ if [ ! -e "$axe/package/axe.min.js" ] && ! command -v npm > /dev/null; then miss
 # libFuzzer is written in C++.
 if $long && ! command -v c++ > /dev/null; then missing+=(g++); fi
 if $long && [ ! -x /usr/sbin/nginx ]; then missing+=(nginx curl openssl); fi
+# The receivers for DSK's engineers are built with these.
+if $long && ! python3 -c 'import ensurepip, venv' 2> /dev/null; then missing+=(python3-venv); fi
+if $long && ! command -v node > /dev/null; then missing+=(nodejs); fi
+if $long && ! command -v npm > /dev/null; then missing+=(npm); fi
 if [ ${#missing[@]} -gt 0 ]; then
     echo "Installing ${missing[*]}: the tests start private servers, on their own ports"
     install_packages "${missing[@]}" || {
         echo "error: cannot install ${missing[*]} here." >&2
         echo "Install RabbitMQ (3.10 or newer), Redis (6 or newer), Prometheus (2.42 or newer), Chromium with its" >&2
-        echo "chromedriver, and npm from your system's packages, set RABBITMQ_SBIN to the folder that contains the" >&2
-        echo "script rabbitmq-server, and run this again." >&2
+        echo "chromedriver, and npm from your system's packages (for --long also Python 3.11 with venv, Node.js 18, g++" >&2
+        echo "and nginx), set RABBITMQ_SBIN to the folder that contains the script rabbitmq-server, and run this again." >&2
         exit 1
     }
 fi
@@ -98,8 +102,8 @@ if $long; then
         left_out+=("the README's containers: this machine lacks ${lacking//$'\n'/, }")
     fi
 
-    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: delivering::fairness::four operating::reverse_proxy::
-    note "drills (100,000 events, many kills), four tenants in trouble (20,000 events), nginx in front of ingest"
+    run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: delivering::fairness::four delivering::receiver operating::reverse_proxy::
+    note "drills (100,000 events, many kills), four tenants in trouble (20,000 events), the receivers in Python and TypeScript, nginx in front of ingest"
 
     four="${RABBITMQ_4-target/rabbitmq-4}"
     [ -e "$four/root/complete" ] || run "Unpacking RabbitMQ 4" ops/rabbitmq/unpack-4.sh "$four"

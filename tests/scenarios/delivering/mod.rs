@@ -13,5 +13,9 @@ mod fairness;
 mod faults;
 mod limits;
 mod outages;
+#[cfg(feature = "long")]
+mod receiver_conversations;
+#[cfg(feature = "long")]
+mod receiver_faults;
 mod retry_queues;
 mod undecodable;

@@ -12,4 +12,5 @@ mod module_paths;
 pub(crate) mod monitoring;
 mod names;
 pub(crate) mod readme_containers;
+mod receivers;
 mod runnable_commands;

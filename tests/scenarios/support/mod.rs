@@ -11,6 +11,8 @@ pub(crate) mod dsk;
 pub(crate) mod metrics_page;
 pub(crate) mod operator;
 pub(crate) mod page_checks;
+#[cfg(feature = "long")]
+pub(crate) mod receivers;
 pub(crate) mod recordings;
 pub(crate) mod stack;
 pub(crate) mod two_tenants;
