@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
+use testkit::eventually;
 
 use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET};
 use crate::support::receivers::{Credentials, Language, Receiver, event};
@@ -115,5 +116,26 @@ async fn a_receiver_that_is_killed_has_every_event_that_it_answered_with_200() {
             assert_eq!(receiver.post(&numbered(serial), &Credentials::RIGHT).await, 200, "{language:?}");
         }
         assert_eq!(shown().await.len(), EVENTS, "{language:?}: each is there once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_for_one_event_that_overlap_store_it_once() {
+    const REQUESTS: usize = 30;
+    for language in [Language::Python, Language::TypeScript] {
+        let receiver = Receiver::start(language).await;
+        let body = numbered(1);
+
+        let posts = (0..REQUESTS).map(|_| receiver.post(&body, &Credentials::RIGHT));
+        let statuses = futures_util::future::join_all(posts).await;
+
+        assert_eq!(statuses, [200; REQUESTS], "{language:?}");
+        let repeats = async || {
+            let logged = receiver.process.logged();
+            let repeats = logged.matches("a repeat").count();
+            let is_all = logged.matches("evt_0").count() == REQUESTS;
+            is_all.then_some(repeats)
+        };
+        assert_eq!(eventually("all are logged", repeats).await, REQUESTS - 1, "{language:?}");
     }
 }
