@@ -4,6 +4,8 @@
 SHOWN = ("direction", "contact", "group", "message", "status", "media")
 # These say something about another message, which `target` names.
 EFFECTS = ("reaction", "edit", "deletion")
+# Meta may announce a message in one of these forms and send its content later, under the same id.
+ANNOUNCED = ("placeholder", "unsupported")
 # How far a message has come. One that was read was also delivered, whichever of the two we heard first.
 RANKS = {"sent": 1, "failed": 2, "delivered": 3, "read": 4, "played": 5}
 # What is left of a message that was deleted.
@@ -68,8 +70,8 @@ def add(messages, one, people):
     """Adds a message, or a later form of the same message."""
     message = one["message"]
     name = message.get("id", one["id"])
-    # Meta may announce a message that it cannot show yet, and send it later: the content wins in either order.
-    if name in messages and message["kind"] == "unsupported":
+    # The content wins, whichever of the two came first.
+    if name in messages and message["kind"] in ANNOUNCED:
         return
     messages[name] = {
         **message,
@@ -114,15 +116,13 @@ def apply_effect(messages, one, people, is_own):
 
 
 def apply_status(messages, one):
-    """Applies a status to its message, or to each message of the business up to a time."""
+    """Applies a status to the message that it names, and to each message of the business up to a time, if it gives one."""
     status = one["status"]
-    if "up_to" in status:
-        before = sortable(status["up_to"])
-        sent = [each for each in messages.values() if each["direction"] == "out" and sortable(each["at"]) <= before]
-    else:
-        sent = [messages[status["message_id"]]] if status.get("message_id") in messages else []
-    for message in sent:
-        if RANKS.get(status["value"], 0) >= RANKS.get(message.get("status"), 0):
+    before = sortable(status["up_to"]) if "up_to" in status else ""
+    for name, message in messages.items():
+        is_before = message["direction"] == "out" and sortable(message["at"]) <= before
+        is_meant = is_before or name == status.get("message_id")
+        if is_meant and RANKS.get(status["value"], 0) >= RANKS.get(message.get("status"), 0):
             message.pop("errors", None)
             message.update(status=status["value"], status_at=one["at"])
             message.update({"errors": status["errors"]} if status.get("errors") else {})

@@ -9,6 +9,7 @@ fn story() -> Vec<Value> {
     let status = |value: &str| json!({ "status": { "message_id": "out", "value": value } });
     let incoming = |message: Value| json!({ "direction": "in", "message": message });
     vec![
+        incoming(json!({ "id": "late", "kind": "placeholder" })),
         incoming(json!({ "id": "late", "kind": "unsupported" })),
         json!({ "direction": "in", "message": { "id": "late", "kind": "text", "text": "<b>\u{1f44d}" }, "contact": { "id": "7", "name": "Ada" } }),
         json!({ "direction": "out", "message": { "id": "out", "kind": "image", "text": "No", "reply_to": "late" }, "media": [{ "id": "9" }] }),
@@ -72,34 +73,46 @@ async fn a_receiver_shows_the_same_conversation_in_whichever_order_its_events_ar
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_applies_what_names_its_person_or_its_message_in_another_way() {
+async fn a_status_reaches_its_message_by_an_id_or_by_a_time_and_whatever_names_its_person() {
+    let earlier = "2025-12-31T23:59:59.999999999Z";
+    let steps = [
+        ("cnv_phone", json!({ "message_id": "a", "value": "sent" }), "sent"),
+        ("cnv_user", json!({ "value": "played", "up_to": earlier }), "sent"),
+        ("cnv_user", json!({ "message_id": "a", "value": "delivered", "up_to": earlier }), "delivered"),
+        ("cnv_user", json!({ "value": "read" }), "delivered"),
+        ("cnv_user", json!({ "value": "read", "up_to": "2026-01-01T00:00:00Z" }), "read"),
+    ];
     for language in [Language::Python, Language::TypeScript] {
         let receiver = Receiver::start(language).await;
         let text = json!({ "direction": "out", "message": { "id": "a", "kind": "text", "text": "Hi" } });
-        let by_phone = json!({ "status": { "message_id": "a", "value": "delivered" }, "contact": { "id": "4915" } });
-        let up_to = json!({ "status": { "value": "read", "up_to": "2026-01-01T00:00:00Z" } });
-        let earlier = json!({ "status": { "value": "played", "up_to": "2025-12-31T23:59:59.999999999Z" } });
-        let of_nobody = json!({ "direction": "in", "contact": null, "conversation": null, "message": { "id": "m", "kind": "mention" } });
+        assert_eq!(receiver.post(&event(0, "cnv_user", 0, text), &Credentials::RIGHT).await, 200);
 
-        for (serial, (key, members)) in
-            [("cnv_user", text), ("cnv_phone", by_phone), ("cnv_user", earlier)].into_iter().enumerate()
-        {
-            assert_eq!(receiver.post(&event(serial, key, 0, members), &Credentials::RIGHT).await, 200);
+        for (serial, (key, status, shown)) in (1..).zip(&steps) {
+            let body = event(serial, key, 0, json!({ "status": status }));
+            assert_eq!(receiver.post(&body, &Credentials::RIGHT).await, 200);
+            let page = receiver.page("/conversations/cnv_user").await;
+            assert_eq!(page["messages"][0]["status"], *shown, "{language:?}: {status}");
         }
-        let status = async || receiver.page("/conversations/cnv_user").await["messages"][0]["status"].clone();
-        assert_eq!(status().await, "delivered", "{language:?}");
-        assert_eq!(receiver.post(&event(10, "cnv_user", 0, up_to), &Credentials::RIGHT).await, 200);
-        assert_eq!(status().await, "read", "{language:?}");
+    }
+}
 
-        let mut body: Value = serde_json::from_slice(&event(11, "", 0, of_nobody)).expect("JSON");
+#[tokio::test(flavor = "multi_thread")]
+async fn what_names_nobody_is_shown_under_its_channel_and_what_has_no_message_is_not_listed() {
+    for language in [Language::Python, Language::TypeScript] {
+        let receiver = Receiver::start(language).await;
+        let mention = json!({ "direction": "in", "message": { "id": "m", "kind": "mention" } });
+        let mut body: Value = serde_json::from_slice(&event(1, "", 0, mention)).expect("JSON");
         for name in ["contact", "conversation"] {
             body["data"].as_object_mut().expect("an object").remove(name);
         }
+        let status = event(2, "cnv_1", 1, json!({ "status": { "message_id": "a", "value": "sent" } }));
+
         assert_eq!(receiver.post(body.to_string().as_bytes(), &Credentials::RIGHT).await, 200);
+        assert_eq!(receiver.post(&status, &Credentials::RIGHT).await, 200);
+
         let list = receiver.page("/conversations").await;
-        let keys: Vec<&str> =
-            list.as_array().expect("a list").iter().filter_map(|one| one["conversation"].as_str()).collect();
-        assert_eq!(keys, ["whatsapp:1065", "cnv_user"], "{language:?}: only those with messages");
-        assert_eq!(receiver.page("/conversations/whatsapp:1065").await["messages"][0]["id"], "m");
+        let keys: Vec<&Value> = list.as_array().expect("a list").iter().map(|one| &one["conversation"]).collect();
+        assert_eq!(keys, ["whatsapp:1065"], "{language:?}");
+        assert_eq!(receiver.page("/conversations/whatsapp:1065").await["messages"][0]["id"], "m", "{language:?}");
     }
 }

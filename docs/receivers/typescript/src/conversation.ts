@@ -58,6 +58,8 @@ interface Message extends Others {
 
 /** These say something about another message, which `target` names. */
 const EFFECTS = ["reaction", "edit", "deletion"];
+/** Meta may announce a message in one of these forms and send its content later, under the same id. */
+const ANNOUNCED = ["placeholder", "unsupported"];
 /** How far a message has come. One that was read was also delivered, whichever of the two we heard first. */
 const RANKS: Record<string, number> = { sent: 1, failed: 2, delivered: 3, read: 4, played: 5 };
 /** What is left of a message that was deleted. */
@@ -128,8 +130,8 @@ type People = Map<string | undefined, Contact>;
 /** Adds a message, or a later form of the same message. */
 function add(messages: Messages, one: Entry, message: Content, people: People): void {
   const id = message.id ?? one.id;
-  // Meta may announce a message that it cannot show yet, and send it later: the content wins in either order.
-  if (messages.has(id) && message.kind === "unsupported") return;
+  // The content wins, whichever of the two came first.
+  if (messages.has(id) && ANNOUNCED.includes(message.kind)) return;
   const { position, at, direction = null, media } = one;
   messages.set(id, { ...message, position, id, at, direction, from: sender(one, people), ...(media && { media }) });
 }
@@ -158,15 +160,13 @@ function applyEffect(target: Message, one: Entry, effect: Content, people: Peopl
   }
 }
 
-/** Applies a status to its message, or to each message of the business up to a time. */
+/** Applies a status to the message that it names, and to each message of the business up to a time, if it gives one. */
 function applyStatus(messages: Messages, status: Status, at: string): void {
-  const before = status.up_to && sortable(status.up_to);
-  const named = messages.get(status.message_id ?? "");
-  const sent = before
-    ? [...messages.values()].filter((each) => each.direction === "out" && sortable(each.at) <= before)
-    : named ? [named] : [];
-  for (const message of sent) {
-    if ((RANKS[status.value] ?? 0) < (RANKS[message.status ?? ""] ?? 0)) continue;
+  const before = status.up_to ? sortable(status.up_to) : "";
+  for (const [id, message] of messages) {
+    const isBefore = message.direction === "out" && sortable(message.at) <= before;
+    const isMeant = isBefore || id === status.message_id;
+    if (!isMeant || (RANKS[status.value] ?? 0) < (RANKS[message.status ?? ""] ?? 0)) continue;
     message.status = status.value;
     message.status_at = at;
     message.errors = status.errors?.length ? status.errors : undefined;
