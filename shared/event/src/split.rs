@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
+use crate::content::Content;
 use crate::draft::{Draft, Events};
 use crate::entry::{Channel, Contact, Entry, Platform, type_name};
 use crate::ids::{Identity, Surroundings};
@@ -161,6 +162,7 @@ fn draft<'d>(
         effect: None,
         time,
         identity,
+        content: Content::default(),
         media: Vec::new(),
     }
 }
