@@ -7,6 +7,7 @@ mod draft;
 mod entry;
 mod envelope;
 mod event;
+mod events;
 mod ids;
 mod json;
 mod kind;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 
 use crate::Class;
-use crate::draft::{Draft, Events};
+use crate::draft::Draft;
 use crate::entry::{Channel, Contact, Entry, is_name, type_name};
+use crate::events::Events;
 use crate::ids::{Identity, Surroundings};
 use crate::json::{Member, Value};
 use crate::kinds::{ANYONE, CHANGES, Kind, MESSAGING, NAME, Path, find};

@@ -7,8 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use crate::content::Content;
-use crate::draft::{Draft, Events};
+use crate::draft::Draft;
 use crate::entry::{Channel, Contact, Entry, Platform, type_name};
+use crate::events::Events;
 use crate::ids::{Identity, Surroundings};
 use crate::json::{Document, Value};
 use crate::time::EventTime;

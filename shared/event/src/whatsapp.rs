@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::draft::{Draft, Events};
+use crate::draft::Draft;
 use crate::entry::{Channel, Contact, Entry, Platform, type_name};
+use crate::events::Events;
 use crate::ids::{Identity, Surroundings};
 use crate::json::{Member, Value};
 use crate::kinds::{
