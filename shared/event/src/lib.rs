@@ -19,6 +19,7 @@ mod messaging_content;
 mod names;
 mod people;
 mod persons;
+mod roles;
 mod scan;
 mod spelling;
 mod split;

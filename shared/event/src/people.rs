@@ -6,6 +6,7 @@ use std::cell::Cell;
 use crate::entry::{Contact, is_name};
 use crate::json::Value;
 use crate::kinds::Path;
+use crate::roles::spellings;
 use crate::wrap::{Object, REPEATED_BYTES_MAX};
 
 /// Longest phone number, in digits: E.164 has 15, and Meta's test numbers a few more.
@@ -33,24 +34,9 @@ struct Person<'d> {
     is_written: Cell<bool>,
 }
 
-/// Whether the member of that name holds a person's id.
+/// Whether the member of that name holds an id of a person, by which a contact is found.
 fn is_person_id(key: &str) -> bool {
-    matches!(
-        key,
-        "from_user_id"
-            | "from"
-            | "recipient_user_id"
-            | "recipient_id"
-            | "to_user_id"
-            | "to"
-            | "recipient"
-            | "user_id"
-            | "wa_id"
-            | "recipient_participant_user_id"
-            | "recipient_participant_id"
-            | "participant_recipient_user_id"
-            | "participant_recipient_id"
-    )
+    key == "recipient" || spellings().any(|spelling| spelling.user_id == key || spelling.phone == key)
 }
 
 /// The ids by which an item names people. An echo of another app names its counterpart one level deeper.
@@ -76,26 +62,18 @@ struct Beside<'d> {
     phone: Option<Value<'d>>,
 }
 
-/// How an item spells the ids of one person: user id, parent user id, phone.
-const SPELLINGS: [[&str; 3]; 7] = [
-    ["from_user_id", "from_parent_user_id", "from"],
-    ["to_user_id", "to_parent_user_id", "to"],
-    ["recipient_user_id", "recipient_parent_user_id", "recipient_id"],
-    ["recipient_participant_user_id", "recipient_participant_parent_user_id", "recipient_participant_id"],
-    ["participant_recipient_user_id", "participant_recipient_parent_user_id", "participant_recipient_id"],
-    ["user_id", "parent_user_id", "wa_id"],
-    ["user_id", "parent_user_id", "phone_number"],
-];
-
 /// The ids of the person whose id stands at `path`.
 fn beside(item: Value<'_>, path: Path) -> Beside<'_> {
     let Some((found, around)) = path.split_last() else { return Beside::default() };
     let Some(around) = item.at(around) else { return Beside::default() };
-    let spellings = || SPELLINGS.iter().filter(|spelling| spelling.contains(found));
-    let at = |place: usize| spellings().find_map(|spelling| around.get(spelling[place]));
+    let of_person = || spellings().filter(|spelling| spelling.members().contains(found));
     // What tells of a new user id names the phone beside it.
-    let phone = at(2).or_else(|| item.get("wa_id"));
-    Beside { user_id: at(0), parent_user_id: at(1), phone }
+    let phone = of_person().find_map(|spelling| around.get(spelling.phone)).or_else(|| item.get("wa_id"));
+    Beside {
+        user_id: of_person().find_map(|spelling| around.get(spelling.user_id)),
+        parent_user_id: of_person().find_map(|spelling| around.get(spelling.parent_user_id)),
+        phone,
+    }
 }
 
 /// Whether an id is a phone number.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use event::{MessageKind, split};
+use event::{Envelope, MessageKind, PersonIds, persons, split};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -87,6 +87,27 @@ fn dsk_can_show_every_fixture_without_knowing_metas_json() {
 
         let expected: Value = serde_json::from_str(&fixture.shows).expect("what a fixture shows is JSON");
         assert_eq!(data, expected, "{} at {}", fixture.what, fixture.at);
+    }
+}
+
+#[test]
+fn an_erasure_finds_the_contact_of_every_fixture_by_every_id() {
+    for fixture in fixtures() {
+        let event = split(fixture.notification().as_bytes(), at()).remove(0);
+        let contact = body(&event)["data"]["contact"].clone();
+        let ids: PersonIds = ["id", "phone", "user_id", "parent_user_id"]
+            .iter()
+            .filter_map(|id| Some(contact[*id].as_str()?.to_owned()))
+            .collect();
+
+        let people = persons(&Envelope::first(event, at(), None));
+
+        assert!(
+            ids.is_empty() || people.iter().any(|person| ids.is_subset(person)),
+            "{} at {}: {people:?} lack {ids:?}",
+            fixture.what,
+            fixture.at
+        );
     }
 }
 
