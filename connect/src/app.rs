@@ -92,6 +92,7 @@ fn router(state: AppState, rate_limit: RateLimit) -> Router {
         .route("/api/tickets", post(ticket_api::issue))
         .route("/meta/deauthorize", post(data_rights::deauthorize))
         .route("/meta/deletion", post(data_rights::delete))
+        .route("/media/{platform}/{channel}/{file}", get(media::fetch))
         .route_layer(from_fn_with_state(Arc::clone(&rate_limit), limit_unproven));
     Router::new()
         .route("/", get(public_pages::start))
@@ -105,7 +106,6 @@ fn router(state: AppState, rate_limit: RateLimit) -> Router {
         .route("/whatsapp", get(whatsapp::page).post(whatsapp::connect))
         .route("/instagram", post(instagram::begin))
         .route(reader::INSTAGRAM_RETURN, get(instagram::finish))
-        .route("/media/{platform}/{channel}/{file}", get(media::fetch))
         .route("/deletion/{code}", get(data_rights::status))
         .fallback(public_pages::not_found)
         .layer(from_fn_with_state(rate_limit, limit_changes))

@@ -2,6 +2,7 @@
 
 mod client;
 mod error;
+mod usage;
 
 pub(crate) mod instagram;
 pub(crate) mod media;

@@ -1,5 +1,6 @@
 //! Connect serves the pages on which a business connects its WhatsApp number or Instagram account for a DSK tenant.
 
+mod access;
 mod app;
 mod channels_page;
 mod connecting;

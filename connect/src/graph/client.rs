@@ -17,6 +17,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::error::GraphError;
+use super::usage;
 use crate::metrics::{GraphOutcome, Metrics};
 
 /// Some of Meta's servers refuse requests that have none.
@@ -111,8 +112,9 @@ impl GraphClient {
         let exchange = async {
             let answer = self.http.request(request).await.map_err(|_| GraphError::Away)?;
             let status = answer.status().as_u16();
+            let pause = usage::pause(answer.headers());
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-            read(status, &body.map_err(|_| GraphError::Away)?.to_bytes())
+            read(status, &body.map_err(|_| GraphError::Away)?.to_bytes(), pause)
         };
         timeout(ANSWER_TIME, exchange).await.unwrap_or_else(|_| Err(self.timed_out()))
     }
@@ -140,11 +142,11 @@ fn http_request(request: GraphRequest<'_>) -> Option<Request<Full<Bytes>>> {
     request.uri(url.as_str()).body(Full::from(body)).ok()
 }
 
-fn read<T: for<'de> Deserialize<'de>>(status: u16, body: &[u8]) -> Result<T, GraphError> {
+fn read<T: for<'de> Deserialize<'de>>(status: u16, body: &[u8], pause: Option<Duration>) -> Result<T, GraphError> {
     if (200..300).contains(&status) {
         return serde_json::from_slice(body).map_err(|_| GraphError::Unexpected);
     }
-    Err(GraphError::from_answer(status, &serde_json::from_slice(body).unwrap_or_default()))
+    Err(GraphError::from_answer(status, &serde_json::from_slice(body).unwrap_or_default(), pause))
 }
 
 /// The address that `path` has below `base`.

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::file_places::FilePlace;
-use crate::metrics::{MediaOutcome, Metrics};
+use crate::metrics::{FetchOutcome, Metrics};
 
 /// Longest wait for the next piece.
 const PIECE_TIME: Duration = Duration::from_secs(30);
@@ -55,7 +55,7 @@ impl OutcomeGuard {
 
 impl Drop for OutcomeGuard {
     fn drop(&mut self) {
-        self.metrics.media_total.inc(if self.is_served { MediaOutcome::Served } else { MediaOutcome::Broken });
+        self.metrics.media_total.inc(if self.is_served { FetchOutcome::Served } else { FetchOutcome::Broken });
     }
 }
 
