@@ -22,11 +22,11 @@ use serde::Deserialize;
 use tracing::{info, warn};
 
 use crate::access::{self, AccessError};
-use crate::file_places::FilePlace;
 use crate::graph::media::{MediaFile, refusal};
 use crate::graph::whatsapp::WhatsAppGraph;
 use crate::graph::{ChannelGraph, GraphError};
 use crate::metrics::Metrics;
+use crate::places::Place;
 use crate::state::AppState;
 use checked_stream::{Announcement, OutcomeGuard};
 use content_range::ContentRange;
@@ -132,7 +132,7 @@ fn etag(file: &MediaFile) -> Option<HeaderValue> {
 }
 
 /// Builds DSK's answer from Meta's: status, type, length, range, and the bytes.
-fn respond(download: MediaDownload, metrics: Metrics, place: FilePlace) -> Result<Response, MediaError> {
+fn respond(download: MediaDownload, metrics: Metrics, place: Place) -> Result<Response, MediaError> {
     let MediaDownload { file, answer } = download;
     let (parts, body) = answer.into_parts();
     let bytes = announced(&file, parts.status, &parts.headers).ok_or(MediaError::Unusable)?;

@@ -32,6 +32,8 @@ chassis::metrics! {
         media_total: Counters<FetchOutcome>,
         /// Bytes of files sent to DSK.
         media_bytes_total: Counter,
+        /// Profiles that DSK asked for, by outcome.
+        profiles_total: Counters<FetchOutcome>,
     }
 }
 
@@ -73,6 +75,7 @@ pub(crate) enum RefusalReason {
     Rate,
     SignedRequest,
     Media,
+    Profile,
 }
 
 /// What became of a ticket.

@@ -83,10 +83,10 @@ pub(crate) async fn limit_unproven(
     request: Request,
     next: Next,
 ) -> Response {
-    use RefusalReason::{ApiKey, Media, SignedRequest};
+    use RefusalReason::{ApiKey, Media, Profile, SignedRequest};
     let client = limit.trusted_proxies.client(peer.ip(), request.headers());
     let answer = next.run(request).await;
-    let is_unproven = matches!(answer.extensions().get(), Some(ApiKey | Media | SignedRequest));
+    let is_unproven = matches!(answer.extensions().get(), Some(ApiKey | Media | Profile | SignedRequest));
     if is_unproven && limit.is_exceeded(client, Instant::now()) {
         return too_many_attempts();
     }

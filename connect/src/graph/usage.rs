@@ -26,7 +26,8 @@ struct Usage {
 
 impl Usage {
     fn pause(&self) -> Option<Duration> {
-        let named = Duration::try_from_secs_f64(self.estimated_time_to_regain_access * 60.0).unwrap_or(PAUSE_MAX);
+        let named =
+            Duration::try_from_secs_f64(self.estimated_time_to_regain_access.max(0.0) * 60.0).unwrap_or(PAUSE_MAX);
         let is_used_up = [self.call_count, self.total_cputime, self.total_time].iter().any(|used| *used >= USAGE_MAX);
         match named {
             Duration::ZERO if is_used_up => Some(PAUSE_USUAL),
@@ -82,9 +83,10 @@ mod tests {
 
     #[test]
     fn no_pause_is_longer_than_an_hour() {
-        for odd in ["1e300", "-1e300", "100000", "-5"] {
+        for (odd, expected) in [("1e300", Some(PAUSE_MAX)), ("100000", Some(PAUSE_MAX)), ("-1e300", None), ("-5", None)]
+        {
             let header = format!(r#"{{"1":[{{"estimated_time_to_regain_access":{odd}}}]}}"#);
-            assert_eq!(pause_in("x-business-use-case-usage", &header), Some(PAUSE_MAX), "{odd}");
+            assert_eq!(pause_in("x-business-use-case-usage", &header), expected, "{odd}");
         }
     }
 }

@@ -30,7 +30,11 @@ pub(crate) fn path(file: &str) -> String {
 }
 
 /// Sends DSK's request and returns the head of the answer.
-async fn ask(connect: &ConnectStack, path: &str, headers: &[(&str, &str)]) -> Response<hyper::body::Incoming> {
+pub(super) async fn ask(
+    connect: &ConnectStack,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Response<hyper::body::Incoming> {
     try_ask(connect, path, headers).await.expect("it answers")
 }
 
@@ -49,13 +53,17 @@ async fn try_ask(
 }
 
 /// Sends it with the channel's token.
-async fn fetch(connect: &ConnectStack, path: &str, headers: &[(&str, &str)]) -> Response<hyper::body::Incoming> {
+pub(super) async fn fetch(
+    connect: &ConnectStack,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Response<hyper::body::Incoming> {
     let bearer = format!("Bearer {DSK_TOKEN}");
     ask(connect, path, &[&[("authorization", bearer.as_str())], headers].concat()).await
 }
 
 /// The status of an answer without a file, and the word that says why there is none.
-async fn word(answer: Response<hyper::body::Incoming>) -> (u16, String) {
+pub(super) async fn word(answer: Response<hyper::body::Incoming>) -> (u16, String) {
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.expect("it ends").to_bytes();
     let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");

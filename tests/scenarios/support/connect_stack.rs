@@ -146,13 +146,18 @@ impl ConnectStack {
 
     /// Writes one field of a channel's record directly into Redis.
     pub(crate) async fn set(&self, address: &str, field: &str, value: &str) {
-        let key = format!("{}channel:{address}", self.setting("CHANNELS_KEY_PREFIX"));
+        let key = format!("{}channel:{address}", self.key_prefix());
         Redis::shared().await.command(&["HSET", &key, field, value]).await;
     }
 
     /// The URL of Meta's script.
     pub(crate) fn sdk_url(&self) -> String {
         self.setting("META_SDK_URL")
+    }
+
+    /// How its keys in Redis begin.
+    pub(crate) fn key_prefix(&self) -> String {
+        self.setting("CHANNELS_KEY_PREFIX")
     }
 
     fn setting(&self, sought: &str) -> String {
