@@ -21,7 +21,7 @@ use crate::graph::GraphError;
 use crate::graph::profile::Profile;
 use crate::metrics::FetchOutcome;
 use crate::state::AppState;
-pub(crate) use cache::ProfileCache;
+pub(crate) use cache::{PROFILE_TIME, ProfileCache};
 use error::ProfileError;
 pub(crate) use pauses::Pauses;
 

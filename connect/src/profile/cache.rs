@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::graph::profile::Profile;
 
 /// The longest time that a profile is in memory.
-const PROFILE_TIME: Duration = Duration::from_mins(5);
+pub(crate) const PROFILE_TIME: Duration = Duration::from_mins(5);
 /// How often those are dropped whose time is over, so that they also end where nobody asks any more.
 const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 /// Profiles that are remembered.
