@@ -21,6 +21,8 @@ use crate::state::AppState;
 const ID_CHARACTERS_MAX: usize = 64;
 /// After which time DSK asks again, if Meta does not say it.
 pub(crate) const PAUSE_USUAL: Duration = Duration::from_mins(1);
+/// After which time DSK asks again if all places are taken: most requests are answered within a second.
+const PAUSE_FULL: Duration = Duration::from_secs(5);
 
 /// Why DSK gets nothing, whatever it asked for. The texts are for the people who run DSK.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +73,16 @@ impl AccessError {
 
     /// The pause that an answer of 503 asks DSK for.
     pub(crate) const fn pause(&self) -> Duration {
-        if let Self::Throttled(pause) = self { *pause } else { PAUSE_USUAL }
+        match self {
+            Self::Throttled(pause) => *pause,
+            Self::Full => PAUSE_FULL,
+            Self::Unauthorized
+            | Self::Token
+            | Self::Permission
+            | Self::Unopenable
+            | Self::Unavailable
+            | Self::Store(_) => PAUSE_USUAL,
+        }
     }
 
     /// What a failed request to Meta says about the channel; `None` if it is about what was asked for.

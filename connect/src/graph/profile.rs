@@ -34,7 +34,7 @@ pub(crate) struct Profile {
     pub(crate) username: Option<String>,
     /// The address of the picture, which is valid for some days.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) picture: Option<Url>,
+    pub(crate) picture: Option<String>,
 }
 
 /// Personal data never gets into a log.
@@ -93,8 +93,7 @@ impl Profile {
 
     /// About how much memory it takes.
     pub(crate) fn bytes(&self) -> usize {
-        let texts = [self.name.as_deref(), self.username.as_deref(), self.picture.as_ref().map(Url::as_str)];
-        texts.iter().flatten().map(|text| text.len()).sum()
+        [&self.name, &self.username, &self.picture].into_iter().flatten().map(String::len).sum()
     }
 }
 
@@ -102,14 +101,18 @@ impl From<ProfileAnswer> for Profile {
     fn from(answer: ProfileAnswer) -> Self {
         let given = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let parts: Vec<String> = [answer.first_name, answer.last_name].into_iter().filter_map(given).collect();
-        // A browser of DSK's will open it, so nothing but a page on the web may stand there.
-        let picture = answer.profile_pic.and_then(|picture| Url::parse(&picture).ok());
         Self {
             name: given(answer.name).or_else(|| given(Some(parts.join(" ")))),
             username: given(answer.username),
-            picture: picture.filter(|picture| picture.scheme() == "https"),
+            picture: answer.profile_pic.filter(|picture| is_web_address(picture)),
         }
     }
+}
+
+/// A browser of DSK's will open it. It is passed on as Meta wrote it, because Meta has signed it.
+fn is_web_address(text: &str) -> bool {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_plain && Url::parse(text).is_ok_and(|url| url.scheme() == "https")
 }
 
 #[cfg(test)]
@@ -132,9 +135,11 @@ mod tests {
     fn a_name_may_come_in_parts_and_a_picture_is_an_https_address() {
         assert_eq!(read(r#"{"first_name":"Ada","last_name":"Lovelace"}"#).name.unwrap(), "Ada Lovelace");
         assert_eq!(read(r#"{"first_name":"Ada","last_name":""}"#).name.unwrap(), "Ada");
-        for odd in ["javascript:alert(1)", "http://cdn.example/1.jpg", "1.jpg", ""] {
+        for odd in ["javascript:alert(1)", "http://cdn.example/1.jpg", "1.jpg", "", "https://cdn.example/\\n1.jpg"] {
             assert_eq!(read(&format!(r#"{{"profile_pic":"{odd}"}}"#)).picture, None, "{odd}");
         }
+        let signed = "https://scontent.example/v/t51/17.jpg?oh='00_Af|x'&oe=%5B1";
+        assert_eq!(read(&format!(r#"{{"profile_pic":"{signed}"}}"#)).picture.unwrap(), signed);
     }
 
     #[test]
