@@ -122,7 +122,7 @@ async fn a_range_without_a_length_brings_no_more_bytes_than_were_asked_for() {
             assert!(bytes <= 1_000, "{bytes} bytes of 1,000, and more to come");
         }
     }
-    assert!(connect.logged().contains("longer than Meta announced"), "{}", connect.logged());
+    connect.logged_with("longer than Meta announced", 1).await;
     let unnamed = fetch(&connect, &path("9002"), &[("range", "bytes=99000-")]).await;
 
     assert_eq!(word(unnamed).await, (502, "unusable".to_owned()));

@@ -84,7 +84,7 @@ async fn dsk_gets_a_persons_name_and_picture_with_its_own_token_and_nothing_of_i
     assert_eq!(asked(&connect), 2, "what Meta said a moment ago is asked for again");
     assert_eq!(connect.metric("connect_profiles_total{outcome=\"served\"}").await, 3);
     connect.meta_has_no_complaints();
-    let logged = connect.logged();
+    let logged = connect.logged_with("Passing on a profile", 3).await;
     let stored = everything(&connect.key_prefix()).await;
     for private in [NAME, "Lovelace", "ada.l", CONTACT, "cdninstagram", "long-token", "page-token", DSK_TOKEN] {
         assert!(!logged.contains(private), "{private} is logged: {logged}");

@@ -101,8 +101,7 @@ async fn a_path_cannot_write_a_line_into_the_log() {
         }
     }
 
-    let logged = connect.logged();
-    assert!(logged.contains("Refused a request for a file"), "{logged}");
+    let logged = connect.logged_with("Refused a request for a file", 4).await;
     assert!(!logged.contains("forged") && !logged.contains('\u{1b}'), "{logged}");
     assert!(logged.len() < 10_000, "{} bytes were logged", logged.len());
 }
