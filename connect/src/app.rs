@@ -20,7 +20,7 @@ use crate::refusals::count_refusals;
 use crate::settings::{CheckedSettings, Settings};
 use crate::state::AppState;
 use crate::{
-    channels_page, data_rights, headers, instagram, media, public_pages, reader, ticket_api, tickets, whatsapp,
+    channels_page, data_rights, headers, instagram, media, profile, public_pages, reader, ticket_api, tickets, whatsapp,
 };
 
 /// Browsers open several connections each, and a proxy in front opens more.
@@ -54,11 +54,13 @@ impl Connect {
         let trusted_proxies = settings.trusted_proxies.clone();
         let state = AppState::new(settings, store.clone(), key_ring.clone(), metrics.clone())?;
         let maintenance = Maintenance::with_graphs(state.graphs.clone(), store, key_ring, metrics);
+        let profiles = state.profiles.clone();
         let (listener, address) = chassis::listen("CONNECT_LISTEN", listen).await?;
         info!(connect.address = %address, "Pages are served at http://{address}");
         let rate_limit = RateLimit::new(trusted_proxies.clone());
         let router = router(state, rate_limit);
         shutdown.spawn(serve(listener, router, LIMITS, trusted_proxies, shutdown.clone()));
+        shutdown.spawn(profiles.sweep(shutdown.clone()));
         shutdown.spawn(run_rounds(maintenance, shutdown.clone()));
         Ok(Self { address })
     }
@@ -92,6 +94,8 @@ fn router(state: AppState, rate_limit: RateLimit) -> Router {
         .route("/api/tickets", post(ticket_api::issue))
         .route("/meta/deauthorize", post(data_rights::deauthorize))
         .route("/meta/deletion", post(data_rights::delete))
+        .route("/media/{platform}/{channel}/{file}", get(media::fetch))
+        .route("/profile/{platform}/{channel}/{contact}", get(profile::show))
         .route_layer(from_fn_with_state(Arc::clone(&rate_limit), limit_unproven));
     Router::new()
         .route("/", get(public_pages::start))
@@ -105,7 +109,6 @@ fn router(state: AppState, rate_limit: RateLimit) -> Router {
         .route("/whatsapp", get(whatsapp::page).post(whatsapp::connect))
         .route("/instagram", post(instagram::begin))
         .route(reader::INSTAGRAM_RETURN, get(instagram::finish))
-        .route("/media/{platform}/{channel}/{file}", get(media::fetch))
         .route("/deletion/{code}", get(data_rights::status))
         .fallback(public_pages::not_found)
         .layer(from_fn_with_state(rate_limit, limit_changes))

@@ -48,7 +48,7 @@ impl ConnectError {
             Self::Graph(error) => match error {
                 GraphError::Token { .. } => StatusCode::BAD_REQUEST,
                 GraphError::Permission(_) => StatusCode::FORBIDDEN,
-                GraphError::Throttled => StatusCode::SERVICE_UNAVAILABLE,
+                GraphError::Throttled { .. } => StatusCode::SERVICE_UNAVAILABLE,
                 GraphError::Away | GraphError::TimedOut | GraphError::ServerError => StatusCode::BAD_GATEWAY,
                 GraphError::Refused { .. } | GraphError::Unexpected => StatusCode::BAD_GATEWAY,
             },
@@ -65,7 +65,7 @@ impl ConnectError {
             Self::Register(_) => texts::FAILED_REGISTER,
             Self::Graph(error) => match error {
                 GraphError::Away | GraphError::TimedOut | GraphError::ServerError => texts::FAILED_AWAY,
-                GraphError::Throttled => texts::FAILED_THROTTLED,
+                GraphError::Throttled { .. } => texts::FAILED_THROTTLED,
                 GraphError::Token { .. } => texts::FAILED_TOKEN,
                 GraphError::Permission(_) => texts::FAILED_PERMISSION,
                 GraphError::Refused { .. } | GraphError::Unexpected => texts::FAILED_REFUSED,

@@ -2,9 +2,11 @@
 
 mod client;
 mod error;
+mod usage;
 
 pub(crate) mod instagram;
 pub(crate) mod media;
+pub(crate) mod profile;
 pub(crate) mod whatsapp;
 
 use channels::ChannelRecord;
@@ -16,6 +18,7 @@ use crate::settings::meta::{MetaApps, MetaSettings};
 use client::GraphClient;
 pub(crate) use error::GraphError;
 use instagram::InstagramGraph;
+use profile::ProfileGraph;
 use whatsapp::WhatsAppGraph;
 
 /// A client for each app at Meta that the settings name.
@@ -23,6 +26,7 @@ use whatsapp::WhatsAppGraph;
 pub(crate) struct Graphs {
     pub(crate) whatsapp: Option<WhatsAppGraph>,
     pub(crate) instagram: Option<InstagramGraph>,
+    pub(crate) profiles: ProfileGraph,
 }
 
 /// The client that looks after one channel, and the ids by which Meta knows that channel.
@@ -42,6 +46,7 @@ impl Graphs {
     pub(crate) fn new(apps: MetaApps, settings: &MetaSettings, metrics: Metrics) -> Result<Self, Problem> {
         let client = GraphClient::new(metrics)?;
         Ok(Self {
+            profiles: ProfileGraph::new(client.clone(), settings),
             whatsapp: apps.whatsapp.map(|app| WhatsAppGraph::new(client.clone(), app, settings)),
             instagram: apps.instagram.map(|app| InstagramGraph::new(client, app, settings)),
         })

@@ -1,11 +1,11 @@
 //! Connect serves the pages on which a business connects its WhatsApp number or Instagram account for a DSK tenant.
 
+mod access;
 mod app;
 mod channels_page;
 mod connecting;
 mod cookie;
 mod data_rights;
-mod file_places;
 mod graph;
 mod headers;
 mod icons;
@@ -17,7 +17,9 @@ mod media;
 mod metrics;
 mod page_error;
 mod pages;
+mod places;
 mod privacy_policy;
+mod profile;
 mod public_pages;
 mod rate_limit;
 mod reader;

@@ -15,19 +15,18 @@ use axum::http::header::{
 };
 use axum::http::{Response as HttpResponse, StatusCode};
 use axum::response::Response;
-use channels::{ChannelRecord, StoredToken};
-use chassis::{Secret, now};
+use chassis::Secret;
 use event::{Address, Family};
 use hyper::body::Incoming;
 use serde::Deserialize;
 use tracing::{info, warn};
 
-use crate::file_places::FilePlace;
+use crate::access::{self, AccessError};
 use crate::graph::media::{MediaFile, refusal};
 use crate::graph::whatsapp::WhatsAppGraph;
 use crate::graph::{ChannelGraph, GraphError};
-use crate::headers::bearer;
 use crate::metrics::Metrics;
+use crate::places::Place;
 use crate::state::AppState;
 use checked_stream::{Announcement, OutcomeGuard};
 use content_range::ContentRange;
@@ -35,8 +34,6 @@ use error::MediaError;
 
 /// Meta's longest files are documents of 100 MB.
 const BYTES_MAX: u64 = 128 << 20;
-/// Meta's ids are short; a longer one is neither looked up nor passed on.
-const ID_CHARACTERS_MAX: usize = 64;
 
 /// Which file of which channel is asked for.
 #[derive(Deserialize)]
@@ -78,41 +75,25 @@ async fn pass_on(
     media_id: &str,
     headers: &HeaderMap,
 ) -> Result<Response, MediaError> {
-    let record = authorize(state, address, headers).await?;
+    let record = access::authorize(state, address, headers).await?;
     if address.family() != Family::WhatsApp {
         return Err(MediaError::OtherPlatform);
     }
-    let Some(ChannelGraph::WhatsApp { graph, .. }) = state.graphs.of(&record).filter(|_| is_id(media_id)) else {
+    let Some(ChannelGraph::WhatsApp { graph, .. }) = state.graphs.of(&record).filter(|_| access::is_id(media_id))
+    else {
         return Err(MediaError::Unknown);
     };
-    let place = state.files.take(&record.tenant).ok_or(MediaError::Full)?;
-    let sealed = record.access_token.as_ref().ok_or(MediaError::Token)?;
-    let token = state.key_ring.open(sealed).map_err(|_| MediaError::Unopenable)?;
+    let place = state.files.take(&record.tenant).ok_or(AccessError::Full)?;
+    let stored = access::access_token(&record)?;
+    let token = access::open(state, stored.sealed)?;
 
     let download = download(graph, media_id, address, &token, headers).await;
-    if let Err(GraphError::Token { .. }) = download {
-        state.store.mark_access_token_dead(StoredToken { address, sealed }, now()).await?;
+    if let Err(error) = &download {
+        access::heed(state, stored, error).await?;
     }
     let download = download?;
     info!(channel = %address, bytes = download.file.bytes, "Passing on a file of {address}");
     respond(download, state.metrics.clone(), place)
-}
-
-fn is_id(id: &str) -> bool {
-    id.len() <= ID_CHARACTERS_MAX && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// The channel, if there is one and the bearer is its own DSK token. The answer does not say which of the two is wrong.
-async fn authorize(state: &AppState, address: &Address, headers: &HeaderMap) -> Result<ChannelRecord, MediaError> {
-    let given = bearer(headers).ok_or(MediaError::Unauthorized)?;
-    if address.family() == Family::Other || !is_id(address.id()) {
-        return Err(MediaError::Unauthorized);
-    }
-    let record = state.store.get(address).await?.ok_or(MediaError::Unauthorized)?;
-    // A removed channel has no token.
-    let sealed = record.dsk_token.as_ref().ok_or(MediaError::Unauthorized)?;
-    let own = state.key_ring.open(sealed).map_err(|_| MediaError::Unopenable)?;
-    if Secret::is_one_of(given, &[own]) { Ok(record) } else { Err(MediaError::Unauthorized) }
 }
 
 /// Resolves the id and opens the file, and does both once more if the file's address has just expired.
@@ -151,7 +132,7 @@ fn etag(file: &MediaFile) -> Option<HeaderValue> {
 }
 
 /// Builds DSK's answer from Meta's: status, type, length, range, and the bytes.
-fn respond(download: MediaDownload, metrics: Metrics, place: FilePlace) -> Result<Response, MediaError> {
+fn respond(download: MediaDownload, metrics: Metrics, place: Place) -> Result<Response, MediaError> {
     let MediaDownload { file, answer } = download;
     let (parts, body) = answer.into_parts();
     let bytes = announced(&file, parts.status, &parts.headers).ok_or(MediaError::Unusable)?;

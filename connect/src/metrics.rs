@@ -29,9 +29,11 @@ chassis::metrics! {
         /// When this process last finished a round of maintenance of tokens and subscriptions, in seconds since 1970.
         maintenance_finished_timestamp_seconds: Gauge,
         /// Files that DSK asked for, by outcome.
-        media_total: Counters<MediaOutcome>,
+        media_total: Counters<FetchOutcome>,
         /// Bytes of files sent to DSK.
         media_bytes_total: Counter,
+        /// Profiles that DSK asked for, by outcome.
+        profiles_total: Counters<FetchOutcome>,
     }
 }
 
@@ -57,7 +59,7 @@ label!("outcome", GraphOutcome);
 label!("state", TokenState);
 label!("outcome", TokenCheck);
 label!("outcome", SubscriptionCheck);
-label!("outcome", MediaOutcome);
+label!("outcome", FetchOutcome);
 
 /// What was stolen, used up, expired, altered or sent too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
@@ -73,6 +75,7 @@ pub(crate) enum RefusalReason {
     Rate,
     SignedRequest,
     Media,
+    Profile,
 }
 
 /// What became of a ticket.
@@ -143,17 +146,17 @@ pub(crate) enum SubscriptionCheck {
     Failed,
 }
 
-/// What became of a file that DSK asked for.
+/// What became of something that DSK asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
-pub(crate) enum MediaOutcome {
+pub(crate) enum FetchOutcome {
     Served,
-    /// There is no such channel or file, or the file has expired at Meta.
+    /// Meta has no such thing, no longer has it, or does not show it to this channel.
     Unknown,
     /// The channel's token at Meta no longer works.
     Token,
     /// Meta gave no answer, or asks for a pause.
     Unavailable,
-    /// The file ended early, or was not what Meta had announced.
+    /// It ended early, or was not what Meta had announced, or not what was asked for.
     Broken,
 }

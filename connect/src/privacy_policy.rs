@@ -8,13 +8,14 @@ use maud::PreEscaped;
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use crate::cookie::SESSION_TIME;
+use crate::profile::PROFILE_TIME;
 use crate::settings::privacy::{PrivacySettings, given};
 
 /// Says what the software does. Its figures are filled in; a test compares those of the queue, which connect does not
 /// know, with the queue's own.
 const SHIPPED: &str = include_str!("privacy.md");
 /// A changed text gets another version, a date, and a line under "What has changed"; a test asks for them.
-const VERSION: &str = "2, of 28 November 2026";
+const VERSION: &str = "3, of 29 November 2026";
 
 /// What our text says where the operator has not filled in a setting. It is true of every operator.
 const CONTACT: &str =
@@ -105,7 +106,7 @@ fn read(path: &Path) -> Result<String, Problem> {
     Ok(text)
 }
 
-fn figures(settings: &PrivacySettings, ticket_time: Duration) -> [Figure; 13] {
+fn figures(settings: &PrivacySettings, ticket_time: Duration) -> [Figure; 14] {
     let figure = |name, value: String| Figure { name, value };
     let days = |time: Duration| (time.as_secs() / (24 * 60 * 60)).to_string();
     let filled_in = |setting: &Option<String>, general: &str| given(setting.as_ref()).unwrap_or(general).to_owned();
@@ -119,6 +120,7 @@ fn figures(settings: &PrivacySettings, ticket_time: Duration) -> [Figure; 13] {
         figure("logs", filled_in(&settings.privacy_logs, LOGS)),
         figure("authority", filled_in(&settings.privacy_authority, AUTHORITY)),
         figure("session_minutes", (SESSION_TIME.as_secs() / 60).to_string()),
+        figure("profile_minutes", (PROFILE_TIME.as_secs() / 60).to_string()),
         figure("ticket_time", humantime::format_duration(ticket_time).to_string()),
         figure("delivered_days", days(channels::DELIVERED_TIME)),
         figure("removed_days", days(channels::TOMBSTONE_TIME)),
@@ -165,7 +167,7 @@ mod tests {
     }
 
     /// The SHA-256 of the text that has this version.
-    const DIGEST: &str = "c41d50d0c10dc5bde597bcfe35a4dbbedbcaba4d5131cc250fceaf589874c9b0";
+    const DIGEST: &str = "809c9991f2510119d4c1594d5f52fa52cf75eddb7e8c1296cdd875c5c497c02e";
 
     #[test]
     fn the_text_changes_only_together_with_its_version() {

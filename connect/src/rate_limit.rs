@@ -1,5 +1,6 @@
-//! Limits how often one client may change something, so that nobody can try out links or keys. What Meta has signed and
-//! what carries DSK's key is never limited: without trusted proxies all requests seem to come from one client.
+//! Limits how often one client may change something, so that nobody can try out links, keys or tokens. What Meta has signed
+//! and what carries DSK's key, or its token, is never limited: without trusted proxies all requests seem to come from one
+//! client.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -7,15 +8,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::Method;
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use chassis::{TrustedProxies, counted_as};
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::access::{ErrorRow, error_answer};
 use crate::metrics::RefusalReason;
 use crate::page_error::PageError;
+use crate::refusals;
 
 /// Changes that one client may ask for in a window: a person makes fewer than ten.
 const CHANGES_MAX: u32 = 60;
@@ -73,27 +76,35 @@ pub(crate) async fn limit_changes(
     Ok(next.run(request).await)
 }
 
-/// For what servers ask. It counts only what carried neither a valid signature nor a known key.
+/// For what servers ask. It counts only what carried neither a valid signature nor a known key or token.
 pub(crate) async fn limit_unproven(
     State(limit): State<Arc<RateLimit>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
-) -> Result<Response, PageError> {
+) -> Response {
+    use RefusalReason::{ApiKey, Media, Profile, SignedRequest};
     let client = limit.trusted_proxies.client(peer.ip(), request.headers());
     let answer = next.run(request).await;
-    let reason = answer.extensions().get::<RefusalReason>();
-    let is_unproven = matches!(reason, Some(RefusalReason::ApiKey | RefusalReason::SignedRequest));
+    let is_unproven = matches!(answer.extensions().get(), Some(ApiKey | Media | Profile | SignedRequest));
     if is_unproven && limit.is_exceeded(client, Instant::now()) {
-        return Err(too_many());
+        return too_many_attempts();
     }
-    Ok(answer)
+    answer
 }
 
 /// Without the address: the privacy policy says that no page writes it down.
 fn too_many() -> PageError {
     warn!("Refused a change because its client asks for too many");
     PageError::TooManyChanges
+}
+
+/// The same for servers, in the form in which DSK reads every other refusal.
+fn too_many_attempts() -> Response {
+    warn!("Refused a request because its client tries out keys, tokens or signatures");
+    let row = ErrorRow { status: StatusCode::TOO_MANY_REQUESTS, word: "too_many_attempts", outcome: None };
+    let detail = "this address has sent too many requests without a valid key, token or signature";
+    refusals::refuse(error_answer(&row, detail, WINDOW), RefusalReason::Rate)
 }
 
 #[cfg(test)]

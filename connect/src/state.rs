@@ -4,11 +4,12 @@ use channels::{Allowance, ChannelStore, KeyRing};
 use chassis::{Problem, Secret};
 use url::Url;
 
-use crate::file_places::FilePlaces;
 use crate::graph::Graphs;
 use crate::links::Links;
 use crate::metrics::Metrics;
+use crate::places::Places;
 use crate::privacy_policy::PrivacyPolicy;
+use crate::profile::{Pauses, ProfileCache};
 use crate::settings::CheckedSettings;
 use crate::signer::Signer;
 
@@ -29,7 +30,10 @@ pub(crate) struct AppState {
     /// The secrets of both apps, because either may have signed a callback.
     pub(crate) app_secrets: Vec<Secret>,
     pub(crate) privacy_policy: PrivacyPolicy,
-    pub(crate) files: FilePlaces,
+    pub(crate) files: Places,
+    pub(crate) profile_places: Places,
+    pub(crate) profile_pauses: Pauses,
+    pub(crate) profiles: ProfileCache,
     pub(crate) metrics: Metrics,
 }
 
@@ -65,7 +69,10 @@ impl AppState {
                 sdk_url: settings.meta.meta_sdk_url,
             },
             privacy_policy: settings.privacy_policy,
-            files: FilePlaces::default(),
+            files: Places::default(),
+            profile_places: Places::default(),
+            profile_pauses: Pauses::default(),
+            profiles: ProfileCache::default(),
             metrics,
         })
     }

@@ -5,6 +5,8 @@ mod accounts;
 mod instagram;
 pub mod media;
 mod media_file;
+mod profile_answer;
+mod profiles;
 mod sdk;
 mod state;
 mod subscriptions;
@@ -20,6 +22,7 @@ use axum::routing::{any, delete, get, post};
 use chassis::{ServeLimits, Shutdown, TrustedProxies};
 
 pub use accounts::{ACCOUNT, APP, APP_USER, INSTAGRAM_APP, INSTAGRAM_APP_USER, INSTAGRAM_USER, NUMBER};
+pub use profile_answer::{ProfileAnswer, UsageHeader};
 pub use state::{Fault, GraphBehaviour};
 use state::{GraphState, SharedState, lock, new_code};
 
@@ -46,7 +49,8 @@ impl Graph {
         let router = Router::new()
             .route("/graph/v26.0/oauth/access_token", get(whatsapp::exchange))
             .route("/graph/v26.0/debug_token", get(whatsapp::debug_token))
-            .route("/graph/v26.0/{id}", get(media::resolve))
+            .route("/graph/v26.0/{id}", get(profiles::of_facebook))
+            .route("/instagram/v26.0/{id}", get(profiles::of_instagram))
             .route("/lookaside/{id}", any(media::download))
             .route("/graph/v26.0/{id}/phone_numbers", get(whatsapp::numbers))
             .route("/graph/v26.0/{id}/register", post(whatsapp::register))

@@ -17,6 +17,7 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::error::GraphError;
+use super::usage;
 use crate::metrics::{GraphOutcome, Metrics};
 
 /// Some of Meta's servers refuse requests that have none.
@@ -53,6 +54,13 @@ pub(super) struct FileRequest<'a> {
     pub(super) range: Option<&'a str>,
 }
 
+/// What Meta answered, and what it asks for in passing.
+pub(crate) struct GraphAnswer<T> {
+    pub(crate) content: T,
+    /// How long Meta wants to get no further requests for the channel, because a limit is used up.
+    pub(crate) pause: Option<Duration>,
+}
+
 /// The form in which Meta answers with a list.
 #[derive(Debug, Deserialize)]
 pub(super) struct GraphList<T> {
@@ -76,6 +84,14 @@ impl GraphClient {
         &self,
         request: GraphRequest<'_>,
     ) -> Result<T, GraphError> {
+        self.ask_with_pause(request).await.map(|answer| answer.content)
+    }
+
+    /// The same for a caller who can wait if Meta asks for it.
+    pub(super) async fn ask_with_pause<T: for<'de> Deserialize<'de>>(
+        &self,
+        request: GraphRequest<'_>,
+    ) -> Result<GraphAnswer<T>, GraphError> {
         let name = request.name;
         let answer = self.exchange(request).await;
         let outcome = answer.as_ref().map_or_else(GraphError::outcome, |_| GraphOutcome::Answered);
@@ -106,13 +122,18 @@ impl GraphClient {
         answer.map_err(|_| self.timed_out())?.map_err(|_| GraphError::Away)
     }
 
-    async fn exchange<T: for<'de> Deserialize<'de>>(&self, request: GraphRequest<'_>) -> Result<T, GraphError> {
+    async fn exchange<T: for<'de> Deserialize<'de>>(
+        &self,
+        request: GraphRequest<'_>,
+    ) -> Result<GraphAnswer<T>, GraphError> {
         let request = http_request(request).ok_or(GraphError::Unexpected)?;
         let exchange = async {
             let answer = self.http.request(request).await.map_err(|_| GraphError::Away)?;
             let status = answer.status().as_u16();
+            let pause = usage::pause(answer.headers());
             let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-            read(status, &body.map_err(|_| GraphError::Away)?.to_bytes())
+            let content = read(status, &body.map_err(|_| GraphError::Away)?.to_bytes(), pause)?;
+            Ok(GraphAnswer { content, pause })
         };
         timeout(ANSWER_TIME, exchange).await.unwrap_or_else(|_| Err(self.timed_out()))
     }
@@ -140,11 +161,11 @@ fn http_request(request: GraphRequest<'_>) -> Option<Request<Full<Bytes>>> {
     request.uri(url.as_str()).body(Full::from(body)).ok()
 }
 
-fn read<T: for<'de> Deserialize<'de>>(status: u16, body: &[u8]) -> Result<T, GraphError> {
+fn read<T: for<'de> Deserialize<'de>>(status: u16, body: &[u8], pause: Option<Duration>) -> Result<T, GraphError> {
     if (200..300).contains(&status) {
         return serde_json::from_slice(body).map_err(|_| GraphError::Unexpected);
     }
-    Err(GraphError::from_answer(status, &serde_json::from_slice(body).unwrap_or_default()))
+    Err(GraphError::from_answer(status, &serde_json::from_slice(body).unwrap_or_default(), pause))
 }
 
 /// The address that `path` has below `base`.

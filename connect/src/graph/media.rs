@@ -107,11 +107,11 @@ enum MediaHost {
 /// The error behind the status with which Meta refused a file.
 pub(crate) fn refusal(status: StatusCode) -> GraphError {
     match status {
-        StatusCode::NOT_FOUND | StatusCode::GONE => GraphError::Refused { status: 404, code: 0 },
+        StatusCode::NOT_FOUND | StatusCode::GONE => GraphError::Refused { status: 404, code: 0, subcode: 0 },
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => GraphError::Permission(0),
-        StatusCode::TOO_MANY_REQUESTS => GraphError::Throttled,
+        StatusCode::TOO_MANY_REQUESTS => GraphError::Throttled { pause: None },
         status if status.is_server_error() => GraphError::ServerError,
-        status => GraphError::Refused { status: status.as_u16(), code: 0 },
+        status => GraphError::Refused { status: status.as_u16(), code: 0, subcode: 0 },
     }
 }
 

@@ -145,7 +145,7 @@ impl WhatsAppGraph {
         };
         // We ask with our own token, so an error about a token is about ours; the customer's may be fine.
         let TokenAnswer { data: info } = match self.client.ask(request).await {
-            Err(GraphError::Token { code, .. }) => return Err(GraphError::Refused { status: 401, code }),
+            Err(GraphError::Token { code, subcode }) => return Err(GraphError::Refused { status: 401, code, subcode }),
             answer => answer?,
         };
         if !info.is_valid || info.app_id != self.app.id {

@@ -12,8 +12,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::file_places::FilePlace;
-use crate::metrics::{MediaOutcome, Metrics};
+use crate::metrics::{FetchOutcome, Metrics};
+use crate::places::Place;
 
 /// Longest wait for the next piece.
 const PIECE_TIME: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ pub(super) struct Announcement {
 pub(super) struct OutcomeGuard {
     metrics: Metrics,
     is_served: bool,
-    _place: FilePlace,
+    _place: Place,
 }
 
 struct CheckedStream {
@@ -43,7 +43,7 @@ struct CheckedStream {
 }
 
 impl OutcomeGuard {
-    pub(super) fn new(metrics: Metrics, place: FilePlace) -> Self {
+    pub(super) fn new(metrics: Metrics, place: Place) -> Self {
         Self { metrics, is_served: false, _place: place }
     }
 
@@ -55,7 +55,7 @@ impl OutcomeGuard {
 
 impl Drop for OutcomeGuard {
     fn drop(&mut self) {
-        self.metrics.media_total.inc(if self.is_served { MediaOutcome::Served } else { MediaOutcome::Broken });
+        self.metrics.media_total.inc(if self.is_served { FetchOutcome::Served } else { FetchOutcome::Broken });
     }
 }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::accounts::ACCOUNT;
 use super::media_file::MediaFile;
+use super::profile_answer::{ProfileAnswer, UsageHeader};
 
 pub(super) type Parameters = BTreeMap<String, String>;
 pub(super) type SharedState = Arc<Mutex<GraphState>>;
@@ -52,6 +53,10 @@ pub struct GraphBehaviour {
     pub unreadable: BTreeSet<String>,
     /// Files by their media ids.
     pub files: BTreeMap<String, MediaFile>,
+    /// Who has written to the account or the Page, by their ids.
+    pub profiles: BTreeMap<String, ProfileAnswer>,
+    /// What answers about people say about Meta's limits.
+    pub usage: Vec<UsageHeader>,
 }
 
 impl Default for GraphBehaviour {
@@ -66,6 +71,8 @@ impl Default for GraphBehaviour {
             token_expires_at: 0,
             unreadable: BTreeSet::new(),
             files: BTreeMap::new(),
+            profiles: BTreeMap::new(),
+            usage: Vec::new(),
         }
     }
 }

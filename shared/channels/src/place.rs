@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::fields;
 
 /// A place in the store: whose secret it is, which one, and where it may be sent.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub struct Place {
     holder: Holder,
     /// The address of a channel, or the tenant of a ticket.
@@ -18,7 +18,7 @@ pub struct Place {
     endpoint: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Holder {
     Channel,

@@ -17,7 +17,7 @@ const LENGTH_BYTES: usize = 4;
 
 /// A token or signing secret as a place of the store holds it: encrypted with Fernet, so that it opens only with a key of
 /// the ring, and only if it was sealed for this place.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SealedSecret {
     text: String,
     place: Place,

@@ -41,8 +41,12 @@ pub(crate) struct Channel<'d> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Contact<'d> {
     pub(crate) id: Option<Cow<'d, str>>,
-    /// As Meta wrote it, including the quotation marks.
     pub(crate) name: Option<Value<'d>>,
+    pub(crate) username: Option<Value<'d>>,
+    /// Every other id by which WhatsApp knows the person.
+    pub(crate) phone: Option<Cow<'d, str>>,
+    pub(crate) user_id: Option<Cow<'d, str>>,
+    pub(crate) parent_user_id: Option<Cow<'d, str>>,
 }
 
 impl Entry<'_> {

@@ -11,9 +11,9 @@ use sha2::{Digest as _, Sha256};
 use crate::canonical::write_canonical;
 use crate::json::{Member, Value};
 use crate::kinds::{Kind, Part};
-use crate::{Address, EventId, EventType};
+use crate::{Address, EventId, EventType, Lane};
 
-const PREFIX: &[u8] = b"evt_";
+const PREFIX_LENGTH: usize = 4;
 /// Characters behind the prefix.
 const LENGTH: usize = 26;
 /// How much of the hash is encoded: 160 bits are exactly 32 characters, of which an id keeps the first 26.
@@ -83,7 +83,15 @@ impl Ids {
                 self.add(bytes);
             }
         }
-        encode(&Sha256::digest(&self.hashed))
+        EventId::new(encode("evt_", &Sha256::digest(&self.hashed)))
+    }
+
+    /// One key for all events of a conversation. It is a hash, so that no log or URL of DSK's shows a number.
+    pub(crate) fn conversation(&mut self, lane: &Lane) -> String {
+        self.hashed.clear();
+        self.add("conversation");
+        self.add(lane.as_str());
+        encode("cnv_", &Sha256::digest(&self.hashed))
     }
 
     /// `None` if there are no parts, or one is missing.
@@ -146,13 +154,13 @@ impl Ids {
 }
 
 /// Base32 (RFC 4648, in lower case) of the first 130 bits, behind the prefix.
-fn encode(digest: &[u8]) -> EventId {
-    let mut text = [0; PREFIX.len() + ENCODED_LENGTH];
-    text[..PREFIX.len()].copy_from_slice(PREFIX);
-    BASE32_NOPAD.encode_mut(&digest[..ENCODED_BYTES], &mut text[PREFIX.len()..]);
-    let text = &mut text[..PREFIX.len() + LENGTH];
+fn encode(prefix: &str, digest: &[u8]) -> String {
+    let mut text = [0; PREFIX_LENGTH + ENCODED_LENGTH];
+    text[..PREFIX_LENGTH].copy_from_slice(prefix.as_bytes());
+    BASE32_NOPAD.encode_mut(&digest[..ENCODED_BYTES], &mut text[PREFIX_LENGTH..]);
+    let text = &mut text[..PREFIX_LENGTH + LENGTH];
     text.make_ascii_lowercase();
-    EventId::new(std::str::from_utf8(text).expect("base32 is ASCII"))
+    std::str::from_utf8(text).expect("base32 is ASCII").to_owned()
 }
 
 #[cfg(test)]

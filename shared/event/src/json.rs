@@ -219,6 +219,20 @@ impl<'d> Value<'d> {
         if self.form() == Form::Escaped { Cow::Owned(spell(self.raw())) } else { Cow::Borrowed(self.raw()) }
     }
 
+    /// The first of these members that is a number or text that is not empty, or an object.
+    pub(crate) fn first_of(self, names: &[&str]) -> Option<Value<'d>> {
+        names.iter().filter_map(|name| self.get(name)).find(|value| value.is_scalar() || value.is_object())
+    }
+
+    /// Whether it is a number, or text that is not empty.
+    pub(crate) fn is_scalar(self) -> bool {
+        match self.form() {
+            Form::Text | Form::Escaped => self.raw() != "\"\"",
+            Form::Number => true,
+            Form::Object | Form::Array | Form::Word => false,
+        }
+    }
+
     /// An identifier: text, or a number as written, because Meta sends the same id as either. `None` if it is empty or
     /// neither.
     pub(crate) fn scalar(self) -> Option<Cow<'d, str>> {

@@ -3,16 +3,21 @@
 use std::borrow::Cow;
 
 use crate::Class;
-use crate::draft::{Draft, Events};
+use crate::draft::Draft;
 use crate::entry::{Channel, Contact, Entry, is_name, type_name};
+use crate::events::Events;
 use crate::ids::{Identity, Surroundings};
 use crate::json::{Member, Value};
 use crate::kinds::{ANYONE, CHANGES, Kind, MESSAGING, NAME, Path, find};
+use crate::messaging_content::{change_content, change_files, content, files};
 use crate::time::EventTime;
 
 /// Members of a `messaging` item that do not say what happened.
 const COMMON: [&str; 8] =
     ["id", "time", "sender", "recipient", "timestamp", "prior_message", "is_instagram", "hop_context"];
+
+/// Where an item names its author.
+const FROM: &[Path] = &[&["from", "id"], &["from"]];
 
 /// Lists in an entry, beside which no member of the entry is an item.
 const LISTS: [&str; 3] = ["messaging", "standby", "changes"];
@@ -47,13 +52,14 @@ pub(crate) fn push_item(entry: &Entry<'_>, item: Value<'_>, standby: bool, out: 
         name: kind.map_or_else(|| type_name(at), |kind| Cow::Borrowed(kind.name)),
         class: kind.map_or(Class::Updates, |kind| kind.class),
         channel: &channel,
-        contact: Contact { id: id.filter(|id| is_name(id)), name: None },
+        contact: Contact { id: id.filter(|id| is_name(id)), ..Contact::default() },
         group: None,
         standby,
         effect: None,
         time: EventTime::from_first(times.into_iter().chain([entry.time]), entry.received_at),
         identity: Identity::Item { kind, at, item, around },
-        media: Vec::new(),
+        content: content(kind, item, item.scalar_at(&["sender", "id"]) == channel.id),
+        media: files(item),
     };
     out.push(draft, |out| out.push_str(item.raw()));
 }
@@ -92,6 +98,10 @@ fn push_field(entry: &Entry<'_>, field: Field<'_>, out: &mut Events) {
     let paths = kind.map(|kind| kind.contact).filter(|paths| !paths.is_empty()).unwrap_or(ANYONE);
     let id = author(&channel, item, paths);
     let is_own = id.is_none() && (is_by_account(item) || item.first(paths).is_some());
+    // A call names both ends, or whom the account calls.
+    let from = item.first(FROM);
+    let is_from_account = is_own || from.as_ref().is_some_and(|from| Some(from) == channel.id.as_ref());
+    let is_to_person = from.is_none() && item.get("recipient_id").is_some();
     let draft = Draft {
         platform: entry.platform,
         name: match kind.map(|kind| kind.name) {
@@ -103,13 +113,16 @@ fn push_field(entry: &Entry<'_>, field: Field<'_>, out: &mut Events) {
         contact: Contact {
             id: id.filter(|id| is_name(id)),
             name: NAME.iter().find_map(|path| item.at(path)).filter(|_| !is_own),
+            username: item.at(&["from", "username"]).filter(|_| !is_own),
+            ..Contact::default()
         },
         group: None,
         standby,
         effect: None,
         time: EventTime::from_first([item.get("created_time"), item.get("timestamp"), entry.time], entry.received_at),
         identity: Identity::Item { kind, at: name, item, around: Surroundings { time: entry.time, field: name } },
-        media: Vec::new(),
+        content: change_content(kind, item, is_from_account || is_to_person),
+        media: change_files(kind, item),
     };
     out.push(draft, |out| out.push_str(payload.raw()));
 }

@@ -6,7 +6,11 @@ use std::cell::Cell;
 use crate::entry::{Contact, is_name};
 use crate::json::Value;
 use crate::kinds::Path;
+use crate::roles::spellings;
 use crate::wrap::{Object, REPEATED_BYTES_MAX};
+
+/// Longest phone number, in digits: E.164 has 15, and Meta's test numbers a few more.
+const PHONE_DIGITS_MAX: usize = 20;
 
 /// A change's `contacts`, which are found by any of their ids.
 #[derive(Debug, Default)]
@@ -30,24 +34,9 @@ struct Person<'d> {
     is_written: Cell<bool>,
 }
 
-/// Whether the member of that name holds a person's id.
+/// Whether the member of that name holds an id of a person, by which a contact is found.
 fn is_person_id(key: &str) -> bool {
-    matches!(
-        key,
-        "from_user_id"
-            | "from"
-            | "recipient_user_id"
-            | "recipient_id"
-            | "to_user_id"
-            | "to"
-            | "recipient"
-            | "user_id"
-            | "wa_id"
-            | "recipient_participant_user_id"
-            | "recipient_participant_id"
-            | "participant_recipient_user_id"
-            | "participant_recipient_id"
-    )
+    key == "recipient" || spellings().any(|spelling| spelling.user_id == key || spelling.phone == key)
 }
 
 /// The ids by which an item names people. An echo of another app names its counterpart one level deeper.
@@ -63,6 +52,34 @@ fn is_punctuation(c: char) -> bool {
 
 fn digits(number: &str) -> String {
     number.chars().filter(|c| !is_punctuation(*c)).collect()
+}
+
+/// The other ids of a person, beside one that was found.
+#[derive(Debug, Default)]
+struct Beside<'d> {
+    user_id: Option<Value<'d>>,
+    parent_user_id: Option<Value<'d>>,
+    phone: Option<Value<'d>>,
+}
+
+/// The ids of the person whose id stands at `path`.
+fn beside(item: Value<'_>, path: Path) -> Beside<'_> {
+    let Some((found, around)) = path.split_last() else { return Beside::default() };
+    let Some(around) = item.at(around) else { return Beside::default() };
+    let of_person = || spellings().filter(|spelling| spelling.members().contains(found));
+    // What tells of a new user id names the phone beside it.
+    let phone = of_person().find_map(|spelling| around.get(spelling.phone)).or_else(|| item.get("wa_id"));
+    Beside {
+        user_id: of_person().find_map(|spelling| around.get(spelling.user_id)),
+        parent_user_id: of_person().find_map(|spelling| around.get(spelling.parent_user_id)),
+        phone,
+    }
+}
+
+/// Whether an id is a phone number.
+fn is_phone(id: &str) -> bool {
+    let digits = id.strip_prefix('+').unwrap_or(id);
+    !digits.is_empty() && digits.len() <= PHONE_DIGITS_MAX && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl<'d> People<'d> {
@@ -134,12 +151,32 @@ impl<'d> People<'d> {
         if paths.is_empty() {
             return Contact::default();
         }
-        let ids = || paths.iter().filter_map(|path| item.scalar_at(path)).filter(|id| !self.is_own(id));
-        let position = ids().find_map(|id| self.position(&id)).or(self.sole);
+        let named = || {
+            let ids = paths.iter().filter_map(|path| Some((*path, item.scalar_at(path)?)));
+            ids.filter(|(_, id)| !self.is_own(id))
+        };
+        let position = named().find_map(|(_, id)| self.position(&id)).or(self.sole);
         let known = position.map(|position| self.contacts[position].contact);
         let known_id = |key: &str| known.and_then(|contact| contact.get(key)?.scalar());
-        let id = known_id("user_id").or_else(|| ids().next()).or_else(|| known_id("wa_id"));
-        Contact { id: id.filter(|id| is_name(id)), name: known.and_then(|contact| contact.at(&["profile", "name"])) }
+        let id = known_id("user_id").or_else(|| Some(named().next()?.1)).or_else(|| known_id("wa_id"));
+        let beside = named().next().map(|(path, _)| beside(item, path)).unwrap_or_default();
+        let other_id = |of_contact: &str, beside: Option<Value<'d>>| {
+            known_id(of_contact).or_else(|| beside?.scalar().filter(|id| !self.is_own(id)))
+        };
+        let is_given = |is_phone_number: bool| id.clone().filter(|id| is_phone(id) == is_phone_number);
+        Contact {
+            name: known.and_then(|contact| contact.at(&["profile", "name"])),
+            username: known.and_then(|contact| contact.at(&["profile", "username"])),
+            phone: other_id("wa_id", beside.phone).filter(|id| is_phone(id)).or_else(|| is_given(true)),
+            user_id: other_id("user_id", beside.user_id).or_else(|| is_given(false)).filter(|id| is_name(id)),
+            parent_user_id: other_id("parent_user_id", beside.parent_user_id).filter(|id| is_name(id)),
+            id: id.filter(|id| is_name(id)),
+        }
+    }
+
+    /// Whether the business's own number wrote it.
+    pub(crate) fn is_from_business(&self, item: Value<'d>) -> bool {
+        item.scalar_at(&["from"]).is_some_and(|id| self.is_own(&id))
     }
 
     /// Adds the contacts that an item concerns, and to the first item those that no item concerns. A very large contact is

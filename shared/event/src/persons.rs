@@ -7,31 +7,27 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::json::{Document, Value};
+use crate::roles::ROLES;
 use crate::{Envelope, Lane, UNRECOGNIZED};
 
 /// Every id of one person.
 pub type PersonIds = BTreeSet<String>;
 
-/// Members of an item that name the same person, in every spelling that Meta uses. What stands deeper, such as a shared
-/// business card or the author of a quoted message, is what somebody says about a person, and not their own event.
-const ROLES: [&[&str]; 7] = [
-    &["from", "from_user_id", "from_parent_user_id", "system"],
-    &["to", "to_user_id", "to_parent_user_id"],
-    &["recipient_id", "recipient_user_id", "recipient_parent_user_id", "recipient"],
-    &[
-        "recipient_participant_id",
-        "recipient_participant_user_id",
-        "recipient_participant_parent_user_id",
-        "participant_recipient_id",
-        "participant_recipient_user_id",
-    ],
-    &["wa_id", "user_id", "parent_user_id"],
-    &["contact"],
-    &["sender", "sender_id"],
-];
 /// Ids in the object that stands for a person: of Instagram and Messenger, of an address book, of a change of number or id.
-const IDS: [&str; 8] =
-    ["id", "self_ig_scoped_id", "user_id", "parent_user_id", "wa_id", "phone_number", "previous", "current"];
+const IDS: [&str; 10] = [
+    "id",
+    "self_ig_scoped_id",
+    "user_id",
+    "parent_user_id",
+    "wa_id",
+    "phone_number",
+    "phone",
+    "previous",
+    "current",
+    "user_ref",
+];
+/// Where the lists of a WhatsApp value stand, if they are not its own: what another app answers.
+const INNER: &str = "standby";
 
 /// The people whom an event is from or about. The business is not among them, nor is a group: of a group's events only
 /// those count that a person wrote or that say what became of a message to them.
@@ -42,14 +38,15 @@ pub fn persons(envelope: &Envelope) -> Vec<PersonIds> {
     if let Some(payload) = data.get("payload") {
         let metadata = |name: &str| payload.scalar_at(&["metadata", name]).map(|id| normal(&id));
         found.own.extend(["display_phone_number", "phone_number_id"].into_iter().filter_map(metadata));
-        found.read_item(payload);
-        payload.get("value").into_iter().for_each(|value| found.read_item(value));
-        for list in payload.members().filter(|member| member.name() != "contacts") {
-            list.value.items().for_each(|item| found.read_entry(item));
+        for value in [Some(payload), payload.get("value"), payload.get(INNER)].into_iter().flatten() {
+            found.read_item(value);
+            for list in value.members().filter(|member| member.name() != "contacts") {
+                list.value.items().for_each(|item| found.read_entry(item));
+            }
         }
-        found.add_set(data.scalar_at(&["contact", "id"]).map(|id| normal(&id)).into_iter().collect());
-        for contact in payload.every("contacts").flat_map(Value::items) {
-            found.add_contact(contact);
+        found.add_set(data.get("contact").into_iter().flat_map(|contact| ids_in(contact, &IDS)).collect());
+        for holder in [Some(payload), payload.get(INNER)].into_iter().flatten() {
+            holder.every("contacts").flat_map(Value::items).for_each(|contact| found.add_contact(contact));
         }
     }
     found.people
@@ -101,6 +98,8 @@ impl Found {
     /// Reads an item of a list: a message, a status, or a part of the history with its threads.
     fn read_entry(&mut self, item: Value<'_>) {
         self.read_item(item);
+        // An echo of another app names its counterpart one level deeper.
+        item.get("message").into_iter().for_each(|message| self.read_item(message));
         for thread in item.every("threads").flat_map(Value::items) {
             let context = thread.get("context").into_iter().flat_map(|context| ids_in(context, &IDS));
             self.add_set(context.chain(thread.scalar_at(&["id"]).map(|id| normal(&id))).collect());
@@ -114,7 +113,7 @@ impl Found {
         self.own.extend(item.scalar_at(&["recipient_id"]).filter(|_| is_group).map(|id| normal(&id)));
         for role in ROLES {
             let is_person = |name: &&str| !(is_group && *name == "recipient_id");
-            self.add_set(role.iter().filter(|name| is_person(name)).flat_map(|name| ids_of(item, name)).collect());
+            self.add_set(role.members().filter(is_person).flat_map(|name| ids_of(item, name)).collect());
         }
     }
 
@@ -217,6 +216,43 @@ mod tests {
         assert_eq!(only(&status), [["4915"]]);
         let lanes: Vec<Lane> = person_lanes(&message[0]);
         assert_eq!(lanes[0].as_str(), "whatsapp:1/4915");
+    }
+
+    #[test]
+    fn a_person_whom_another_app_answers_is_found_by_every_id() {
+        let standby = |lists: &str| {
+            envelopes(&format!(
+                r#"{{"object":"whatsapp_business_account","entry":[{{"id":"2","changes":[{{"field":"standby","value":{{"metadata":{{"display_phone_number":"4930000","phone_number_id":"1"}},"standby":{{{lists}}}}}}}]}}]}}"#
+            ))
+        };
+        let message = standby(
+            r#""contacts":[{"wa_id":"4915","user_id":"DE.1","parent_user_id":"DE.ENT.1"}],
+               "messages":[{"from":"4915","id":"m","type":"text","text":{"body":"4998"}}]"#,
+        );
+        let echo =
+            standby(r#""message_echoes":[{"id":"m","type":"text","message":{"to":"4915","to_user_id":"DE.1"}}]"#);
+        let status =
+            standby(r#""statuses":[{"id":"m","status":"read","recipient_id":"4915","recipient_user_id":"DE.1"}]"#);
+
+        assert_eq!(only(&message), [["4915", "DE.1", "DE.ENT.1"]]);
+        assert_eq!(only(&echo), [["4915", "DE.1"]]);
+        assert_eq!(only(&status), [["4915", "DE.1"]]);
+    }
+
+    #[test]
+    fn a_person_is_found_wherever_instagram_or_messenger_name_one() {
+        let page = |entry: &str| envelopes(&format!(r#"{{"object":"page","entry":[{{"id":"9",{entry}}}]}}"#));
+        for (entry, ids) in [
+            (r#""calls":[{"id":"c","from":"9","to":"7","event":"connect","timestamp":1767225600}]"#, vec!["7"]),
+            (r#""calls":[{"id":"c","from":{"id":"7"},"to":{"id":"9"},"event":"connect"}]"#, vec!["7"]),
+            (r#""changes":[{"field":"ratings","value":{"reviewer_id":"7","item":"rating"}}]"#, vec!["7"]),
+            (r#""changes":[{"field":"novelty","value":{"user":{"id":"7"}}}]"#, vec!["7"]),
+            (r#""changes":[{"field":"novelty","value":{"user":"7"}}]"#, vec!["7"]),
+            (r#""messaging":[{"recipient":{"id":"9"},"timestamp":1,"optin":{"ref":"r","user_ref":"u7"}}]"#, vec!["u7"]),
+            (r#""messaging":[{"sender":{"user_ref":"u7"},"recipient":{"id":"9"},"message":{"mid":"m"}}]"#, vec!["u7"]),
+        ] {
+            assert_eq!(only(&page(entry)), [ids], "{entry}");
+        }
     }
 
     #[test]

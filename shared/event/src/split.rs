@@ -6,8 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-use crate::draft::{Draft, Events};
+use crate::content::Content;
+use crate::draft::Draft;
 use crate::entry::{Channel, Contact, Entry, Platform, type_name};
+use crate::events::Events;
 use crate::ids::{Identity, Surroundings};
 use crate::json::{Document, Value};
 use crate::time::EventTime;
@@ -161,6 +163,7 @@ fn draft<'d>(
         effect: None,
         time,
         identity,
+        content: Content::default(),
         media: Vec::new(),
     }
 }

@@ -32,7 +32,8 @@ impl EventTime {
     }
 }
 
-fn parse(value: Value<'_>) -> Option<Timestamp> {
+/// The time that Meta gives, if it is one.
+pub(crate) fn parse(value: Value<'_>) -> Option<Timestamp> {
     let text = value.scalar()?;
     let at: Option<Timestamp> = match text.parse::<i64>() {
         Ok(number) if number >= MILLISECONDS_FROM => Timestamp::from_millisecond(number).ok(),

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 
-use crate::draft::Events;
 use crate::entry::Platform;
+use crate::events::Events;
 use crate::json::{Document, Value};
 use crate::scan::DEPTH_MAX;
 use crate::split::split_notification;

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::draft::{Draft, Events};
+use crate::draft::Draft;
 use crate::entry::{Channel, Contact, Entry, Platform, type_name};
+use crate::events::Events;
 use crate::ids::{Identity, Surroundings};
 use crate::json::{Member, Value};
 use crate::kinds::{
@@ -12,6 +13,7 @@ use crate::kinds::{
 use crate::media::media;
 use crate::people::People;
 use crate::time::EventTime;
+use crate::whatsapp_content::content;
 use crate::wrap::{Object, Wrap};
 use crate::{Class, Effect, Family};
 
@@ -233,6 +235,7 @@ impl<'d> Change<'d> {
             effect: None,
             time: EventTime::from_first(given, self.entry.received_at),
             identity: Identity::Item { kind, at: kind.map_or(key, |kind| kind.at), item, around },
+            content: content(kind, item, || self.people.is_from_business(item)),
             media: media(item),
         }
     }

@@ -44,7 +44,7 @@ fn number() -> Address {
 }
 
 /// Every key and value in the store of a test.
-async fn everything(prefix: &str) -> String {
+pub(super) async fn everything(prefix: &str) -> String {
     let redis = Redis::shared().await;
     let keys = redis.command(&["KEYS", &format!("{prefix}*")]).await;
     let mut text = keys.clone();

@@ -30,7 +30,11 @@ pub(crate) fn path(file: &str) -> String {
 }
 
 /// Sends DSK's request and returns the head of the answer.
-async fn ask(connect: &ConnectStack, path: &str, headers: &[(&str, &str)]) -> Response<hyper::body::Incoming> {
+pub(super) async fn ask(
+    connect: &ConnectStack,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Response<hyper::body::Incoming> {
     try_ask(connect, path, headers).await.expect("it answers")
 }
 
@@ -49,13 +53,17 @@ async fn try_ask(
 }
 
 /// Sends it with the channel's token.
-async fn fetch(connect: &ConnectStack, path: &str, headers: &[(&str, &str)]) -> Response<hyper::body::Incoming> {
+pub(super) async fn fetch(
+    connect: &ConnectStack,
+    path: &str,
+    headers: &[(&str, &str)],
+) -> Response<hyper::body::Incoming> {
     let bearer = format!("Bearer {DSK_TOKEN}");
     ask(connect, path, &[&[("authorization", bearer.as_str())], headers].concat()).await
 }
 
 /// The status of an answer without a file, and the word that says why there is none.
-async fn word(answer: Response<hyper::body::Incoming>) -> (u16, String) {
+pub(super) async fn word(answer: Response<hyper::body::Incoming>) -> (u16, String) {
     let status = answer.status().as_u16();
     let body = answer.into_body().collect().await.expect("it ends").to_bytes();
     let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
@@ -114,7 +122,7 @@ async fn a_range_without_a_length_brings_no_more_bytes_than_were_asked_for() {
             assert!(bytes <= 1_000, "{bytes} bytes of 1,000, and more to come");
         }
     }
-    assert!(connect.logged().contains("longer than Meta announced"), "{}", connect.logged());
+    connect.logged_with("longer than Meta announced", 1).await;
     let unnamed = fetch(&connect, &path("9002"), &[("range", "bytes=99000-")]).await;
 
     assert_eq!(word(unnamed).await, (502, "unusable".to_owned()));

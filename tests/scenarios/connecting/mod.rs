@@ -9,4 +9,5 @@ mod languages;
 mod maintenance;
 pub(crate) mod media;
 mod privacy_policy;
+mod profiles;
 mod strangers;

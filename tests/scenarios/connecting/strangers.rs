@@ -101,8 +101,31 @@ async fn a_path_cannot_write_a_line_into_the_log() {
         }
     }
 
-    let logged = connect.logged();
-    assert!(logged.contains("Refused a request for a file"), "{logged}");
+    let logged = connect.logged_with("Refused a request for a file", 4).await;
     assert!(!logged.contains("forged") && !logged.contains('\u{1b}'), "{logged}");
     assert!(logged.len() < 10_000, "{} bytes were logged", logged.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_out_tokens_is_limited_and_the_right_token_is_served_all_the_same() {
+    let connect = with_files(&[("9001", MediaFile::default())]).await;
+    let ask = async |token: &str| {
+        let path = path("9001");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n");
+        raw(&connect.address, request.as_bytes()).await
+    };
+
+    let mut tried = 0;
+    let limited = eventually("the address is limited", async || {
+        tried += 1;
+        let answer = ask("stolen").await;
+        (answer.0 == 429).then_some(answer)
+    })
+    .await;
+
+    // The browser that connected the channel comes from the same address.
+    assert!(tried > 50, "limited after {tried} tokens");
+    assert!(limited.1.contains(r#""error":"too_many_attempts""#), "{limited:?}");
+    assert_eq!(status_of(&connect, "9001").await.0, 200, "DSK is locked out");
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use chassis::Secret;
+use ops::graph::NUMBER;
 use ops::webhook::Meta;
 use tempfile::TempDir;
 use testkit::{Process, eventually, free_port};
@@ -230,16 +231,23 @@ async fn pages_and_files_of_connect_pass_and_a_link_is_logged_nowhere() {
     let ranged = ["--header", &bearer, "--range", "0-9"];
     let part = proxy.curl_at(CONNECT, &media::path("9001"), &ranged).await;
 
-    let statuses = [&redeemed, &page, &too_large, &passed, &part].map(|answer| answer.status);
-    assert_eq!(statuses, [303, 200, 413, 200, 206]);
+    let profile = format!("/profile/whatsapp/{NUMBER}/4915550000001");
+    let profile = proxy.curl_at(CONNECT, &profile, &["--header", &bearer]).await;
+    let posted = proxy.curl_at(CONNECT, "/profile/whatsapp/1/2", &["--request", "POST"]).await;
+
+    let statuses = [&redeemed, &page, &too_large, &passed, &part, &posted].map(|answer| answer.status);
+    assert_eq!(statuses, [303, 200, 413, 200, 206, 403]);
+    assert!(profile.body.contains("other_platform"), "{}", profile.body);
     assert!(std::fs::read(&copy).expect("it is there") == media::content(0, BYTES), "another file arrived");
     assert_eq!(proxy.curl_at(CONNECT, "/webhook", &[]).await.status, 404, "the name of connect leads to ingest");
     // The time stands before the method, and no address between them.
     proxy.process.logs("POST /connect 303 ").await;
+    proxy.process.logs("GET /profile 404 ").await;
     let logged = proxy.process.logged();
     let of_pages = logged.lines().filter(|line| line.contains(" connect="));
     let with_address: Vec<&str> = of_pages.filter(|line| line.contains("127.0.0.")).collect();
     assert_eq!(with_address, Vec::<&str>::new(), "the privacy policy says that pages log no address");
+    assert!(!logged.contains("4915550000001"), "{logged}");
     assert!(!proxy.process.logged().contains(link.trim_start_matches("/connect/")), "{}", proxy.process.logged());
 }
 

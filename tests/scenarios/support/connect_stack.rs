@@ -7,7 +7,7 @@ use chassis::{Secret, Shutdown};
 use ops::graph::{ACCOUNT, Graph, NUMBER};
 use prometheus::Registry;
 use tempfile::TempDir;
-use testkit::{Process, Redis, free_port, with_rights};
+use testkit::{Process, Redis, eventually, free_port, with_rights};
 
 use crate::support::browser::{Browser, Page};
 use crate::support::dsk::DSK_TOKEN;
@@ -146,13 +146,18 @@ impl ConnectStack {
 
     /// Writes one field of a channel's record directly into Redis.
     pub(crate) async fn set(&self, address: &str, field: &str, value: &str) {
-        let key = format!("{}channel:{address}", self.setting("CHANNELS_KEY_PREFIX"));
+        let key = format!("{}channel:{address}", self.key_prefix());
         Redis::shared().await.command(&["HSET", &key, field, value]).await;
     }
 
     /// The URL of Meta's script.
     pub(crate) fn sdk_url(&self) -> String {
         self.setting("META_SDK_URL")
+    }
+
+    /// How its keys in Redis begin.
+    pub(crate) fn key_prefix(&self) -> String {
+        self.setting("CHANNELS_KEY_PREFIX")
     }
 
     fn setting(&self, sought: &str) -> String {
@@ -177,6 +182,13 @@ impl ConnectStack {
     /// The output of the process so far.
     pub(crate) fn logged(&self) -> String {
         self.process.logged()
+    }
+
+    /// The output of the process as soon as it contains this text as often as that: a line may arrive after the answer of
+    /// which it tells.
+    pub(crate) async fn logged_with(&self, text: &str, times: usize) -> String {
+        let is_there = async || Some(self.logged()).filter(|log| log.matches(text).count() >= times);
+        eventually(&format!("connect logs {text:?}"), is_there).await
     }
 
     /// Checks that Meta received no request that it would have refused.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use event::MessageKind;
 use event::kinds::{
     CHANGES, Kind, MESSAGING, NOT_IDENTIFYING, Part, Path, WHATSAPP_FIELDS, WHATSAPP_ITEMS, WHATSAPP_LISTS,
 };
@@ -73,6 +74,11 @@ fn the_document_says_what_the_tables_say() {
         of the table above without identifying parts gives that type, any other `<platform>.<field>`. A list of objects in \
         an entry is read like changes of its name.\n\n";
     table(&mut text, "*", "field", "", CHANGES);
+
+    text += "\n## Kinds of messages\n\n`data.message.kind`: one list for all platforms.\n\n| kind | what it is |\n|---|---|\n";
+    for kind in MessageKind::ALL {
+        writeln!(text, "| `{}` | {} |", kind.as_str(), kind.note()).expect("writing to a string cannot fail");
+    }
 
     expect_file!["../../../../docs/events.md"].assert_eq(&text);
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use event::split;
+use event::{Envelope, MessageKind, PersonIds, persons, split};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::notifications::{Item, Place, render};
-use crate::splitting::at;
+use crate::splitting::{at, body};
 
 /// One entry of `fixtures.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -17,6 +18,8 @@ pub(crate) struct Fixture {
     pub(crate) contacts: Option<String>,
     pub(crate) item: String,
     gives: String,
+    /// What the body has beside names, times and payload.
+    shows: String,
 }
 
 #[derive(Deserialize)]
@@ -68,6 +71,51 @@ fn every_fixture_gives_the_event_that_it_names() {
             })
             .collect();
         assert_eq!(shown, [fixture.gives.trim_end_matches(" whole")], "{} at {}: {body}", fixture.what, fixture.at);
+    }
+}
+
+/// Members of `data` that the other claims look at.
+const NAMES: [&str; 6] = ["id", "platform", "channel", "received_at", "conversation", "payload"];
+
+#[test]
+fn dsk_can_show_every_fixture_without_knowing_metas_json() {
+    for fixture in fixtures() {
+        let event = split(fixture.notification().as_bytes(), at()).remove(0);
+        let mut data = body(&event)["data"].clone();
+        let members = data.as_object_mut().expect("data is an object");
+        members.retain(|name, _| !NAMES.contains(&name.as_str()));
+
+        let expected: Value = serde_json::from_str(&fixture.shows).expect("what a fixture shows is JSON");
+        assert_eq!(data, expected, "{} at {}", fixture.what, fixture.at);
+    }
+}
+
+#[test]
+fn an_erasure_finds_the_contact_of_every_fixture_by_every_id() {
+    for fixture in fixtures() {
+        let event = split(fixture.notification().as_bytes(), at()).remove(0);
+        let contact = body(&event)["data"]["contact"].clone();
+        let ids: PersonIds = ["id", "phone", "user_id", "parent_user_id"]
+            .iter()
+            .filter_map(|id| Some(contact[*id].as_str()?.to_owned()))
+            .collect();
+
+        let people = persons(&Envelope::first(event, at(), None));
+
+        assert!(
+            ids.is_empty() || people.iter().any(|person| ids.is_subset(person)),
+            "{} at {}: {people:?} lack {ids:?}",
+            fixture.what,
+            fixture.at
+        );
+    }
+}
+
+#[test]
+fn every_kind_of_message_has_a_fixture() {
+    for kind in MessageKind::ALL {
+        let kind = format!("\"kind\": \"{}\"", kind.as_str());
+        assert!(fixtures().iter().any(|fixture| fixture.shows.contains(&kind)), "{kind} has no fixture");
     }
 }
 

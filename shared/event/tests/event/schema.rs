@@ -13,12 +13,25 @@ use crate::splitting::{at, body, events};
 
 const SCHEMA: &str = include_str!("../../../../docs/dsk-contract.schema.json");
 /// Objects that have only the members that the schema names. DSK is told to ignore others, so this test is stricter.
-const OBJECTS: [&str; 5] = [
+const OBJECTS: [&str; 18] = [
     "",
     "/properties/data",
     "/properties/data/properties/channel",
     "/properties/data/properties/contact",
+    "/properties/data/properties/group",
+    "/properties/data/properties/status",
+    "/properties/data/properties/status/properties/errors/items",
     "/properties/data/properties/media/items",
+    "/$defs/message",
+    "/$defs/message/properties/location",
+    "/$defs/message/properties/contacts/items",
+    "/$defs/message/properties/buttons/items",
+    "/$defs/message/properties/choice",
+    "/$defs/message/properties/order",
+    "/$defs/message/properties/order/properties/items/items",
+    "/$defs/message/properties/flow",
+    "/$defs/message/properties/link",
+    "/$defs/message/properties/referral",
 ];
 
 static STRICT: LazyLock<Validator> = LazyLock::new(|| {
@@ -82,6 +95,12 @@ fn a_body_that_breaks_a_promise_is_not_valid() {
         ("/data/media", json!([])),
         ("/data/media/0/id", json!(900)),
         ("/data/media/0", json!({ "id": "900", "url": "https://lookaside.example/900" })),
+        ("/data/media/0/kind", json!("picture")),
+        ("/data/direction", json!("inward")),
+        ("/data/conversation", json!("4915550000001")),
+        ("/data/message/kind", json!("photo")),
+        ("/data/message/id", json!(1)),
+        ("/data/message", json!({ "kind": "image", "caption": "a" })),
     ] {
         let mut body = good.clone();
         *body.pointer_mut(member).expect("it has that member") = wrong.clone();

@@ -52,6 +52,7 @@ fn each_person_of_a_group_has_a_status_of_their_own_in_either_spelling() {
 
 #[test]
 fn the_contact_of_a_groups_status_is_the_person_while_its_lane_is_the_groups() {
+    let nia = json!({"id": "DE.37", "name": "Nia", "phone": "491", "user_id": "DE.37", "is_group_participant": true});
     for spelling in SPELLINGS {
         let contacts = json!([{"profile": {"name": "Nia"}, "wa_id": "491", "user_id": "DE.37"}]);
         let named = if spelling.contains("user") { "DE.37" } else { "491" };
@@ -59,7 +60,7 @@ fn the_contact_of_a_groups_status_is_the_person_while_its_lane_is_the_groups() {
 
         let event = only(&whatsapp("messages", &value));
 
-        assert_eq!((contact(&event), lane(&event)), (json!({"id": "DE.37", "name": "Nia"}), "G1"), "{spelling}");
+        assert_eq!((contact(&event), lane(&event)), (nia.clone(), "G1"), "{spelling}");
     }
     let status = json!({"id": "wamid.G", "status": "sent", "recipient_id": "G1", "recipient_type": "group"});
     assert_eq!(contact(&only(&whatsapp("messages", &json!({"statuses": [status]})))), Value::Null, "a group is nobody");
@@ -82,10 +83,11 @@ fn what_another_app_answers_on_whatsapp_is_one_event_an_item_with_an_id_of_its_o
     sorted.sort_unstable();
     expected.sort_unstable();
     assert_eq!(sorted, expected);
+    let ada = json!({"id": "DE.77", "name": "Ada", "phone": "491", "user_id": "DE.77"});
     for event in &copies {
         assert!(!live.contains(&event.id), "{event:?}");
         assert_eq!(data(event)["standby"], json!(true));
-        assert_eq!((contact(event), lane(event)), (json!({"id": "DE.77", "name": "Ada"}), "DE.77"));
+        assert_eq!((contact(event), lane(event)), (ada.clone(), "DE.77"));
         assert_eq!(event.timestamp.to_string(), "2026-01-01T00:00:00Z");
         let is_status = event.event_type.as_str() == "whatsapp.status";
         assert_eq!(event.class, if is_status { Class::Updates } else { Class::Messages });
@@ -105,7 +107,7 @@ fn a_file_in_a_conversation_that_another_app_answers_can_be_fetched() {
     for (list, item) in [("messages", of_person), ("message_echoes", of_app)] {
         let event = only(&whatsapp("standby", &json!({"standby": {list: [item]}})));
 
-        assert_eq!(data(&event)["media"], json!([{"id": "900", "mime_type": "image/jpeg"}]), "{list}");
+        assert_eq!(data(&event)["media"], json!([{"id": "900", "mime_type": "image/jpeg", "kind": "image"}]), "{list}");
     }
 }
 
@@ -122,7 +124,7 @@ fn the_files_that_a_person_added_to_a_flow_can_be_fetched() {
 
     assert_eq!(
         flow(answers.to_string()),
-        json!([{"id": "900", "mime_type": "image/jpeg", "sha256": "q\u{e4}"}, {"id": "901", "mime_type": "application/pdf"}])
+        json!([{"id": "900", "mime_type": "image/jpeg", "sha256": "q\u{e4}", "filename": "a"}, {"id": "901", "mime_type": "application/pdf"}])
     );
     assert_eq!(flow("{".to_owned()), Value::Null, "answers that are not JSON hold no files");
 }
@@ -148,7 +150,8 @@ fn a_name_comes_with_a_contact_whose_number_is_spelled_in_another_way() {
     let value = json!({"contacts": [{"profile": {"name": "Rui"}, "wa_id": "551187654321"}],
                        "messages": [message("wamid.A", "5511987654321")]});
 
-    assert_eq!(contact(&only(&whatsapp("messages", &value))), json!({"id": "5511987654321", "name": "Rui"}));
+    let rui = json!({"id": "5511987654321", "name": "Rui", "phone": "551187654321"});
+    assert_eq!(contact(&only(&whatsapp("messages", &value))), rui);
 }
 
 #[test]
@@ -157,7 +160,7 @@ fn a_contact_of_the_phones_address_book_has_its_full_name() {
                        "metadata": {"timestamp": "1767225600"}});
     let event = only(&whatsapp("smb_app_state_sync", &json!({"state_sync": [state]})));
 
-    assert_eq!(contact(&event), json!({"id": "491", "name": "Pia Sand"}));
+    assert_eq!(contact(&event), json!({"id": "491", "name": "Pia Sand", "phone": "491"}));
 }
 
 #[test]

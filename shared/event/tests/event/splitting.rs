@@ -57,7 +57,7 @@ fn a_body_has_exactly_this_form() {
 
     let events = split(notification.as_bytes(), at());
 
-    let expected = r#"{"type":"whatsapp.message","timestamp":"2026-01-01T00:00:00Z","data":{"id":"ID","platform":"whatsapp","channel":{"id":"1065","account_id":"1028"},"contact":{"id":"DE.77","name":"J\u00e4ne"},"received_at":"2026-11-23T18:10:00Z","media":[{"id":"900","mime_type":"image\/jpeg","sha256":"q83v"}],"payload":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"1065"},"contacts":[{"profile":{"name":"J\u00e4ne"},"wa_id":"4915550000001","user_id":"DE.77"}],"messages":[{"from":"4915550000001","id":"wamid.A","timestamp":"1767225600","type":"image",
+    let expected = r#"{"type":"whatsapp.message","timestamp":"2026-01-01T00:00:00Z","data":{"id":"ID","platform":"whatsapp","channel":{"id":"1065","account_id":"1028"},"direction":"in","conversation":"cnv_juqtunmzb5p6chlp7f4ahbjj5p","contact":{"id":"DE.77","name":"J\u00e4ne","phone":"4915550000001","user_id":"DE.77"},"received_at":"2026-11-23T18:10:00Z","message":{"id":"wamid.A","kind":"image","text":"\ud83e\udd70"},"media":[{"id":"900","mime_type":"image\/jpeg","sha256":"q83v","caption":"\ud83e\udd70","kind":"image"}],"payload":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"1065"},"contacts":[{"profile":{"name":"J\u00e4ne"},"wa_id":"4915550000001","user_id":"DE.77"}],"messages":[{"from":"4915550000001","id":"wamid.A","timestamp":"1767225600","type":"image",
                       "image":{"id":"900","mime_type":"image\/jpeg","sha256":"q83v","caption":"\ud83e\udd70"},
                       "new":12345678901234567890.10}]}}}"#;
     let expected = expected.replace("\"ID\"", &format!("\"{}\"", events[0].id));

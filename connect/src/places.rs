@@ -1,50 +1,51 @@
-//! The places for files that pass through. One tenant has a part of them at most, so that its slow readers keep no other
-//! tenant's files waiting.
+//! The places for files that pass through, or for profiles that Meta is asked for. One tenant has a part of them at most,
+//! so that its slow readers keep no other tenant waiting.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Files that may pass through at once; each holds little more than the buffers of two sockets.
-const FILES_MAX: usize = 64;
+/// Files that may pass through at once, and profiles that may be asked for at once; each holds little more than the buffers
+/// of two sockets.
+const PLACES_MAX: usize = 64;
 /// Those of one tenant.
-const TENANT_FILES_MAX: usize = 16;
+const TENANT_PLACES_MAX: usize = 16;
 
-/// The places for files.
+/// The places for one kind of request.
 #[derive(Debug, Default)]
-pub(crate) struct FilePlaces(Arc<Mutex<Taken>>);
+pub(crate) struct Places(Arc<Mutex<Taken>>);
 
-/// The place of one file, which is free again when this is dropped.
+/// The place of one request, which is free again when this is dropped.
 #[derive(Debug)]
-pub(crate) struct FilePlace {
+pub(crate) struct Place {
     tenant: String,
     taken: Arc<Mutex<Taken>>,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
-    files: usize,
+    places: usize,
     /// How many places each tenant has; a tenant without any is not in it.
     of_tenants: HashMap<String, usize>,
 }
 
-impl FilePlaces {
-    /// A place for a file of this tenant, if there is one.
-    pub(crate) fn take(&self, tenant: &str) -> Option<FilePlace> {
+impl Places {
+    /// A place for a request of this tenant, if there is one.
+    pub(crate) fn take(&self, tenant: &str) -> Option<Place> {
         let mut taken = lock(&self.0);
         let of_tenant = taken.of_tenants.get(tenant).copied().unwrap_or_default();
-        if taken.files >= FILES_MAX || of_tenant >= TENANT_FILES_MAX {
+        if taken.places >= PLACES_MAX || of_tenant >= TENANT_PLACES_MAX {
             return None;
         }
-        taken.files += 1;
+        taken.places += 1;
         taken.of_tenants.insert(tenant.to_owned(), of_tenant + 1);
-        Some(FilePlace { tenant: tenant.to_owned(), taken: Arc::clone(&self.0) })
+        Some(Place { tenant: tenant.to_owned(), taken: Arc::clone(&self.0) })
     }
 }
 
-impl Drop for FilePlace {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
-        taken.files -= 1;
+        taken.places -= 1;
         if let Some(of_tenant) = taken.of_tenants.get_mut(&self.tenant) {
             *of_tenant -= 1;
         }
@@ -62,21 +63,21 @@ mod tests {
 
     #[test]
     fn one_tenant_has_a_part_of_the_places_and_gives_them_back() {
-        let places = FilePlaces::default();
+        let places = Places::default();
         let own: Vec<_> = std::iter::from_fn(|| places.take("acme")).collect();
 
-        assert_eq!(own.len(), TENANT_FILES_MAX);
+        assert_eq!(own.len(), TENANT_PLACES_MAX);
         assert!(places.take("another").is_some());
         drop(own);
         assert!(places.take("acme").is_some());
-        assert!(lock(&places.0).of_tenants.is_empty(), "a tenant without files is remembered");
+        assert!(lock(&places.0).of_tenants.is_empty(), "a tenant without places is remembered");
     }
 
     #[test]
     fn all_tenants_together_have_a_bound() {
-        let places = FilePlaces::default();
+        let places = Places::default();
         let taken: Vec<_> = (0..100).filter_map(|tenant| places.take(&tenant.to_string())).collect();
 
-        assert_eq!(taken.len(), FILES_MAX);
+        assert_eq!(taken.len(), PLACES_MAX);
     }
 }
