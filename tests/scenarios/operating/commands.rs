@@ -196,7 +196,14 @@ fn a_body_is_explained_event_by_event_and_exit_1_means_that_it_is_no_notificatio
         })
     );
     let explained = folder.runs(&["webhook", "explain", "good.json"]);
-    for part in [id, r#"contact       {"id":"7","name":"Ada"}"#, r#"media         [{"id":"9001"}]"#] {
+    for part in [
+        id,
+        "direction     in",
+        "conversation  cnv_",
+        r#"contact       {"id":"7","name":"Ada","phone":"7"}"#,
+        r#"message       {"id":"wamid.1","kind":"image","text":"Mine"}"#,
+        r#"media         [{"caption":"Mine","id":"9001","kind":"image"}]"#,
+    ] {
         assert!(explained.contains(part), "no {part:?} in\n{explained}");
     }
     let errors = folder.fails(1, &["webhook", "explain", "good.json", "bad.json"]);
