@@ -17,5 +17,7 @@ mod outages;
 mod receiver_conversations;
 #[cfg(feature = "long")]
 mod receiver_faults;
+#[cfg(feature = "long")]
+mod receivers;
 mod retry_queues;
 mod undecodable;

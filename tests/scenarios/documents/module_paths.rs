@@ -24,9 +24,11 @@ pub(crate) fn module_paths(module: &[String], syntax: &File) -> Names {
     collector.names
 }
 
-/// The modules that these items declare in files of their own.
+/// The modules that these items declare in files of their own. A file with a `#[path]` belongs to another crate, too, and
+/// can't import anything of this one.
 pub(crate) fn children(items: &[Item]) -> Vec<String> {
-    let declared = modules(items).filter(|module| module.content.is_none());
+    let is_elsewhere = |module: &ItemMod| module.attrs.iter().any(|attribute| attribute.path().is_ident("path"));
+    let declared = modules(items).filter(|module| module.content.is_none() && !is_elsewhere(module));
     declared.map(|module| module.ident.to_string()).collect()
 }
 
