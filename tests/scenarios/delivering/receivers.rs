@@ -43,7 +43,7 @@ async fn every_message_is_shown_once(language: Language) {
     }
 
     let mut events: Vec<Event> = Vec::new();
-    for Fixture { name, notification } in fixtures() {
+    for Fixture { name, notification, .. } in fixtures() {
         let of_fixture = split(&notification, now());
         if of_fixture.iter().all(|event| ADDRESSES.contains(&event.address.as_str())) {
             assert_eq!(stack.processes.post(notification).await, 200, "{name}");

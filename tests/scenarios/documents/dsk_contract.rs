@@ -4,15 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use channels::NewChannel;
 use chassis::{Secret, SignedContent, SigningSecret, now};
 use dispatcher::{Failure, Outcome, Reason, Remedy};
-use event::Address;
+use event::{Address, MessageKind};
 use expect_test::expect_file;
 use hyper::StatusCode;
 
 use crate::support::bodies::ADDRESS;
 use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET};
+use crate::support::fixtures::fixtures;
 use crate::support::recordings::{ACCOUNT, INSTAGRAM, PAGE, SAMPLES, recording};
 use crate::support::stack::{Stack, key_ring};
 use crate::support::workspace::{read, root};
@@ -150,26 +152,41 @@ async fn the_recorded_requests_are_what_is_really_sent() {
     let dsk = &stack.processes.dsk;
     let ring = key_ring(&[&stack.processes.key()]);
     dsk.behave(|dsk| dsk.keeps_headers = true);
-    for (address, account_id) in [(ADDRESS, Some(ACCOUNT)), (INSTAGRAM, None), (PAGE, None)] {
+    let fixtures_channels = [("whatsapp:1065", Some("1028")), ("instagram:17", None), ("messenger:17", None)];
+    for (address, account_id) in
+        [(ADDRESS, Some(ACCOUNT)), (INSTAGRAM, None), (PAGE, None)].into_iter().chain(fixtures_channels)
+    {
         let channel = NewChannel::new(Address::new(address), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
         let channel = NewChannel { account_id: account_id.map(str::to_owned), ..channel };
         stack.store().add(&channel, now()).await.expect("the store answers");
     }
 
-    for (sent, (_, notification)) in SAMPLES.iter().enumerate() {
-        assert_eq!(stack.processes.post((*notification).into()).await, 200);
+    let samples = samples();
+    for (sent, (_, notification)) in samples.iter().enumerate() {
+        assert_eq!(stack.processes.post(notification.clone()).await, 200);
         stack.processes.delivered(sent + 1).await;
     }
 
     let seen = dsk.seen();
-    assert_eq!(seen.len(), SAMPLES.len(), "each notification makes one request");
-    for ((name, _), seen) in SAMPLES.iter().zip(&seen) {
+    assert_eq!(seen.len(), samples.len(), "each notification makes one request");
+    for ((name, _), seen) in samples.iter().zip(&seen) {
         assert_eq!((seen.status, seen.fault), (200, None), "{name}: DSK checked token and signature");
         expect_file![root().join(file(name))].assert_eq(&recording(seen, SIGNING_SECRET));
     }
     let folder = std::fs::read_dir(root().join("docs/dsk-requests")).expect("the folder exists");
-    assert_eq!(folder.count(), SAMPLES.len(), "a recording belongs to no sample");
+    assert_eq!(folder.count(), samples.len(), "a recording belongs to no sample");
     assert!(document().contains(SIGNING_SECRET), "the document does not give the secret that verifies them");
+}
+
+/// The samples, and of each kind of message the first fixture.
+fn samples() -> Vec<(String, Bytes)> {
+    let fixtures = fixtures();
+    let of_kind = |kind: &MessageKind| {
+        let fixture = fixtures.iter().find(|fixture| fixture.message_kind().as_deref() == Some(kind.as_str()));
+        (format!("kind-{}", kind.as_str()), fixture.expect("every kind has a fixture").notification.clone())
+    };
+    let named = SAMPLES.iter().map(|(name, notification)| ((*name).to_owned(), Bytes::from(*notification)));
+    named.chain(MessageKind::ALL.iter().map(of_kind)).collect()
 }
 
 fn file(name: &str) -> String {

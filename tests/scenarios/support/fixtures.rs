@@ -14,6 +14,16 @@ pub(crate) struct Fixture {
     pub(crate) name: String,
     /// The body of the notification that holds only this.
     pub(crate) notification: Bytes,
+    /// What the body for DSK has beside names, times and payload, as JSON.
+    shows: String,
+}
+
+impl Fixture {
+    /// The kind of the message that it shows, if it is one.
+    pub(crate) fn message_kind(&self) -> Option<String> {
+        let shown: serde_json::Value = serde_json::from_str(&self.shows).expect("what it shows is JSON");
+        Some(shown["message"]["kind"].as_str()?.to_owned())
+    }
 }
 
 /// All fixtures.
@@ -26,7 +36,8 @@ pub(crate) fn fixtures() -> Vec<Fixture> {
         let place = notifications::Place::parse(&at, text(fixture, "contacts").as_deref());
         let item = notifications::Item { place, json: text(fixture, "item").expect("it has an item") };
         let notification = notifications::render(&[item], &[]).remove(0).into();
-        Fixture { name: format!("{} at {at}", text(fixture, "what").expect("it says what it is")), notification }
+        let name = format!("{} at {at}", text(fixture, "what").expect("it says what it is"));
+        Fixture { name, notification, shows: text(fixture, "shows").expect("it says what DSK shows") }
     };
     fixtures.iter().map(fixture).collect()
 }

@@ -8,7 +8,6 @@ pub(crate) mod composed_servers;
 pub(crate) mod composition;
 pub(crate) mod connect_stack;
 pub(crate) mod dsk;
-#[cfg(feature = "long")]
 pub(crate) mod fixtures;
 pub(crate) mod metrics_page;
 pub(crate) mod operator;
