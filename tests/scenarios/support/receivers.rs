@@ -112,12 +112,13 @@ impl Language {
     }
 }
 
-/// Runs a command that must succeed. The package managers find their settings in the environment.
-async fn run(folder: &Path, command: &[&str]) {
+/// Runs a command that must succeed, and returns its output. The package managers find their settings in the environment.
+async fn run(folder: &Path, command: &[&str]) -> String {
     let output = Command::new(command[0]).args(&command[1..]).current_dir(folder).output().await;
     let output = output.unwrap_or_else(|error| panic!("{command:?} can't be run: {error}"));
-    let text = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed: {}{text}", String::from_utf8_lossy(&output.stdout));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?} failed: {printed}{}", String::from_utf8_lossy(&output.stderr));
+    printed
 }
 
 impl Receiver {
@@ -153,20 +154,17 @@ impl Receiver {
             ("READ_TOKENS", READ_TOKEN),
             ("STORE", &store),
             ("LISTEN", &listen),
-            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ];
         let at = |name: &str| built.join(name).display().to_string();
-        let (program, argument) = match language {
-            Language::Python => (built.join(".venv/bin/python"), at("receiver.py")),
-            Language::TypeScript => (PathBuf::from("node"), at("dist/receiver.js")),
+        let (program, argument, started) = match language {
+            Language::Python => (at(".venv/bin/python"), at("receiver.py"), "Uvicorn running on "),
+            // A process of a test gets no PATH.
+            Language::TypeScript => {
+                (run(&built, &["node", "-p", "process.execPath"]).await, at("dist/receiver.js"), "Events are taken at ")
+            }
         };
-        let mut process = Process::start(&program, &[&argument], &settings);
-        process
-            .logs(match language {
-                Language::Python => "Uvicorn running on ",
-                Language::TypeScript => "Events are taken at ",
-            })
-            .await;
+        let mut process = Process::start(Path::new(program.trim()), &[&argument], &settings);
+        process.logs(started).await;
         process
     }
 
