@@ -28,6 +28,8 @@ const IDS: [&str; 10] = [
 ];
 /// Where the lists of a WhatsApp value stand, if they are not its own: what another app answers.
 const INNER: &str = "standby";
+/// Lists of people in an item about a group.
+const PARTICIPANTS: [&str; 4] = ["participants", "added_participants", "removed_participants", "failed_participants"];
 
 /// The people whom an event is from or about. The business is not among them, nor is a group: of a group's events only
 /// those count that a person wrote or that say what became of a message to them.
@@ -100,6 +102,9 @@ impl Found {
         self.read_item(item);
         // An echo of another app names its counterpart one level deeper.
         item.get("message").into_iter().for_each(|message| self.read_item(message));
+        for list in PARTICIPANTS {
+            item.every(list).flat_map(Value::items).for_each(|participant| self.read_item(participant));
+        }
         for thread in item.every("threads").flat_map(Value::items) {
             let context = thread.get("context").into_iter().flat_map(|context| ids_in(context, &IDS));
             self.add_set(context.chain(thread.scalar_at(&["id"]).map(|id| normal(&id))).collect());
@@ -237,6 +242,15 @@ mod tests {
         assert_eq!(only(&message), [["4915", "DE.1", "DE.ENT.1"]]);
         assert_eq!(only(&echo), [["4915", "DE.1"]]);
         assert_eq!(only(&status), [["4915", "DE.1"]]);
+    }
+
+    #[test]
+    fn people_who_join_or_leave_a_group_are_found() {
+        let update = envelopes(
+            r#"{"object":"whatsapp_business_account","entry":[{"id":"2","changes":[{"field":"group_participants_update","value":{"metadata":{"phone_number_id":"1"},"groups":[{"group_id":"G","type":"group_participants_add","added_participants":[{"wa_id":"4915","user_id":"DE.1"}],"removed_participants":[{"wa_id":"4916"}]}]}}]}]}"#,
+        );
+
+        assert_eq!(only(&update), [vec!["4915", "DE.1"], vec!["4916"]]);
     }
 
     #[test]
