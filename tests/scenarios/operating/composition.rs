@@ -54,7 +54,7 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
     eventually("it is delivered, too", async || (dsk.ids().len() == 2).then_some(())).await;
     let password = secrets.read("redis-password-ops");
     eventually("the dispatcher writes its report", async || {
-        let keys = redis.command_as("ops", &password, &["SCAN", "0", "MATCH", "dispatcher:*"]).await;
+        let keys = redis.command_as("ops", &password, &["SCAN", "0", "MATCH", "dispatcher:*", "COUNT", "1000"]).await;
         keys.contains("dispatcher:").then_some(())
     })
     .await;
