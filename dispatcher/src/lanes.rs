@@ -51,7 +51,7 @@ pub(crate) struct Lanes<T> {
     window: usize,
     rows: HashMap<Lane, Row<T>>,
     turns: Turns<Group, Lane>,
-    parking: Parking<Obstacle>,
+    parking: Parking<Obstacle, Group>,
     waiting: BTreeSet<Due>,
     returns: Returns,
     serial: u64,
@@ -134,7 +134,9 @@ impl<T> Lanes<T> {
         self.end(&flight.lane);
         let place = Place { attempts: flight.attempts, serial: flight.serial, lane: flight.lane.clone() };
         let lane = self.requeue(Flight { was_woken: false, ..flight });
-        self.parking.park(obstacle.clone(), place.clone(), until);
+        if let Some(row) = self.rows.get(&lane) {
+            self.parking.park(obstacle.clone(), row.group.clone(), place.clone(), until);
+        }
         self.set_phase(&lane, Phase::Parked(obstacle, place));
     }
 

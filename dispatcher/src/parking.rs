@@ -6,8 +6,8 @@ use std::hash::Hash;
 use event::Lane;
 use tokio::time::Instant;
 
-/// A parked lane's place: the one whose first envelope has the fewest attempts comes first, so that an event that DSK
-/// can't digest does not keep a breaker open; of these, the one that arrived first.
+/// A parked lane's place in its group: the one whose first envelope has the fewest attempts comes first, so that an event
+/// that DSK can't digest does not keep a breaker open; of these, the one that arrived first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) attempts: u32,
@@ -17,40 +17,51 @@ pub(crate) struct Place {
 
 /// Lanes that wait, by the obstacle that they wait for. It is time for an obstacle when some of its lanes may ask again.
 #[derive(Debug)]
-pub(crate) struct Parking<O> {
-    lots: HashMap<O, Lot>,
+pub(crate) struct Parking<O, G> {
+    lots: HashMap<O, Lot<G>>,
     /// Not later than the time of any obstacle.
     next_due: Option<Instant>,
 }
 
+/// The lanes that wait for one obstacle, by group. Where one lane may ask, it is one of the group that has asked least:
+/// what always fails for one group must not keep an obstacle in the way of the others.
 #[derive(Debug)]
-struct Lot {
+struct Lot<G> {
     due: Instant,
+    groups: HashMap<G, Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// How often one of its lanes was woken. The group is kept without lanes, so that it does not begin anew.
+    asked: u32,
     places: BTreeSet<Place>,
 }
 
-impl<O> Default for Parking<O> {
+impl<O, G> Default for Parking<O, G> {
     fn default() -> Self {
         Self { lots: HashMap::new(), next_due: None }
     }
 }
 
-impl<O: Clone + Eq + Hash> Parking<O> {
-    /// A lane waits. It has just been told until when, so that is when it is time for all lanes of the obstacle.
-    pub(crate) fn park(&mut self, obstacle: O, place: Place, until: Instant) {
-        let lot = self.lots.entry(obstacle).or_insert_with(|| Lot { due: until, places: BTreeSet::new() });
+impl<O: Clone + Eq + Hash, G: Clone + Eq + Hash> Parking<O, G> {
+    /// A lane of that group waits. It has just been told until when, so that is when it is time for all lanes of the
+    /// obstacle.
+    pub(crate) fn park(&mut self, obstacle: O, group: G, place: Place, until: Instant) {
+        let lot = self.lots.entry(obstacle).or_insert_with(|| Lot { due: until, groups: HashMap::new() });
         lot.due = until;
-        lot.places.insert(place);
+        lot.groups.entry(group).or_default().places.insert(place);
         self.note_due(until);
     }
 
     /// A lane leaves without being woken.
-    pub(crate) fn remove(&mut self, obstacle: &O, place: &Place) {
-        if let Some(lot) = self.lots.get_mut(obstacle) {
-            lot.places.remove(place);
-            if lot.places.is_empty() {
-                self.lots.remove(obstacle);
-            }
+    pub(crate) fn remove(&mut self, obstacle: &O, group: &G, place: &Place) {
+        let Some(lot) = self.lots.get_mut(obstacle) else { return };
+        if let Some(waiting) = lot.groups.get_mut(group) {
+            waiting.places.remove(place);
+        }
+        if lot.is_empty() {
+            self.lots.remove(obstacle);
         }
     }
 
@@ -77,9 +88,13 @@ impl<O: Clone + Eq + Hash> Parking<O> {
     /// Wakes the first lanes of an obstacle; for the others it is time again at `again_at`.
     pub(crate) fn wake(&mut self, obstacle: &O, lanes: usize, again_at: Instant) -> Vec<Lane> {
         let Some(lot) = self.lots.get_mut(obstacle) else { return Vec::new() };
-        let woken = std::iter::from_fn(|| lot.places.pop_first()).take(lanes).map(|place| place.lane).collect();
+        let woken = if lanes == usize::MAX {
+            lot.take_all()
+        } else {
+            std::iter::from_fn(|| lot.next_to_ask()).take(lanes).collect()
+        };
         lot.due = again_at;
-        if lot.places.is_empty() {
+        if lot.is_empty() {
             self.lots.remove(obstacle);
         } else {
             self.note_due(again_at);
@@ -94,6 +109,26 @@ impl<O: Clone + Eq + Hash> Parking<O> {
 
     fn note_due(&mut self, due: Instant) {
         self.next_due = Some(self.next_due.map_or(due, |other| other.min(due)));
+    }
+}
+
+impl<G> Lot<G> {
+    fn is_empty(&self) -> bool {
+        self.groups.values().all(|waiting| waiting.places.is_empty())
+    }
+
+    fn next_to_ask(&mut self) -> Option<Lane> {
+        let waiting = self.groups.values_mut().filter(|waiting| !waiting.places.is_empty());
+        let next =
+            waiting.min_by(|one, other| (one.asked, one.places.first()).cmp(&(other.asked, other.places.first())))?;
+        next.asked = next.asked.saturating_add(1);
+        Some(next.places.pop_first()?.lane)
+    }
+
+    fn take_all(&mut self) -> Vec<Lane> {
+        let mut places: Vec<Place> = self.groups.drain().flat_map(|(_, waiting)| waiting.places).collect();
+        places.sort_unstable();
+        places.into_iter().map(|place| place.lane).collect()
     }
 }
 
@@ -117,9 +152,9 @@ mod tests {
         let later = now + Duration::from_secs(1);
         let mut parking = Parking::default();
         for place in [place(1, 1), place(0, 3), place(0, 2)] {
-            parking.park("origin", place, later);
+            parking.park("origin", "tenant", place, later);
         }
-        parking.park("other", place(0, 9), later + Duration::from_secs(1));
+        parking.park("other", "tenant", place(0, 9), later + Duration::from_secs(1));
         assert!(parking.due(now).is_empty());
 
         assert_eq!(parking.due(later), ["origin"]);
@@ -139,11 +174,28 @@ mod tests {
     fn a_lane_that_leaves_is_not_woken() {
         let now = Instant::now();
         let mut parking = Parking::default();
-        parking.park("origin", place(0, 1), now);
-        parking.park("origin", place(0, 2), now);
+        parking.park("origin", "tenant", place(0, 1), now);
+        parking.park("origin", "tenant", place(0, 2), now);
 
-        parking.remove(&"origin", &place(0, 1));
+        parking.remove(&"origin", &"tenant", &place(0, 1));
 
         assert_eq!(parking.wake(&"origin", 2, now), lanes(&[2]));
+    }
+
+    #[test]
+    fn a_group_whose_lanes_ask_in_vain_keeps_no_other_group_from_asking() {
+        let now = Instant::now();
+        let mut parking = Parking::default();
+        (1..=200).for_each(|serial| parking.park("origin", "hanging", place(0, serial), now));
+        assert_eq!(parking.wake(&"origin", 1, now), lanes(&[1]));
+        assert_eq!(parking.wake(&"origin", 1, now), lanes(&[2]));
+
+        parking.park("origin", "healthy", place(0, 900), now);
+        parking.park("origin", "healthy", place(0, 901), now);
+
+        assert_eq!(parking.wake(&"origin", 1, now), lanes(&[900]), "it has asked least");
+        parking.park("origin", "healthy", place(1, 900), now);
+        assert_eq!(parking.wake(&"origin", 2, now), lanes(&[901, 3]), "then both take turns");
+        assert_eq!(parking.wake(&"origin", usize::MAX, now)[..2], lanes(&[4, 5]), "all go in the order of arrival");
     }
 }

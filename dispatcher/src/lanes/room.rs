@@ -134,7 +134,7 @@ impl<T> Lanes<T> {
             Phase::Busy => return,
             Phase::Ready(serial) => self.turns.remove(&row.group, *serial),
             Phase::Delayed(due) | Phase::Returning(due) => _ = self.waiting.remove(due),
-            Phase::Parked(obstacle, place) => self.parking.remove(obstacle, place),
+            Phase::Parked(obstacle, place) => self.parking.remove(obstacle, &row.group, place),
         }
         self.rows.remove(lane);
     }

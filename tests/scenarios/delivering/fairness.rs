@@ -153,6 +153,21 @@ async fn a_tenant_whose_token_is_refused_delays_no_other_at_the_same_url_and_los
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_for_whom_dsk_always_fails_holds_up_no_other_at_the_same_origin() {
+    let stack = Stack::start().await;
+    let dsk = &stack.processes.dsk;
+    other_channel(&stack, DSK_TOKEN, None).await;
+    dsk.behave(|dsk| dsk.failing_texts = vec![OTHER_NUMBER.to_owned()]);
+    post_many(&stack, OTHER_NUMBER, REFUSED).await;
+    eventually("an outage has begun", async || stack.processes.logged().contains("Holding event").then_some(())).await;
+
+    let longest = longest_delivery(&stack, 0..10).await;
+
+    println!("longest delivery beside {REFUSED} events for which DSK always fails: {longest:?}");
+    assert!(longest < SOON * 3, "one probe of the other may come first, every 5 s: {longest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_start_with_a_head_of_refused_events_delivers_the_good_ones_behind_it() {
     let mut stack = cold().await;
     other_channel(&stack, WRONG_TOKEN, None).await;
