@@ -53,7 +53,7 @@ impl Erase {
             outln!("{address}")?;
         }
         if !self.yes {
-            show_found(&look_through(Sweep::begin(queue, shutdown).await?, &subject, false).await?)?;
+            show_found(&look_through(Sweep::begin(queue, shutdown).await?, &subject, None).await?)?;
             self.show_subject("Would erase", &subject)?;
             return outln!("Nothing is done yet: add --yes.");
         }
@@ -65,7 +65,7 @@ impl Erase {
         outln!("From now on, nothing that was received from them until now is delivered.")?;
         outln!("Dispatchers look for what is parked meanwhile; `ops erase --show {code}` says when that is done.")?;
         // Only now: what is parked from here on is marked, and the dispatchers find it.
-        show_found(&look_through(Sweep::begin(queue, shutdown).await?, &subject, true).await?)?;
+        show_found(&look_through(Sweep::begin(queue, shutdown).await?, &subject, Some(store)).await?)?;
         self.show_subject("Erased", &subject)
     }
 
@@ -93,14 +93,23 @@ impl Erase {
 
 type CountByType = BTreeMap<String, usize>;
 
-/// How many dead letters of theirs there are of each type. They are removed, if so wanted.
-async fn look_through(mut sweep: Sweep<'_>, subject: &Subject, remove: bool) -> Result<CountByType, Failure> {
-    let result = count(&mut sweep, subject, remove).await;
+/// How many dead letters of theirs there are of each type. If the store is given, they are removed, and marked there: Meta
+/// may repeat them, and that is no newer event.
+async fn look_through(
+    mut sweep: Sweep<'_>,
+    subject: &Subject,
+    removed_in: Option<&ChannelStore>,
+) -> Result<CountByType, Failure> {
+    let result = count(&mut sweep, subject, removed_in).await;
     sweep.finish().await?;
     result
 }
 
-async fn count(sweep: &mut Sweep<'_>, subject: &Subject, remove: bool) -> Result<CountByType, Failure> {
+async fn count(
+    sweep: &mut Sweep<'_>,
+    subject: &Subject,
+    removed_in: Option<&ChannelStore>,
+) -> Result<CountByType, Failure> {
     let mut found = BTreeMap::new();
     loop {
         let batch = sweep.next_batch(BATCH_MAX, |letter| subject.owns(letter)).await?;
@@ -110,7 +119,9 @@ async fn count(sweep: &mut Sweep<'_>, subject: &Subject, remove: bool) -> Result
         for letter in &batch {
             *found.entry(letter.envelope.event_type.to_string()).or_default() += 1;
         }
-        if remove {
+        if let Some(store) = removed_in {
+            let ids: Vec<_> = batch.iter().map(|letter| letter.envelope.id.clone()).collect();
+            store.mark_delivered(&ids).await?;
             sweep.remove(batch).await?;
         }
     }

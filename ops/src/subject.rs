@@ -64,6 +64,7 @@ impl SubjectChoice {
         };
         let mut subject = Subject::default();
         subject.contacts.extend(self.contact.iter().cloned());
+        subject.contacts.extend(self.contact.iter().filter_map(Contact::other_spelling));
         subject.channels.extend(self.channel.iter().cloned());
         for address in self.contact.iter().map(|contact| &contact.address).chain(&self.channel) {
             if !hints.addresses.contains(address) && store.get(address).await?.is_none() {
