@@ -4,11 +4,14 @@
 //! been erased. Bodies are read for the others, but only those that were received before the latest erasure of a contact.
 
 use channels::{ChannelStore, LookedUp, Lookup, LookupAnswer, StoreError};
-use event::{Envelope, Lane, person_lanes};
+use event::{Address, Envelope, Family, Lane, numbers, person_lanes};
 
 /// What becomes of an account at Meta, such as that we were added to it or removed from it. DSK gets that whatever the
 /// account's state is here.
 const ACCOUNT_NEWS: &str = "whatsapp.account_update";
+
+/// The kinds of channels.
+const FAMILIES: [Family; 4] = [Family::WhatsApp, Family::WhatsAppAccount, Family::Instagram, Family::Messenger];
 
 /// What the store knows of these envelopes, in their order.
 pub(crate) async fn look_up(store: &ChannelStore, envelopes: &[&Envelope]) -> Result<Vec<LookupAnswer>, StoreError> {
@@ -30,6 +33,29 @@ pub(crate) async fn look_up(store: &ChannelStore, envelopes: &[&Envelope]) -> Re
         }
     }
     Ok(answers)
+}
+
+/// Whether a body that is no event names a channel that was erased since. Nobody can say whose such a body is.
+pub(crate) async fn names_erased_channel(store: &ChannelStore, envelope: &Envelope) -> Result<bool, StoreError> {
+    let of_family = |id: &str| FAMILIES.map(|family| Address::of(family, id));
+    let addresses: Vec<Address> = numbers(envelope).iter().flat_map(|id| of_family(id)).collect();
+    let lanes: Vec<Lane> = addresses.iter().map(|address| Lane::new(address.as_str())).collect();
+    let lookups: Vec<_> = addresses
+        .iter()
+        .zip(&lanes)
+        .map(|(address, lane)| Lookup {
+            id: &envelope.id,
+            address,
+            lane,
+            is_about_account: false,
+            received_at: envelope.received_at,
+        })
+        .collect();
+    if lookups.is_empty() {
+        return Ok(false);
+    }
+    let answers = store.look_up(&lookups).await?;
+    Ok(answers.iter().any(|answer| matches!(answer, LookupAnswer::Erased)))
 }
 
 /// The lanes of an envelope's people that are not its own, each with the envelope's index.

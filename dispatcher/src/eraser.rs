@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use channels::{ChannelStore, LookupAnswer, PendingErasure};
 use chassis::{Shutdown, now};
+use event::UNRECOGNIZED;
 use jiff::{SignedDuration, Timestamp};
 use queue::{DeadLetter, DeadLetterScan, Queue, QueueError};
 use tokio::time::Instant;
@@ -138,6 +139,11 @@ impl Eraser {
             }
             let erased = self.to_be_erased(batch, sweep).await?;
             sweep.erased += erased.len();
+            // Meta may repeat what became a dead letter, and that is no newer event.
+            let ids: Vec<_> = erased.iter().map(|letter| letter.envelope.id.clone()).collect();
+            if !ids.is_empty() {
+                self.store.mark_delivered(&ids).await?;
+            }
             self.metrics.skipped_total.add(SkipReason::Erased, erased.len());
             scan.remove(erased).await?;
             if started.elapsed() >= self.scan_time {
@@ -166,7 +172,10 @@ impl Eraser {
         let answers = contacts::look_up(&self.store, &envelopes).await?;
         let mut erased = Vec::new();
         for (letter, answer) in letters.into_iter().zip(answers) {
-            if matches!(answer, LookupAnswer::Erased) {
+            let is_erased = matches!(answer, LookupAnswer::Erased)
+                || letter.envelope.event_type.as_str() == UNRECOGNIZED
+                    && contacts::names_erased_channel(&self.store, &letter.envelope).await?;
+            if is_erased {
                 erased.push(letter);
             } else {
                 sweep.seen.insert(sweep.hash(&letter));

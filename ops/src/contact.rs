@@ -19,10 +19,50 @@ const SCOPED_DIGITS_MAX: usize = 32;
 /// Longest business-scoped user id, without its country.
 const USER_ID_LENGTH_MAX: usize = 128;
 
+/// A digit that a country's mobile numbers have in one spelling and lack in the other.
+struct MobileDigit {
+    country: &'static str,
+    digit: char,
+    /// How many digits of the area stand before it.
+    area: usize,
+    /// How many digits a number has without it, with its country.
+    short: usize,
+}
+
+const MOBILE_DIGITS: [MobileDigit; 3] = [
+    MobileDigit { country: "55", digit: '9', area: 2, short: 12 },
+    MobileDigit { country: "52", digit: '1', area: 0, short: 12 },
+    MobileDigit { country: "54", digit: '9', area: 0, short: 12 },
+];
+
+impl MobileDigit {
+    fn other_spelling(&self, number: &str) -> Option<String> {
+        let place = self.country.len() + self.area;
+        let mut other = number.strip_prefix(self.country).map(|_| number.to_owned())?;
+        if number.len() == self.short {
+            other.insert(place, self.digit);
+        } else if number.len() == self.short + 1 && number[place..].starts_with(self.digit) {
+            other.remove(place);
+        } else {
+            return None;
+        }
+        Some(other)
+    }
+}
+
 impl Contact {
     /// The name of their conversation.
     pub(crate) fn lane(&self) -> String {
         format!("{}/{}", self.address, self.id)
+    }
+
+    /// The same phone number as WhatsApp also writes it: with or without the digit that Brazil, Mexico and Argentina put
+    /// between the country or area and the rest of a mobile number.
+    pub(crate) fn other_spelling(&self) -> Option<Self> {
+        let is_phone = matches!(self.address.family(), Family::WhatsApp | Family::WhatsAppAccount);
+        let digits = Some(&*self.id).filter(|id| is_phone && id.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let other = MOBILE_DIGITS.iter().find_map(|mobile| mobile.other_spelling(digits))?;
+        Some(self.known_as(other))
     }
 
     /// The same person under another id.
@@ -99,6 +139,23 @@ mod tests {
         assert_eq!(parse_contact("whatsapp:1/US.13491208655302741918").unwrap().id, "US.13491208655302741918");
         assert_eq!(parse_contact("whatsapp:1/US.ENT.506847293015824").unwrap().id, "US.ENT.506847293015824");
         assert_eq!(parse_contact("instagram:1/1234567890123456").unwrap().id, "1234567890123456");
+    }
+
+    #[test]
+    fn a_number_that_whatsapp_writes_in_two_ways_is_known_by_both() {
+        let other = |number: &str| {
+            let contact = parse_contact(&format!("whatsapp:1/{number}")).unwrap();
+            contact.other_spelling().map(|other| other.id)
+        };
+        for (long, short) in
+            [("5511987654321", "551187654321"), ("5215512345678", "525512345678"), ("5491123456789", "541123456789")]
+        {
+            assert_eq!(other(long).as_deref(), Some(short));
+            assert_eq!(other(short).as_deref(), Some(long));
+        }
+        for one in ["4915550000001", "55118765432", "551198765432100", "US.55118765432112"] {
+            assert_eq!(other(one), None, "{one}");
+        }
     }
 
     #[test]

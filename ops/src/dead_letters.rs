@@ -4,6 +4,7 @@ mod bulk;
 mod explain;
 mod filter;
 mod scan;
+mod sweep;
 
 use clap::{Args, Subcommand};
 use queue::Queue;
@@ -15,6 +16,7 @@ use bulk::{Bulk, BulkOptions};
 use filter::Filter;
 use scan::Page;
 pub(crate) use scan::count_by_reason;
+pub(crate) use sweep::Sweep;
 
 /// Lists, shows, replays and discards dead letters: events that were parked for a person.
 #[derive(Debug, Subcommand)]
@@ -94,7 +96,7 @@ impl DeadLetters {
 impl ListDeadLetters {
     async fn run(self) -> Result<(), Failure> {
         let page = Page { skip: self.skip, limit: self.limit.saturating_add(1) };
-        let matches = async |queue: Queue, _| scan::matches_on(page, &queue, &self.filter).await;
+        let matches = async |queue: Queue, shutdown| scan::matches_on(page, &self.filter, &queue, &shutdown).await;
         let mut letters = self.queue.with(matches).await?;
         let has_more = letters.len() > self.limit;
         letters.truncate(self.limit);
@@ -120,7 +122,8 @@ impl ListDeadLetters {
 impl ShowDeadLetter {
     async fn run(self) -> Result<(), Failure> {
         let filter = Filter::of_id(&self.id);
-        let letter = self.queue.with(async |queue, _| scan::first_match(&queue, &filter).await).await?;
+        let letter =
+            self.queue.with(async |queue, shutdown| scan::first_match(&filter, &queue, &shutdown).await).await?;
         let Some(letter) = letter else {
             let id = &self.id;
             return Err(Failure::runtime(format!(

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use ::channels::{ChannelStore, ErasureOrigin, ErasureRequest, new_erasure_code};
-use chassis::now;
+use chassis::{Shutdown, now};
 use clap::Args;
 use event::Address;
-use queue::{DeadLetter, Queue};
+use queue::Queue;
 
 use crate::contact::Contact;
+use crate::dead_letters::Sweep;
 use crate::failure::Failure;
 use crate::open::SystemsAccess;
 use crate::output::{counted, outln};
@@ -42,17 +43,17 @@ impl Erase {
         if self.choice.is_empty() {
             return Err(Failure::usage("say what to erase: --contact, --channel or --tenant"));
         }
-        self.systems.with(async |queue, store| self.erase(&queue, &store).await).await
+        self.systems.with(async |queue, store, shutdown| self.erase(&queue, &store, &shutdown).await).await
     }
 
-    async fn erase(&self, queue: &Queue, store: &ChannelStore) -> Result<(), Failure> {
-        let subject = self.choice.find(queue, store).await?;
+    async fn erase(&self, queue: &Queue, store: &ChannelStore, shutdown: &Shutdown) -> Result<(), Failure> {
+        let subject = self.choice.find(queue, store, shutdown).await?;
         let channels: Vec<Address> = subject.channels.iter().cloned().collect();
         for address in &channels {
             outln!("{address}")?;
         }
         if !self.yes {
-            show_found(&dead_letters_of(&subject, queue, false).await?)?;
+            show_found(&look_through(Sweep::begin(queue, shutdown).await?, &subject, None).await?)?;
             self.show_subject("Would erase", &subject)?;
             return outln!("Nothing is done yet: add --yes.");
         }
@@ -64,7 +65,7 @@ impl Erase {
         outln!("From now on, nothing that was received from them until now is delivered.")?;
         outln!("Dispatchers look for what is parked meanwhile; `ops erase --show {code}` says when that is done.")?;
         // Only now: what is parked from here on is marked, and the dispatchers find it.
-        show_found(&dead_letters_of(&subject, queue, true).await?)?;
+        show_found(&look_through(Sweep::begin(queue, shutdown).await?, &subject, Some(store)).await?)?;
         self.show_subject("Erased", &subject)
     }
 
@@ -90,25 +91,40 @@ impl Erase {
     }
 }
 
-/// How many dead letters of theirs there are of each type. They are removed, if so wanted.
-async fn dead_letters_of(subject: &Subject, queue: &Queue, remove: bool) -> Result<BTreeMap<String, usize>, Failure> {
+type CountByType = BTreeMap<String, usize>;
+
+/// How many dead letters of theirs there are of each type. If the store is given, they are removed, and marked there: Meta
+/// may repeat them, and that is no newer event.
+async fn look_through(
+    mut sweep: Sweep<'_>,
+    subject: &Subject,
+    removed_in: Option<&ChannelStore>,
+) -> Result<CountByType, Failure> {
+    let result = count(&mut sweep, subject, removed_in).await;
+    sweep.finish().await?;
+    result
+}
+
+async fn count(
+    sweep: &mut Sweep<'_>,
+    subject: &Subject,
+    removed_in: Option<&ChannelStore>,
+) -> Result<CountByType, Failure> {
     let mut found = BTreeMap::new();
-    let mut batch: Vec<DeadLetter> = Vec::new();
-    let mut scan = queue.scan_dead_letters().await?;
-    while let Some(mut letter) = scan.next().await? {
-        if !subject.owns(&letter) {
-            continue;
+    loop {
+        let batch = sweep.next_batch(BATCH_MAX, |letter| subject.owns(letter)).await?;
+        if batch.is_empty() {
+            return Ok(found);
         }
-        *found.entry(letter.envelope.event_type.to_string()).or_default() += 1;
-        letter.envelope.body.clear();
-        batch.extend(remove.then_some(letter));
-        if batch.len() == BATCH_MAX {
-            scan.remove(std::mem::take(&mut batch)).await?;
+        for letter in &batch {
+            *found.entry(letter.envelope.event_type.to_string()).or_default() += 1;
+        }
+        if let Some(store) = removed_in {
+            let ids: Vec<_> = batch.iter().map(|letter| letter.envelope.id.clone()).collect();
+            store.mark_delivered(&ids).await?;
+            sweep.remove(batch).await?;
         }
     }
-    scan.remove(batch).await?;
-    scan.finish().await?;
-    Ok(found)
 }
 
 fn show_found(found: &BTreeMap<String, usize>) -> Result<(), Failure> {

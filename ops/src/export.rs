@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ::channels::ChannelStore;
-use chassis::now;
+use chassis::{Shutdown, now};
 use clap::Args;
 use event::readable_body;
 use jiff::Timestamp;
@@ -12,6 +12,7 @@ use queue::{DEAD_TTL, DeadLetter, Queue};
 use serde_json::{Value, json};
 
 use crate::channels::record_json;
+use crate::dead_letters::Sweep;
 use crate::failure::Failure;
 use crate::open::SystemsAccess;
 use crate::output::{counted, outln, remark};
@@ -42,14 +43,14 @@ impl Export {
         if self.choice.is_empty() {
             return Err(Failure::usage("say whose data to show: --contact, --channel or --tenant"));
         }
-        self.systems.with(async |queue, store| self.show(&queue, &store).await).await
+        self.systems.with(async |queue, store, shutdown| self.show(&queue, &store, &shutdown).await).await
     }
 
-    async fn show(&self, queue: &Queue, store: &ChannelStore) -> Result<(), Failure> {
-        let subject = self.choice.find(queue, store).await?;
+    async fn show(&self, queue: &Queue, store: &ChannelStore, shutdown: &Shutdown) -> Result<(), Failure> {
+        let subject = self.choice.find(queue, store, shutdown).await?;
         let now = now();
         let records = self.show_records(&subject, store, now).await?;
-        let letters = self.show_letters(&subject, queue, now).await?;
+        let letters = self.show_letters(&subject, Sweep::begin(queue, shutdown).await?, now).await?;
         let summary = format!("{} and {}.", counted(records, "record"), counted(letters, "parked event"));
         if self.json {
             remark(format_args!("{summary}\n{NOT_HERE}"));
@@ -72,19 +73,17 @@ impl Export {
         Ok(count)
     }
 
-    async fn show_letters(&self, subject: &Subject, queue: &Queue, now: Timestamp) -> Result<usize, Failure> {
+    async fn show_letters(&self, subject: &Subject, mut sweep: Sweep<'_>, now: Timestamp) -> Result<usize, Failure> {
         let mut count = 0;
-        let mut scan = queue.scan_dead_letters().await?;
-        let mut result = Ok(());
-        while result.is_ok()
-            && let Some(letter) = scan.next().await?
-        {
-            if subject.owns(&letter) {
+        let result = async {
+            while let Some(letter) = sweep.next(|letter| subject.owns(letter)).await? {
                 count += 1;
-                result = self.show_one(&letter_json(&letter, now));
+                self.show_one(&letter_json(&letter, now))?;
             }
-        }
-        scan.finish().await?;
+            Ok(())
+        };
+        let result = result.await;
+        sweep.finish().await?;
         result.map(|()| count)
     }
 

@@ -77,13 +77,14 @@ pub(crate) struct SystemsAccess {
 }
 
 impl SystemsAccess {
-    /// Opens both, runs `work`, and lets both finish.
+    /// Opens both, runs `work`, and lets both finish. A signal requests the stop that `work` is given.
     pub(crate) async fn with<T>(
         &self,
-        work: impl AsyncFnOnce(Queue, ChannelStore) -> Result<T, Failure>,
+        work: impl AsyncFnOnce(Queue, ChannelStore, Shutdown) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let queue = QueueAccess { queue: self.queue.clone(), logging: self.logging.clone() };
-        self.with_store(async |store| queue.with(async |queue, _| work(queue, store).await).await).await
+        self.with_store(async |store| queue.with(async |queue, shutdown| work(queue, store, shutdown).await).await)
+            .await
     }
 
     /// Opens the store only.

@@ -54,7 +54,7 @@ impl Status {
         let metrics = ::channels::Metrics::register(&registry)?;
         let store = ChannelStore::open(&self.channels, metrics, shutdown).map_err(Failure::usage)?;
         loop {
-            let status = self.read(&queue, &store).await?;
+            let status = self.read(&queue, &store, shutdown).await?;
             // On a terminal each screen takes the place of the last one.
             let clear = if self.watch && !self.json { "\x1b[2J\x1b[H" } else { "" };
             let text = if self.json { format!("{status}\n") } else { screen(&status) };
@@ -65,7 +65,7 @@ impl Status {
         }
     }
 
-    async fn read(&self, queue: &Queue, store: &ChannelStore) -> Result<Value, Failure> {
+    async fn read(&self, queue: &Queue, store: &ChannelStore, shutdown: &Shutdown) -> Result<Value, Failure> {
         let takers: BTreeMap<_, _> = queue.takers().await?.into_iter().collect();
         let queues = queue.depths().await?.into_iter().map(|(place, waiting)| {
             let takers = if let QueueName::Class(class) = place { takers.get(&class).copied() } else { None };
@@ -79,7 +79,7 @@ impl Status {
             "channels": states(store).await?,
         });
         if self.dead_letters {
-            status["dead_letters"] = json!(count_by_reason(queue).await?);
+            status["dead_letters"] = json!(count_by_reason(queue, shutdown).await?);
         }
         Ok(status)
     }

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use ::channels::ChannelStore;
+use chassis::Shutdown;
 use clap::Args;
 use event::{Address, PersonIds, UNRECOGNIZED, mentions, persons};
 use queue::{DeadLetter, Queue, UNDECODABLE};
 
 use crate::address::parse_address;
 use crate::contact::{Contact, parse_contact};
+use crate::dead_letters::Sweep;
 use crate::failure::Failure;
 
 /// Whom the command concerns.
@@ -50,10 +52,20 @@ impl SubjectChoice {
 
     /// Finds the channels, and every other id of the people that a dead letter links to the given one. A channel of which
     /// nothing is known is an error, because then its id is probably mistaken.
-    pub(crate) async fn find(&self, queue: &Queue, store: &ChannelStore) -> Result<Subject, Failure> {
-        let hints = read_hints(queue).await?;
+    pub(crate) async fn find(
+        &self,
+        queue: &Queue,
+        store: &ChannelStore,
+        shutdown: &Shutdown,
+    ) -> Result<Subject, Failure> {
+        let hints = if self.needs_hints(store).await? {
+            read_hints(Sweep::begin(queue, shutdown).await?).await?
+        } else {
+            Hints::default()
+        };
         let mut subject = Subject::default();
         subject.contacts.extend(self.contact.iter().cloned());
+        subject.contacts.extend(self.contact.iter().filter_map(Contact::other_spelling));
         subject.channels.extend(self.channel.iter().cloned());
         for address in self.contact.iter().map(|contact| &contact.address).chain(&self.channel) {
             if !hints.addresses.contains(address) && store.get(address).await?.is_none() {
@@ -75,6 +87,16 @@ impl SubjectChoice {
         }
         subject.widen(&hints.links);
         Ok(subject)
+    }
+
+    /// Whether the store alone does not tell whom it concerns. What the dead letters tell takes a look through all of them.
+    async fn needs_hints(&self, store: &ChannelStore) -> Result<bool, Failure> {
+        for address in &self.channel {
+            if store.get(address).await?.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(!self.contact.is_empty())
     }
 }
 
@@ -116,15 +138,14 @@ fn is_no_event(dead: &DeadLetter) -> bool {
     [UNRECOGNIZED, UNDECODABLE].contains(&dead.envelope.event_type.as_str())
 }
 
-async fn read_hints(queue: &Queue) -> Result<Hints, Failure> {
+async fn read_hints(mut sweep: Sweep<'_>) -> Result<Hints, Failure> {
     let mut hints = Hints::default();
-    let mut scan = queue.scan_dead_letters().await?;
-    while let Some(letter) = scan.next().await? {
+    while let Some(letter) = sweep.next(|_| true).await? {
         let address = letter.envelope.address.clone();
         let linked = persons(&letter.envelope).into_iter().filter(|person| person.len() > 1);
         hints.links.extend(linked.map(|person| (address.clone(), person)));
         hints.addresses.insert(address);
     }
-    scan.finish().await?;
+    sweep.finish().await?;
     Ok(hints)
 }

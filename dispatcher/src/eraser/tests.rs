@@ -11,7 +11,7 @@ use queue::{QueueName, QueueSettings};
 
 use super::*;
 
-const ERASED: &str = "whatsapp:1";
+const ERASED: &str = "whatsapp:100000000000001";
 const OTHER: &str = "whatsapp:2";
 const PIECE: usize = BATCH_MAX;
 
@@ -60,6 +60,7 @@ macro_rules! claims {
 claims![
     an_erasure_among_many_dead_letters_is_done_in_pieces_and_ends,
     a_scan_that_another_one_keeps_out_continues_where_it_was,
+    an_erased_channels_bodies_that_are_no_event_are_erased_and_those_of_others_stay,
 ];
 
 /// An eraser whose scans end after one batch.
@@ -148,4 +149,24 @@ async fn a_scan_that_another_one_keeps_out_continues_where_it_was(mut eraser: Er
         eraser.carry_out().await.unwrap();
     }
     assert!(is_done(&eraser, "code").await);
+}
+
+async fn an_erased_channels_bodies_that_are_no_event_are_erased_and_those_of_others_stay(mut eraser: Eraser) {
+    let no_event = |serial: usize, number: &str| {
+        let body = format!("{{\"object\":\"unknown\",\"phone_number_id\":\"{number}\",\"text\":\"Hello\"}}");
+        let event = event::split(body.as_bytes(), now()).remove(0);
+        Envelope { event_type: event.event_type, body: event.body, ..letter(serial, "meta:unrecognized") }
+    };
+    park(&eraser, [no_event(1, "100000000000001"), no_event(2, "100000000000002")].into_iter()).await;
+    ask(&eraser, "code").await;
+
+    while !is_done(&eraser, "code").await {
+        eraser.carry_out().await.unwrap();
+    }
+
+    let mut scan = eraser.queue.scan_dead_letters().await.unwrap();
+    let left = scan.next().await.unwrap().expect("the other one stays");
+    assert_eq!(left.envelope.id, EventId::new("evt_2"));
+    assert!(scan.next().await.unwrap().is_none());
+    scan.finish().await.unwrap();
 }

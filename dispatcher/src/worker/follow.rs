@@ -117,9 +117,13 @@ impl<T: Item> Worker<T> {
 
     fn skip(&mut self, flight: Flight<T>, reason: SkipReason, now: Moment) {
         self.lanes.release(&flight.lane, now.instant);
-        self.tally.leave(flight.ticket);
         self.state.metrics.skipped_total.inc(reason);
         log_skipped(flight.item.envelope(), reason);
+        if reason == SkipReason::Erased {
+            // It is marked as if it had been delivered: Meta may repeat it, and that is no newer event.
+            return self.delivered.push(flight);
+        }
+        self.tally.leave(flight.ticket);
         flight.item.acknowledge();
     }
 

@@ -6,12 +6,11 @@ use std::time::Duration;
 use chassis::{Shutdown, now};
 use clap::Args;
 use event::{Envelope, UNRECOGNIZED};
-use jiff::Timestamp;
-use queue::{DeadLetter, DeadLetterScan, Publisher, Queue, UNDECODABLE};
+use queue::{DeadLetter, Publisher, Queue, UNDECODABLE};
 use tokio::time::Instant;
 
 use super::filter::Filter;
-use super::scan::next_match;
+use super::sweep::Sweep;
 use crate::failure::Failure;
 use crate::open::QueueAccess;
 use crate::output::outln;
@@ -20,9 +19,6 @@ use crate::output::outln;
 const BATCH_MAX: usize = 32;
 /// A batch holds at most what may be sent in this time, so that the rate is also kept within a second.
 const BATCH_TIME: Duration = Duration::from_millis(250);
-/// How long one scan may last. RabbitMQ closes the AMQP channel of a consumer that holds a message for 30 minutes.
-const SCAN_TIME: Duration = Duration::from_mins(20);
-
 /// The options of a command that changes dead letters, beside its filter.
 #[derive(Args, Debug)]
 pub(crate) struct BulkOptions {
@@ -45,14 +41,6 @@ pub(super) struct Bulk<'a> {
     pub(super) rate: Option<u32>,
 }
 
-/// How a scan ended.
-enum ScanEnd {
-    Complete,
-    /// It reached [`SCAN_TIME`], and another scan has to continue.
-    TimeLimit,
-    Interruption,
-}
-
 /// The dead letters so far.
 #[derive(Default)]
 struct Tally {
@@ -66,76 +54,53 @@ impl Bulk<'_> {
         self.filter.must_choose(self.verb)?;
         let mut tally = Tally::default();
         let queue = &self.options.queue;
-        let result = queue.with(async |queue, shutdown| self.scan_to_end(&queue, &mut tally, &shutdown).await).await;
+        let look = async |queue: Queue, shutdown: Shutdown| {
+            let mut sweep = Sweep::begin(&queue, &shutdown).await?;
+            let result = self.look_through(&mut sweep, &mut tally, &queue.publisher(), &shutdown).await;
+            sweep.finish().await?;
+            result
+        };
+        let result = queue.with(look).await;
         let show_result = self.show(&tally);
         result.and(show_result).map(|()| tally.count())
     }
 
-    async fn scan_to_end(&self, queue: &Queue, tally: &mut Tally, shutdown: &Shutdown) -> Result<(), Failure> {
-        let began = now();
-        let mut parked_before = None;
+    /// Copies are confirmed before their originals are removed: an interruption between the two replays some events twice
+    /// and loses none.
+    async fn look_through(
+        &self,
+        sweep: &mut Sweep<'_>,
+        tally: &mut Tally,
+        publisher: &Publisher,
+        shutdown: &Shutdown,
+    ) -> Result<(), Failure> {
+        let mut due = Instant::now();
+        let limit = self.options.limit.unwrap_or(usize::MAX);
+        let size = self.rate.map_or(BATCH_MAX, batch_size);
         loop {
-            let mut scan = queue.scan_dead_letters().await?;
-            let end = self.scan_once(&mut scan, parked_before, tally, &queue.publisher(), shutdown).await;
-            scan.finish().await?;
-            match end? {
-                ScanEnd::Complete => return Ok(()),
-                // A later scan meets again what an earlier one replayed and what failed since: it was parked after the
-                // command began.
-                ScanEnd::TimeLimit => parked_before = Some(began),
-                ScanEnd::Interruption => {
-                    return Err(Failure::runtime("interrupted half way: run it again for the rest"));
-                }
+            let count_max = size.min(limit - tally.count());
+            let batch = sweep.next_batch(count_max, |letter| self.chooses(letter, tally)).await?;
+            if batch.is_empty() {
+                return Ok(());
+            }
+            if let Some(rate) = self.rate.filter(|_| self.options.yes) {
+                shutdown.pause(due.saturating_duration_since(Instant::now())).await;
+                replay(publisher, &batch).await?;
+                due = due.max(Instant::now()) + Duration::from_secs(1) * to_u32(batch.len()) / rate;
+            }
+            batch.iter().for_each(|letter| tally.add(letter));
+            if self.options.yes {
+                sweep.remove(batch).await?;
             }
         }
     }
 
-    /// Copies are confirmed before their originals are removed: an interruption between the two replays some events twice
-    /// and loses none.
-    async fn scan_once(
-        &self,
-        scan: &mut DeadLetterScan,
-        parked_before: Option<Timestamp>,
-        tally: &mut Tally,
-        publisher: &Publisher,
-        shutdown: &Shutdown,
-    ) -> Result<ScanEnd, Failure> {
-        let started = Instant::now();
-        let mut due = started;
-        let limit = self.options.limit.unwrap_or(usize::MAX);
-        let size = self.rate.map_or(BATCH_MAX, batch_size);
-        let mut batch = Vec::with_capacity(size);
-        loop {
-            let is_time_up = self.options.yes && started.elapsed() > SCAN_TIME;
-            let is_enough = tally.count() + batch.len() >= limit || is_time_up || shutdown.is_requested();
-            let letter = if is_enough { None } else { next_match(scan, self.filter).await? };
-            let is_last = letter.is_none();
-            match letter {
-                Some(letter) if parked_before.is_some_and(|time| letter.letter.parked_at > time) => {}
-                Some(letter) if self.rate.is_some() && is_undeliverable(&letter) => tally.undeliverable += 1,
-                Some(letter) => batch.push(letter),
-                None => {}
-            }
-            if batch.len() == size || (is_last && !batch.is_empty()) {
-                if let Some(rate) = self.rate.filter(|_| self.options.yes) {
-                    shutdown.pause(due.saturating_duration_since(Instant::now())).await;
-                    replay(publisher, &batch).await?;
-                    due = due.max(Instant::now()) + Duration::from_secs(1) * to_u32(batch.len()) / rate;
-                }
-                batch.iter().for_each(|letter| tally.add(letter));
-                let finished = std::mem::take(&mut batch);
-                if self.options.yes {
-                    scan.remove(finished).await?;
-                }
-            }
-            if is_last {
-                return Ok(match (shutdown.is_requested(), is_time_up) {
-                    (true, _) => ScanEnd::Interruption,
-                    (false, true) => ScanEnd::TimeLimit,
-                    (false, false) => ScanEnd::Complete,
-                });
-            }
-        }
+    /// Whether it matches, and can be replayed if that is wanted.
+    fn chooses(&self, letter: &DeadLetter, tally: &mut Tally) -> bool {
+        let is_chosen = self.filter.matches(letter, now());
+        let is_left_out = is_chosen && self.rate.is_some() && is_undeliverable(letter);
+        tally.undeliverable += usize::from(is_left_out);
+        is_chosen && !is_left_out
     }
 
     fn show(&self, tally: &Tally) -> Result<(), Failure> {

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use chassis::now;
-use queue::{DeadLetter, DeadLetterScan, Queue};
+use chassis::{Shutdown, now};
+use queue::{DeadLetter, Queue};
 
 use super::filter::Filter;
+use super::sweep::Sweep;
 use crate::failure::Failure;
 
 /// How many dead letters there are of each reason.
-pub(crate) async fn count_by_reason(queue: &Queue) -> Result<BTreeMap<String, usize>, Failure> {
-    let mut scan = queue.scan_dead_letters().await?;
+pub(crate) async fn count_by_reason(queue: &Queue, shutdown: &Shutdown) -> Result<BTreeMap<String, usize>, Failure> {
+    let mut sweep = Sweep::begin(queue, shutdown).await?;
     let mut counts = BTreeMap::new();
-    while let Some(letter) = scan.next().await? {
+    while let Some(letter) = sweep.next(|_| true).await? {
         *counts.entry(letter.letter.reason).or_default() += 1;
     }
-    scan.finish().await?;
+    sweep.finish().await?;
     Ok(counts)
 }
 
@@ -27,12 +28,17 @@ pub(super) struct Page {
 }
 
 /// The dead letters of a page that match a filter, without their bodies.
-pub(super) async fn matches_on(page: Page, queue: &Queue, filter: &Filter) -> Result<Vec<DeadLetter>, Failure> {
-    let mut scan = queue.scan_dead_letters().await?;
+pub(super) async fn matches_on(
+    page: Page,
+    filter: &Filter,
+    queue: &Queue,
+    shutdown: &Shutdown,
+) -> Result<Vec<DeadLetter>, Failure> {
+    let mut sweep = Sweep::begin(queue, shutdown).await?;
     let mut skipped = 0;
     let mut matches = Vec::new();
     while matches.len() < page.limit
-        && let Some(mut letter) = next_match(&mut scan, filter).await?
+        && let Some(mut letter) = sweep.next(|letter| filter.matches(letter, now())).await?
     {
         if skipped < page.skip {
             skipped += 1;
@@ -41,24 +47,18 @@ pub(super) async fn matches_on(page: Page, queue: &Queue, filter: &Filter) -> Re
         letter.envelope.body.clear();
         matches.push(letter);
     }
-    scan.finish().await?;
+    sweep.finish().await?;
     Ok(matches)
 }
 
 /// The first dead letter that matches a filter, with its body.
-pub(super) async fn first_match(queue: &Queue, filter: &Filter) -> Result<Option<DeadLetter>, Failure> {
-    let mut scan = queue.scan_dead_letters().await?;
-    let letter = next_match(&mut scan, filter).await;
-    scan.finish().await?;
+pub(super) async fn first_match(
+    filter: &Filter,
+    queue: &Queue,
+    shutdown: &Shutdown,
+) -> Result<Option<DeadLetter>, Failure> {
+    let mut sweep = Sweep::begin(queue, shutdown).await?;
+    let letter = sweep.next(|letter| filter.matches(letter, now())).await;
+    sweep.finish().await?;
     letter
-}
-
-/// The next dead letter of a scan that matches a filter.
-pub(super) async fn next_match(scan: &mut DeadLetterScan, filter: &Filter) -> Result<Option<DeadLetter>, Failure> {
-    while let Some(letter) = scan.next().await? {
-        if filter.matches(&letter, now()) {
-            return Ok(Some(letter));
-        }
-    }
-    Ok(None)
 }

@@ -230,7 +230,7 @@ fn leave_tombstone(transaction: &mut Transaction, removal: Removal<'_>) -> bool 
     true
 }
 
-/// Notes that a person's connection of a channel ends: it is removed, or connected anew. Returns what is left of them.
+/// Notes that a person's connection of a channel ends: it is removed, or connected again. Returns what is left of them.
 fn end_connection(transaction: &mut Transaction, address: &Address, now: Timestamp) -> Option<String> {
     let fields = &transaction.hash(&keys::channel(address)).fields;
     let user = fields.get(fields::APP_USER_ID).cloned()?;

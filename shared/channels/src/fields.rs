@@ -46,7 +46,7 @@ pub(crate) const DONE_AT: &str = "done_at";
 /// How many channels and conversations there were to erase.
 pub(crate) const FOUND: &str = "found";
 
-// Of what was erased, and when Redis last wrote its append-only file anew.
+// Of what was erased, and when Redis last rewrote its append-only file.
 pub(crate) const COUNT: &str = "count";
 pub(crate) const REWRITTEN_AT: &str = "at";
 

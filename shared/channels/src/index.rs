@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::fields::{self, Fields};
 use crate::{changes, keys};
 
-/// How long a set of links and sessions lasts that is made anew. Each later link makes it last as long as itself.
+/// How long a set of links and sessions lasts that is rebuilt. Each later link makes it last as long as itself.
 pub(crate) const TICKETS_TIME: Duration = Duration::from_hours(24);
 /// A day of which the markers of erasures are kept in one set, which ends with the last of them.
 const DAY: SignedDuration = SignedDuration::from_hours(24);

@@ -27,7 +27,7 @@ pub(crate) const DISPATCHERS: &str = "channels:dispatchers";
 pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
 /// The hash that counts the commits that erased something.
 pub(crate) const ERASED_COUNT: &str = "channels:erased";
-/// The hash that says what the count was when Redis last wrote its append-only file anew, and when that was.
+/// The hash that says what the count was when Redis last rewrote its append-only file, and when that was.
 pub(crate) const REWRITTEN: &str = "channels:rewritten";
 /// Meta sends an event again for 7 days.
 pub const DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);

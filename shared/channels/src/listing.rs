@@ -24,7 +24,7 @@ impl ChannelStore {
                 return Ok(read);
             }
             if before.as_ref() == Some(&counts) {
-                return self.read_channels_anew(&counts).await;
+                return self.reread_channels(&counts).await;
             }
             before = Some(counts);
         }
@@ -61,9 +61,9 @@ impl ChannelStore {
         Ok(there)
     }
 
-    /// Reads all records after the indexes and the count were made anew: a release that knows nothing of one of them has
+    /// Reads all records after the indexes and the count were rebuilt: a release that knows nothing of one of them has
     /// changed channels.
-    async fn read_channels_anew(&self, counts: &Fields) -> Result<Vec<(String, Fields)>, StoreError> {
+    async fn reread_channels(&self, counts: &Fields) -> Result<Vec<(String, Fields)>, StoreError> {
         match self.build_indexes().await {
             // A store that takes no writes can be read all the same.
             Ok(()) | Err(StoreError::Refused(_)) => {}

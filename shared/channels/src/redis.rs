@@ -97,7 +97,7 @@ impl RedisStore {
         Ok(AppendOnlyFile::Loadable)
     }
 
-    /// How far Redis is with writing its append-only file anew.
+    /// How far Redis is with rewriting its append-only file.
     pub(crate) async fn rewriting(&self) -> Result<Rewriting, StoreError> {
         let mut info = redis::cmd("INFO");
         info.arg("persistence");
@@ -105,7 +105,7 @@ impl RedisStore {
         self.0.connection.ask(ask).await.map(|info| Rewriting::read(&info))
     }
 
-    /// Has Redis write its append-only file anew. `false`: it is at it already, and may have passed what was erased since.
+    /// Has Redis rewrite its append-only file. `false`: it is at it already, and may have passed what was erased since.
     pub(crate) async fn begin_rewrite(&self) -> Result<bool, StoreError> {
         let rewrite = redis::cmd("BGREWRITEAOF");
         let ask = async |mut connection| rewrite.query_async::<()>(&mut connection).await;

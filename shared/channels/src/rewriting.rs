@@ -1,7 +1,7 @@
-//! The end of what was erased in Redis' append-only file: Redis still has it there, until it writes the file anew.
+//! The end of what was erased in Redis' append-only file: Redis still has it there, until it rewrites the file.
 //!
 //! Redis does that by itself when the file has doubled, which on a quiet store is never. So every commit that erases
-//! something is counted, and a dispatcher asks for a new file if the count has changed since the last one.
+//! something is counted, and a dispatcher asks for a rewrite if the count has changed since the last one.
 
 use std::time::Duration;
 
@@ -20,17 +20,17 @@ use crate::update::Decision;
 
 /// How often to look whether something was erased.
 const LOOK_PERIOD: Duration = Duration::from_secs(20);
-/// The shortest time between two new files. A large store keeps a core and the disk busy for some seconds.
+/// The shortest time between two rewrites. A large store keeps a core and the disk busy for some seconds.
 const REWRITE_PERIOD_MIN: SignedDuration = SignedDuration::from_mins(15);
 /// The longest time: what expires by itself (links, sessions, markers) is not counted.
 const REWRITE_PERIOD_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// How long Redis may take for a new file. Nobody else asks for one meanwhile.
+/// How long Redis may take for a rewrite. Nobody else asks for one meanwhile.
 const REWRITE_TIME: Duration = Duration::from_mins(10);
 /// How often to look whether it is done.
 const PROGRESS_PERIOD: Duration = Duration::from_millis(500);
 
 impl ChannelStore {
-    /// Has Redis write its append-only file anew after something was erased, until the process stops. A store in files
+    /// Has Redis rewrite its append-only file after something was erased, until the process stops. A store in files
     /// needs no such help. Several processes may do this; one at a time asks Redis, under the name of `holder`.
     pub async fn forget_what_was_erased(self, holder: String, shutdown: Shutdown) {
         let mut complaint = None;
@@ -41,7 +41,7 @@ impl ChannelStore {
                 && *error != StoreError::Away
                 && trouble != complaint
             {
-                warn!(%error, "Redis did not write its append-only file anew, so it still holds what was erased");
+                warn!(%error, "Redis did not rewrite its append-only file, so it still holds what was erased");
             }
             complaint = trouble;
             if !shutdown.pause(LOOK_PERIOD).await {
@@ -50,7 +50,7 @@ impl ChannelStore {
         }
     }
 
-    /// Returns whether a new file was written.
+    /// Returns whether the file was rewritten.
     async fn rewrite_if_due(&self, holder: &str, shutdown: &Shutdown) -> Result<bool, StoreError> {
         // A Redis that could not load its file seems to be empty, and the file is the only copy of what it forgot.
         if !self.is_initialised().await? {
@@ -58,7 +58,7 @@ impl ChannelStore {
         }
         let erased = self.read_one(keys::ERASED_COUNT.to_owned()).await?;
         let rewritten = self.read_one(keys::REWRITTEN.to_owned()).await?;
-        // Counted before the new file is begun: what is erased from here on is counted on top, and needs another one.
+        // Counted before the rewrite is begun: what is erased from here on is counted on top, and needs another one.
         let count = erased.get(fields::COUNT).cloned().unwrap_or_default();
         let lease = Lease { name: "rewrite", holder, time: REWRITE_TIME };
         if !is_due(&count, &rewritten, now()) || !self.acquire_lease(lease, now()).await? {
@@ -75,7 +75,7 @@ impl ChannelStore {
         self.update_hash(keys::REWRITTEN.to_owned(), Lifetime::Unlimited, note).await
     }
 
-    /// Has Redis write its file anew, and waits for it. `false`: nothing was written, and it has to be tried again.
+    /// Has Redis rewrite its file, and waits for it. `false`: nothing was rewritten, and it has to be tried again.
     async fn rewrite(&self, shutdown: &Shutdown) -> Result<bool, StoreError> {
         let Some(redis) = self.redis() else { return Ok(false) };
         if redis.rewriting().await? == Rewriting::NoFile {
@@ -91,7 +91,7 @@ impl ChannelStore {
                 Rewriting::NoFile => return Ok(false),
                 Rewriting::Failed => return Err(StoreError::Refused("bgrewriteaof failed".to_owned())),
                 Rewriting::Done => {
-                    info!(elapsed_ms = started.elapsed().as_millis(), "Redis wrote its append-only file anew");
+                    info!(elapsed_ms = started.elapsed().as_millis(), "Redis rewrote its append-only file");
                     return Ok(true);
                 }
             }
@@ -103,7 +103,7 @@ impl ChannelStore {
     }
 }
 
-/// Whether a new file is due: soon after something was erased, and otherwise once a day.
+/// Whether a rewrite is due: soon after something was erased, and otherwise once a day.
 fn is_due(count: &str, rewritten: &Fields, now: Timestamp) -> bool {
     let at = rewritten.get(fields::REWRITTEN_AT).and_then(|at| at.parse::<Timestamp>().ok());
     let is_counted = rewritten.get(fields::COUNT).is_some_and(|seen| seen == count);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_written_anew_soon_after_an_erasure_and_otherwise_once_a_day() {
+    fn a_file_is_rewritten_soon_after_an_erasure_and_otherwise_once_a_day() {
         let now = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(500_000);
 
         for (count, minutes, expected) in
@@ -132,7 +132,7 @@ mod tests {
         {
             assert_eq!(is_due(count, &rewritten("1", minutes, now), now), expected, "{count} after {minutes} minutes");
         }
-        assert!(is_due("", &Fields::new(), now), "never written anew by us");
+        assert!(is_due("", &Fields::new(), now), "never rewritten by us");
     }
 
     #[tokio::test(flavor = "multi_thread")]

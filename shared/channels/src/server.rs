@@ -29,16 +29,16 @@ pub enum AppendOnlyFile {
     Unknown(String),
 }
 
-/// How far Redis is with writing its append-only file anew.
+/// How far Redis is with rewriting its append-only file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rewriting {
     /// There is no such file, so nothing erased is in it.
     NoFile,
-    /// It is being written anew, or will be soon.
+    /// It is being rewritten, or will be soon.
     UnderWay,
     /// It is complete.
     Done,
-    /// The last attempt to write it anew failed, mostly because the disk is full.
+    /// The last rewrite failed, mostly because the disk is full.
     Failed,
 }
 

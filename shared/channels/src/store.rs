@@ -116,7 +116,7 @@ impl ChannelStore {
         ask!(self, backend => backend.members(index))
     }
 
-    /// Makes the indexes anew from all keys.
+    /// Rebuilds the indexes from all keys.
     pub(crate) async fn build_indexes(&self) -> Result<(), StoreError> {
         ask!(self, backend => backend.build_indexes())
     }

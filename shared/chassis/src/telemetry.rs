@@ -1,5 +1,8 @@
 //! Logs to standard error, as text or JSON. Dependencies log nothing below `error`.
 
+mod bound;
+mod json;
+
 use std::fmt;
 use std::io::IsTerminal;
 
@@ -14,13 +17,12 @@ use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::Problem;
+use bound::bounded;
+use json::JsonLines;
 
 /// Our crates. The filter applies to these only. Dependencies are capped at `error`, because some of them log what they
 /// carry (lapin logs a returned message with its body).
 const OURS: [&str; 9] = ["channels", "chassis", "connect", "dispatcher", "event", "ingest", "ops", "queue", "sqlite"];
-
-/// Characters of one value in a text line. Who sends us something must not be able to fill the disk with it.
-const VALUE_CHARACTERS_MAX: usize = 2_000;
 
 /// What is logged, and in which form.
 #[derive(Args, Clone, Debug)]
@@ -48,7 +50,7 @@ pub fn start_telemetry(settings: &TelemetrySettings) -> Result<(), Problem> {
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let layer = match settings.log_format {
         LogFormat::Text => layer.fmt_fields(TextFields).with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_ansi(false).boxed(),
+        LogFormat::Json => layer.event_format(JsonLines).with_ansi(false).boxed(),
     };
     tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().ok();
     Ok(())
@@ -120,16 +122,13 @@ impl Visit for TextVisitor<'_> {
 /// A value as it may stand in a line: bounded, and with an escape for each character that ends a line, controls a terminal
 /// or is not seen.
 fn printable(value: &str) -> String {
-    let mut rest = value.chars();
-    let mut text = String::with_capacity(value.len().min(VALUE_CHARACTERS_MAX));
-    for character in rest.by_ref().take(VALUE_CHARACTERS_MAX) {
+    let value = bounded(value);
+    let mut text = String::with_capacity(value.len());
+    for character in value.chars() {
         match character {
             '"' | '\'' | '\\' => text.push(character),
             _ => text.extend(character.escape_debug()),
         }
-    }
-    if rest.next().is_some() {
-        text.push('…');
     }
     text
 }
@@ -138,7 +137,9 @@ fn printable(value: &str) -> String {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use serde_json::Value;
     use tracing::warn;
+    use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
     use super::*;
 
@@ -169,11 +170,23 @@ mod tests {
 
     /// What `log` logs as text, without the time.
     fn logged_as_text(log: impl FnOnce()) -> String {
+        let layer = tracing_subscriber::fmt::layer().fmt_fields(TextFields).with_ansi(false).without_time();
+        logged(log, |writer| layer.with_writer(writer))
+    }
+
+    fn logged_as_json(log: impl FnOnce()) -> String {
+        let layer = tracing_subscriber::fmt::layer().event_format(JsonLines).with_ansi(false);
+        logged(log, |writer| layer.with_writer(writer))
+    }
+
+    fn logged<L: tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync>(
+        log: impl FnOnce(),
+        layer: impl FnOnce(BoxMakeWriter) -> L,
+    ) -> String {
         let buffer = Buffer::default();
         let writer = buffer.clone();
-        let layer = tracing_subscriber::fmt::layer().fmt_fields(TextFields).with_ansi(false).without_time();
-        let subscriber = tracing_subscriber::registry().with(layer.with_writer(move || writer.clone()));
-        tracing::subscriber::with_default(subscriber, log);
+        let layer = layer(BoxMakeWriter::new(move || writer.clone()));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
         String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap()
     }
 
@@ -200,12 +213,27 @@ mod tests {
     fn no_value_begins_a_line_controls_a_terminal_or_fills_the_disk() {
         let forged = "1\n2026-11-28T00:00:00Z  INFO forged\r\u{1b}[31m\u{9b}\u{2028}\u{202e}";
         let long = "A".repeat(100_000);
-
-        let line = logged_as_text(|| warn!(address = %forged, text = forged, %long, "Refused {forged} {long}"));
-
+        let log = || warn!(address = %forged, text = forged, %long, listed = ?[&long], "Refused {forged} {long}");
         let controls = |character: &char| character.is_control() || ['\u{2028}', '\u{202e}'].contains(character);
-        assert_eq!(line.chars().filter(controls).count(), 1, "only the end of the line controls anything: {line:?}");
-        assert!(line.contains(r"1\n2026-11-28T00:00:00Z") && line.len() < 5_000, "{} bytes: {line:?}", line.len());
+
+        for line in [logged_as_text(log), logged_as_json(log)] {
+            assert_eq!(line.chars().filter(controls).count(), 1, "only its end controls anything: {line:?}");
+            assert!(line.contains(r"1\n2026-11-28T00:00:00Z") && line.len() < 7_500, "{} bytes: {line}", line.len());
+        }
+    }
+
+    #[test]
+    fn a_json_line_has_every_value_as_it_was_logged() {
+        let text = "\u{9b}31m \u{202e}\u{e0001} \"\\\n";
+
+        let line = logged_as_json(|| warn!(text, count = 3, part = 0.5, is_open = true, "Refused"));
+        let members: Value = serde_json::from_str(&line).unwrap();
+
+        assert!(members["timestamp"].as_str().unwrap().ends_with('Z'));
+        assert_eq!(members["text"], text);
+        assert_eq!((&members["count"], &members["part"]), (&3.into(), &0.5.into()));
+        assert_eq!((&members["is_open"], &members["message"]), (&true.into(), &"Refused".into()));
+        assert_eq!((&members["level"], &members["target"]), (&"WARN".into(), &"chassis::telemetry::tests".into()));
     }
 
     #[test]

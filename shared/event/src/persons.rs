@@ -1,14 +1,10 @@
 //! The people whom an event is from or about, each with every id by which its body names them: what an erasure looks for.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 use crate::json::{Document, Value};
 use crate::roles::ROLES;
-use crate::{Envelope, Lane, UNRECOGNIZED};
+use crate::{Envelope, Lane};
 
 /// Every id of one person.
 pub type PersonIds = BTreeSet<String>;
@@ -58,30 +54,6 @@ pub fn persons(envelope: &Envelope) -> Vec<PersonIds> {
 pub fn person_lanes(envelope: &Envelope) -> Vec<Lane> {
     let ids = persons(envelope).into_iter().flatten();
     ids.map(|id| Lane::new([envelope.address.as_str(), "/", &id].concat())).collect()
-}
-
-/// Whether an id stands anywhere in the body, as a word of its own. For a body that is no event, so that nobody can say
-/// whose it is.
-pub fn mentions(envelope: &Envelope, id: &str) -> bool {
-    let body = readable_body(envelope);
-    let is_apart = |byte: Option<&u8>| byte.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-    let ends = body.windows(id.len().max(1)).enumerate().filter(|(_, window)| *window == id.as_bytes());
-    ends.map(|(start, _)| (start, start + id.len())).any(|(start, end)| {
-        is_apart(start.checked_sub(1).and_then(|before| body.get(before))) && is_apart(body.get(end))
-    })
-}
-
-/// The body, or what Meta signed if the event holds a whole body.
-pub fn readable_body(envelope: &Envelope) -> Cow<'_, [u8]> {
-    let is_whole = envelope.event_type.as_str() == UNRECOGNIZED;
-    let decoded = is_whole.then(|| whole_body(&envelope.body)).flatten();
-    decoded.map_or(Cow::Borrowed(&envelope.body), Cow::Owned)
-}
-
-fn whole_body(body: &[u8]) -> Option<Vec<u8>> {
-    let document = Document::parse(body)?;
-    let encoded = document.root().at(&["data", "payload", "body"])?.text()?;
-    STANDARD.decode(encoded.as_bytes()).ok()
 }
 
 /// An id as it is compared: a number without its plus sign.
@@ -267,14 +239,5 @@ mod tests {
         ] {
             assert_eq!(only(&page(entry)), [ids], "{entry}");
         }
-    }
-
-    #[test]
-    fn an_id_in_a_body_that_is_no_event_is_found_as_a_whole_word_only() {
-        let unrecognized = envelopes(r#"{"object":"user","wa":"+4915"}"#);
-
-        assert!(mentions(&unrecognized[0], "4915"));
-        assert!(!mentions(&unrecognized[0], "491"));
-        assert!(!mentions(&unrecognized[0], ""));
     }
 }

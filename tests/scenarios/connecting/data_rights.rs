@@ -199,6 +199,30 @@ async fn the_page_of_an_unknown_person_says_that_nothing_was_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_erased_is_not_delivered_when_meta_repeats_it() {
+    let mut stack = Stack::start().await;
+    stack.processes.dsk.behave(|dsk| dsk.answer = Some(422));
+    assert_eq!(stack.processes.post(text(1)).await, 200);
+    let letter = eventually("it is parked", async || stack.dead_letters().await.pop()).await;
+    let lane = letter.envelope.lane.to_string();
+    stack.ops(&["erase", "--contact", &lane, "--yes"]).await;
+    eventually_within(WITHIN, "it is erased", async || stack.dead_letters().await.is_empty().then_some(())).await;
+
+    stack.processes.dsk.behave(|dsk| dsk.answer = None);
+    assert_eq!(stack.processes.post(text(1)).await, 200);
+    assert_eq!(stack.processes.post(text(2)).await, 200);
+
+    eventually("the repeat is seen to be one", async || {
+        let skipped = stack.processes.dispatcher_metric("dispatcher_skipped_total{reason=\"duplicate\"}").await;
+        (skipped > 0.5).then_some(())
+    })
+    .await;
+    stack.processes.delivered(1).await;
+    let delivered: Vec<_> = stack.processes.dsk.seen().into_iter().filter(|seen| seen.status == 200).collect();
+    assert!(delivered.iter().all(|seen| seen.id != letter.envelope.id.as_str()), "what was erased was delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_contact_that_an_operator_erases_is_gone_and_the_others_stay() {
     let stack = Stack::start().await;
     stack.processes.dsk.behave(|dsk| dsk.answer = Some(422));

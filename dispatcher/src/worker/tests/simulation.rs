@@ -143,9 +143,9 @@ impl Simulation {
             Work::LookUp(flights) => {
                 let answers: Vec<LookupAnswer> =
                     flights.iter().zip(choice % 12..).map(|(flight, choice)| answer(choice, &flight.lane)).collect();
-                let is_skipped = |answer: &LookupAnswer| {
-                    matches!(answer, LookupAnswer::Delivered | LookupAnswer::Erased | LookupAnswer::Disconnected)
-                };
+                // What was erased is marked first.
+                let is_skipped =
+                    |answer: &LookupAnswer| matches!(answer, LookupAnswer::Delivered | LookupAnswer::Disconnected);
                 let skipped = flights.iter().zip(&answers).filter(|(_, answer)| is_skipped(answer));
                 self.settled.extend(skipped.map(|(flight, _)| flight.item.serial));
                 Completion::LookUp { flights, answers: Some(answers) }

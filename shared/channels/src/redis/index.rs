@@ -35,7 +35,7 @@ impl RedisStore {
         Ok(erasures)
     }
 
-    /// Makes the sets anew: what they lack is added. What is no longer there leaves when somebody next looks for it.
+    /// Rebuilds the sets: what they lack is added. What is no longer there leaves when somebody next looks for it.
     pub(crate) async fn build_indexes(&self) -> Result<(), StoreError> {
         let today = index::erased_on(chassis::now());
         let all = self.scan().await?;

@@ -7,7 +7,7 @@ use testkit::{PASSWORD, Redis, eventually};
 
 use crate::support::{NUMBER, add, open};
 
-/// Connect's user erases, and the dispatcher's has the file written anew.
+/// Connect's user erases, and the dispatcher's has the file rewritten.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_file_of_redis_holds_the_token_of_a_removed_channel() {
     let redis = Redis::start_with_shipped_users().await;

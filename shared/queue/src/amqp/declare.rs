@@ -20,8 +20,9 @@ use crate::topology::{Argument, QueueSpec, topology};
 pub(super) type Remade = watch::Sender<BTreeMap<QueueName, u64>>;
 
 /// Declares every queue but those that are left out. A queue that exists with the same arguments stays as it is. A user
-/// who may not declare queues (ingest's) needs those that others have declared. Returns what could not be declared; after
-/// a connection is lost or a queue is mismatched nothing more is tried.
+/// who may not declare queues (ingest's) needs those that others have declared. Returns what could not be declared. Nothing
+/// more is tried after a connection is lost or a queue is mismatched, nor after a queue is missing that this user may not
+/// declare: whoever declares one declares all, and one line of the log says that better than one for each queue.
 pub(super) async fn declare_all(
     connection: &Connection,
     left_out: &BTreeSet<QueueName>,
@@ -43,7 +44,8 @@ pub(super) async fn declare_all(
         match declared {
             Ok(()) => {}
             Err(error) => {
-                let is_over = matches!(error, QueueError::Mismatch { .. }) || !connection.status().connected();
+                let is_hopeless = matches!(error, QueueError::Mismatch { .. } | QueueError::Undeclared { .. });
+                let is_over = is_hopeless || !connection.status().connected();
                 failures.push((spec.name, error));
                 if is_over {
                     return failures;
@@ -176,4 +178,25 @@ fn soft_error(error: &CallError, reason: &AMQPSoftError) -> Option<String> {
     let CallError::Failed(error) = error else { return None };
     let ErrorKind::ProtocolError(refusal) = error.kind() else { return None };
     (*refusal.kind() == AMQPErrorKind::Soft(reason.clone())).then(|| refusal.get_message().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use chassis::Secret;
+    use testkit::{RabbitMq, as_process};
+
+    use super::super::connect::connect;
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_all_queues_that_a_user_may_not_declare_one_is_named_with_what_to_do() {
+        let vhost = RabbitMq::shared().await.vhost();
+        let url = Secret::new(as_process(&vhost.url(), "ingest"));
+        let connection = connect(&url, "test", 0).await.unwrap();
+
+        let failures = declare_all(&connection, &BTreeSet::new()).await;
+
+        let told: Vec<String> = failures.iter().map(|(_, error)| error.to_string()).collect();
+        assert!(told.len() == 1 && told[0].contains("start a dispatcher"), "{told:?}");
+    }
 }

@@ -95,8 +95,9 @@ async fn a_scan_that_dies_leaves_everything_where_it_was(settings: QueueSettings
 /// Erasures are carried out however many dead letters there are and however few AMQP channels the broker grants.
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_beyond_the_brokers_limit_of_channels_are_read_in_their_order_and_some_removed() {
-    const COUNT: u32 = 13_000;
-    let broker = testkit::RabbitMq::with_channel_max(8).await;
+    const COUNT: u32 = 21_000;
+    // As many as publishing takes, and fewer than 21,000 dead letters take at 2,000 each.
+    let broker = testkit::RabbitMq::with_channel_max(12).await;
     let vhost = broker.vhost();
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     park(&rig.queue, 0..COUNT).await;

@@ -125,7 +125,7 @@ async fn a_publisher_that_may_not_declare_uses_the_queues_that_others_have_decla
     assert_eq!(taken.envelope.id, envelope(2).id);
     taken.acknowledge();
     taker.finish().await;
-    // A connection that is made anew finds the queues.
+    // A connection that is made again finds the queues.
     drop(publisher);
     ingest.stop().await;
     let ingest = Rig::open(&QueueSettings::at(as_process(&vhost.url(), "ingest"))).await;
