@@ -60,14 +60,6 @@ impl RabbitMq {
         Self::start_with(OWN_VHOSTS, Some(SocketAddr::from(([127, 0, 0, 1], free_port())))).await
     }
 
-    /// Starts a broker for one test that grants a connection at most so many AMQP channels.
-    pub async fn with_channel_max(channel_max: u16) -> Self {
-        let keeper = Keeper::new("test-rabbitmq-");
-        write_configuration(keeper.folder(), OWN_VHOSTS);
-        configure(keeper.folder(), &format!("channel_max = {channel_max}"));
-        Self::start_in(keeper, free_port(), OWN_VHOSTS, None).await
-    }
-
     /// Starts a broker for one test with other plugins, and the configuration that `configure` writes for its port.
     pub async fn start_configured(configure: impl FnOnce(u16) -> String, plugins: &str) -> Self {
         let keeper = Keeper::new("test-rabbitmq-");
@@ -135,6 +127,11 @@ impl RabbitMq {
         let node = start_node(&self.keeper, &self.scripts, &self.environment);
         *self.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
         self.is_up().await;
+    }
+
+    /// From now on, grants each new connection at most so many AMQP channels.
+    pub async fn limit_channels(&self, channel_max: u16) {
+        self.control(&["eval", &format!("application:set_env(rabbit, channel_max, {channel_max}).")]).await;
     }
 
     /// Makes the broker read nothing more from publishers.
