@@ -14,6 +14,7 @@ use crate::transaction::{Hash, Lifetime, Transaction};
 use users::PastConnection;
 
 pub(crate) mod erase;
+pub(crate) mod marks;
 #[cfg(test)]
 mod tests;
 pub(crate) mod users;
@@ -35,8 +36,8 @@ const KEPT_BY_TOMBSTONE: [&str; 3] = [fields::TENANT, fields::ACCOUNT_ID, fields
 
 /// The keys that have to be read before a channel is added.
 pub(crate) fn keys_to_add(channel: &NewChannel) -> Vec<String> {
-    let mut keys = vec![keys::INITIALISED.to_owned(), keys::channel(&channel.address)];
-    keys.extend(account_of(&channel.address, channel.account_id.as_ref()).map(|account| keys::channel(&account)));
+    let mut keys = vec![keys::INITIALISED.to_owned()];
+    keys.extend(addresses_of(channel).flat_map(|address| [keys::channel(&address), keys::erased(address.as_str())]));
     keys.extend(channel.app_user_id.iter().flat_map(|user| users::keys_of(user)));
     keys
 }
@@ -57,11 +58,16 @@ pub(crate) fn unread(transaction: &Transaction) -> Vec<String> {
     named
 }
 
-/// Stores a channel, its account and its user. A channel or account of another tenant is refused.
-pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Timestamp) -> Result<(), StoreError> {
+/// Stores a channel, its account and its user. A channel or account of another tenant is refused. `true`: another
+/// tenant had one of them, and there may be dead letters of that tenant.
+pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Timestamp) -> Result<bool, StoreError> {
     initialise(transaction, now);
 
     let given = channel.fields();
+    let mut had_another = false;
+    for address in addresses_of(channel) {
+        had_another |= marks::withhold(transaction, &address, &given, now);
+    }
     end_connection(transaction, &channel.address, now);
     let hash = transaction.hash(&keys::channel(&channel.address));
     connect(hash, &channel.address, &given, now)?;
@@ -85,7 +91,7 @@ pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Time
     if let Some(user) = user {
         users::connected(transaction, &user, &channel.address, now);
     }
-    Ok(())
+    Ok(had_another)
 }
 
 /// Stores a record of a backup. `false`: there is a record already, which stays as it is, or the record is a tombstone
@@ -253,6 +259,12 @@ pub(crate) fn is_connected(fields: &Fields) -> bool {
 
 pub(crate) fn is_disconnected(fields: &Fields) -> bool {
     ChannelState::from_fields(fields) == Ok(ChannelState::Disconnected)
+}
+
+/// A channel, and its account if it has one.
+fn addresses_of(channel: &NewChannel) -> impl Iterator<Item = Address> {
+    let account = account_of(&channel.address, channel.account_id.as_ref());
+    [channel.address.clone()].into_iter().chain(account)
 }
 
 /// The account that a WhatsApp number belongs to. Other channels have none.
