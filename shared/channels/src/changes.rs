@@ -1,8 +1,6 @@
 //! What adding, restoring and removing a channel changes in its record, its account's record and its users' hashes.
 //! These functions only change a transaction: they read nothing from the store and write nothing to it.
 
-use std::time::Duration;
-
 use event::{Address, Family};
 use jiff::Timestamp;
 
@@ -15,6 +13,7 @@ use users::PastConnection;
 
 pub(crate) mod erase;
 pub(crate) mod marks;
+pub(crate) mod restore;
 #[cfg(test)]
 mod tests;
 pub(crate) mod users;
@@ -92,36 +91,6 @@ pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Time
         users::connected(transaction, &user, &channel.address, now);
     }
     Ok(had_another)
-}
-
-/// Stores a record of a backup. `false`: there is a record already, which stays as it is, or the record is a tombstone
-/// whose time is over.
-pub(crate) fn restore(transaction: &mut Transaction, address: &Address, saved: &Fields, now: Timestamp) -> bool {
-    let hash = transaction.hash(&keys::channel(address));
-    let tombstone_time = if is_disconnected(saved) { Some(tombstone_time_left(saved, now)) } else { None };
-    if !hash.fields.is_empty() || tombstone_time == Some(Duration::ZERO) {
-        return false;
-    }
-    hash.fields.clone_from(saved);
-    if let Some(time) = tombstone_time {
-        hash.lifetime = Lifetime::Limited(time);
-    }
-    initialise(transaction, now);
-    if let Some(user) = saved.get(fields::APP_USER_ID) {
-        users::connected(transaction, user, address, now);
-    }
-    if let Some(user_hash) = saved.get(fields::APP_USER_HASH) {
-        let removed_at = time(saved, fields::UPDATED_AT).unwrap_or(now);
-        let past = PastConnection { connected_at: time(saved, fields::CONNECTED_AT), removed_at };
-        users::note_removed(transaction, user_hash, address, past);
-    }
-    true
-}
-
-/// How long a saved tombstone would still be in the store that it was saved from.
-fn tombstone_time_left(saved: &Fields, now: Timestamp) -> Duration {
-    let age = time(saved, fields::UPDATED_AT).map(|removed_at| now.duration_since(removed_at)).unwrap_or_default();
-    keys::TOMBSTONE_TIME.saturating_sub(Duration::try_from(age).unwrap_or_default())
 }
 
 /// What is removed, in whose name, and when.
