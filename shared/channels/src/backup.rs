@@ -113,22 +113,26 @@ impl ChannelStore {
         code: &str,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let time = SignedDuration::try_from(keys::ERASED_TIME).unwrap_or(SignedDuration::MAX);
-        let times = saved.iter().filter_map(|erasure| Some((erasure.erased.to_ascii_lowercase(), erasure.time()?)));
-        let still_hold: BTreeMap<_, _> = times.filter(|(_, until)| now.duration_since(*until) < time).collect();
-        if still_hold.is_empty() {
+        let mut erased = BTreeMap::new();
+        for erasure in saved {
+            let latest = erased.entry(erasure.erased.to_ascii_lowercase()).or_default();
+            *latest = erasure.time().max(*latest);
+        }
+        if erased.is_empty() {
             return Ok(0);
         }
-        let beginning = Beginning { code, origin: ErasureOrigin::Operator, found: still_hold.len() };
+        let beginning = Beginning { code, origin: ErasureOrigin::Operator, found: erased.len() };
         self.begin_erasure(beginning, now).await?;
-        for (hash, until) in &still_hold {
-            self.raise_erasure(format!("{}{hash}", keys::ERASED), *until).await?;
+        let time = SignedDuration::try_from(keys::ERASED_TIME).unwrap_or(SignedDuration::MAX);
+        let still_holds = |until: &Timestamp| now.duration_since(*until) < time;
+        for (hash, until) in erased.iter().filter_map(|(hash, until)| Some((hash, until.filter(still_holds)?))) {
+            self.raise_erasure(format!("{}{hash}", keys::ERASED), until).await?;
         }
         let mut removed = 0;
         for present in self.export().await? {
-            let until = still_hold.get(&keys::hash(&present.address));
-            if let Some(until) = until.filter(|until| present.was_connected_by(**until)) {
-                self.remove_erased(&Address::new(present.address), *until, now).await?;
+            let until = erased.get(&keys::hash(&present.address)).copied().flatten();
+            if let Some(until) = until.filter(|until| present.was_connected_by(*until)) {
+                self.remove_erased(&Address::new(present.address), until, now).await?;
                 removed += 1;
             }
         }

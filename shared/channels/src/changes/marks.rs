@@ -10,14 +10,18 @@ use crate::transaction::{Lifetime, Transaction};
 /// Sets the time of a marker that was read, unless it has a later one already.
 pub(crate) fn raise(transaction: &mut Transaction, key: &str, until: Timestamp) {
     let hash = transaction.hash(key);
-    let marked = super::time(&hash.fields, fields::MARK);
+    let marked = time(&hash.fields);
     fields::set(&mut hash.fields, fields::MARK, marked.map_or(until, |marked| marked.max(until)));
     hash.lifetime = Lifetime::Limited(keys::ERASED_TIME);
 }
 
+fn time(marker: &Fields) -> Option<Timestamp> {
+    marker.get(fields::MARK).and_then(|text| text.parse().ok())
+}
+
 /// Whether it is the marker of an older release, which did not write when.
 pub(crate) fn is_undated(marker: &Fields) -> bool {
-    !marker.is_empty() && super::time(marker, fields::MARK).is_none()
+    !marker.is_empty() && time(marker).is_none()
 }
 
 /// Whoever is about to get an address gets nothing that was received for another tenant, or after an erasure, while nobody

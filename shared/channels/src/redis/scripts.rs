@@ -10,9 +10,10 @@ use crate::transaction::Write;
 /// A member of the set of all channels that is no key. It is added last, and says that the sets are complete.
 pub(super) const COMPLETE: &str = "";
 
-/// Compares every hash with what was read, then replaces all of them, or none. The keys after the hashes are those of the
-/// index sets to change. An erasure's marker is a text in Redis, and here a hash with one field. A set that can't be changed, because a user list of an older release does not permit it, is made
-/// again by whoever finds that it is not complete. A key beyond all of these is a hash that counts the commits.
+/// Compares every hash with what was read, then replaces all of them, or none. An erasure's marker, which is a text in
+/// Redis, comes as a hash with one field. The keys after the hashes are those of the index sets to change. A set that can't
+/// be changed, because a user list of an older release does not permit it, is made again by whoever finds that it is not
+/// complete. A key beyond all of these is a hash that counts the commits.
 pub(super) const COMMIT: &str = r"
 local writes = {}
 for i, argument in ipairs(ARGV) do

@@ -4,6 +4,7 @@ use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAns
 use channels::{SavedErasure, SavedRecord, new_erasure_code};
 use chassis::{Secret, now};
 use event::Address;
+use jiff::SignedDuration;
 
 use crate::support::{NUMBER, add, look_up, look_up_received, open, ring};
 
@@ -163,4 +164,12 @@ pub(crate) async fn an_import_of_erasures_says_how_many_records_it_removed(store
     assert_eq!(removed, 2, "the number and its account");
     assert_eq!(restored.import_erasures(&newer.erasures, "code", now()).await.unwrap(), 0);
     assert_eq!(restored.list().await.unwrap().len(), 1, "what was not erased stays");
+
+    // An erasure of long ago has no marker any more, and still removes what an older export has brought back.
+    let later = now() + SignedDuration::from_hours(24 * 31);
+    let folder = tempfile::tempdir().unwrap();
+    let restored = open(&ChannelsSettings::embedded(folder.path()));
+    import(&restored, &older.records).await;
+    assert_eq!(restored.import_erasures(&newer.erasures, "code", later).await.unwrap(), 2);
+    assert_eq!((restored.list().await.unwrap().len(), restored.export_erasures().await.unwrap().len()), (0, 0));
 }

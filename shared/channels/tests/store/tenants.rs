@@ -42,7 +42,11 @@ pub(crate) async fn what_was_received_for_one_tenant_is_never_delivered_to_the_n
     assert_eq!(tenants(&store, received_for_one).await, [None, None]);
     assert_eq!(tenants(&store, received_for_nobody).await, [None, None]);
     assert_eq!(tenants(&store, received_for_two).await, to("two"));
-    assert_eq!(store.pending_erasures().await.unwrap().len(), 1, "its dead letters are removed");
+    let pending = store.pending_erasures().await.unwrap();
+    assert_eq!(pending.len(), 1, "its dead letters are looked for");
+    store.finish_erasure(&pending[0], now()).await.unwrap();
+    assert_eq!(store.pending_erasures().await.unwrap(), []);
+    assert_eq!(store.erasure(&pending[0].code).await.unwrap(), None, "nobody has asked for it");
 
     // Nor does the first tenant get what was received for the second one.
     store.remove(&Address::new(NUMBER), now()).await.unwrap();
