@@ -105,7 +105,7 @@ impl Import {
         let tally = self.store.with(async |store| import(&store, &saved).await).await?;
         let Tally { stored, replaced, present, erased, removed } = tally;
         outln!("Stored {}; the store had {present} already and kept them as they were", counted(stored, "record"))?;
-        outln!("Replaced {}, which were older", counted(replaced, "record"))?;
+        outln!("Replaced {}: older than in the file", counted(replaced, "record"))?;
         outln!("Skipped {}: erased since, by the store or by the file", counted(erased, "record"))?;
         outln!("Removed {} from the store: erased since, by the file", counted(removed, "record"))?;
         outln!("`ops keys check` says whether the key ring opens their tokens. If a channel was removed or got a new")?;
