@@ -30,8 +30,9 @@ pub(crate) struct Export {
     store: StoreAccess,
 }
 
-/// Stores the records of an export. A record that the store has already is newer and stays as it is, so an import may be
-/// repeated. What was erased since it was connected is not stored.
+/// Stores the records of an export. Where the store has a record already the newer one stays, and the erasures of the file
+/// are carried out, so exports may be imported in any order and more than once. What was erased since it was connected is
+/// not stored.
 #[derive(Args, Debug)]
 pub(crate) struct Import {
     /// The file; `-` is standard input.
@@ -51,8 +52,11 @@ struct Saved {
 #[derive(Debug, Default)]
 struct Tally {
     stored: usize,
+    replaced: usize,
     present: usize,
     erased: usize,
+    /// Records of the store that an erasure of the file concerns.
+    removed: usize,
 }
 
 impl Export {
@@ -99,20 +103,23 @@ impl Import {
             Failure::usage(format!("{} {fault}; nothing was stored: try an older export", self.file.display()))
         })?;
         let tally = self.store.with(async |store| import(&store, &saved).await).await?;
-        let Tally { stored, present, erased } = tally;
+        let Tally { stored, replaced, present, erased, removed } = tally;
         outln!("Stored {}; the store had {present} already and kept them as they were", counted(stored, "record"))?;
+        outln!("Replaced {}: older than in the file", counted(replaced, "record"))?;
         outln!("Skipped {}: erased since, by the store or by the file", counted(erased, "record"))?;
+        outln!("Removed {} from the store: erased since, by the file", counted(removed, "record"))?;
         outln!("`ops keys check` says whether the key ring opens their tokens. If a channel was removed or got a new")?;
         outln!("token after the export, do that again.")
     }
 }
 
 async fn import(store: &ChannelStore, saved: &Saved) -> Result<Tally, Failure> {
-    store.import_erasures(&saved.erasures, &new_erasure_code(), now()).await?;
-    let mut tally = Tally::default();
+    let removed = store.import_erasures(&saved.erasures, &new_erasure_code(), now()).await?;
+    let mut tally = Tally { removed, ..Tally::default() };
     for record in &saved.records {
         let count = match store.import(record, now()).await? {
             Imported::Stored => &mut tally.stored,
+            Imported::Replaced => &mut tally.replaced,
             Imported::Present => &mut tally.present,
             Imported::Erased => &mut tally.erased,
         };

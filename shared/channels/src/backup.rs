@@ -1,13 +1,17 @@
 //! Records on their way into a backup and back, with the erasures that a backup must not undo. The records are the only
 //! copy of the tokens, and open nothing without the key ring.
 
+use std::collections::BTreeMap;
+
 use chassis::now;
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::changes::restore::{Restored, restore};
 use crate::changes::{self, Removal, users};
 use crate::erasure_records::{Beginning, ErasureOrigin};
+use crate::erasures::new_erasure_code;
 use crate::error::StoreError;
 use crate::fields::{self, Fields, text};
 use crate::keys;
@@ -42,7 +46,9 @@ pub struct SavedErasure {
 pub enum Imported {
     /// It is stored.
     Stored,
-    /// There is a record already; it is newer, and stays as it is.
+    /// It is stored in place of an older one.
+    Replaced,
+    /// There is a record already; it is no older, and stays as it is.
     Present,
     /// It was erased after it was connected.
     Erased,
@@ -98,51 +104,81 @@ impl ChannelStore {
         Ok(erasures.collect())
     }
 
-    /// Stores the erasures of an export, of which the store may have later ones. The dispatchers look through the dead
-    /// letters once more. Do it before records are imported.
-    pub async fn import_erasures(&self, saved: &[SavedErasure], code: &str, now: Timestamp) -> Result<(), StoreError> {
-        let time = SignedDuration::try_from(keys::ERASED_TIME).unwrap_or(SignedDuration::MAX);
-        let times = saved.iter().filter_map(|erasure| Some((&erasure.erased, erasure.time()?)));
-        let still_hold: Vec<_> = times.filter(|(_, until)| now.duration_since(*until) < time).collect();
-        if still_hold.is_empty() {
-            return Ok(());
+    /// Stores the erasures of an export, of which the store may have later ones, and removes what had been connected by
+    /// then: an older export may have brought it back. Returns how many records that were. The dispatchers look through the
+    /// dead letters once more. Do it before the records of the same export are imported.
+    pub async fn import_erasures(
+        &self,
+        saved: &[SavedErasure],
+        code: &str,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let mut erased = BTreeMap::new();
+        for erasure in saved {
+            let latest = erased.entry(erasure.erased.to_ascii_lowercase()).or_default();
+            *latest = erasure.time().max(*latest);
         }
-        let beginning = Beginning { code, origin: ErasureOrigin::Operator, found: still_hold.len() };
+        if erased.is_empty() {
+            return Ok(0);
+        }
+        let beginning = Beginning { code, origin: ErasureOrigin::Operator, found: erased.len() };
         self.begin_erasure(beginning, now).await?;
-        for (hash, until) in still_hold {
+        let time = SignedDuration::try_from(keys::ERASED_TIME).unwrap_or(SignedDuration::MAX);
+        let still_holds = |until: &Timestamp| now.duration_since(*until) < time;
+        for (hash, until) in erased.iter().filter_map(|(hash, until)| Some((hash, until.filter(still_holds)?))) {
             self.raise_erasure(format!("{}{hash}", keys::ERASED), until).await?;
         }
-        self.await_dispatchers(code, &now.to_string()).await
+        let mut removed = 0;
+        for present in self.export().await? {
+            let until = erased.get(&keys::hash(&present.address)).copied().flatten();
+            if let Some(until) = until.filter(|until| present.was_connected_by(*until)) {
+                self.remove_erased(&Address::new(present.address), until, now).await?;
+                removed += 1;
+            }
+        }
+        self.await_dispatchers(code, &now.to_string()).await?;
+        Ok(removed)
     }
 
-    /// Stores a record of an export, unless the store has one already, or it was erased since it was connected.
+    /// Removes the record of a channel that is marked as erased, as an erasure does.
+    async fn remove_erased(&self, address: &Address, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        let removal = Removal { address, person: None, until, now };
+        self.change_channels(vec![keys::channel(address)], |transaction| {
+            changes::erase::erase(transaction, removal);
+            Ok(Decision::Write(()))
+        })
+        .await
+    }
+
+    /// Stores a record of an export, unless the store has one that is no older, or it was erased since it was connected.
     pub async fn import(&self, saved: &SavedRecord, now: Timestamp) -> Result<Imported, StoreError> {
         let address = Address::new(saved.address.as_str());
         if self.is_erased(saved, &address).await? {
             return Ok(Imported::Erased);
         }
         let fields = self.without_erased_channels(saved).await?;
-        let mut read = vec![keys::INITIALISED.to_owned(), keys::channel(&address)];
+        let mut read = vec![keys::INITIALISED.to_owned(), keys::channel(&address), keys::erased(address.as_str())];
+        read.push(keys::ERASURES_PENDING.to_owned());
         read.extend(saved.fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(user)));
         read.extend(saved.fields.get(fields::APP_USER_HASH).map(|user_hash| keys::removed_of(user_hash)));
+        let code = new_erasure_code();
         let restore = self.change_channels(read, |transaction| {
-            let is_stored = changes::restore(transaction, &address, &fields, now);
-            Ok(if is_stored { Decision::Write(true) } else { Decision::Abandon(false) })
+            let restored = restore(transaction, &address, &fields, now);
+            if restored == (Restored::Replaced { had_another: true }) {
+                fields::set(&mut transaction.hash(keys::ERASURES_PENDING).fields, &code, now);
+            }
+            Ok(if restored == Restored::No { Decision::Abandon(restored) } else { Decision::Write(restored) })
         });
-        if !restore.await? {
-            return Ok(Imported::Present);
-        }
-        // An erasure that began meanwhile has marked the channel first, and may have found no record to remove.
-        let Some(until) = self.erased_until(&address).await?.filter(|until| saved.was_connected_by(*until)) else {
-            return Ok(Imported::Stored);
+        let imported = match restore.await? {
+            Restored::No => return Ok(Imported::Present),
+            Restored::Replaced { .. } => Imported::Replaced,
+            Restored::New => Imported::Stored,
         };
-        let removal = Removal { address: &address, person: None, until, now };
-        self.change_channels(vec![keys::channel(&address)], |transaction| {
-            changes::erase::erase(transaction, removal);
-            Ok(Decision::Write(()))
-        })
-        .await?;
-        Ok(Imported::Erased)
+        // An erasure that began meanwhile has marked the channel first, and may have found no record to remove.
+        match self.erased_until(&address).await?.filter(|until| saved.was_connected_by(*until)) {
+            None => Ok(imported),
+            Some(until) => self.remove_erased(&address, until, now).await.map(|()| Imported::Erased),
+        }
     }
 
     async fn is_erased(&self, saved: &SavedRecord, address: &Address) -> Result<bool, StoreError> {

@@ -1,8 +1,6 @@
 //! What adding, restoring and removing a channel changes in its record, its account's record and its users' hashes.
 //! These functions only change a transaction: they read nothing from the store and write nothing to it.
 
-use std::time::Duration;
-
 use event::{Address, Family};
 use jiff::Timestamp;
 
@@ -14,6 +12,8 @@ use crate::transaction::{Hash, Lifetime, Transaction};
 use users::PastConnection;
 
 pub(crate) mod erase;
+pub(crate) mod marks;
+pub(crate) mod restore;
 #[cfg(test)]
 mod tests;
 pub(crate) mod users;
@@ -35,8 +35,8 @@ const KEPT_BY_TOMBSTONE: [&str; 3] = [fields::TENANT, fields::ACCOUNT_ID, fields
 
 /// The keys that have to be read before a channel is added.
 pub(crate) fn keys_to_add(channel: &NewChannel) -> Vec<String> {
-    let mut keys = vec![keys::INITIALISED.to_owned(), keys::channel(&channel.address)];
-    keys.extend(account_of(&channel.address, channel.account_id.as_ref()).map(|account| keys::channel(&account)));
+    let mut keys = vec![keys::INITIALISED.to_owned()];
+    keys.extend(addresses_of(channel).flat_map(|address| [keys::channel(&address), keys::erased(address.as_str())]));
     keys.extend(channel.app_user_id.iter().flat_map(|user| users::keys_of(user)));
     keys
 }
@@ -57,11 +57,16 @@ pub(crate) fn unread(transaction: &Transaction) -> Vec<String> {
     named
 }
 
-/// Stores a channel, its account and its user. A channel or account of another tenant is refused.
-pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Timestamp) -> Result<(), StoreError> {
+/// Stores a channel, its account and its user. A channel or account of another tenant is refused. `true`: another
+/// tenant had one of them, and there may be dead letters of that tenant.
+pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Timestamp) -> Result<bool, StoreError> {
     initialise(transaction, now);
 
     let given = channel.fields();
+    let mut had_another = false;
+    for address in addresses_of(channel) {
+        had_another |= marks::withhold(transaction, &address, &given, now);
+    }
     end_connection(transaction, &channel.address, now);
     let hash = transaction.hash(&keys::channel(&channel.address));
     connect(hash, &channel.address, &given, now)?;
@@ -85,37 +90,7 @@ pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Time
     if let Some(user) = user {
         users::connected(transaction, &user, &channel.address, now);
     }
-    Ok(())
-}
-
-/// Stores a record of a backup. `false`: there is a record already, which stays as it is, or the record is a tombstone
-/// whose time is over.
-pub(crate) fn restore(transaction: &mut Transaction, address: &Address, saved: &Fields, now: Timestamp) -> bool {
-    let hash = transaction.hash(&keys::channel(address));
-    let tombstone_time = if is_disconnected(saved) { Some(tombstone_time_left(saved, now)) } else { None };
-    if !hash.fields.is_empty() || tombstone_time == Some(Duration::ZERO) {
-        return false;
-    }
-    hash.fields.clone_from(saved);
-    if let Some(time) = tombstone_time {
-        hash.lifetime = Lifetime::Limited(time);
-    }
-    initialise(transaction, now);
-    if let Some(user) = saved.get(fields::APP_USER_ID) {
-        users::connected(transaction, user, address, now);
-    }
-    if let Some(user_hash) = saved.get(fields::APP_USER_HASH) {
-        let removed_at = time(saved, fields::UPDATED_AT).unwrap_or(now);
-        let past = PastConnection { connected_at: time(saved, fields::CONNECTED_AT), removed_at };
-        users::note_removed(transaction, user_hash, address, past);
-    }
-    true
-}
-
-/// How long a saved tombstone would still be in the store that it was saved from.
-fn tombstone_time_left(saved: &Fields, now: Timestamp) -> Duration {
-    let age = time(saved, fields::UPDATED_AT).map(|removed_at| now.duration_since(removed_at)).unwrap_or_default();
-    keys::TOMBSTONE_TIME.saturating_sub(Duration::try_from(age).unwrap_or_default())
+    Ok(had_another)
 }
 
 /// What is removed, in whose name, and when.
@@ -253,6 +228,12 @@ pub(crate) fn is_connected(fields: &Fields) -> bool {
 
 pub(crate) fn is_disconnected(fields: &Fields) -> bool {
     ChannelState::from_fields(fields) == Ok(ChannelState::Disconnected)
+}
+
+/// A channel, and its account if it has one.
+fn addresses_of(channel: &NewChannel) -> impl Iterator<Item = Address> {
+    let account = account_of(&channel.address, channel.account_id.as_ref());
+    [channel.address.clone()].into_iter().chain(account)
 }
 
 /// The account that a WhatsApp number belongs to. Other channels have none.

@@ -1,31 +1,32 @@
 //! Channels in the store: adding, removing, reading and listing them.
 
-use event::{Address, Family};
+use event::Address;
 use jiff::Timestamp;
 
 use crate::changes::Removal;
+use crate::erasures::new_erasure_code;
 use crate::error::StoreError;
 use crate::fields::Fields;
-use crate::lookup::LookupBatch;
 use crate::record::{ChannelRecord, NewChannel};
 use crate::store::ChannelStore;
 use crate::transaction::Transaction;
 use crate::update::Decision;
-use crate::{changes, endpoints, keys};
+use crate::{changes, endpoints, fields, keys};
 
 impl ChannelStore {
     /// Stores a channel, or replaces what is stored about it: a rotated token holds from the next attempt.
+    /// What was received for another tenant, who had the channel before, is discarded.
     pub async fn add(&self, channel: &NewChannel, now: Timestamp) -> Result<(), StoreError> {
-        self.change_channels(changes::keys_to_add(channel), |transaction| {
-            changes::add(transaction, channel, now)?;
+        let mut read = changes::keys_to_add(channel);
+        read.push(keys::ERASURES_PENDING.to_owned());
+        let code = new_erasure_code();
+        self.change_channels(read, |transaction| {
+            if changes::add(transaction, channel, now)? {
+                fields::set(&mut transaction.hash(keys::ERASURES_PENDING).fields, &code, now);
+            }
             Ok(Decision::Write(()))
         })
-        .await?;
-        // A customer who connects again after an erasure wants the events that are received from now on.
-        let account = channel.account_id.as_ref().map(|id| Address::of(Family::WhatsAppAccount, id));
-        let batch = LookupBatch::of_erasures(account.iter().chain([&channel.address]));
-        let reply = self.look_up_batch(&batch).await?;
-        self.date_erasures(batch.undated(&reply), now).await
+        .await
     }
 
     /// Removes a channel (or a WhatsApp account with all of its channels), so that its events are discarded.

@@ -11,7 +11,7 @@ use crate::fields::{self, Fields};
 use crate::index::Index;
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
-use crate::transaction::{MarkWrite, Write};
+use crate::transaction::Write;
 
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS entry (
@@ -82,30 +82,14 @@ impl Embedded {
         .await
     }
 
-    pub(crate) async fn replace_mark(&self, mark: MarkWrite) -> Result<bool, StoreError> {
-        let time = i64::try_from(mark.time.as_millis()).unwrap_or(i64::MAX);
-        let fields = fields::collect([(fields::MARK, Some(mark.after))]);
-        self.change(move |database, now| {
-            if read(database, &mark.key, now)?.map(value) != mark.before {
-                return Ok(false);
-            }
-            put(database, &mark.key, &fields, now.saturating_add(time))?;
-            Ok(true)
-        })
-        .await
-    }
-
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
-        self.ask(move |database, now| {
-            keys.iter().map(|key| Ok(read(database, key, now)?.unwrap_or_default())).collect()
-        })
-        .await
+        self.ask(move |database, now| keys.iter().map(|key| read_hash(database, key, now)).collect()).await
     }
 
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
         self.change(move |database, now| {
             for write in &writes {
-                if read(database, &write.key, now)?.unwrap_or_default() != write.before {
+                if read_hash(database, &write.key, now)? != write.before {
                     return Ok(false);
                 }
             }
@@ -184,6 +168,15 @@ fn read(database: &Connection, key: &str, now: i64) -> sqlite::Result<Option<Fie
     let mut fields = database.prepare_cached("SELECT fields FROM entry WHERE key = ? AND expires_at > ?")?;
     let fields: Option<String> = fields.query_row(params![key, now], |row| row.get(0)).optional()?;
     fields.map(|json| serde_json::from_str(&json).map_err(unreadable)).transpose()
+}
+
+/// A hash; an erasure's marker has its field even if an older release wrote it without.
+fn read_hash(database: &Connection, key: &str, now: i64) -> sqlite::Result<Fields> {
+    let mut fields = read(database, key, now)?;
+    if let Some(marker) = fields.as_mut().filter(|_| keys::is_erased_mark(key)) {
+        marker.entry(fields::MARK.to_owned()).or_default();
+    }
+    Ok(fields.unwrap_or_default())
 }
 
 /// The keys that begin with `beginning`, which ends with a colon, sorted.

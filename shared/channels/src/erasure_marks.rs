@@ -4,13 +4,12 @@
 use event::Address;
 use jiff::Timestamp;
 
+use crate::changes::marks;
 use crate::error::StoreError;
 use crate::keys;
 use crate::store::ChannelStore;
-use crate::transaction::MarkWrite;
-
-/// How often setting a marker starts over because another process has set it in between.
-const TRIES_MAX: usize = 10;
+use crate::transaction::Transaction;
+use crate::update::Decision;
 
 impl ChannelStore {
     /// Events of this channel (an address) or conversation (a lane) that were received by `until` are discarded when they
@@ -35,19 +34,12 @@ impl ChannelStore {
 
     /// Sets the time of a marker, unless it has a later one already.
     pub(crate) async fn raise_erasure(&self, key: String, until: Timestamp) -> Result<(), StoreError> {
-        for _ in 0..TRIES_MAX {
-            let before = self.read_marks(vec![key.clone()]).await?.pop().flatten();
-            let later = match before.as_deref().map(str::parse::<Timestamp>) {
-                None => until,
-                Some(Ok(marked)) => until.max(marked),
-                // What an older release marked holds for everything that came until now.
-                Some(Err(_)) => until.max(chassis::now()),
-            };
-            let mark = MarkWrite { key: key.clone(), before, after: later.to_string(), time: keys::ERASED_TIME };
-            if self.replace_mark(mark).await? {
-                return Ok(());
-            }
-        }
-        Err(StoreError::Conflict)
+        let raise = |transaction: &mut Transaction| {
+            // What an older release marked holds for everything that came until now.
+            let is_undated = marks::is_undated(&transaction.hash(&key).fields);
+            marks::raise(transaction, &key, if is_undated { until.max(chassis::now()) } else { until });
+            Ok(Decision::Write(()))
+        };
+        self.update(vec![key.clone()], raise).await
     }
 }

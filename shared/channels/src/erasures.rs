@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use chassis::random;
 use event::{Address, Family};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::changes::Removal;
+use crate::changes::marks::just_before;
 use crate::erasure_records::{Beginning, ErasureOrigin};
 use crate::error::StoreError;
 use crate::store::ChannelStore;
@@ -114,8 +115,4 @@ impl ChannelStore {
         }
         Ok(addresses)
     }
-}
-
-fn just_before(time: Timestamp) -> Timestamp {
-    time.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(time)
 }

@@ -102,12 +102,6 @@ impl LookupBatch {
         Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), events }
     }
 
-    /// A batch of nothing but the erasure markers of addresses.
-    pub(crate) fn of_erasures<'a>(addresses: impl Iterator<Item = &'a Address>) -> Self {
-        let marks = addresses.map(|address| keys::erased(address.as_str())).collect();
-        Self { marks, channels: Vec::new(), events: Vec::new() }
-    }
-
     /// The erasure markers that an older release wrote, which did not write when.
     pub(crate) fn undated(&self, reply: &LookupReply) -> Vec<String> {
         let marks = self.marks.iter().zip(&reply.marks).skip(self.events.len());

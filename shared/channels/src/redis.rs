@@ -11,15 +11,14 @@ use chassis::{Problem, Shutdown};
 use redis::{Client, ConnectionInfo, FromRedisValue, Pipeline, RedisError, Script};
 
 use crate::error::StoreError;
-use crate::fields::Fields;
-use crate::index::erased_on;
+use crate::fields::{self, Fields};
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::metrics::Metrics;
 use crate::server::{AppendOnlyFile, Rewriting, Server};
-use crate::transaction::{MarkWrite, Write};
+use crate::transaction::Write;
 use connection::Connection;
-use scripts::{COMMIT, IndexChange, PRUNE, REPLACE_MARK};
+use scripts::{COMMIT, HashWrite, IndexChange, PRUNE};
 
 /// The store in Redis. Cheap to clone.
 #[derive(Clone)]
@@ -29,7 +28,6 @@ struct Inner {
     connection: Arc<Connection>,
     prefix: String,
     commit: Script,
-    replace_mark: Script,
     prune: Script,
 }
 
@@ -49,8 +47,8 @@ impl RedisStore {
         probe.arg(format!("{prefix}{}", keys::PROBE)).arg(keys::PROBE_TIME.as_secs()).arg(1);
         let connection = Arc::new(Connection::new(client, probe, metrics));
         shutdown.spawn(connection::watch(connection.clone(), shutdown.clone()));
-        let [commit, replace_mark, prune] = [COMMIT, REPLACE_MARK, PRUNE].map(Script::new);
-        Ok(Self(Arc::new(Inner { connection, prefix, commit, replace_mark, prune })))
+        let [commit, prune] = [COMMIT, PRUNE].map(Script::new);
+        Ok(Self(Arc::new(Inner { connection, prefix, commit, prune })))
     }
 
     pub(crate) fn trouble(&self) -> Option<StoreError> {
@@ -133,30 +131,35 @@ impl RedisStore {
         Ok(self.query::<Vec<_>>(&pipeline).await?.pop().unwrap_or_default())
     }
 
-    pub(crate) async fn replace_mark(&self, mark: MarkWrite) -> Result<bool, StoreError> {
-        let mut replace = self.0.replace_mark.prepare_invoke();
-        replace.key(self.key(&mark.key)).key(self.key(&erased_on(chassis::now())));
-        replace.arg(mark.before.unwrap_or_default()).arg(mark.after).arg(mark.time.as_secs()).arg(mark.key);
-        self.0.connection.ask(async |mut connection| replace.invoke_async(&mut connection).await).await
-    }
-
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
         let mut pipeline = Pipeline::with_capacity(keys.len());
         for key in &keys {
-            pipeline.hgetall(self.key(key));
+            if keys::is_erased_mark(key) {
+                pipeline.mget(&[self.key(key)]);
+            } else {
+                pipeline.hgetall(self.key(key));
+            }
         }
-        self.query(&pipeline).await
+        let mut values = self.query::<Vec<redis::Value>>(&pipeline).await?.into_iter();
+        let read = |key: &String| {
+            if !keys::is_erased_mark(key) {
+                return next::<Fields>(&mut values);
+            }
+            let mark = next::<Vec<Option<String>>>(&mut values)?.pop().flatten();
+            Ok(fields::collect([(fields::MARK, mark)]))
+        };
+        keys.iter().map(read).collect()
     }
 
     pub(crate) async fn commit(&self, writes: Vec<Write>) -> Result<bool, StoreError> {
         let mut commit = self.0.commit.prepare_invoke();
         for write in &writes {
-            commit.key(self.key(&write.key)).arg(json(write)?);
+            commit.key(self.key(&write.key)).arg(json(&HashWrite::of(write))?);
         }
-        for change in IndexChange::of(&writes) {
+        for change in IndexChange::of(&writes, chassis::now()) {
             commit.key(self.key(&change.set)).arg(json(&change)?);
         }
         if writes.iter().any(Write::is_erasing) {

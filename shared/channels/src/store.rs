@@ -14,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::redis::RedisStore;
 use crate::server::Server;
 use crate::settings::{ChannelsSettings, StoreLocation};
-use crate::transaction::{MarkWrite, Write};
+use crate::transaction::Write;
 
 /// Channels and markers, in Redis or in files. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -106,11 +106,6 @@ impl ChannelStore {
         ask!(self, backend => backend.read_marks(marks))
     }
 
-    /// Replaces a marker, or returns `false` if it is no longer as it was read.
-    pub(crate) async fn replace_mark(&self, mark: MarkWrite) -> Result<bool, StoreError> {
-        ask!(self, backend => backend.replace_mark(mark))
-    }
-
     /// The keys in an index, sorted. A hash may be gone by now, or be no longer what the index is about.
     pub(crate) async fn members(&self, index: &Index) -> Result<Vec<String>, StoreError> {
         ask!(self, backend => backend.members(index))
@@ -131,7 +126,8 @@ impl ChannelStore {
         ask!(self, backend => backend.erasures())
     }
 
-    /// The hashes at these keys, in their order; a hash that does not exist is empty.
+    /// The hashes at these keys, in their order; a hash that does not exist is empty. An erasure's marker is read as a hash
+    /// with one field.
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
         ask!(self, backend => backend.read(keys))
     }

@@ -8,7 +8,8 @@ use serde::Serialize;
 use crate::fields::{self, Fields};
 use crate::keys;
 
-/// One hash, which the back end replaces as a whole if it is still as it was read.
+/// One hash, which the back end replaces as a whole if it is still as it was read. An erasure's marker counts as a hash with
+/// one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Write {
     #[serde(skip)]
@@ -17,16 +18,6 @@ pub(crate) struct Write {
     pub(crate) after: Fields,
     /// Seconds until the store removes the hash by itself; 0 means never.
     pub(crate) expires: u64,
-}
-
-/// One marker, which the back end replaces if it is still as it was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct MarkWrite {
-    pub(crate) key: String,
-    /// `None`: there was no such marker.
-    pub(crate) before: Option<String>,
-    pub(crate) after: String,
-    pub(crate) time: Duration,
 }
 
 /// The fields of a channel's record that are secret or say who somebody is.

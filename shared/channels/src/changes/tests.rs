@@ -37,7 +37,9 @@ impl Hashes {
     }
 
     fn add_at(&mut self, channel: &NewChannel, now: Timestamp) {
-        self.change(keys_to_add(channel), |transaction| add(transaction, channel, now).unwrap());
+        self.change(keys_to_add(channel), |transaction| {
+            add(transaction, channel, now).unwrap();
+        });
     }
 
     fn remove(&mut self, address: &str) -> Vec<Write> {

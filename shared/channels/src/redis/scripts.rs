@@ -1,23 +1,27 @@
 //! What Redis does by itself, in one step that no other process can come between.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::index::Index;
+use crate::index::{self, Index};
 use crate::keys;
 use crate::transaction::Write;
 
 /// A member of the set of all channels that is no key. It is added last, and says that the sets are complete.
 pub(super) const COMPLETE: &str = "";
 
-/// Compares every hash with what was read, then replaces all of them, or none. The keys after the hashes are those of the
-/// index sets to change. A set that can't be changed, because a user list of an older release does not permit it, is made
-/// again by whoever finds that it is not complete. A key beyond all of these is a hash that counts the commits.
+/// Compares every hash with what was read, then replaces all of them, or none. An erasure's marker, which is a text in
+/// Redis, comes as a hash with one field. The keys after the hashes are those of the index sets to change. A set that can't
+/// be changed, because a user list of an older release does not permit it, is made again by whoever finds that it is not
+/// complete. A key beyond all of these is a hash that counts the commits.
 pub(super) const COMMIT: &str = r"
 local writes = {}
 for i, argument in ipairs(ARGV) do
   local key, write = KEYS[i], cjson.decode(argument)
   writes[i] = write
-  if write.before then
+  if write.is_mark then
+    if redis.call('MGET', key)[1] ~= (write.before.mark or false) then return 0 end
+  elseif write.before then
     local fields, count = redis.call('HGETALL', key), 0
     for _ in pairs(write.before) do count = count + 1 end
     if #fields ~= 2 * count then return 0 end
@@ -28,7 +32,9 @@ for i, argument in ipairs(ARGV) do
 end
 for i, write in ipairs(writes) do
   local key = KEYS[i]
-  if write.before then
+  if write.is_mark then
+    redis.call('SETEX', key, write.expires, write.after.mark)
+  elseif write.before then
     redis.call('DEL', key)
     for field, value in pairs(write.after) do redis.call('HSET', key, field, value) end
     if write.expires > 0 then redis.call('EXPIRE', key, write.expires) end
@@ -46,17 +52,6 @@ if KEYS[#ARGV + 1] then redis.call('HINCRBY', KEYS[#ARGV + 1], 'count', 1) end
 return 1
 ";
 
-/// Compares an erasure's marker with what was read (an empty text: nothing), then replaces it, and names it in the set of
-/// its day.
-pub(super) const REPLACE_MARK: &str = r"
-local before = redis.call('MGET', KEYS[1])[1] or ''
-if before ~= ARGV[1] then return 0 end
-redis.call('SETEX', KEYS[1], ARGV[3], ARGV[2])
-redis.pcall('SADD', KEYS[2], ARGV[4])
-redis.pcall('EXPIRE', KEYS[2], ARGV[3])
-return 1
-";
-
 /// Removes from a set the names of hashes that are gone.
 pub(super) const PRUNE: &str = r"
 for i, member in ipairs(ARGV) do
@@ -64,6 +59,20 @@ for i, member in ipairs(ARGV) do
 end
 return 1
 ";
+
+/// What a commit replaces.
+#[derive(Debug, Serialize)]
+pub(super) struct HashWrite<'a> {
+    #[serde(flatten)]
+    write: &'a Write,
+    is_mark: bool,
+}
+
+impl<'a> HashWrite<'a> {
+    pub(super) fn of(write: &'a Write) -> Self {
+        Self { write, is_mark: keys::is_erased_mark(&write.key) }
+    }
+}
 
 /// What a commit changes in an index set.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -78,7 +87,7 @@ pub(super) struct IndexChange {
 
 impl IndexChange {
     /// What follows from hashes that are written.
-    pub(super) fn of(writes: &[Write]) -> Vec<Self> {
+    pub(super) fn of(writes: &[Write], now: Timestamp) -> Vec<Self> {
         let mut changes = Vec::new();
         for write in writes {
             let are = Index::of(&write.key, &write.after);
@@ -90,6 +99,10 @@ impl IndexChange {
             changes.extend(were.map(|index| change(index, false)));
             // Also of those that were in it: a process of an older release may have written the hash.
             changes.extend(are.iter().map(|index| change(index.clone(), true)));
+            if keys::is_erased_mark(&write.key) {
+                let set = index::erased_on(now);
+                changes.push(Self { set, member: write.key.clone(), joins: true, expires: write.expires });
+            }
             if write.key == keys::INITIALISED && write.before.is_empty() {
                 let set = Index::Channels.set();
                 changes.push(Self { set, member: COMPLETE.to_owned(), joins: true, expires: 0 });

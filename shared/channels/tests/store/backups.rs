@@ -1,9 +1,10 @@
 //! Backups: an import restores what is missing, and nothing that was erased since.
 
 use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAnswer, NewChannel, PersonRequest};
-use channels::{SavedRecord, new_erasure_code};
+use channels::{SavedErasure, SavedRecord, new_erasure_code};
 use chassis::{Secret, now};
 use event::Address;
+use jiff::SignedDuration;
 
 use crate::support::{NUMBER, add, look_up, look_up_received, open, ring};
 
@@ -100,4 +101,75 @@ pub(crate) async fn an_import_keeps_the_later_of_two_erasures(store: ChannelStor
     store.import_erasures(&saved, "code", now()).await.unwrap();
 
     assert_eq!(store.export_erasures().await.unwrap()[0].until, later.to_string());
+}
+
+/// An export, as `ops` makes and imports it.
+struct Export {
+    records: Vec<SavedRecord>,
+    erasures: Vec<SavedErasure>,
+}
+
+async fn export(store: &ChannelStore) -> Export {
+    Export { records: store.export().await.unwrap(), erasures: store.export_erasures().await.unwrap() }
+}
+
+pub(crate) async fn exports_may_be_imported_in_any_order(store: ChannelStore) {
+    let deleted = Address::new("whatsapp:1");
+    let removed = Address::new("instagram:3");
+    let kept = Address::new("instagram:4");
+    let again = Address::new("instagram:5");
+    for address in [&deleted, &removed, &kept, &again] {
+        let channel = NewChannel { account_id: None, ..number(address.as_str()) };
+        store.add(&channel, now()).await.unwrap();
+    }
+    store.add(&number("whatsapp:2"), now()).await.unwrap();
+    store.remove(&again, now()).await.unwrap();
+    let older = export(&store).await;
+    delete(&store, deleted.as_str()).await;
+    delete(&store, "whatsapp:2").await;
+    store.remove(&removed, now()).await.unwrap();
+    store.add(&NewChannel { account_id: None, ..number(again.as_str()) }, now()).await.unwrap();
+    let newer = export(&store).await;
+
+    for order in [[&older, &newer], [&newer, &older]] {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = open(&ChannelsSettings::embedded(folder.path()));
+        for export in order {
+            empty.import_erasures(&export.erasures, &new_erasure_code(), now()).await.unwrap();
+            import(&empty, &export.records).await;
+        }
+
+        assert_eq!(empty.export().await.unwrap(), newer.records);
+        assert_eq!(empty.export_erasures().await.unwrap(), newer.erasures);
+        let deletion = PersonRequest { app_user_id: "owner of instagram:3", asked_at: now() };
+        let code = empty.delete_person(deletion, &new_erasure_code(), now()).await.unwrap();
+        assert!(!empty.erasure(&code).await.unwrap().unwrap().found_nothing, "the tombstone is whose it was");
+    }
+}
+
+pub(crate) async fn an_import_of_erasures_says_how_many_records_it_removed(store: ChannelStore) {
+    store.add(&number("whatsapp:1"), now()).await.unwrap();
+    let older = export(&store).await;
+    delete(&store, "whatsapp:1").await;
+    let newer = export(&store).await;
+    import(&store, &older.records).await;
+    let other = NewChannel { account_id: None, ..number("instagram:2") };
+    let folder = tempfile::tempdir().unwrap();
+    let restored = open(&ChannelsSettings::embedded(folder.path()));
+    import(&restored, &older.records).await;
+    restored.add(&other, now()).await.unwrap();
+
+    let removed = restored.import_erasures(&newer.erasures, "code", now()).await.unwrap();
+
+    assert_eq!(removed, 2, "the number and its account");
+    assert_eq!(restored.import_erasures(&newer.erasures, "code", now()).await.unwrap(), 0);
+    assert_eq!(restored.list().await.unwrap().len(), 1, "what was not erased stays");
+
+    // An erasure of long ago has no marker any more, and still removes what an older export has brought back.
+    let later = now() + SignedDuration::from_hours(24 * 31);
+    let folder = tempfile::tempdir().unwrap();
+    let restored = open(&ChannelsSettings::embedded(folder.path()));
+    import(&restored, &older.records).await;
+    assert_eq!(restored.import_erasures(&newer.erasures, "code", later).await.unwrap(), 2);
+    assert_eq!((restored.list().await.unwrap().len(), restored.export_erasures().await.unwrap().len()), (0, 0));
 }

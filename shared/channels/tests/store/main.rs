@@ -12,12 +12,14 @@ mod refusals;
 mod rights;
 mod seals;
 mod support;
+mod tenants;
 
 use std::time::Duration;
 
 use backups::{
     an_import_does_not_bring_back_what_was_erased_since, an_import_keeps_the_later_of_two_erasures,
-    exported_records_are_imported_where_they_are_missing,
+    an_import_of_erasures_says_how_many_records_it_removed, exported_records_are_imported_where_they_are_missing,
+    exports_may_be_imported_in_any_order,
 };
 use channels::{
     ChannelState, ChannelStore, ChannelsSettings, Lease, Lookup, LookupAnswer, NewChannel, StoreError, StoredToken,
@@ -42,6 +44,11 @@ use indexes::{
 };
 use seals::{a_new_url_needs_the_token_to_be_given_again, the_token_of_a_number_opens_in_its_accounts_record_too};
 use support::{NUMBER, add, channel, look_up, open, ring};
+use tenants::{
+    a_tenant_that_connects_again_gets_what_was_received_meanwhile,
+    what_is_received_after_an_erasure_is_not_kept_for_whoever_connects_next,
+    what_was_received_for_one_tenant_is_never_delivered_to_the_next,
+};
 use testkit::Redis;
 
 /// Each claim becomes one test on Redis, one on Redis as the user of `ops` in `ops/redis/users.acl`, who may do no more
@@ -88,6 +95,11 @@ contract![
     exported_records_are_imported_where_they_are_missing,
     an_import_does_not_bring_back_what_was_erased_since,
     an_import_keeps_the_later_of_two_erasures,
+    an_import_of_erasures_says_how_many_records_it_removed,
+    exports_may_be_imported_in_any_order,
+    what_was_received_for_one_tenant_is_never_delivered_to_the_next,
+    a_tenant_that_connects_again_gets_what_was_received_meanwhile,
+    what_is_received_after_an_erasure_is_not_kept_for_whoever_connects_next,
     the_channels_of_a_tenant_are_listed_without_those_of_others,
     an_erasure_ends_the_links_and_sessions_of_its_tenant_and_no_others,
     an_erased_channel_leaves_no_record_until_it_is_connected_again,

@@ -23,7 +23,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let person = || 0..2_usize;
     let time = || prop_oneof![Just(Time::Now), (0..STEPS_MAX).prop_map(Time::AtStep)];
     let step = prop_oneof![
-        4 => (channel(), 0..3_usize).prop_map(|(channel, by)| Step::Connect { channel, person: by.checked_sub(1) }),
+        4 => (channel(), 0..3_usize, 0..2_usize)
+            .prop_map(|(channel, by, tenant)| Step::Connect { channel, person: by.checked_sub(1), tenant }),
         6 => (channel(), 0..2_usize).prop_map(|(channel, contact)| Step::Message { channel, contact }),
         1 => Just(Step::AccountNews),
         2 => channel().prop_map(|channel| Step::Disconnect { channel }),
@@ -32,9 +33,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => channel().prop_map(|channel| Step::EraseChannel { channel }),
         1 => (channel(), 0..2_usize).prop_map(|(channel, contact)| Step::EraseContact { channel, contact }),
         1 => time().prop_map(|happened| Step::AccountRemoved { happened }),
-        1 => Just(Step::Export),
-        2 => any::<bool>().prop_map(|latest| Step::Import { latest }),
-        1 => Just(Step::Restore),
+        2 => Just(Step::Export),
+        2 => any::<prop::sample::Index>().prop_map(Step::Import),
+        2 => (any::<prop::sample::Index>(), any::<bool>())
+            .prop_map(|(first, backwards)| Step::Restore { first, backwards }),
         2 => any::<prop::sample::Index>().prop_map(Step::Deliver),
     ];
     prop::collection::vec(step, 10..STEPS_MAX)

@@ -16,6 +16,7 @@ pub(crate) enum Step {
     Connect {
         channel: usize,
         person: Option<usize>,
+        tenant: usize,
     },
     Message {
         channel: usize,
@@ -44,12 +45,13 @@ pub(crate) enum Step {
         happened: Time,
     },
     Export,
-    /// The latest export, or the oldest one.
-    Import {
-        latest: bool,
+    /// One of the exports.
+    Import(Index),
+    /// Everything is exported, Redis is lost, and a new one gets all exports, in any order.
+    Restore {
+        first: Index,
+        backwards: bool,
     },
-    /// Everything is exported, Redis is lost, and a new one gets that export, and then older ones.
-    Restore,
     /// One of the events is delivered, if it may be.
     Deliver(Index),
 }
@@ -67,6 +69,7 @@ pub(crate) enum Time {
 struct Connection {
     channel: usize,
     person: Option<usize>,
+    tenant: usize,
     from: Timestamp,
     to: Option<Timestamp>,
     /// Whether the store still knows that the person had it.
@@ -110,17 +113,35 @@ pub(crate) struct Model {
     is_erased: [bool; CHANNELS.len()],
     /// When a number was last connected.
     account_at: Option<Timestamp>,
+    /// Whose number that was.
+    account_tenant: Option<usize>,
 }
 
 impl Model {
-    pub(crate) fn connect(&mut self, channel: usize, person: Option<usize>, now: Timestamp) {
+    /// Whether another tenant has the channel or its account.
+    pub(crate) fn is_taken(&self, channel: usize, tenant: usize) -> bool {
+        let together = if NUMBERS.contains(&channel) { &NUMBERS[..] } else { &[channel] };
+        together.iter().filter_map(|channel| self.open(*channel)).any(|open| open.tenant != tenant)
+    }
+
+    /// What was received for one tenant is not for the next.
+    fn withhold(&mut self, channel: usize, last_tenant: Option<usize>, tenant: usize) {
+        if last_tenant.is_some_and(|last| last != tenant) {
+            self.events.iter_mut().filter(|event| event.channel == channel).for_each(|event| event.is_erased = true);
+        }
+    }
+
+    pub(crate) fn connect(&mut self, channel: usize, person: Option<usize>, tenant: usize, now: Timestamp) {
+        self.withhold(channel, self.last(channel).map(|last| last.tenant), tenant);
         // An operator who rotates a token takes the channel from nobody.
         let person = person.or_else(|| self.open(channel).and_then(|open| open.person));
         self.end(now, |connection| connection.channel == channel);
-        self.connections.push(Connection { channel, person, from: now, to: None, is_findable: true });
+        self.connections.push(Connection { channel, person, tenant, from: now, to: None, is_findable: true });
         self.is_erased[channel] = false;
         if NUMBERS.contains(&channel) {
+            self.withhold(ACCOUNT, self.account_tenant, tenant);
             self.account_at = Some(now);
+            self.account_tenant = Some(tenant);
         }
     }
 

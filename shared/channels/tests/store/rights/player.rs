@@ -4,12 +4,13 @@ use std::cell::Cell;
 
 use channels::{
     ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, Lookup, LookupAnswer, NewChannel,
-    PersonRequest, SavedErasure, SavedRecord, new_erasure_code,
+    PersonRequest, SavedErasure, SavedRecord, StoreError, new_erasure_code,
 };
 use chassis::Secret;
 use event::{Address, EventId, Lane};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
+use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
 use tempfile::TempDir;
 use testkit::Redis;
@@ -101,9 +102,14 @@ impl<'a> Player<'a> {
     async fn carry_out(&mut self, step: Step) -> Result<(), TestCaseError> {
         let now = self.now;
         match step {
-            Step::Connect { channel, person } => {
-                self.connect(channel, person).await;
-                self.model.connect(channel, person, now);
+            Step::Connect { channel, person, tenant } => {
+                let connected = self.connect(channel, person, tenant).await;
+                if self.model.is_taken(channel, tenant) {
+                    prop_assert!(matches!(connected, Err(StoreError::OtherTenant { .. })), "{connected:?}");
+                } else {
+                    prop_assert_eq!(connected, Ok(()));
+                    self.model.connect(channel, person, tenant, now);
+                }
             }
             Step::Message { channel, contact } => self.model.receive(channel, contact, now),
             Step::AccountNews => self.model.receive(ACCOUNT, 0, now),
@@ -132,11 +138,11 @@ impl<'a> Player<'a> {
                 self.model.remove_account(happened_at, now);
             }
             Step::Export => self.export().await,
-            Step::Import { latest } => {
-                let export = if latest { self.exports.last() } else { self.exports.first() };
-                self.import(&export.cloned().unwrap_or_default()).await;
+            Step::Import(index) if !self.exports.is_empty() => {
+                self.import(&self.exports[index.index(self.exports.len())]).await;
             }
-            Step::Restore => self.restore().await,
+            Step::Import(_) => {}
+            Step::Restore { first, backwards } => self.restore(first, backwards).await,
             Step::Deliver(index) if self.is_initialised.get() && !self.model.events.is_empty() => {
                 let index = index.index(self.model.events.len());
                 if matches!(self.look_up().await[index], LookupAnswer::Channel(_)) {
@@ -156,13 +162,15 @@ impl<'a> Player<'a> {
         }
     }
 
-    async fn connect(&self, channel: usize, person: Option<usize>) {
-        let mut new = NewChannel::new(address(channel), "tenant", ring().seal(&Secret::new("dsk-token")));
+    async fn connect(&self, channel: usize, person: Option<usize>, tenant: usize) -> Result<(), StoreError> {
+        let tenant = format!("tenant-{tenant}");
+        let mut new = NewChannel::new(address(channel), tenant, ring().seal(&Secret::new("dsk-token")));
         new.account_id = CHANNELS[channel].starts_with("whatsapp").then(|| ACCOUNT_ID.to_owned());
         new.app_user_id = person.map(person_id);
         new.access_token = Some(ring().seal(&Secret::new("access-token")));
-        self.store.add(&new, self.now).await.unwrap();
+        self.store.add(&new, self.now).await?;
         self.is_initialised.set(true);
+        Ok(())
     }
 
     async fn delete(&mut self, person: usize, asked_at: Timestamp) -> Result<(), TestCaseError> {
@@ -200,10 +208,15 @@ impl<'a> Player<'a> {
         }
     }
 
-    async fn restore(&mut self) {
+    async fn restore(&mut self, first: Index, backwards: bool) {
         self.export().await;
         self.store = self.stores.open_empty();
-        for export in self.exports.iter().rev() {
+        let mut order: Vec<&Export> = self.exports.iter().collect();
+        order.rotate_left(first.index(self.exports.len()));
+        if backwards {
+            order.reverse();
+        }
+        for export in order {
             self.import(export).await;
         }
         self.is_initialised.set(self.store.is_initialised().await.unwrap());
