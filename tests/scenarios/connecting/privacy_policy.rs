@@ -23,7 +23,7 @@ async fn the_policy_shows_the_figures_that_the_software_uses() {
         format!("for a person to look at, for {} days at most", days(queue::DEAD_TTL)),
         format!("without its content, for {} days", days(channels::DELIVERED_TIME)),
         format!("remembered for {} more days", days(channels::TOMBSTONE_TIME)),
-        format!("remembered for {} days, without personal data", days(channels::ERASURE_RECORD_TIME)),
+        format!("remembered for {} days, without names, numbers or messages", days(channels::ERASURE_RECORD_TIME)),
         "kept in memory for 5 minutes at most".to_owned(),
         "works for 1h 30m".to_owned(),
         "for 30 minutes".to_owned(),
