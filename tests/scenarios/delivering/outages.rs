@@ -1,7 +1,6 @@
 //! Outages of DSK: what is paused and what is not, and that everything arrives in its order afterwards.
 
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use channels::new_key;
