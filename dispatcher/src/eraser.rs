@@ -141,9 +141,7 @@ impl Eraser {
             sweep.erased += erased.len();
             // Meta may repeat what became a dead letter, and that is no newer event.
             let ids: Vec<_> = erased.iter().map(|letter| letter.envelope.id.clone()).collect();
-            if !ids.is_empty() {
-                self.store.mark_delivered(&ids).await?;
-            }
+            self.store.mark_delivered(&ids).await?;
             self.metrics.skipped_total.add(SkipReason::Erased, erased.len());
             scan.remove(erased).await?;
             if started.elapsed() >= self.scan_time {

@@ -33,7 +33,7 @@ struct Lot<G> {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// How often one of its lanes was woken. The group is kept without lanes, so that it does not begin anew.
+    /// How often one of its lanes was woken. The group is kept without lanes, so that this count stays.
     asked: u32,
     places: BTreeSet<Place>,
 }

@@ -33,6 +33,9 @@ impl ChannelStore {
 
     /// Remembers that DSK has these events, for as long as Meta may send them again.
     pub async fn mark_delivered(&self, ids: &[EventId]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
         self.mark(ids.iter().map(keys::delivered).collect(), DELIVERED.to_owned(), keys::DELIVERED_TIME).await
     }
 

@@ -4,6 +4,9 @@
 
 use crate::json::Value;
 
+/// Most entries of a list that are shown.
+pub(crate) const ENTRIES_MAX: usize = 100;
+
 /// What an event says, apart from who and where. The files of the platforms fill it.
 #[derive(Debug, Default)]
 pub(crate) struct Content<'d> {

@@ -61,59 +61,62 @@ impl Members<'_> {
 
     /// Adds an object, unless it has no members.
     pub(crate) fn object(&mut self, key: &str, fill: impl FnOnce(&mut Members<'_>)) {
-        let before = self.out.len();
-        let was_empty = self.is_empty;
-        let out = self.begin(key);
-        let start = out.len();
-        push_object(out, fill);
-        if out.len() == start + "{}".len() {
-            self.out.truncate(before);
-            self.is_empty = was_empty;
-        }
+        self.keep_if(|members| {
+            let out = members.begin(key);
+            let start = out.len();
+            push_object(out, fill);
+            out.len() > start + "{}".len()
+        });
     }
 
-    /// Adds a list, unless it is empty or has an item that writes nothing.
+    /// Adds a list of what `write` writes of each item, unless that is nothing or an object without members. A list without
+    /// items is left out.
     pub(crate) fn list<T>(
         &mut self,
         key: &str,
         items: impl IntoIterator<Item = T>,
         mut write: impl FnMut(&mut String, T),
     ) {
-        let before = self.out.len();
-        let was_empty = self.is_empty;
-        let out = self.begin(key);
-        out.push('[');
-        let start = out.len();
-        for item in items {
-            let before_item = out.len();
-            if before_item > start {
-                out.push(',');
+        self.keep_if(|members| {
+            let out = members.begin(key);
+            out.push('[');
+            let start = out.len();
+            for item in items {
+                let before_item = out.len();
+                if before_item > start {
+                    out.push(',');
+                }
+                let before_value = out.len();
+                write(out, item);
+                if out.len() == before_value || out[before_value..] == *"{}" {
+                    out.truncate(before_item);
+                }
             }
-            let before_value = out.len();
-            write(out, item);
-            if out.len() == before_value || out[before_value..] == *"{}" {
-                out.truncate(before_item);
-            }
-        }
-        let is_empty = out.len() == start;
-        out.push(']');
-        if is_empty {
-            self.out.truncate(before);
-            self.is_empty = was_empty;
-        }
+            let has_items = out.len() > start;
+            out.push(']');
+            has_items
+        });
     }
 
-    /// Adds what `write` writes as the value, or nothing if it writes more than `bytes_max`; says whether it was added.
+    /// Adds what `write` adds, or nothing if that is more than `bytes_max`; says whether it was added.
     pub(crate) fn bounded(&mut self, bytes_max: usize, write: impl FnOnce(&mut Self)) -> bool {
         let before = self.out.len();
+        self.keep_if(|members| {
+            write(members);
+            members.out.len() - before <= bytes_max
+        })
+    }
+
+    /// Takes back what `write` adds unless it says that it stays, and says the same.
+    fn keep_if(&mut self, write: impl FnOnce(&mut Self) -> bool) -> bool {
+        let before = self.out.len();
         let was_empty = self.is_empty;
-        write(self);
-        let fits = self.out.len() - before <= bytes_max;
-        if !fits {
+        let stays = write(self);
+        if !stays {
             self.out.truncate(before);
             self.is_empty = was_empty;
         }
-        fits
+        stays
     }
 
     /// Begins a member; its value goes into what this returns.

@@ -1,15 +1,12 @@
 //! What DSK can show of the messages, comments and statuses of Instagram and Messenger.
 
 use crate::content::{
-    Button, Choice, Content, Details, Direction, Link, Location, Message, MessageKind, Order, OrderItem, Referral,
-    Status, StatusValue,
+    Button, Choice, Content, Details, Direction, ENTRIES_MAX, Link, Location, Message, MessageKind, Order, OrderItem,
+    Referral, Status, StatusValue,
 };
 use crate::json::Value;
 use crate::kinds::Kind;
 use crate::media::{File, linked_file};
-
-/// Most entries of a list that are shown.
-const ENTRIES_MAX: usize = 100;
 
 /// What an item of `messaging` says. `is_from_account` is whether the account itself sent it.
 pub(crate) fn content<'d>(kind: Option<&'static Kind>, item: Value<'d>, is_from_account: bool) -> Content<'d> {

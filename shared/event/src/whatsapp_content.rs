@@ -1,14 +1,11 @@
 //! What DSK can show of WhatsApp's messages and statuses.
 
 use crate::content::{
-    Button, Card, Choice, Content, Details, Direction, Flow, Location, Message, MessageKind, Order, OrderItem,
-    Referral, Status, StatusValue,
+    Button, Card, Choice, Content, Details, Direction, ENTRIES_MAX, Flow, Location, Message, MessageKind, Order,
+    OrderItem, Referral, Status, StatusValue,
 };
 use crate::json::Value;
 use crate::kinds::Kind;
-
-/// Most entries of a list that are shown.
-const ENTRIES_MAX: usize = 100;
 
 /// What an item of that kind says. `is_from_business` is whether the business's own number wrote it.
 pub(crate) fn content<'d>(
