@@ -12,15 +12,14 @@ use chassis::{Secret, now};
 use event::{Address, Family};
 use serde_json::json;
 
-use crate::graph::GraphError;
+use crate::graph::{GraphError, PAUSE_USUAL};
 use crate::headers::bearer;
-use crate::metrics::FetchOutcome;
+use crate::metrics::{FetchOutcome, RefusalReason};
+use crate::refusals;
 use crate::state::AppState;
 
 /// Meta's ids are short; a longer one is neither looked up nor passed on.
 const ID_CHARACTERS_MAX: usize = 64;
-/// After which time DSK asks again, if Meta does not say it.
-pub(crate) const PAUSE_USUAL: Duration = Duration::from_mins(1);
 /// After which time DSK asks again if all places are taken: most requests are answered within a second.
 const PAUSE_FULL: Duration = Duration::from_secs(5);
 
@@ -145,4 +144,16 @@ pub(crate) fn error_answer(row: &ErrorRow, detail: &str, pause: Duration) -> Res
         answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
     }
     answer
+}
+
+/// The answer to a request that got nothing: `access` is the reason if that has nothing to do with what was asked for. A
+/// refusal is counted under `reason`.
+pub(crate) fn failed_answer(
+    row: &ErrorRow,
+    detail: &str,
+    access: Option<&AccessError>,
+    reason: RefusalReason,
+) -> Response {
+    let answer = error_answer(row, detail, access.map_or(PAUSE_USUAL, AccessError::pause));
+    if row.outcome.is_some() { answer } else { refusals::refuse(answer, reason) }
 }

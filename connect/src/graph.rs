@@ -19,6 +19,7 @@ use client::GraphClient;
 pub(crate) use error::GraphError;
 use instagram::InstagramGraph;
 use profile::ProfileGraph;
+pub(crate) use usage::PAUSE_USUAL;
 use whatsapp::WhatsAppGraph;
 
 /// A client for each app at Meta that the settings name.

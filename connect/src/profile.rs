@@ -16,9 +16,9 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::access::{self, AccessError, PAUSE_USUAL};
-use crate::graph::GraphError;
+use crate::access::{self, AccessError};
 use crate::graph::profile::Profile;
+use crate::graph::{GraphError, PAUSE_USUAL};
 use crate::metrics::FetchOutcome;
 use crate::state::AppState;
 pub(crate) use cache::{PROFILE_TIME, ProfileCache};

@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// What of the limit is used, in percent; at 100, Meta answers no more.
 const USAGE_MAX: f64 = 100.0;
 /// The pause where Meta does not say how long it lasts.
-const PAUSE_USUAL: Duration = Duration::from_mins(1);
+pub(crate) const PAUSE_USUAL: Duration = Duration::from_mins(1);
 /// The longest pause. Meta counts the requests of an hour.
 const PAUSE_MAX: Duration = Duration::from_hours(1);
 

@@ -4,10 +4,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use channels::StoreError;
 
-use crate::access::{AccessError, ErrorRow, PAUSE_USUAL, error_answer};
+use crate::access::{AccessError, ErrorRow, failed_answer};
 use crate::graph::GraphError;
 use crate::metrics::{FetchOutcome, RefusalReason};
-use crate::refusals;
 
 /// Meta: "User consent is required to access user profile".
 const NO_CONSENT: i64 = 230;
@@ -84,13 +83,8 @@ impl From<GraphError> for ProfileError {
 
 impl IntoResponse for ProfileError {
     fn into_response(self) -> Response {
-        let row = self.row();
-        let pause = if let Self::Access(error) = &self { error.pause() } else { PAUSE_USUAL };
-        let answer = error_answer(&row, &self.to_string(), pause);
-        match row.outcome {
-            Some(_) => answer,
-            None => refusals::refuse(answer, RefusalReason::Profile),
-        }
+        let access = if let Self::Access(error) = &self { Some(error) } else { None };
+        failed_answer(&self.row(), &self.to_string(), access, RefusalReason::Profile)
     }
 }
 
