@@ -6,7 +6,7 @@ use chassis::{Shutdown, now};
 use event::{Class, Envelope};
 use prometheus::Registry;
 use queue::{Publisher, Queue, QueueSettings, Taker};
-use testkit::eventually_within;
+use testkit::eventually;
 
 use crate::support::bodies::text;
 use crate::support::composed_servers::ComposedBroker;
@@ -56,7 +56,7 @@ async fn a_delivered_text_is_in_no_file_of_the_broker_after_15000_newer_messages
         sent += BATCH;
         if sent % 2_000 < BATCH {
             let gone = async || (!broker.server.is_on_disk(SECRET)).then_some(());
-            tokio::time::timeout(TIDY_TIME, eventually_within(TIDY_TIME * 2, "it is gone", gone)).await.ok();
+            tokio::time::timeout(TIDY_TIME, eventually("it is gone", gone)).await.ok();
         }
     }
     println!("gone after {sent} newer messages");
