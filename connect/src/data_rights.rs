@@ -110,7 +110,10 @@ pub(crate) async fn status(
                 dt { (texts::DELETION_DONE_AT) } dd { (moment(done_at)) }
             }
         }
-        @if !erasure.found_nothing { p class="quiet end" { (texts::DELETION_COPIES) } }
+        @if !erasure.found_nothing {
+            @if erasure.has_connected_since { p { (texts::DELETION_CONNECTED_SINCE) } }
+            p class="quiet end" { (texts::DELETION_COPIES) }
+        }
     };
     Ok(pages::page(texts::DELETION_TITLE, &content))
 }
@@ -118,6 +121,7 @@ pub(crate) async fn status(
 /// How far a deletion is.
 fn progress(erasure: &Erasure) -> texts::Text {
     match &erasure.done_at {
+        _ if erasure.found_nothing && erasure.has_connected_since => texts::DELETION_TOO_OLD,
         _ if erasure.found_nothing => texts::DELETION_FOUND_NOTHING,
         Some(_) => texts::DELETION_DONE,
         None => texts::DELETION_PENDING,

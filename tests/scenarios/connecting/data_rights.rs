@@ -88,6 +88,8 @@ async fn a_late_withdrawal_or_deletion_does_not_end_a_newer_connection() {
         let record = record.unwrap_or_else(|| panic!("{path} erased a newer connection"));
         assert_eq!((record.state, record.access_token), (ChannelState::Connected, connected.access_token.clone()));
     }
+    let page = browser.get(&deletion_page(&connect, &signed_request_at(earlier, APP_USER, APP.1)).await).await;
+    assert!(page.body.contains("older than the connection of your channel"), "{page:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,9 +145,9 @@ async fn park_one(stack: &Stack) {
     eventually("it is parked", async || (stack.depth(QueueName::Dead).await == Some(1)).then_some(())).await;
 }
 
-/// The page of a deletion in the name of a person.
-async fn deletion_page(connect: &ConnectStack, person: &str) -> String {
-    let answer = ask(connect, "/meta/deletion", &signed_request(person, APP.1)).await;
+/// The page of a deletion.
+async fn deletion_page(connect: &ConnectStack, signed: &str) -> String {
+    let answer = ask(connect, "/meta/deletion", signed).await;
     let answer: serde_json::Value = serde_json::from_str(&answer.body).expect("it is JSON");
     format!("/deletion/{}", answer["confirmation_code"].as_str().expect("there is a code"))
 }
@@ -171,7 +173,7 @@ async fn a_deletion_after_a_withdrawal_or_a_disconnection_removes_the_dead_lette
         assert_eq!(state, ChannelState::Disconnected);
         assert_eq!(stack.dead_letters().await.len(), 1, "nobody asked to have it deleted");
 
-        let page = deletion_page(&connect, APP_USER).await;
+        let page = deletion_page(&connect, &signed_request(APP_USER, APP.1)).await;
         eventually_within(WITHIN, "it is done", async || {
             browser.get(&page).await.body.contains("None of it can be delivered").then_some(())
         })
@@ -190,7 +192,7 @@ async fn the_page_of_an_unknown_person_says_that_nothing_was_found() {
     let mut browser = connect.begin("acme").await;
     connect.sign_up(&mut browser).await;
 
-    let page = deletion_page(&connect, "122100000000999").await;
+    let page = deletion_page(&connect, &signed_request("122100000000999", APP.1)).await;
 
     let page = browser.get(&page).await;
     assert!(page.body.contains("there was nothing to delete"), "{page:?}");
