@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Form, Json};
-use channels::{Erasure, PersonRequest, StoreError, new_erasure_code};
+use channels::{Erasure, PersonRequest, StoreError, latest_by_our_clock, new_erasure_code};
 use chassis::now;
 use jiff::Timestamp;
 use maud::html;
@@ -59,7 +59,7 @@ impl Person {
     /// What they ask of the store. What was connected later stays: the call may come late or be an old one that somebody
     /// repeats, and the person may have connected a channel again.
     fn request(&self, now: Timestamp) -> PersonRequest<'_> {
-        let asked_at = self.asked_at.map_or(now, |asked_at| asked_at.min(now));
+        let asked_at = self.asked_at.map_or(now, |asked_at| latest_by_our_clock(asked_at).min(now));
         PersonRequest { app_user_id: &self.user_id, asked_at }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels::ChannelStore;
+use channels::{ChannelStore, latest_by_our_clock};
 use chassis::{Backoff, dice, now};
 use event::{Effect, EventId};
 use queue::Taken;
@@ -47,7 +47,8 @@ async fn apply_effect(systems: &Systems, taken: Taken) {
 async fn disconnect(store: &ChannelStore, taken: &Taken) -> bool {
     let envelope = &taken.envelope;
     let Some(Effect::AccountRemoved { at }) = envelope.effect else { return true };
-    match store.remove_until(&envelope.address, at, now()).await {
+    let until = latest_by_our_clock(at);
+    match store.remove_until(&envelope.address, until, now()).await {
         Ok(is_removed) => {
             let outcome = if is_removed { "Disconnected" } else { "Left as it is" };
             info!(event.id = %envelope.id, trace_id = envelope.trace_id(), %at, "{outcome}: a removed account");

@@ -8,6 +8,7 @@ use channels::ChannelState;
 use chassis::now;
 use event::Address;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use ops::graph::{APP, APP_USER, INSTAGRAM_APP, NUMBER};
 use queue::QueueName;
 use sha2::Sha256;
@@ -23,8 +24,7 @@ const WITHIN: Duration = Duration::from_mins(2);
 
 /// A request of Meta's about a person, as Meta signs it.
 pub(crate) fn signed_request(person: &str, secret: &str) -> String {
-    // Meta gives whole seconds, and the channel may have been connected in this one.
-    signed_request_at(now().as_second() + 1, person, secret)
+    signed_request_at(now().as_second(), person, secret)
 }
 
 fn signed_request_at(issued_at: i64, person: &str, secret: &str) -> String {
@@ -90,6 +90,22 @@ async fn a_late_withdrawal_or_deletion_does_not_end_a_newer_connection() {
     }
     let page = browser.get(&deletion_page(&connect, &signed_request_at(earlier, APP_USER, APP.1)).await).await;
     assert!(page.body.contains("older than the connection of your channel"), "{page:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawal_or_deletion_holds_although_metas_clock_is_some_seconds_behind() {
+    for path in ["/meta/deauthorize", "/meta/deletion"] {
+        let connect = ConnectStack::start().await;
+        let mut browser = connect.begin("acme").await;
+        connect.sign_up(&mut browser).await;
+        let connected = connect.store.get(&number()).await.expect("the store answers").expect("it is connected");
+        let connected_at: Timestamp = connected.connected_at.expect("it is known").parse().expect("it is a time");
+
+        ask(&connect, path, &signed_request_at(connected_at.as_second() - 3, APP_USER, APP.1)).await;
+
+        let record = connect.store.get(&number()).await.expect("the store answers");
+        assert_ne!(record.map(|record| record.state), Some(ChannelState::Connected), "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
