@@ -35,4 +35,4 @@ pub use settings::QueueSettings;
 pub use stand_in::UNDECODABLE;
 pub use sweep_progress::{ScanLimits, ScanTime, SweepProgress};
 pub use taker::{Taken, Taker};
-pub use topology::{Argument, CLASS_TTL, DEAD_TTL, DELIVERY_LIMIT, QueueSpec, topology};
+pub use topology::{Argument, CLASS_TTL, DEAD_BYTES_MAX, DEAD_TTL, DELIVERY_LIMIT, QueueSpec, topology};
