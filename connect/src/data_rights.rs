@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Form, Json};
-use channels::{Erasure, PersonRequest, StoreError, new_erasure_code};
+use channels::{Erasure, PersonRequest, StoreError, latest_by_our_clock, new_erasure_code};
 use chassis::now;
 use jiff::Timestamp;
 use maud::html;
@@ -59,7 +59,7 @@ impl Person {
     /// What they ask of the store. What was connected later stays: the call may come late or be an old one that somebody
     /// repeats, and the person may have connected a channel again.
     fn request(&self, now: Timestamp) -> PersonRequest<'_> {
-        let asked_at = self.asked_at.map_or(now, |asked_at| asked_at.min(now));
+        let asked_at = self.asked_at.map_or(now, |asked_at| latest_by_our_clock(asked_at).min(now));
         PersonRequest { app_user_id: &self.user_id, asked_at }
     }
 }
@@ -110,7 +110,10 @@ pub(crate) async fn status(
                 dt { (texts::DELETION_DONE_AT) } dd { (moment(done_at)) }
             }
         }
-        @if !erasure.found_nothing { p class="quiet end" { (texts::DELETION_COPIES) } }
+        @if !erasure.found_nothing {
+            @if erasure.has_connected_since { p { (texts::DELETION_CONNECTED_SINCE) } }
+            p class="quiet end" { (texts::DELETION_COPIES) }
+        }
     };
     Ok(pages::page(texts::DELETION_TITLE, &content))
 }
@@ -118,6 +121,7 @@ pub(crate) async fn status(
 /// How far a deletion is.
 fn progress(erasure: &Erasure) -> texts::Text {
     match &erasure.done_at {
+        _ if erasure.found_nothing && erasure.has_connected_since => texts::DELETION_TOO_OLD,
         _ if erasure.found_nothing => texts::DELETION_FOUND_NOTHING,
         Some(_) => texts::DELETION_DONE,
         None => texts::DELETION_PENDING,

@@ -115,6 +115,8 @@ texts! {
     DELETION_PENDING = "deletion-pending";
     DELETION_DONE = "deletion-done";
     DELETION_FOUND_NOTHING = "deletion-found-nothing";
+    DELETION_TOO_OLD = "deletion-too-old";
+    DELETION_CONNECTED_SINCE = "deletion-connected-since";
     DELETION_COPIES = "deletion-copies";
     DELETION_UNKNOWN = "deletion-unknown";
     DAY = "day" ["day", "month", "year"];

@@ -1,8 +1,6 @@
 //! Removes the dead letters of an erased channel or conversation. What waits in other queues is skipped when it is next
 //! taken.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +8,7 @@ use channels::{ChannelStore, LookupAnswer, PendingErasure};
 use chassis::{Shutdown, now};
 use event::UNRECOGNIZED;
 use jiff::{SignedDuration, Timestamp};
-use queue::{DeadLetter, DeadLetterScan, Queue, QueueError};
-use tokio::time::Instant;
+use queue::{DeadLetter, DeadLetterScan, Queue, QueueError, ScanLimits, ScanTime, SweepProgress};
 use tracing::{info, warn};
 
 use crate::contacts;
@@ -28,8 +25,6 @@ const LOOK_PERIOD: Duration = Duration::from_secs(10);
 const SETTLE_TIME: SignedDuration = SignedDuration::from_secs(25);
 /// Dead letters looked up at once.
 const BATCH_MAX: usize = 64;
-/// How long one scan may last. RabbitMQ closes the AMQP channel of a consumer that holds a message for 30 minutes.
-const SCAN_TIME: Duration = Duration::from_mins(20);
 
 /// Why erasures were not carried out. They are tried again.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +33,8 @@ enum ErasureError {
     Store(#[from] channels::StoreError),
     #[error(transparent)]
     Queue(#[from] QueueError),
+    #[error("the queue is so slow that reading what was read already takes all the time of a scan")]
+    Stuck,
 }
 
 /// Carries out erasures until the process stops. Every dispatcher does; one at a time, because a scan of the dead letters
@@ -48,7 +45,7 @@ pub(crate) async fn run(systems: Arc<Systems>, queue: Queue) {
         queue,
         metrics: systems.metrics.clone(),
         shutdown: systems.shutdown.clone(),
-        scan_time: SCAN_TIME,
+        limits: ScanLimits::DEFAULT,
         sweep: None,
     };
     while systems.shutdown.pause(LOOK_PERIOD).await {
@@ -64,7 +61,7 @@ struct Eraser {
     queue: Queue,
     metrics: Metrics,
     shutdown: Shutdown,
-    scan_time: Duration,
+    limits: ScanLimits,
     /// The look through all dead letters that has begun.
     sweep: Option<Sweep>,
 }
@@ -73,10 +70,16 @@ struct Eraser {
 struct Sweep {
     /// The erasures that were due when it began.
     erasures: Vec<PendingErasure>,
-    /// The dead letters that were looked at and stay, by hashes: 8 bytes each.
-    seen: HashSet<u64>,
-    hasher: RandomState,
+    /// The dead letters that were looked at and stay.
+    progress: SweepProgress,
     erased: usize,
+}
+
+/// Dead letters that are looked up at once.
+struct Batch {
+    letters: Vec<DeadLetter>,
+    /// Set if they are the scan's last.
+    end: Option<ScanEnd>,
 }
 
 /// How a scan ended.
@@ -92,7 +95,7 @@ impl Eraser {
     /// Carries out what is due, or a piece of it.
     async fn carry_out(&mut self) -> Result<(), ErasureError> {
         let pending = self.store.pending_erasures().await?;
-        let mut sweep = self.sweep.take().unwrap_or_else(|| Sweep::of(due(&pending)));
+        let mut sweep = self.sweep.take().unwrap_or_else(|| Sweep::of(due(&pending), self.limits));
         // Another dispatcher may have carried some out, or somebody asked for one again.
         sweep.erasures.retain(|erasure| pending.contains(erasure));
         if sweep.erasures.is_empty() {
@@ -109,7 +112,7 @@ impl Eraser {
         }
         if matches!(end, Ok(ScanEnd::TimeLimit)) {
             info!(
-                seen = sweep.seen.len(),
+                seen = sweep.progress.count(),
                 "Looked at a part of the dead letters for erasures; the next scan continues"
             );
         }
@@ -121,47 +124,58 @@ impl Eraser {
     /// Looks at dead letters for as long as one scan may last.
     async fn scan(&self, sweep: &mut Sweep) -> Result<ScanEnd, ErasureError> {
         let mut scan = self.queue.scan_dead_letters().await?;
-        let end = self.look_through(&mut scan, sweep).await?;
+        sweep.progress.begin_scan();
+        let end = self.look_through(&mut scan, sweep).await;
         scan.finish().await?;
-        Ok(end)
+        end
     }
 
     /// A scan looks at one batch at least, so that the sweep ends however slow the queue is.
     async fn look_through(&self, scan: &mut DeadLetterScan, sweep: &mut Sweep) -> Result<ScanEnd, ErasureError> {
-        let started = Instant::now();
         loop {
-            let batch = self.next_batch(scan, sweep).await?;
-            if self.shutdown.is_requested() {
+            let Batch { letters, end } = self.next_batch(scan, sweep).await?;
+            if end == Some(ScanEnd::Interruption) {
                 return Ok(ScanEnd::Interruption);
             }
-            if batch.is_empty() {
-                return Ok(ScanEnd::Complete);
-            }
-            let erased = self.to_be_erased(batch, sweep).await?;
+            let erased = self.to_be_erased(letters, sweep).await?;
             sweep.erased += erased.len();
             // Meta may repeat what became a dead letter, and that is no newer event.
             let ids: Vec<_> = erased.iter().map(|letter| letter.envelope.id.clone()).collect();
             self.store.mark_delivered(&ids).await?;
             self.metrics.skipped_total.add(SkipReason::Erased, erased.len());
             scan.remove(erased).await?;
-            if started.elapsed() >= self.scan_time {
+            sweep.progress.advance();
+            if let Some(end) = end {
+                return Ok(end);
+            }
+            if sweep.progress.scan_time() == ScanTime::Over {
                 return Ok(ScanEnd::TimeLimit);
             }
         }
     }
 
     /// The next dead letters that nobody has looked at.
-    async fn next_batch(&self, scan: &mut DeadLetterScan, sweep: &Sweep) -> Result<Vec<DeadLetter>, ErasureError> {
-        let mut batch = Vec::with_capacity(BATCH_MAX);
-        while batch.len() < BATCH_MAX
-            && !self.shutdown.is_requested()
-            && let Some(letter) = scan.next().await?
-        {
-            if !sweep.seen.contains(&sweep.hash(&letter)) {
-                batch.push(letter);
+    async fn next_batch(&self, scan: &mut DeadLetterScan, sweep: &mut Sweep) -> Result<Batch, ErasureError> {
+        let mut letters = Vec::with_capacity(BATCH_MAX);
+        while letters.len() < BATCH_MAX {
+            if self.shutdown.is_requested() {
+                return Ok(Batch { letters, end: Some(ScanEnd::Interruption) });
+            }
+            match sweep.progress.scan_time() {
+                ScanTime::Left => {}
+                ScanTime::Stuck if letters.is_empty() => return Err(ErasureError::Stuck),
+                ScanTime::Stuck | ScanTime::Over => return Ok(Batch { letters, end: Some(ScanEnd::TimeLimit) }),
+            }
+            let Some(letter) = scan.next().await? else {
+                return Ok(Batch { letters, end: Some(ScanEnd::Complete) });
+            };
+            if sweep.progress.is_new(&letter) {
+                letters.push(letter);
+            } else {
+                sweep.progress.skip();
             }
         }
-        Ok(batch)
+        Ok(Batch { letters, end: None })
     }
 
     /// Those of the letters that are to be erased. The others are noted as seen.
@@ -176,7 +190,7 @@ impl Eraser {
             if is_erased {
                 erased.push(letter);
             } else {
-                sweep.seen.insert(sweep.hash(&letter));
+                sweep.progress.note(&letter);
             }
         }
         Ok(erased)
@@ -184,13 +198,8 @@ impl Eraser {
 }
 
 impl Sweep {
-    fn of(erasures: Vec<PendingErasure>) -> Self {
-        Self { erasures, seen: HashSet::new(), hasher: RandomState::new(), erased: 0 }
-    }
-
-    /// Tells one dead letter from every other, also from a later one of the same event.
-    fn hash(&self, letter: &DeadLetter) -> u64 {
-        self.hasher.hash_one((letter.envelope.id.as_str(), letter.letter.parked_at))
+    fn of(erasures: Vec<PendingErasure>, limits: ScanLimits) -> Self {
+        Self { erasures, progress: SweepProgress::new(limits), erased: 0 }
     }
 }
 

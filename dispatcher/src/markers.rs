@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use channels::ChannelStore;
+use channels::{ChannelStore, LookupAnswer, StoreError, latest_by_our_clock};
 use chassis::{Backoff, dice, now};
-use event::{Effect, EventId};
+use event::{Effect, Envelope, EventId};
 use queue::Taken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use crate::metrics::Metrics;
+use crate::contacts;
+use crate::metrics::{Metrics, SkipReason};
 use crate::systems::Systems;
 
 /// Delays between tries to disconnect an account while the store is away.
@@ -21,6 +22,38 @@ pub(crate) async fn mark(systems: &Systems, delivered: Vec<Taken>) {
     for taken in changing {
         apply_effect(systems, taken).await;
     }
+}
+
+/// Whether a body that is no notification needs no dead letter, because it was parked before or is erased. Nobody can
+/// deliver one, and a replay leaves it out: what comes again is a repeat. While the store is away nobody knows that, and a
+/// second dead letter is better than none.
+pub(crate) async fn needs_no_dead_letter(systems: &Systems, envelope: &Envelope) -> bool {
+    let reason = match reason_to_skip(&systems.store, envelope).await {
+        Ok(reason) => reason,
+        Err(error) => {
+            warn!(event.id = %envelope.id, "Parking event {}, though it may be a repeat: {error}", envelope.id);
+            None
+        }
+    };
+    let Some(reason) = reason else { return false };
+    systems.metrics.skipped_total.inc(reason);
+    debug!(event.id = %envelope.id, trace_id = envelope.trace_id(), "Event {} needs no dead letter", envelope.id);
+    true
+}
+
+async fn reason_to_skip(store: &ChannelStore, envelope: &Envelope) -> Result<Option<SkipReason>, StoreError> {
+    let answer = contacts::look_up(store, &[envelope]).await?.pop();
+    if matches!(answer, Some(LookupAnswer::Delivered)) {
+        return Ok(Some(SkipReason::Duplicate));
+    }
+    let is_erased =
+        matches!(answer, Some(LookupAnswer::Erased)) || contacts::names_erased_channel(store, envelope).await?;
+    Ok(is_erased.then_some(SkipReason::Erased))
+}
+
+/// Marks a body that was parked, then acknowledges it.
+pub(crate) async fn mark_parked(systems: &Systems, parked: Taken) {
+    mark_and_acknowledge(&systems.store, &systems.metrics, vec![parked]).await;
 }
 
 /// Changes our own records before the event is marked: a repeat of a marked event is skipped, and would not change them.
@@ -47,7 +80,8 @@ async fn apply_effect(systems: &Systems, taken: Taken) {
 async fn disconnect(store: &ChannelStore, taken: &Taken) -> bool {
     let envelope = &taken.envelope;
     let Some(Effect::AccountRemoved { at }) = envelope.effect else { return true };
-    match store.remove_until(&envelope.address, at, now()).await {
+    let until = latest_by_our_clock(at);
+    match store.remove_until(&envelope.address, until, now()).await {
         Ok(is_removed) => {
             let outcome = if is_removed { "Disconnected" } else { "Left as it is" };
             info!(event.id = %envelope.id, trace_id = envelope.trace_id(), %at, "{outcome}: a removed account");
@@ -69,9 +103,9 @@ async fn mark_and_acknowledge(store: &ChannelStore, metrics: &Metrics, delivered
     }
     let ids: Vec<EventId> = delivered.iter().map(|taken| taken.envelope.id.clone()).collect();
     if let Err(error) = store.mark_delivered(&ids).await {
-        // DSK has the events. Holding them back for a marker would only deliver them twice.
+        // DSK or a person has the events. Holding them back for a marker would only repeat them.
         metrics.unmarked_total.add(ids.len());
-        warn!(events = ids.len(), "Could not mark delivered events: {error}");
+        warn!(events = ids.len(), "Could not mark settled events: {error}");
     }
     delivered.into_iter().for_each(Taken::acknowledge);
 }

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tracing::{debug, error, warn};
 
 use crate::lanes::Flight;
+use crate::markers;
 use crate::remedy::{Failure, Reason};
 use crate::retry_policy::RetryPolicy;
 use crate::systems::Systems;
@@ -30,6 +31,11 @@ pub(crate) async fn settle(
     draining: watch::Receiver<bool>,
 ) -> Result<(), Flight<Taken>> {
     let original = &flight.item.envelope;
+    let is_unrecognized = matches!(settlement, Settlement::DeadLetter(Reason::Unrecognized, _));
+    if is_unrecognized && markers::needs_no_dead_letter(systems, original).await {
+        flight.item.acknowledge();
+        return Ok(());
+    }
     let copies = original.copies + 1;
     let copy = Envelope { attempts: original.attempts + flight.attempts, copies, ..original.clone() };
     let copier = Copier { systems, draining };
@@ -39,6 +45,10 @@ pub(crate) async fn settle(
         Settlement::DeadLetter(reason, failure) => copier.park(copy, reason, failure.as_ref()).await,
     };
     match confirmed {
+        Some(_proof) if is_unrecognized => {
+            markers::mark_parked(systems, flight.item).await;
+            Ok(())
+        }
         Some(_proof) => {
             flight.item.acknowledge();
             Ok(())

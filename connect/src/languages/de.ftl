@@ -100,6 +100,8 @@ deletion-done-at = Abgeschlossen
 deletion-pending = Ihre Kanäle und unser Zugriff darauf sind gelöscht. Zur Seite gelegte Nachrichten werden gerade gelöscht; das dauert etwa eine Minute.
 deletion-done = Ihre Kanäle, unser Zugriff darauf und zur Seite gelegte Nachrichten sind gelöscht. Nichts davon kann noch zugestellt oder gezeigt werden.
 deletion-found-nothing = Wir haben nach Kanälen gesucht, die Sie verbunden haben oder in den letzten 30 Tagen verbunden hatten, und keine gefunden: Es gab nichts zu löschen. Wenn es Ihnen um Nachrichten geht, die Sie einem Unternehmen geschrieben haben, fragen Sie bitte dieses Unternehmen.
+deletion-too-old = Diese Anfrage ist älter als die Verbindung Ihres Kanals; deshalb wurde nichts gelöscht. Wenn der Kanal gelöscht werden soll, stellen Sie die Anfrage bitte noch einmal.
+deletion-connected-since = Was Sie seit dieser Anfrage verbunden haben, wurde nicht gelöscht. Wenn auch das gelöscht werden soll, stellen Sie die Anfrage bitte noch einmal.
 deletion-copies = Kopien von Nachrichten, die noch auf dem Weg durch unser System sind, werden verworfen, sobald sie an der Reihe sind, spätestens nach 7 Tagen. Was DSK schon erhalten hat, kann Ihr Unternehmen in DSK löschen.
 deletion-unknown = Wir kennen keine Löschung mit diesem Code, oder sie ist länger als ein Jahr her.
 

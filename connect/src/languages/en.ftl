@@ -100,6 +100,8 @@ deletion-done-at = Completed
 deletion-pending = Your channels and our access to them are deleted. Messages that were set aside are being deleted, which takes about a minute.
 deletion-done = Your channels, our access to them, and messages that were set aside are deleted. None of it can be delivered or shown any more.
 deletion-found-nothing = We looked for channels that you have connected, or had connected in the last 30 days, and found none: there was nothing to delete. If you are looking for messages that you have written to a business, please ask that business.
+deletion-too-old = This request is older than the connection of your channel, so nothing was deleted. If you want the channel to be deleted, please ask for it again.
+deletion-connected-since = What you have connected since this request was not deleted. If you want that to be deleted too, please ask for it again.
 deletion-copies = Copies of messages that are still on their way through our system are discarded when their turn comes, after 7 days at the latest. Your business can delete in DSK what DSK has already received.
 deletion-unknown = We know of no deletion with this code, or it was more than a year ago.
 

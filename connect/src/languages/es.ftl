@@ -100,6 +100,8 @@ deletion-done-at = Terminada
 deletion-pending = Sus canales y nuestro acceso a ellos se han eliminado. Los mensajes que se habían apartado se están eliminando; tarda alrededor de un minuto.
 deletion-done = Sus canales, nuestro acceso a ellos y los mensajes que se habían apartado se han eliminado. Nada de ello se puede ya entregar ni mostrar.
 deletion-found-nothing = Hemos buscado canales que usted tenga conectados, o que haya tenido conectados en los últimos 30 días, y no hemos encontrado ninguno: no había nada que eliminar. Si se trata de mensajes que ha escrito a una empresa, pregunte a esa empresa.
+deletion-too-old = Esta solicitud es anterior a la conexión de su canal, por lo que no se ha eliminado nada. Si quiere que se elimine el canal, vuelva a solicitarlo.
+deletion-connected-since = Lo que usted ha conectado después de esta solicitud no se ha eliminado. Si quiere que también se elimine, vuelva a solicitarlo.
 deletion-copies = Las copias de mensajes que aún recorren nuestro sistema se descartan cuando les toca el turno, a más tardar a los 7 días. Su empresa puede eliminar en DSK lo que DSK ya ha recibido.
 deletion-unknown = No conocemos ninguna eliminación con este código, o fue hace más de un año.
 

@@ -100,6 +100,8 @@ deletion-done-at = Terminée
 deletion-pending = Vos canaux et notre accès à ceux-ci sont supprimés. Les messages mis de côté sont en cours de suppression, ce qui prend environ une minute.
 deletion-done = Vos canaux, notre accès à ceux-ci et les messages mis de côté sont supprimés. Plus rien de tout cela ne peut être transmis ni affiché.
 deletion-found-nothing = Nous avons cherché des canaux que vous avez connectés, ou qui l’étaient au cours des 30 derniers jours, et n’en avons trouvé aucun : il n’y avait rien à supprimer. S’il s’agit de messages que vous avez écrits à une entreprise, adressez-vous à cette entreprise.
+deletion-too-old = Cette demande est antérieure à la connexion de votre canal ; rien n’a donc été supprimé. Si vous souhaitez que le canal soit supprimé, veuillez renouveler votre demande.
+deletion-connected-since = Ce que vous avez connecté depuis cette demande n’a pas été supprimé. Si vous souhaitez que cela le soit aussi, veuillez renouveler votre demande.
 deletion-copies = Les copies de messages encore en chemin dans notre système sont rejetées quand vient leur tour, au plus tard après 7 jours. Votre entreprise peut supprimer dans DSK ce que DSK a déjà reçu.
 deletion-unknown = Nous ne connaissons aucune suppression avec ce code, ou elle remonte à plus d’un an.
 

@@ -100,6 +100,8 @@ deletion-done-at = Selesai
 deletion-pending = Kanal Anda dan akses kami ke kanal itu telah dihapus. Pesan yang disisihkan sedang dihapus, yang memakan waktu sekitar satu menit.
 deletion-done = Kanal Anda, akses kami ke kanal itu, dan pesan yang disisihkan telah dihapus. Tidak satu pun yang masih dapat dikirim atau ditampilkan.
 deletion-found-nothing = Kami mencari kanal yang Anda hubungkan, atau yang terhubung dalam 30 hari terakhir, dan tidak menemukan satu pun: tidak ada yang perlu dihapus. Jika Anda mencari pesan yang Anda tulis kepada sebuah bisnis, silakan tanyakan kepada bisnis tersebut.
+deletion-too-old = Permintaan ini lebih lama daripada penghubungan kanal Anda, sehingga tidak ada yang dihapus. Jika Anda ingin kanal itu dihapus, silakan minta sekali lagi.
+deletion-connected-since = Apa yang Anda hubungkan setelah permintaan ini tidak dihapus. Jika Anda ingin itu juga dihapus, silakan minta sekali lagi.
 deletion-copies = Salinan pesan yang masih dalam perjalanan melalui sistem kami dibuang saat gilirannya tiba, paling lambat setelah 7 hari. Bisnis Anda dapat menghapus di DSK apa yang sudah diterima DSK.
 deletion-unknown = Kami tidak mengetahui penghapusan dengan kode ini, atau sudah lebih dari setahun yang lalu.
 

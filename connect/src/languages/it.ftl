@@ -100,6 +100,8 @@ deletion-done-at = Completata
 deletion-pending = I Suoi canali e il nostro accesso ad essi sono cancellati. I messaggi messi da parte sono in corso di cancellazione; ci vuole circa un minuto.
 deletion-done = I Suoi canali, il nostro accesso ad essi e i messaggi messi da parte sono cancellati. Nulla di tutto ciò può più essere consegnato o mostrato.
 deletion-found-nothing = Abbiamo cercato canali che Lei ha collegato, o che erano collegati negli ultimi 30 giorni, e non ne abbiamo trovati: non c’era nulla da cancellare. Se si tratta di messaggi che ha scritto a un’azienda, La preghiamo di rivolgersi a quell’azienda.
+deletion-too-old = Questa richiesta è precedente al collegamento del Suo canale, quindi non è stato cancellato nulla. Se desidera che il canale sia cancellato, ripeta la richiesta.
+deletion-connected-since = Ciò che ha collegato dopo questa richiesta non è stato cancellato. Se desidera che sia cancellato anche questo, ripeta la richiesta.
 deletion-copies = Le copie dei messaggi ancora in viaggio nel nostro sistema vengono scartate quando arriva il loro turno, al più tardi dopo 7 giorni. La Sua azienda può cancellare in DSK ciò che DSK ha già ricevuto.
 deletion-unknown = Non conosciamo nessuna cancellazione con questo codice, oppure risale a più di un anno fa.
 

@@ -100,6 +100,8 @@ deletion-done-at = Concluída
 deletion-pending = Os seus canais e o nosso acesso a eles foram excluídos. As mensagens que tinham sido separadas estão sendo excluídas, o que leva cerca de um minuto.
 deletion-done = Os seus canais, o nosso acesso a eles e as mensagens que tinham sido separadas foram excluídos. Nada disso pode mais ser entregue ou mostrado.
 deletion-found-nothing = Procuramos canais que você tenha conectado, ou que estiveram conectados nos últimos 30 dias, e não encontramos nenhum: não havia nada para excluir. Se você procura mensagens que escreveu a uma empresa, pergunte a essa empresa.
+deletion-too-old = Esta solicitação é anterior à conexão do seu canal; por isso, nada foi excluído. Se quiser que o canal seja excluído, solicite novamente.
+deletion-connected-since = O que você conectou depois desta solicitação não foi excluído. Se quiser que isso também seja excluído, solicite novamente.
 deletion-copies = Cópias de mensagens que ainda estão a caminho no nosso sistema são descartadas quando chega a vez delas, em 7 dias no máximo. A sua empresa pode excluir no DSK o que o DSK já recebeu.
 deletion-unknown = Não conhecemos nenhuma exclusão com este código, ou ela foi há mais de um ano.
 

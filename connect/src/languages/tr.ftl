@@ -100,6 +100,8 @@ deletion-done-at = Tamamlandı
 deletion-pending = Kanallarınız ve onlara erişimimiz silindi. Kenara ayrılmış mesajlar siliniyor; bu yaklaşık bir dakika sürer.
 deletion-done = Kanallarınız, onlara erişimimiz ve kenara ayrılmış mesajlar silindi. Bunların hiçbiri artık teslim edilemez veya gösterilemez.
 deletion-found-nothing = Bağladığınız veya son 30 gün içinde bağlı olan kanalları aradık ve hiçbirini bulamadık: silinecek bir şey yoktu. Bir işletmeye yazdığınız mesajları arıyorsanız lütfen o işletmeye sorun.
+deletion-too-old = Bu istek, kanalınızın bağlanmasından daha eski; bu nedenle hiçbir şey silinmedi. Kanalın silinmesini istiyorsanız lütfen isteği yeniden gönderin.
+deletion-connected-since = Bu istekten sonra bağladıklarınız silinmedi. Bunların da silinmesini istiyorsanız lütfen isteği yeniden gönderin.
 deletion-copies = Sistemimizde hâlâ yolda olan mesaj kopyaları, sıraları gelince, en geç 7 gün sonra atılır. İşletmeniz, DSK’nın zaten aldığı verileri DSK’da silebilir.
 deletion-unknown = Bu kodla bir silme işlemi bilmiyoruz veya üzerinden bir yıldan fazla geçti.
 

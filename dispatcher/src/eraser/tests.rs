@@ -61,6 +61,8 @@ claims![
     an_erasure_among_many_dead_letters_is_done_in_pieces_and_ends,
     a_scan_that_another_one_keeps_out_continues_where_it_was,
     an_erased_channels_bodies_that_are_no_event_are_erased_and_those_of_others_stay,
+    two_copies_of_an_event_that_the_queue_parked_in_the_same_second_are_both_looked_at,
+    a_scan_that_only_skips_ends_at_its_limit_and_gives_back_what_it_read,
 ];
 
 /// An eraser whose scans end after one batch.
@@ -78,7 +80,8 @@ async fn eraser(folder: &Path, queue: &QueueSettings) -> Eraser {
     let metrics = queue::Metrics::register(&registry).unwrap();
     let queue = Queue::open(queue, metrics, &shutdown).await.unwrap();
     let metrics = Metrics::register(&registry).unwrap();
-    Eraser { store, queue, metrics, shutdown, scan_time: Duration::ZERO, sweep: None }
+    let limits = ScanLimits { once_further: Duration::ZERO, ..ScanLimits::DEFAULT };
+    Eraser { store, queue, metrics, shutdown, limits, sweep: None }
 }
 
 async fn park(eraser: &Eraser, letters: impl Iterator<Item = Envelope>) {
@@ -169,4 +172,32 @@ async fn an_erased_channels_bodies_that_are_no_event_are_erased_and_those_of_oth
     assert_eq!(left.envelope.id, EventId::new("evt_2"));
     assert!(scan.next().await.unwrap().is_none());
     scan.finish().await.unwrap();
+}
+
+async fn two_copies_of_an_event_that_the_queue_parked_in_the_same_second_are_both_looked_at(mut eraser: Eraser) {
+    let older = letter(0, ERASED);
+    let newer = Envelope { received_at: now(), ..older.clone() };
+    let others = (1..PIECE).map(|serial| letter(serial, OTHER));
+    park(&eraser, [newer].into_iter().chain(others).chain([older])).await;
+    ask(&eraser, "code").await;
+
+    while !is_done(&eraser, "code").await {
+        eraser.carry_out().await.unwrap();
+    }
+
+    let erased = left(&eraser).await.into_iter().filter(|address| address == ERASED).count();
+    assert_eq!(erased, 1, "what was received before the erasure is gone, what came later stays");
+}
+
+async fn a_scan_that_only_skips_ends_at_its_limit_and_gives_back_what_it_read(mut eraser: Eraser) {
+    eraser.limits.in_all = Duration::ZERO;
+    park(&eraser, (0..2 * PIECE).map(|serial| letter(serial, OTHER))).await;
+    ask(&eraser, "code").await;
+    eraser.carry_out().await.unwrap();
+
+    let outcome = eraser.carry_out().await;
+
+    assert!(matches!(outcome, Err(ErasureError::Stuck)), "{outcome:?}");
+    assert_eq!(left(&eraser).await.len(), 2 * PIECE);
+    assert!(!is_done(&eraser, "code").await);
 }

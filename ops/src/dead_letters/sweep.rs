@@ -1,12 +1,10 @@
 //! A look through all dead letters, in as many scans as it takes.
 
-use std::collections::HashSet;
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use chassis::{Shutdown, now};
 use jiff::Timestamp;
-use queue::{DeadLetter, DeadLetterScan, Queue, QueueError};
+use queue::{DeadLetter, DeadLetterScan, Queue, QueueError, ScanLimits, ScanTime, SweepProgress};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
@@ -14,10 +12,11 @@ use crate::failure::Failure;
 #[cfg(test)]
 mod tests;
 
-/// How long one scan may last. RabbitMQ closes the AMQP channel of a consumer that holds a message for 30 minutes.
-const SCAN_TIME: Duration = Duration::from_mins(20);
 /// How long another process may keep the next scan out: as long as its own scan may last.
-const LOCK_TIME: Duration = SCAN_TIME;
+const LOCK_TIME: Duration = ScanLimits::DEFAULT.in_all;
+/// Why a sweep gives up.
+const STUCK: &str = "stopped half way: the queue is so slow that reading what was read already takes all the time of a \
+                     scan; run it again when fewer dead letters are left, or when the queue is faster";
 /// How often to look whether it is done.
 const LOCK_PERIOD: Duration = Duration::from_millis(500);
 /// A batch ends with the dead letter that reaches this, so that large ones do not fill the memory.
@@ -25,21 +24,16 @@ const BATCH_BYTES_MAX: usize = 16 << 20;
 
 /// Reads all dead letters that existed when it began, oldest first.
 ///
-/// A scan locks the dead letters and may not last for ever, so another one begins after [`SCAN_TIME`]. It meets the same
-/// dead letters again, and leaves out those that an earlier one has shown.
+/// A scan locks the dead letters and may not last for ever, so another one begins after a time ([`ScanLimits`]). It meets
+/// the same dead letters again, and leaves out those that an earlier one has shown.
 pub(crate) struct Sweep<'q> {
     queue: &'q Queue,
     /// None where the last one is over and no other could begin.
     scan: Option<DeadLetterScan>,
-    scan_time: Duration,
-    scan_started: Instant,
+    /// What was shown.
+    progress: SweepProgress,
     began: Timestamp,
     shutdown: Shutdown,
-    /// What earlier scans have shown, by hashes: 8 bytes each.
-    seen: HashSet<u64>,
-    /// What this scan has shown.
-    shown: Vec<u64>,
-    hasher: RandomState,
 }
 
 impl<'q> Sweep<'q> {
@@ -48,13 +42,9 @@ impl<'q> Sweep<'q> {
         Ok(Self {
             queue,
             scan: Some(queue.scan_dead_letters().await?),
-            scan_time: SCAN_TIME,
-            scan_started: Instant::now(),
+            progress: SweepProgress::new(ScanLimits::DEFAULT),
             began: now(),
             shutdown: shutdown.clone(),
-            seen: HashSet::new(),
-            shown: Vec::new(),
-            hasher: RandomState::new(),
         })
     }
 
@@ -77,16 +67,17 @@ impl<'q> Sweep<'q> {
         let mut bytes = 0;
         while batch.len() < count_max && bytes < BATCH_BYTES_MAX {
             let is_stopping = self.shutdown.is_requested();
-            // A scan shows one at least, so that the sweep ends however slow the queue is.
-            let is_time_up = !self.shown.is_empty() && self.scan_started.elapsed() >= self.scan_time;
-            if !batch.is_empty() && (is_stopping || is_time_up) {
+            let time = self.progress.scan_time();
+            if !batch.is_empty() && (is_stopping || time != ScanTime::Left) {
                 break;
             }
             if is_stopping {
                 return Err(Failure::runtime("interrupted half way: run it again for the rest"));
             }
-            if is_time_up {
-                self.begin_another_scan().await?;
+            match time {
+                ScanTime::Left => {}
+                ScanTime::Over => self.begin_another_scan().await?,
+                ScanTime::Stuck => return Err(Failure::runtime(STUCK)),
             }
             let Some(scan) = &mut self.scan else { break };
             let Some(letter) = scan.next().await? else { break };
@@ -116,7 +107,6 @@ impl<'q> Sweep<'q> {
 
     /// Others, such as a dispatcher that carries out erasures, may scan in between.
     async fn begin_another_scan(&mut self) -> Result<(), QueueError> {
-        self.seen.extend(self.shown.drain(..));
         // The old scan has to give up its lock before a new one can begin.
         if let Some(scan) = self.scan.take() {
             scan.finish().await?;
@@ -130,25 +120,20 @@ impl<'q> Sweep<'q> {
             }
         };
         self.scan = Some(scan);
-        self.scan_started = Instant::now();
+        self.progress.begin_scan();
         Ok(())
     }
 
     /// Whether no earlier scan has shown it. A later scan also meets what was parked since the sweep began, such as events
     /// that were replayed and failed again.
     fn is_new(&mut self, letter: &DeadLetter) -> bool {
-        let hash = self.hash(letter);
-        let is_later_scan = !self.seen.is_empty();
-        if is_later_scan && (self.seen.contains(&hash) || letter.letter.parked_at > self.began) {
+        let is_too_new = self.progress.is_later_scan() && letter.letter.parked_at > self.began;
+        if is_too_new || !self.progress.is_new(letter) {
+            self.progress.skip();
             return false;
         }
-        self.shown.push(hash);
+        self.progress.note(letter);
+        self.progress.advance();
         true
-    }
-
-    /// Tells one dead letter from every other, also from another copy of the same event.
-    fn hash(&self, letter: &DeadLetter) -> u64 {
-        let envelope = &letter.envelope;
-        self.hasher.hash_one((envelope.id.as_str(), envelope.received_at, envelope.queued_at, letter.letter.parked_at))
     }
 }

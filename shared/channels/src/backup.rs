@@ -121,7 +121,8 @@ impl ChannelStore {
         if erased.is_empty() {
             return Ok(0);
         }
-        let beginning = Beginning { code, origin: ErasureOrigin::Operator, found: erased.len() };
+        let beginning =
+            Beginning { code, origin: ErasureOrigin::Operator, found: erased.len(), has_connected_since: false };
         self.begin_erasure(beginning, now).await?;
         let time = SignedDuration::try_from(keys::ERASED_TIME).unwrap_or(SignedDuration::MAX);
         let still_holds = |until: &Timestamp| now.duration_since(*until) < time;

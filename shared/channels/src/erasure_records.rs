@@ -26,6 +26,8 @@ pub(crate) struct Beginning<'a> {
     pub(crate) origin: ErasureOrigin,
     /// How many channels and conversations there are to erase.
     pub(crate) found: usize,
+    /// Whether the person has connected a channel since they asked: it stays.
+    pub(crate) has_connected_since: bool,
 }
 
 /// The record of an erasure.
@@ -39,6 +41,8 @@ pub struct Erasure {
     pub done_at: Option<String>,
     /// Whether there was nothing to erase.
     pub found_nothing: bool,
+    /// Whether the person had connected a channel since they asked, which stayed.
+    pub has_connected_since: bool,
 }
 
 /// An erasure that the dispatchers have not carried out yet.
@@ -73,21 +77,20 @@ impl ChannelStore {
     /// stays as it is, and the dispatchers look once more if they have not finished.
     pub(crate) async fn note_nothing_to_erase(
         &self,
-        code: &str,
-        origin: ErasureOrigin,
+        beginning: Beginning<'_>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let record = |fields: &mut Fields| {
-            if fields.is_empty() {
-                *fields = beginning_fields(Beginning { code, origin, found: 0 }, now);
+            if fields.is_empty() || found_nothing(fields) {
+                *fields = beginning_fields(beginning, now);
                 fields::set(fields, fields::DONE_AT, now);
                 return Decision::Write(None);
             }
             let is_done = fields.contains_key(fields::DONE_AT);
             Decision::Abandon(fields.get(fields::REQUESTED_AT).filter(|_| !is_done).cloned())
         };
-        if let Some(requested_at) = self.update_erasure(code, record).await? {
-            self.await_dispatchers(code, &requested_at).await?;
+        if let Some(requested_at) = self.update_erasure(beginning.code, record).await? {
+            self.await_dispatchers(beginning.code, &requested_at).await?;
         }
         Ok(())
     }
@@ -116,7 +119,8 @@ impl ChannelStore {
             origin: fields.remove(fields::ORIGIN).unwrap_or_default(),
             requested_at,
             done_at: fields.remove(fields::DONE_AT),
-            found_nothing: fields.remove(fields::FOUND).as_deref() == Some("0"),
+            found_nothing: found_nothing(&fields),
+            has_connected_since: fields.contains_key(fields::CONNECTED_SINCE),
         }))
     }
 
@@ -151,5 +155,10 @@ fn beginning_fields(beginning: Beginning<'_>, now: Timestamp) -> Fields {
         (fields::ORIGIN, Some(beginning.origin.as_str().to_owned())),
         (fields::REQUESTED_AT, Some(now.to_string())),
         (fields::FOUND, Some(beginning.found.to_string())),
+        (fields::CONNECTED_SINCE, beginning.has_connected_since.then(|| "1".to_owned())),
     ])
+}
+
+fn found_nothing(record: &Fields) -> bool {
+    record.get(fields::FOUND).is_some_and(|found| found == "0")
 }

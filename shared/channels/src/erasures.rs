@@ -48,18 +48,19 @@ impl ChannelStore {
     /// Erases channels and conversations. The request is recorded first, so that it can be repeated with the same code
     /// if it stops half way.
     pub async fn erase(&self, request: &ErasureRequest<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let found = request.channels.len() + request.lanes.len();
+        let beginning = Beginning { code: request.code, origin: request.origin, found, has_connected_since: false };
+        self.begin_erasure(beginning, now).await?;
         self.erase_for(request, None, now).await
     }
 
-    /// Erases in the name of a person at Meta, or of nobody in particular.
+    /// Erases what was recorded, in the name of a person at Meta or of nobody in particular.
     pub(crate) async fn erase_for(
         &self,
         request: &ErasureRequest<'_>,
         person: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let found = request.channels.len() + request.lanes.len();
-        self.begin_erasure(Beginning { code: request.code, origin: request.origin, found }, now).await?;
         let scope = Scope { person, until: request.until.unwrap_or(Timestamp::MAX), now };
         if !request.lanes.is_empty() {
             self.mark_erased(keys::ANY_CONTACT, scope.until.min(now)).await?;

@@ -45,6 +45,8 @@ pub(crate) const REQUESTED_AT: &str = "requested_at";
 pub(crate) const DONE_AT: &str = "done_at";
 /// How many channels and conversations there were to erase.
 pub(crate) const FOUND: &str = "found";
+/// There if the person has connected a channel since they asked.
+pub(crate) const CONNECTED_SINCE: &str = "connected_since";
 
 // Of what was erased, and when Redis last rewrote its append-only file.
 pub(crate) const COUNT: &str = "count";

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::changes::users::removed_channels;
 use crate::changes::{self, Removal};
-use crate::erasure_records::ErasureOrigin;
+use crate::erasure_records::{Beginning, ErasureOrigin};
 use crate::erasures::ErasureRequest;
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
@@ -53,9 +53,12 @@ impl ChannelStore {
         channels.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         channels.dedup();
         let origin = ErasureOrigin::Callback;
+        let has_connected_since = self.has_connected_since(request).await?;
+        let beginning = Beginning { code: &code, origin, found: channels.len(), has_connected_since };
         if channels.is_empty() {
-            self.note_nothing_to_erase(&code, origin, now).await?;
+            self.note_nothing_to_erase(beginning, now).await?;
         } else {
+            self.begin_erasure(beginning, now).await?;
             let until = Some(request.asked_at);
             let erasure = ErasureRequest { code: &code, origin, channels: &channels, lanes: &[], until };
             self.erase_for(&erasure, Some(request.app_user_id), now).await?;
@@ -65,16 +68,33 @@ impl ChannelStore {
 
     /// The channels that a person had connected when they asked, and that are still connected by them.
     async fn connected_by(&self, request: PersonRequest<'_>) -> Result<Vec<Address>, StoreError> {
-        let PersonRequest { app_user_id, asked_at } = request;
+        let connected = self.connected_now_by(request.app_user_id).await?;
+        let concerned =
+            connected.into_iter().filter(|(_, fields)| !changes::was_connected_after(fields, request.asked_at));
+        Ok(concerned.map(|(address, _)| address).collect())
+    }
+
+    /// Whether the person has connected a channel since they asked, though it may have been removed again.
+    async fn has_connected_since(&self, request: PersonRequest<'_>) -> Result<bool, StoreError> {
+        let connected = self.connected_now_by(request.app_user_id).await?;
+        if connected.iter().any(|(_, fields)| changes::was_connected_after(fields, request.asked_at)) {
+            return Ok(true);
+        }
+        let fields = self.read_one(keys::removed_of(&keys::hash(request.app_user_id))).await?;
+        Ok(removed_channels(&fields).any(|(_, past)| !past.began_by(request.asked_at)))
+    }
+
+    /// The channels that are connected by a person, with their records.
+    async fn connected_now_by(&self, app_user_id: &str) -> Result<Vec<(Address, Fields)>, StoreError> {
         let addresses: Vec<Address> =
             self.read_one(keys::user(app_user_id)).await?.into_keys().map(Address::new).collect();
         let records = self.read(addresses.iter().map(keys::channel).collect()).await?;
-        let is_concerned = |address: &Address, fields: &Fields| {
-            let removal = Removal { address, person: Some(app_user_id), until: asked_at, now: asked_at };
+        let is_theirs = |address: &Address, fields: &Fields| {
+            let whenever = Timestamp::MAX;
+            let removal = Removal { address, person: Some(app_user_id), until: whenever, now: whenever };
             changes::is_connected(fields) && removal.concerns(fields)
         };
-        let concerned = addresses.into_iter().zip(records).filter(|(address, fields)| is_concerned(address, fields));
-        Ok(concerned.map(|(address, _)| address).collect())
+        Ok(addresses.into_iter().zip(records).filter(|(address, fields)| is_theirs(address, fields)).collect())
     }
 
     /// The channels that a person had connected when they asked, and that were removed since.

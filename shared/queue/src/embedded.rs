@@ -1,5 +1,6 @@
 //! The queue in files: the same promise on one machine. `Confirmed` means on disk.
 
+mod dead_bytes;
 mod locks;
 mod publish;
 mod rows;

@@ -19,6 +19,7 @@ mod queue_name;
 mod scan;
 mod settings;
 mod stand_in;
+mod sweep_progress;
 mod taker;
 mod topology;
 
@@ -32,5 +33,6 @@ pub use queue_name::{QueueName, Tier};
 pub use scan::DeadLetterScan;
 pub use settings::QueueSettings;
 pub use stand_in::UNDECODABLE;
+pub use sweep_progress::{ScanLimits, ScanTime, SweepProgress};
 pub use taker::{Taken, Taker};
-pub use topology::{Argument, CLASS_TTL, DEAD_TTL, DELIVERY_LIMIT, QueueSpec, topology};
+pub use topology::{Argument, CLASS_TTL, DEAD_BYTES_MAX, DEAD_TTL, DELIVERY_LIMIT, QueueSpec, topology};

@@ -9,6 +9,9 @@ use crate::queue_name::QueueName;
 pub const CLASS_TTL: Duration = Duration::from_hours(7 * 24);
 /// Dead letters hold personal data, so they are not kept for ever.
 pub const DEAD_TTL: Duration = Duration::from_hours(14 * 24);
+/// At this size the dead letters take no more, so that they do not fill the disk that every queue needs. The embedded queue
+/// knows it; for RabbitMQ it is the policy `dead-letters` in `ops/rabbitmq`.
+pub const DEAD_BYTES_MAX: i64 = 4_000_000_000;
 /// The queue parks an envelope that was delivered more often: it may kill workers. Each time that an envelope is given
 /// back counts, too, so one that waits out an outage is renewed (copied) before it gets here.
 pub const DELIVERY_LIMIT: u32 = 200;

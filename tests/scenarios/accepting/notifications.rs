@@ -12,7 +12,7 @@ use testkit::eventually;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use crate::support::bodies::{large, statuses, text};
+use crate::support::bodies::{ADDRESS, NUMBER, large, statuses, text};
 use crate::support::stack::{APP_SECRET, OTHER_APP_SECRET, Stack, get, raw, verify_token};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,8 +118,51 @@ async fn all_json_that_meta_signed_is_accepted_and_costs_one_dead_letter_however
     let letters = stack.dead_letters().await;
     assert!(letters.iter().all(|dead| dead.letter.reason == "unrecognized"), "{letters:?}");
     assert_eq!(letters.len(), 4, "{letters:?}");
-    let parked = stack.processes.dispatcher_metric(r#"dispatcher_dead_letters_total{reason="unrecognized"}"#).await;
-    assert!(parked >= 4.0);
+    eventually("they are counted", async || {
+        let parked = r#"dispatcher_dead_letters_total{reason="unrecognized"}"#;
+        (stack.processes.dispatcher_metric(parked).await >= 4.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_no_notification_costs_one_dead_letter_although_another_ingest_accepts_it_again() {
+    let mut stack = Stack::start().await;
+    assert_eq!(stack.processes.post(Bytes::from_static(b"[]")).await, 200);
+    eventually("it is parked", async || (stack.dead_letters().await.len() == 1).then_some(())).await;
+
+    let mut second = stack.processes.start_second_ingest();
+    let address = second.logs("Notifications are taken at ").await.parse().expect("an address");
+    let meta = Meta::new(address, Secret::new(APP_SECRET));
+    assert_eq!(meta.post(Bytes::from_static(b"[]")).await.expect("it answers").as_u16(), 200);
+
+    eventually("the repeat is skipped", async || {
+        let skipped = stack.processes.dispatcher_metric(r#"dispatcher_skipped_total{reason="duplicate"}"#).await;
+        (skipped > 0.5).then_some(())
+    })
+    .await;
+    assert_eq!(stack.dead_letters().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_no_notification_and_names_an_erased_channel_is_not_parked() {
+    let mut stack = Stack::start().await;
+    assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0));
+    stack.processes.dispatchers.clear();
+    let body = format!(r#"{{"object":"unknown","phone_number_id":"{NUMBER}"}}"#);
+    assert_eq!(stack.processes.post(Bytes::from(body)).await, 200);
+    stack.ops(&["erase", "--channel", ADDRESS, "--yes"]).await;
+
+    stack.processes.add_dispatcher().await;
+
+    eventually("it is skipped", async || {
+        let skipped = stack.processes.dispatcher_metric(r#"dispatcher_skipped_total{reason="erased"}"#).await;
+        (skipped > 0.5).then_some(())
+    })
+    .await;
+    // What the eraser removes is counted as skipped, too.
+    let parked = r#"dispatcher_dead_letters_total{reason="unrecognized"}"#;
+    assert!(stack.processes.dispatcher_metric(parked).await < 0.5, "it was parked");
 }
 
 /// Meta signs the payload of a `signed_request` with the same secret, in another notation: whoever has seen one can post

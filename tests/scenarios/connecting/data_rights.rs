@@ -8,6 +8,7 @@ use channels::ChannelState;
 use chassis::now;
 use event::Address;
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use ops::graph::{APP, APP_USER, INSTAGRAM_APP, NUMBER};
 use queue::QueueName;
 use sha2::Sha256;
@@ -23,8 +24,7 @@ const WITHIN: Duration = Duration::from_mins(2);
 
 /// A request of Meta's about a person, as Meta signs it.
 pub(crate) fn signed_request(person: &str, secret: &str) -> String {
-    // Meta gives whole seconds, and the channel may have been connected in this one.
-    signed_request_at(now().as_second() + 1, person, secret)
+    signed_request_at(now().as_second(), person, secret)
 }
 
 fn signed_request_at(issued_at: i64, person: &str, secret: &str) -> String {
@@ -88,6 +88,24 @@ async fn a_late_withdrawal_or_deletion_does_not_end_a_newer_connection() {
         let record = record.unwrap_or_else(|| panic!("{path} erased a newer connection"));
         assert_eq!((record.state, record.access_token), (ChannelState::Connected, connected.access_token.clone()));
     }
+    let page = browser.get(&deletion_page(&connect, &signed_request_at(earlier, APP_USER, APP.1)).await).await;
+    assert!(page.body.contains("older than the connection of your channel"), "{page:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_withdrawal_or_deletion_holds_although_metas_clock_is_some_seconds_behind() {
+    for path in ["/meta/deauthorize", "/meta/deletion"] {
+        let connect = ConnectStack::start().await;
+        let mut browser = connect.begin("acme").await;
+        connect.sign_up(&mut browser).await;
+        let connected = connect.store.get(&number()).await.expect("the store answers").expect("it is connected");
+        let connected_at: Timestamp = connected.connected_at.expect("it is known").parse().expect("it is a time");
+
+        ask(&connect, path, &signed_request_at(connected_at.as_second() - 3, APP_USER, APP.1)).await;
+
+        let record = connect.store.get(&number()).await.expect("the store answers");
+        assert_ne!(record.map(|record| record.state), Some(ChannelState::Connected), "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,9 +161,9 @@ async fn park_one(stack: &Stack) {
     eventually("it is parked", async || (stack.depth(QueueName::Dead).await == Some(1)).then_some(())).await;
 }
 
-/// The page of a deletion in the name of a person.
-async fn deletion_page(connect: &ConnectStack, person: &str) -> String {
-    let answer = ask(connect, "/meta/deletion", &signed_request(person, APP.1)).await;
+/// The page of a deletion.
+async fn deletion_page(connect: &ConnectStack, signed: &str) -> String {
+    let answer = ask(connect, "/meta/deletion", signed).await;
     let answer: serde_json::Value = serde_json::from_str(&answer.body).expect("it is JSON");
     format!("/deletion/{}", answer["confirmation_code"].as_str().expect("there is a code"))
 }
@@ -171,7 +189,7 @@ async fn a_deletion_after_a_withdrawal_or_a_disconnection_removes_the_dead_lette
         assert_eq!(state, ChannelState::Disconnected);
         assert_eq!(stack.dead_letters().await.len(), 1, "nobody asked to have it deleted");
 
-        let page = deletion_page(&connect, APP_USER).await;
+        let page = deletion_page(&connect, &signed_request(APP_USER, APP.1)).await;
         eventually_within(WITHIN, "it is done", async || {
             browser.get(&page).await.body.contains("None of it can be delivered").then_some(())
         })
@@ -190,7 +208,7 @@ async fn the_page_of_an_unknown_person_says_that_nothing_was_found() {
     let mut browser = connect.begin("acme").await;
     connect.sign_up(&mut browser).await;
 
-    let page = deletion_page(&connect, "122100000000999").await;
+    let page = deletion_page(&connect, &signed_request("122100000000999", APP.1)).await;
 
     let page = browser.get(&page).await;
     assert!(page.body.contains("there was nothing to delete"), "{page:?}");

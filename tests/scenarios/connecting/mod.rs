@@ -11,3 +11,4 @@ pub(crate) mod media;
 mod privacy_policy;
 mod profiles;
 mod strangers;
+mod takeover;

@@ -142,7 +142,11 @@ async fn events_with_a_refused_token_wait_and_are_tried_at_once_when_it_is_repla
         (stack.processes.dispatcher_metric(refused).await >= 1.0).then_some(())
     })
     .await;
-    assert!(stack.processes.dispatcher_metric(r#"dispatcher_pauses{reason="misconfigured"}"#).await >= 1.0);
+    eventually("the pause is shown", async || {
+        let pauses = r#"dispatcher_pauses{reason="misconfigured"}"#;
+        (stack.processes.dispatcher_metric(pauses).await >= 1.0).then_some(())
+    })
+    .await;
     let refused = stack.processes.dsk.requests();
     post(&stack, NUMBER, 0..PEOPLE).await;
     stack.processes.delivered(PEOPLE).await;

@@ -197,6 +197,11 @@ impl Processes {
         start_program("dispatcher", &settings(&self.backends, &self.folder, &self.dsk))
     }
 
+    /// Starts one more ingest without waiting for it.
+    pub(crate) fn start_second_ingest(&self) -> Process {
+        start_program("ingest", &settings(&self.backends, &self.folder, &self.dsk))
+    }
+
     /// Posts a signed notification and returns the status of the answer, or 0 if there was none.
     pub(crate) async fn post(&self, body: Bytes) -> u16 {
         self.meta.post(body).await.map_or(0, |status| status.as_u16())

@@ -35,6 +35,7 @@ claims![
     what_was_removed_is_gone_whichever_scan_showed_it,
     what_is_parked_during_a_sweep_does_not_prolong_it,
     a_stop_ends_a_sweep_and_gives_back_what_it_read,
+    a_scan_that_only_skips_ends_at_its_limit_and_gives_back_what_it_read,
 ];
 
 async fn open(settings: &QueueSettings) -> Queue {
@@ -73,7 +74,12 @@ fn letter(serial: usize) -> Envelope {
 
 /// A sweep whose scans end after one dead letter.
 async fn sweep(queue: &Queue) -> Sweep<'_> {
-    Sweep { scan_time: Duration::ZERO, ..Sweep::begin(queue, &Shutdown::default()).await.unwrap() }
+    with_limits(queue, ScanLimits { once_further: Duration::ZERO, ..ScanLimits::DEFAULT }).await
+}
+
+async fn with_limits(queue: &Queue, limits: ScanLimits) -> Sweep<'_> {
+    let sweep = Sweep::begin(queue, &Shutdown::default()).await.unwrap();
+    Sweep { progress: SweepProgress::new(limits), ..sweep }
 }
 
 fn ids(letters: &[DeadLetter]) -> Vec<String> {
@@ -134,6 +140,19 @@ async fn a_stop_ends_a_sweep_and_gives_back_what_it_read(queue: Queue) {
     shutdown.request();
     assert!(stopped.next(|_| true).await.is_err());
     stopped.finish().await.unwrap();
+
+    let mut sweep = Sweep::begin(&queue, &Shutdown::default()).await.unwrap();
+    assert_eq!(ids(&sweep.next_batch(COUNT, |_| true).await.unwrap()), all());
+    sweep.finish().await.unwrap();
+}
+
+async fn a_scan_that_only_skips_ends_at_its_limit_and_gives_back_what_it_read(queue: Queue) {
+    let none = Duration::ZERO;
+    let mut slow = with_limits(&queue, ScanLimits { once_further: none, in_all: none }).await;
+    assert!(slow.next(|_| true).await.unwrap().is_some());
+
+    assert!(slow.next(|_| true).await.is_err());
+    slow.finish().await.unwrap();
 
     let mut sweep = Sweep::begin(&queue, &Shutdown::default()).await.unwrap();
     assert_eq!(ids(&sweep.next_batch(COUNT, |_| true).await.unwrap()), all());

@@ -116,6 +116,27 @@ pub(crate) async fn a_request_that_is_older_than_the_connection_changes_nothing(
     assert_eq!(store.export().await.unwrap(), []);
 }
 
+pub(crate) async fn a_deletion_that_is_older_than_a_connection_says_so(store: ChannelStore) {
+    let said = async |asked_at| {
+        let erasure = delete(&store, "app-user-1", asked_at).await;
+        [erasure.found_nothing, erasure.has_connected_since]
+    };
+    let at_first = now();
+    assert_eq!(said(now()).await, [true, false]);
+    store.add(&number_of("app-user-1"), now()).await.unwrap();
+    assert_eq!(said(at_first).await, [true, true]);
+
+    // Removed and connected again: the request concerns the first connection, and not the second.
+    let in_between = now();
+    store.remove(&Address::new(NUMBER), now()).await.unwrap();
+    assert_eq!(said(at_first).await, [true, true], "it was connected all the same");
+    store.add(&number_of("app-user-1"), now()).await.unwrap();
+    assert_eq!(said(in_between).await, [false, true]);
+
+    assert_eq!(said(now()).await, [false, false]);
+    assert_eq!(said(at_first).await, [false, false], "an old request does not alter the record of a newer one");
+}
+
 pub(crate) async fn a_deletion_leaves_alone_what_another_person_has_connected_since(store: ChannelStore) {
     store.add(&number_of("app-user-1"), now()).await.unwrap();
     let received_first = now();

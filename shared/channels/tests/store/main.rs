@@ -33,7 +33,7 @@ use erasures::{
     a_deletion_in_the_name_of_an_unknown_person_finds_nothing,
     a_deletion_leaves_alone_what_another_person_has_connected_since,
     a_deletion_that_follows_a_withdrawal_or_a_disconnection_erases_what_is_left,
-    a_request_that_is_older_than_the_connection_changes_nothing,
+    a_deletion_that_is_older_than_a_connection_says_so, a_request_that_is_older_than_the_connection_changes_nothing,
     an_erased_channel_leaves_no_record_until_it_is_connected_again,
     what_was_received_before_an_erasure_is_discarded_and_what_comes_later_is_delivered,
 };
@@ -105,6 +105,7 @@ contract![
     an_erased_channel_leaves_no_record_until_it_is_connected_again,
     a_deletion_that_follows_a_withdrawal_or_a_disconnection_erases_what_is_left,
     a_deletion_in_the_name_of_an_unknown_person_finds_nothing,
+    a_deletion_that_is_older_than_a_connection_says_so,
     a_request_that_is_older_than_the_connection_changes_nothing,
     a_deletion_leaves_alone_what_another_person_has_connected_since,
     maintenance_changes_nothing_once_another_token_is_stored,

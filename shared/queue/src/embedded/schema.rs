@@ -2,6 +2,8 @@
 
 use sqlite::{Connection, Result};
 
+use super::dead_bytes;
+
 /// The queue's one table.
 pub(super) const TABLE: &str = "
     CREATE TABLE IF NOT EXISTS envelope (
@@ -49,5 +51,6 @@ fn upgrade(database: &Connection) -> Result<()> {
              UPDATE envelope SET due_at = 0 WHERE place IN ('meta.messages.v1', 'meta.updates.v1', 'meta.dead.v1');",
         )?;
     }
-    database.execute_batch(INDEXES)
+    database.execute_batch(INDEXES)?;
+    database.execute_batch(dead_bytes::SCHEMA)
 }

@@ -138,6 +138,28 @@ fn publishing_and_taking_read_no_more_rows_when_a_hundred_times_as_many_wait() {
 }
 
 #[test]
+fn the_bytes_of_the_dead_letters_are_known_whoever_parked_or_removed_them() {
+    let held =
+        |rig: &Rig| -> i64 { rig.database.query_row("SELECT bytes FROM dead_bytes", [], |row| row.get(0)).unwrap() };
+    let rig = Rig::new();
+    rig.put(QueueName::Dead, &["a", "b", "c"], NOW);
+    rig.put(HOME, &["d", "e"], NOW);
+    assert_eq!(held(&rig), 6);
+
+    tidy(&rig.database, NOW + ms(CLASS_TTL)).unwrap();
+    assert_eq!(held(&rig), 10, "the queue has parked what nobody took");
+    delete(&rig.database, &[1, 4]).unwrap();
+    assert_eq!(held(&rig), 6);
+    tidy(&rig.database, NOW + ms(DEAD_TTL)).unwrap();
+    assert_eq!(held(&rig), 2, "two are too old");
+
+    // A file of an earlier version does not know the sum.
+    rig.database.execute_batch("DROP TABLE dead_bytes").unwrap();
+    schema::prepare(&rig.database).unwrap();
+    assert_eq!(held(&rig), 2);
+}
+
+#[test]
 fn a_file_of_an_earlier_version_keeps_what_waits_in_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let old = "
