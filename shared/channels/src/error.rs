@@ -1,5 +1,7 @@
 //! Why the channel store gave no answer.
 
+use crate::erasure_keys::ErasureKeyError;
+
 /// Why the store gave no answer. The caller waits and asks again; it decides nothing without an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -30,4 +32,7 @@ pub enum StoreError {
         /// The channel or account.
         address: String,
     },
+    /// Nobody can say what was erased, so nothing may be delivered.
+    #[error(transparent)]
+    ErasureKey(#[from] ErasureKeyError),
 }

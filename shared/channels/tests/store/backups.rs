@@ -1,7 +1,7 @@
 //! Backups: an import restores what is missing, and nothing that was erased since.
 
 use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAnswer, NewChannel, PersonRequest};
-use channels::{SavedErasure, SavedRecord, new_erasure_code};
+use channels::{SavedErasures, SavedRecord, new_erasure_code};
 use chassis::{Secret, now};
 use event::Address;
 use jiff::SignedDuration;
@@ -100,13 +100,13 @@ pub(crate) async fn an_import_keeps_the_later_of_two_erasures(store: ChannelStor
 
     store.import_erasures(&saved, "code", now()).await.unwrap();
 
-    assert_eq!(store.export_erasures().await.unwrap()[0].until, later.to_string());
+    assert_eq!(store.export_erasures().await.unwrap().erasures[0].until, later.to_string());
 }
 
 /// An export, as `ops` makes and imports it.
 struct Export {
     records: Vec<SavedRecord>,
-    erasures: Vec<SavedErasure>,
+    erasures: SavedErasures,
 }
 
 async fn export(store: &ChannelStore) -> Export {
@@ -171,5 +171,8 @@ pub(crate) async fn an_import_of_erasures_says_how_many_records_it_removed(store
     let restored = open(&ChannelsSettings::embedded(folder.path()));
     import(&restored, &older.records).await;
     assert_eq!(restored.import_erasures(&newer.erasures, "code", later).await.unwrap(), 2);
-    assert_eq!((restored.list().await.unwrap().len(), restored.export_erasures().await.unwrap().len()), (0, 0));
+    assert_eq!(
+        (restored.list().await.unwrap().len(), restored.export_erasures().await.unwrap().erasures.len()),
+        (0, 0)
+    );
 }

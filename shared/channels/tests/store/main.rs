@@ -4,6 +4,8 @@
 
 mod backups;
 mod endpoints;
+mod erasure_copies;
+mod erasure_keys;
 mod erasures;
 mod forgetting;
 mod indexes;
@@ -13,6 +15,7 @@ mod rights;
 mod seals;
 mod support;
 mod tenants;
+mod upgrades;
 
 use std::time::Duration;
 
