@@ -77,21 +77,34 @@ impl ForgetErasures {
         }
         if !self.yes {
             outln!(
-                "Would forget which conversations and channels were erased in the last 30 days. What waits of theirs in"
+                "Would forget which conversations and channels were erased in the last 30 days. What still waits of"
             )?;
             outln!(
-                "a queue or as a dead letter is then delivered, an import brings their records back, and what Meta repeats"
+                "theirs is then delivered, an import brings their records back, and what Meta repeats is delivered."
             )?;
-            outln!("is delivered again. Put the missing key back into KEY_RING instead, if it can be found anywhere.")?;
-            return outln!("Nothing is done yet: add --yes.");
+            outln!("Put the missing key back into KEY_RING instead, if it can be found anywhere.")?;
+            return outln!("Nothing is done yet: stop the dispatchers, then add --yes.");
         }
-        let forget = async |store: ChannelStore| Ok(store.forget_unopenable_erasures(&key_ring, now()).await?);
-        self.ring.store.with(forget).await?;
+        self.ring.store.with(async |store| forget(&store, &key_ring).await).await?;
         outln!(
-            "Forgotten. Dispatchers go on by themselves. Repeat the erasures of the last 30 days that you know of, with"
+            "Forgotten. Now repeat the erasures of the last 30 days that you know of, with `ops erase`, and then start"
         )?;
-        outln!("`ops erase`: what is not taken until then is discarded.")
+        outln!("the dispatchers: what still waits of these is discarded.")
     }
+}
+
+/// While dispatchers run, it may be only this command that lacks the key.
+async fn forget(store: &ChannelStore, key_ring: &KeyRing) -> Result<(), Failure> {
+    let dispatchers = store.living_dispatchers().await?;
+    if dispatchers > 0 {
+        let running = counted(dispatchers, "dispatcher");
+        return Err(Failure::runtime(format!(
+            "nothing is forgotten: {running} reported in the last 30 seconds; if they deliver, their key ring is the right \
+             one, and this one is not; if they don't, stop them first"
+        )));
+    }
+    store.forget_unopenable_erasures(key_ring, now()).await?;
+    Ok(())
 }
 
 fn show(key_use: &KeyUse, key_ring: &KeyRing) -> Result<(), Failure> {

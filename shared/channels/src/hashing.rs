@@ -104,9 +104,9 @@ impl Hashing {
         keys::hash_key_id(hash).is_none() || self.forms().any(is_of)
     }
 
-    /// In how many forms something may have been written.
-    pub(crate) fn forms_count(&self) -> usize {
-        self.forms().count()
+    /// The keys of the markers of many texts: those of all texts in the first form, then those in the second, and so on.
+    pub(crate) fn markers_by_form(&self, texts: &[&str]) -> Vec<String> {
+        self.forms().flat_map(|form| texts.iter().map(|text| keys::erased(&form.hash(text)))).collect()
     }
 
     fn forms(&self) -> impl Iterator<Item = &Form> {

@@ -110,10 +110,7 @@ impl LookupBatch {
         let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
         let lanes = lookups.iter().map(|lookup| lookup.lane.as_str());
         let erasable = lanes.chain(addresses.iter().map(|address| address.as_str())).chain([keys::ANY_CONTACT]);
-        let markers: Vec<Vec<String>> = erasable.map(|text| hashing.markers(text)).collect();
-        for form in 0..hashing.forms_count() {
-            marks.extend(markers.iter().map(|markers| markers[form].clone()));
-        }
+        marks.extend(hashing.markers_by_form(&erasable.collect::<Vec<_>>()));
         Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), events }
     }
 

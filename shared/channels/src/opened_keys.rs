@@ -2,6 +2,7 @@
 //! that another process has changed them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use chassis::now;
 use jiff::Timestamp;
@@ -19,6 +20,9 @@ use crate::store::ChannelStore;
 use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
 
+/// How long a failure counts. A dispatcher that holds events tries again every two seconds.
+const TROUBLE_TIME: Duration = Duration::from_mins(1);
+
 /// What a process has opened. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OpenedKeys {
@@ -30,7 +34,21 @@ pub(crate) struct OpenedKeys {
 #[derive(Debug, Default)]
 struct State {
     keys: Arc<ErasureKeys>,
-    trouble: Option<ErasureKeyError>,
+    trouble: Option<Trouble>,
+}
+
+/// That the keys could not be opened.
+#[derive(Clone, Debug)]
+struct Trouble {
+    error: ErasureKeyError,
+    at: Instant,
+}
+
+impl Trouble {
+    /// A process that is not asked, because it is not ready, could not find out that the keys open again.
+    fn is_over(&self, now: Instant) -> bool {
+        now.duration_since(self.at) >= TROUBLE_TIME
+    }
 }
 
 impl OpenedKeys {
@@ -38,9 +56,10 @@ impl OpenedKeys {
         Self { ring: Some(ring), state: Arc::default() }
     }
 
-    /// Why the keys could not be opened when they were last needed.
+    /// Why the keys could not be opened when they were last needed, if that was just now.
     pub(crate) fn trouble(&self) -> Option<ErasureKeyError> {
-        self.state().trouble.clone()
+        let trouble = self.state().trouble.clone();
+        trouble.filter(|trouble| !trouble.is_over(Instant::now())).map(|trouble| trouble.error)
     }
 
     /// The keys that were opened last.
@@ -62,7 +81,7 @@ impl OpenedKeys {
         match ErasureKeys::open(fields, self.ring.as_ref(), now()) {
             Ok(keys) => *state = State { keys: Arc::new(keys), trouble: None },
             Err(error) => {
-                state.trouble = Some(error.clone());
+                state.trouble = Some(Trouble { error: error.clone(), at: Instant::now() });
                 return Err(error);
             }
         }
@@ -170,5 +189,19 @@ impl ChannelStore {
             Decision::Write(keys.len())
         };
         self.update_hash(keys::ERASURE_KEYS.to_owned(), Lifetime::Unlimited, forget).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_counts_for_a_minute_after_it_was_last_met() {
+        let at = Instant::now();
+        let trouble = Trouble { error: ErasureKeyError::NoKeyRing, at };
+
+        assert!(!trouble.is_over(at + Duration::from_secs(59)));
+        assert!(trouble.is_over(at + Duration::from_mins(1)));
     }
 }

@@ -156,7 +156,7 @@ async fn erasures_that_nobody_can_open_are_forgotten_only_on_demand(settings: Ch
 }
 
 /// The erasures of another store in which the conversation was erased.
-async fn erasures_of_another_store() -> SavedErasures {
+pub(crate) async fn erasures_of_another_store() -> SavedErasures {
     let folder = tempfile::tempdir().unwrap();
     let other = open(&ChannelsSettings::embedded(folder.path()));
     add(&other, NUMBER).await;
