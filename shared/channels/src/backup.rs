@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::changes::restore::{Restored, restore};
 use crate::changes::{self, Removal, users};
-use crate::erasure_keys::{ErasureKeyError, NEEDED_TIME, SavedErasureKey};
+use crate::erasure_keys::{NEEDED_TIME, SavedErasureKey};
 use crate::erasure_records::{Beginning, ErasureOrigin};
 use crate::erasures::new_erasure_code;
-use crate::error::StoreError;
+use crate::error::{ErasureKeyError, StoreError};
 use crate::fields::{self, Fields, text};
 use crate::hashing::Hashing;
 use crate::keys;

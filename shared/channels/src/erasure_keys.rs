@@ -8,6 +8,7 @@ use chassis::{Secret, random};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::error::ErasureKeyError;
 use crate::fields::{self, Fields};
 use crate::hashing::{HashKey, Hashing};
 use crate::key_ring::KeyRing;
@@ -22,8 +23,6 @@ mod tests;
 pub(crate) const UPGRADE_TIME: SignedDuration = SignedDuration::from_hours(24);
 /// How long something is needed to recognise an erasure that was just marked.
 pub(crate) const NEEDED_TIME: SignedDuration = SignedDuration::from_hours(30 * 24);
-/// The most keys that a store has at once. Every look-up asks for the markers under each of them.
-pub(crate) const KEYS_MAX: usize = 8;
 const _: () = assert!(NEEDED_TIME.unsigned_abs().as_secs() >= keys::ERASED_TIME.as_secs());
 const _: () = assert!(NEEDED_TIME.unsigned_abs().as_secs() >= keys::TOMBSTONE_TIME.as_secs());
 
@@ -48,44 +47,6 @@ impl SavedErasureKey {
     pub(crate) fn sealed(&self) -> SealedSecret {
         SealedSecret::new(self.sealed.clone(), Place::erasure_key(&self.erasure_key))
     }
-}
-
-/// Why nobody can say what was erased.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ErasureKeyError {
-    /// This process was given no key ring.
-    #[error("what was erased is recognised by a key that only the key ring opens: set KEY_RING_FILE or KEY_RING")]
-    NoKeyRing,
-    /// No key of the ring opens the store's key.
-    #[error(
-        "the key by which erasures are recognised (channels:erasure-keys, {id}) opens with no key of KEY_RING: put the \
-         key that is missing back, see \"What was erased is not recognised\" in the runbook"
-    )]
-    Unopenable {
-        /// Which one.
-        id: String,
-    },
-    /// No key of the ring opens a key of an export.
-    #[error(
-        "the key by which the erasures of the export are recognised ({id}) opens with no key of KEY_RING: add the key that \
-         stood first there when it was saved, and import it again; without that key, erased people would come back"
-    )]
-    OfExportUnopenable {
-        /// Which one.
-        id: String,
-    },
-    /// An export lacks a key.
-    #[error("the export has erasures without the key ({id}) by which they are recognised: import a complete one")]
-    OfExportMissing {
-        /// Which one.
-        id: String,
-    },
-    /// More keys than look-ups can ask for.
-    #[error(
-        "exports of too many stores were imported within 30 days ({KEYS_MAX} at most): each has a key by which its erasures \
-         are recognised"
-    )]
-    TooMany,
 }
 
 /// A key that was made or opened, sealed for its place.

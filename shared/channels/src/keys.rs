@@ -27,6 +27,8 @@ pub(crate) const DISPATCHERS: &str = "channels:dispatchers";
 pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
 /// The hash of the keys with which erasures are hashed, each sealed with the key ring.
 pub(crate) const ERASURE_KEYS: &str = "channels:erasure-keys";
+/// The most keys that a store has at once. Every look-up asks for the markers under each of them.
+pub(crate) const ERASURE_KEYS_MAX: usize = 8;
 /// Bytes of such a key.
 pub(crate) const ERASURE_KEY_BYTES: usize = 32;
 /// Bytes of its id, with which its hashes begin.
