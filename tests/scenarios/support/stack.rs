@@ -234,8 +234,13 @@ impl Processes {
     /// The key ring of the processes, as it is now.
     fn key_ring(&self) -> KeyRing {
         let metrics = channels::Metrics::register(&Registry::new()).expect("metrics register once");
-        let settings = KeyRingSettings::file(&self.folder.path().join("key-ring"));
+        let settings = KeyRingSettings::file(&self.key_ring_file());
         KeyRing::load(&settings, &metrics).expect("the keys are Fernet keys")
+    }
+
+    /// The file that holds it.
+    pub(crate) fn key_ring_file(&self) -> PathBuf {
+        self.folder.path().join("key-ring")
     }
 
     /// The key that sealed the channel's token.
