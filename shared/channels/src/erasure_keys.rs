@@ -23,6 +23,8 @@ mod tests;
 pub(crate) const UPGRADE_TIME: SignedDuration = SignedDuration::from_hours(24);
 /// How long something is needed to recognise an erasure that was just marked.
 pub(crate) const NEEDED_TIME: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// A rotation makes no further key in a store that has so many: the others are for imports.
+const RENEWED_MAX: usize = keys::ERASURE_KEYS_MAX / 2;
 const _: () = assert!(NEEDED_TIME.unsigned_abs().as_secs() >= keys::ERASED_TIME.as_secs());
 const _: () = assert!(NEEDED_TIME.unsigned_abs().as_secs() >= keys::TOMBSTONE_TIME.as_secs());
 
@@ -129,18 +131,35 @@ pub(crate) fn sealed_keys(fields: &Fields, now: Timestamp) -> Vec<SavedErasureKe
     needed.map(key).collect()
 }
 
-/// Replaces the seals that another key of the ring has made, and says how many those were.
+/// Replaces the seals that another key of the ring has made, and says how many those were. Where the store's own key was
+/// among them, another one takes its place: whoever has got hold of a ring and a copy of the store can't use the old one for
+/// long.
 pub(crate) fn reseal_keys(fields: &mut Fields, ring: &KeyRing, now: Timestamp) -> usize {
+    let own = fields.get(fields::CURRENT_KEY).cloned();
+    let mut is_own_resealed = false;
     let mut resealed = 0;
     for key in sealed_keys(fields, now) {
         let sealed = key.sealed();
         let is_old = ring.examine(&sealed).is_ok_and(|opened| opened.key > 0);
         if let Some(secret) = open(&sealed, ring).filter(|_| is_old) {
             fields::set(fields, &key_field(&key.erasure_key), reseal(&key.erasure_key, &secret, ring));
+            is_own_resealed |= own.as_ref() == Some(&key.erasure_key);
             resealed += 1;
         }
     }
+    drop_needless(fields, now);
+    if is_own_resealed && ids(fields).count() < RENEWED_MAX {
+        renew(fields, ring, now);
+    }
     resealed
+}
+
+/// Makes another key the store's own. The one before is needed for as long as what was hashed with it.
+fn renew(fields: &mut Fields, ring: &KeyRing, now: Timestamp) {
+    if let Some(before) = fields.get(fields::CURRENT_KEY).cloned() {
+        fields::set(fields, &until_field(&before), now.saturating_add(NEEDED_TIME).unwrap_or(Timestamp::MAX));
+    }
+    NewErasureKey::random(ring).begin(fields, false, now);
 }
 
 /// Opens a key. One that is sealed without its place was put there by somebody else: no release has sealed it so.

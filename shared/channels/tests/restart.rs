@@ -29,7 +29,8 @@ async fn add(store: &ChannelStore, address: &str, key_ring: &KeyRing, token: &st
 }
 
 async fn token(store: &ChannelStore, address: &str, key_ring: &KeyRing) -> String {
-    let record = store.get(&Address::new(address)).await.unwrap().unwrap();
+    // A Redis that has just started may still be loading its file.
+    let record = eventually("Redis answers", async || store.get(&Address::new(address)).await.ok()).await.unwrap();
     key_ring.open(&record.dsk_token.unwrap()).unwrap().expose().to_owned()
 }
 

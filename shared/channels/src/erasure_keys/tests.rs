@@ -53,6 +53,23 @@ fn the_key_of_an_export_is_needed_for_30_days_and_the_stores_own_for_ever() {
 }
 
 #[test]
+fn a_rotation_makes_another_key_while_there_are_few_and_the_old_one_ends_after_30_days() {
+    let mut rings = vec![new_key()];
+    let mut fields = Fields::new();
+    NewErasureKey::random(&ring(&[&rings[0]])).begin(&mut fields, false, NOW);
+    for expected in [2, 3, 4, 4, 4] {
+        rings.insert(0, new_key());
+        let ring = ring(&rings.iter().collect::<Vec<_>>());
+
+        reseal_keys(&mut fields, &ring, NOW);
+
+        assert_eq!(sealed_keys(&fields, NOW).len(), expected);
+        assert!(ErasureKeys::open(fields.clone(), Some(&ring), NOW).is_ok());
+    }
+    assert_eq!(sealed_keys(&fields, after(24 * 30)).len(), 1);
+}
+
+#[test]
 fn a_key_that_somebody_has_put_there_is_refused() {
     let ring = ring(&[&new_key()]);
     let mut fields = Fields::new();

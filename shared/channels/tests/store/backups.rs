@@ -6,7 +6,7 @@ use chassis::{Secret, now};
 use event::Address;
 use jiff::SignedDuration;
 
-use crate::erasure_keys::erasures_of_another_store;
+use crate::erasing::erasures_of_another_store;
 use crate::support::{NUMBER, add, look_up, look_up_received, open, ring};
 
 fn number(address: &str) -> NewChannel {

@@ -5,7 +5,7 @@ use chassis::now;
 use event::Address;
 use testkit::Redis;
 
-use crate::erasure_keys::{ACCOUNT, OTHER, PERSON, delete, lane, number, plain};
+use crate::erasing::{ACCOUNT, OTHER, PERSON, delete, lane, number, plain};
 use crate::support::{NUMBER, open};
 
 /// Erases a conversation, a channel, an account and a person, and leaves a tombstone.

@@ -1,42 +1,18 @@
 //! The key under which erasures are hashed: without the key ring nobody recognises them, with it everybody does, through
 //! rotations, imports and upgrades.
 
+use std::collections::BTreeSet;
+
 use channels::{
-    ChannelStore, ChannelsSettings, ErasureKeyError, LookupAnswer, NewChannel, PersonRequest, SavedErasure,
-    SavedErasures, StoreError, new_erasure_code, new_key,
+    ChannelStore, ChannelsSettings, ErasureKeyError, LookupAnswer, NewChannel, SavedErasure, SavedErasures, StoreError,
+    new_erasure_code, new_key,
 };
-use chassis::{Secret, now};
+use chassis::now;
 use event::{Address, EventId, Lane};
-use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use testkit::Redis;
 
-use crate::support::{NUMBER, add, look_up, look_up_received, open, open_with, ring, ring_of};
-
-pub(crate) const ACCOUNT: &str = "whatsapp-account:28";
-pub(crate) const OTHER: &str = "instagram:17841400000000001";
-pub(crate) const PERSON: &str = "1234567890123456";
-
-/// The lane of the contact that [`look_up`] asks for.
-pub(crate) fn lane() -> String {
-    format!("{NUMBER}/1")
-}
-
-/// What an older release made of a text, and what anybody can make of each number there is.
-pub(crate) fn plain(text: &str) -> String {
-    hex::encode(Sha256::digest(text))
-}
-
-pub(crate) fn number() -> NewChannel {
-    let mut channel = NewChannel::new(Address::new(NUMBER), "tenant", ring().seal(&Secret::new("dsk-token")));
-    channel.account_id = Some("28".to_owned());
-    channel.app_user_id = Some(PERSON.to_owned());
-    channel
-}
-
-pub(crate) async fn is_erased(store: &ChannelStore, received_at: Timestamp) -> bool {
-    matches!(look_up_received(store, "evt_1", NUMBER, received_at).await, LookupAnswer::Erased)
-}
+use crate::erasing::{ACCOUNT, OTHER, PERSON, delete, erasures_of_another_store, is_erased, lane, number, plain};
+use crate::support::{NUMBER, add, look_up, open, open_with, ring, ring_of};
 
 async fn try_look_up(store: &ChannelStore) -> Result<LookupAnswer, StoreError> {
     let id = EventId::new("evt_1");
@@ -45,11 +21,6 @@ async fn try_look_up(store: &ChannelStore) -> Result<LookupAnswer, StoreError> {
     let lookup =
         channels::Lookup { id: &id, address: &address, lane: &lane, is_about_account: false, received_at: now() };
     Ok(store.look_up(&[lookup]).await?.remove(0))
-}
-
-pub(crate) async fn delete(store: &ChannelStore) -> String {
-    let request = PersonRequest { app_user_id: PERSON, asked_at: now() };
-    store.delete_person(request, &new_erasure_code(), now()).await.unwrap()
 }
 
 /// Each claim becomes one test on Redis and one on files. It may open the same store with several rings.
@@ -100,9 +71,14 @@ async fn erasures_are_recognised_after_a_rotation_without_the_old_key(settings: 
     let rotated = store.reseal(&both).await.unwrap();
 
     assert_eq!((rotated.resealed_erasure_keys, rotated.unused_keys()), (1, vec![2]), "{rotated:?}");
+    assert_eq!(store.reseal(&both).await.unwrap().resealed_erasure_keys, 0, "a second rotation has nothing to do");
     let store = open_with(&settings, &ring_of(&[new.expose()]));
     assert!(is_erased(&store, received_at).await);
     assert!(!is_erased(&store, now()).await, "what comes later is delivered");
+    store.mark_erased(OTHER, now()).await.unwrap();
+    let saved = store.export_erasures().await.unwrap();
+    let keys: BTreeSet<&str> = saved.erasures.iter().filter_map(|saved| saved.erased.split(':').next()).collect();
+    assert_eq!((saved.keys.len(), keys.len()), (2, 2), "a rotation makes another key for what is erased after it");
 }
 
 async fn a_key_that_does_not_open_delivers_nothing_until_it_is_back(settings: ChannelsSettings) {
@@ -153,15 +129,6 @@ async fn erasures_that_nobody_can_open_are_forgotten_only_on_demand(settings: Ch
     assert!(is_erased(&store, received_at).await, "what is erased from now on is recognised");
     let saved = store.export_erasures().await.unwrap();
     assert_eq!((saved.keys.len(), saved.missing_key(&store.export().await.unwrap())), (1, None), "it can be imported");
-}
-
-/// The erasures of another store in which the conversation was erased.
-pub(crate) async fn erasures_of_another_store() -> SavedErasures {
-    let folder = tempfile::tempdir().unwrap();
-    let other = open(&ChannelsSettings::embedded(folder.path()));
-    add(&other, NUMBER).await;
-    other.mark_erased(&lane(), now()).await.unwrap();
-    other.export_erasures().await.unwrap()
 }
 
 async fn a_process_that_runs_recognises_what_an_import_has_brought(settings: ChannelsSettings) {

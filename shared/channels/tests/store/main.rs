@@ -4,6 +4,7 @@
 
 mod backups;
 mod endpoints;
+mod erasing;
 mod erasure_copies;
 mod erasure_keys;
 mod erasures;

@@ -6,7 +6,7 @@ use event::Address;
 use jiff::{SignedDuration, Timestamp};
 use testkit::Redis;
 
-use crate::erasure_keys::{PERSON, delete, is_erased, lane, number, plain};
+use crate::erasing::{PERSON, delete, is_erased, lane, number, plain};
 use crate::support::{NUMBER, look_up, open};
 
 /// A store that an older release has used: it holds a channel, and no key.
