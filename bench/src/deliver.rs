@@ -85,6 +85,7 @@ async fn store_channel(url: &str, prefix: &str, key: Secret) {
     let settings = KeyRingSettings { key_ring: Some(key), key_ring_file: None };
     let ring = KeyRing::load(&settings, &metrics).expect("the ring is good");
     let store = ChannelStore::open(&ChannelsSettings::at(url, prefix), metrics, &shutdown).expect("the store opens");
+    let store = store.with_key_ring(&ring);
     let channel = NewChannel::new(Address::new(rig::ADDRESS), "tenant", ring.seal(&Secret::new("dsk-token")));
     store.add(&channel, now()).await.expect("Redis is up");
     shutdown.request();

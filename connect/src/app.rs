@@ -78,6 +78,7 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let store = problems.collect(ChannelStore::open(&settings.channels, channel_metrics, shutdown));
     problems.finish()?;
     let (Some(checked), Some(key_ring), Some(store)) = (checked, key_ring, store) else { return Ok(()) };
+    let store = store.with_key_ring(&key_ring);
 
     let allowance = Allowance { http: settings.dsk_allow_http, private: settings.dsk_allow_private };
     let checked = checked.allowing(allowance);

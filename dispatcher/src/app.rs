@@ -84,6 +84,7 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let store = problems.collect(ChannelStore::open(&settings.channels, channel_metrics, shutdown));
     problems.finish()?;
     let (Some(key_ring), Some(store)) = (key_ring, store) else { return Ok(()) };
+    let store = store.with_key_ring(&key_ring);
 
     let queue = Queue::open(&settings.queue, queue_metrics, shutdown).await.map_err(Problem::from)?;
     let parts = DispatcherParts { queue: queue.clone(), store: store.clone(), key_ring, metrics };

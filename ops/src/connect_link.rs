@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::channels::{Allowance, KeyRing, KeyRingSettings, Metrics, Ticket, check_customer, check_dsk_token};
+use ::channels::{Allowance, Ticket, check_customer, check_dsk_token};
 use chassis::{Secret, SigningSecret};
 use clap::Args;
 use connect::Links;
-use prometheus::Registry;
 use url::Url;
 
 use crate::failure::Failure;
@@ -49,8 +48,6 @@ pub(crate) struct ConnectLink {
     #[arg(long, env, default_value = "1h", value_parser = humantime::parse_duration)]
     ticket_time: Duration,
     #[command(flatten)]
-    key_ring: KeyRingSettings,
-    #[command(flatten)]
     store: StoreAccess,
 }
 
@@ -62,7 +59,7 @@ impl ConnectLink {
         let secret_file = self.connect_secret_file.as_deref();
         let links =
             Links::new(self.connect_url.clone(), secret, secret_file, self.ticket_time).map_err(Failure::usage)?;
-        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failure::usage)?;
+        let key_ring = self.store.key_ring()?;
         let dsk_token = files::read_secret(&self.dsk_token_file)?;
         check_dsk_token(&dsk_token).map_err(Failure::usage)?;
         let signing_secret = self.signing_secret_file.as_deref().map(files::read_secret).transpose()?;

@@ -17,6 +17,7 @@ use queue::{Broker, Queue, QueueError, QueueName, QueueSettings};
 use url::Url;
 
 use crate::failure::Failure;
+use crate::keys::{RECOGNISE_AGAIN, unrecognised};
 use crate::logging::CommandLogging;
 use crate::open;
 use crate::output::counted;
@@ -195,6 +196,9 @@ impl Doctor {
         let key_use = store.key_use(key_ring).await?;
         let tokens = counted(key_use.by_key.iter().sum::<usize>(), "sealed token");
         findings.ok("channels", format!("{}; the key ring opens {tokens}", counted(key_use.records, "record")));
+        if let Some(complaint) = unrecognised(&key_use) {
+            findings.wrong("channels", complaint, RECOGNISE_AGAIN);
+        }
         for address in &key_use.unopenable {
             let next_step = "add the key that sealed it to KEY_RING, or store a new one with `ops channels add`";
             findings.wrong("channels", format!("no key opens a token of {address}"), next_step);

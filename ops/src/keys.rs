@@ -1,12 +1,16 @@
 //! `ops keys`: the keys that seal tokens.
 
-use channels::{KeyRing, KeyRingSettings, KeyUse, Metrics, new_key};
+use channels::{ChannelStore, KeyRing, KeyUse, new_key};
+use chassis::now;
 use clap::{Args, Subcommand};
-use prometheus::Registry;
 
 use crate::failure::Failure;
 use crate::open::StoreAccess;
 use crate::output::{counted, outln};
+
+/// What to do if the key by which erasures are recognised does not open.
+pub(crate) const RECOGNISE_AGAIN: &str = "add the key that sealed it to KEY_RING (runbook, \"What was erased is not \
+                                          recognised\")";
 
 /// Makes keys for the key ring, and moves tokens from one key to the next.
 #[derive(Debug, Subcommand)]
@@ -19,15 +23,26 @@ pub(crate) enum Keys {
     Rotate(Ring),
     /// Shows which keys the stored tokens need. The exit code is 1 if one of them does not open where it stands.
     Check(Ring),
+    /// Forgets the erasures of the last 30 days whose key opens with no key of the ring, if that key is lost for ever. Until
+    /// then nothing is delivered; afterwards what still waits of erased people is.
+    ForgetErasures(ForgetErasures),
 }
 
 /// The key ring and the store whose tokens it seals.
 #[derive(Args, Debug)]
 pub(crate) struct Ring {
     #[command(flatten)]
-    key_ring: KeyRingSettings,
-    #[command(flatten)]
     store: StoreAccess,
+}
+
+/// Gives up what nobody can recognise any more.
+#[derive(Args, Debug)]
+pub(crate) struct ForgetErasures {
+    /// Forgets; without it the command only says what that means.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    ring: Ring,
 }
 
 impl Keys {
@@ -35,24 +50,61 @@ impl Keys {
         match self {
             Self::New => outln!("{}", new_key().expose()),
             Self::Rotate(ring) => {
-                let key_ring = ring.load()?;
+                let key_ring = ring.store.key_ring()?;
                 let key_use = ring.store.with(async |store| Ok(store.reseal(&key_ring).await?)).await?;
                 outln!("Sealed {} again, with the first key", counted(key_use.resealed, "token"))?;
+                if key_use.resealed_erasure_keys > 0 {
+                    outln!("Sealed the key of the erasures again, too")?;
+                }
                 show(&key_use, &key_ring)
             }
             Self::Check(ring) => {
-                let key_ring = ring.load()?;
+                let key_ring = ring.store.key_ring()?;
                 let key_use = ring.store.with(async |store| Ok(store.key_use(&key_ring).await?)).await?;
                 show(&key_use, &key_ring)
             }
+            Self::ForgetErasures(forget) => forget.run().await,
         }
     }
 }
 
-impl Ring {
-    fn load(&self) -> Result<KeyRing, Failure> {
-        KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failure::usage)
+impl ForgetErasures {
+    async fn run(self) -> Result<(), Failure> {
+        let key_ring = self.ring.store.key_ring()?;
+        let key_use = self.ring.store.with(async |store| Ok(store.key_use(&key_ring).await?)).await?;
+        if key_use.unopenable_erasure_keys.is_empty() {
+            return outln!("Every erasure is recognised: there is nothing to forget.");
+        }
+        if !self.yes {
+            outln!(
+                "Would forget which conversations and channels were erased in the last 30 days. What still waits of"
+            )?;
+            outln!(
+                "theirs is then delivered, an import brings their records back, and what Meta repeats is delivered."
+            )?;
+            outln!("Put the missing key back into KEY_RING instead, if it can be found anywhere.")?;
+            return outln!("Nothing is done yet: stop the dispatchers, then add --yes.");
+        }
+        self.ring.store.with(async |store| forget(&store, &key_ring).await).await?;
+        outln!(
+            "Forgotten. Now repeat the erasures of the last 30 days that you know of, with `ops erase`, and then start"
+        )?;
+        outln!("the dispatchers: what still waits of these is discarded.")
     }
+}
+
+/// While dispatchers run, it may be only this command that lacks the key.
+async fn forget(store: &ChannelStore, key_ring: &KeyRing) -> Result<(), Failure> {
+    let dispatchers = store.living_dispatchers().await?;
+    if dispatchers > 0 {
+        let running = counted(dispatchers, "dispatcher");
+        return Err(Failure::runtime(format!(
+            "nothing is forgotten: {running} reported in the last 30 seconds; if they deliver, their key ring is the right \
+             one, and this one is not; if they don't, stop them first"
+        )));
+    }
+    store.forget_unopenable_erasures(key_ring, now()).await?;
+    Ok(())
 }
 
 fn show(key_use: &KeyUse, key_ring: &KeyRing) -> Result<(), Failure> {
@@ -60,7 +112,14 @@ fn show(key_use: &KeyUse, key_ring: &KeyRing) -> Result<(), Failure> {
         let role = if index == 0 { ", which seals" } else { "" };
         outln!("key {}{role}: {}", index + 1, counted(*tokens, "token"))?;
     }
-    let complaints: Vec<String> = [misplaced(key_use), unopenable(key_use)].into_iter().flatten().collect();
+    let complaints: Vec<String> = [
+        misplaced(key_use),
+        unopenable(key_use),
+        unrecognised(key_use).map(|what| format!("{what}: {RECOGNISE_AGAIN}")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if !complaints.is_empty() {
         return Err(Failure::runtime(complaints.join("\n")));
     }
@@ -102,6 +161,14 @@ fn unopenable(key_use: &KeyUse) -> Option<String> {
              `ops channels add`; remove no key until then",
             addresses.join(", ")
         )
+    })
+}
+
+/// What is said if nobody can say what was erased.
+pub(crate) fn unrecognised(key_use: &KeyUse) -> Option<String> {
+    let ids = &key_use.unopenable_erasure_keys;
+    (!ids.is_empty()).then(|| {
+        format!("no key opens the key by which erasures are recognised ({}), so nothing is delivered", ids.join(", "))
     })
 }
 

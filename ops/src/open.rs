@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::channels::{ChannelStore, ChannelsSettings, Metrics};
+use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Metrics};
 use chassis::Shutdown;
 use clap::Args;
 use prometheus::Registry;
@@ -10,6 +10,7 @@ use queue::{Queue, QueueSettings};
 
 use crate::failure::Failure;
 use crate::logging::CommandLogging;
+use crate::output::remark;
 
 /// How long queue and store may take to finish what they were asked to do.
 const FINISH_TIME: Duration = Duration::from_secs(5);
@@ -28,6 +29,8 @@ pub(crate) struct QueueAccess {
 pub(crate) struct StoreAccess {
     #[command(flatten)]
     channels: ChannelsSettings,
+    #[command(flatten)]
+    key_ring: KeyRingSettings,
     #[command(flatten)]
     logging: CommandLogging,
 }
@@ -58,10 +61,31 @@ impl StoreAccess {
         self.logging.start()?;
         let shutdown = Shutdown::default();
         let metrics = Metrics::register(&Registry::new())?;
-        let store = ChannelStore::open(&self.channels, metrics, &shutdown).map_err(Failure::usage)?;
-        let result = work(store).await;
+        let store = ChannelStore::open(&self.channels, metrics.clone(), &shutdown).map_err(Failure::usage)?;
+        let result = work(self.with_ring_if_given(store, &metrics)).await;
         finish(&shutdown).await;
         result
+    }
+}
+
+impl StoreAccess {
+    /// The key ring, for a command that seals or opens.
+    pub(crate) fn key_ring(&self) -> Result<KeyRing, Failure> {
+        KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failure::usage)
+    }
+
+    /// Many commands need no ring, and work without it; the store says so to those that do.
+    fn with_ring_if_given(&self, store: ChannelStore, metrics: &Metrics) -> ChannelStore {
+        if self.key_ring.key_ring.is_none() && self.key_ring.key_ring_file.is_none() {
+            return store;
+        }
+        match KeyRing::load(&self.key_ring, metrics) {
+            Ok(ring) => store.with_key_ring(&ring),
+            Err(problem) => {
+                remark(format_args!("warning: the key ring is not used: {problem}"));
+                store
+            }
+        }
     }
 }
 
@@ -72,6 +96,8 @@ pub(crate) struct SystemsAccess {
     queue: QueueSettings,
     #[command(flatten)]
     channels: ChannelsSettings,
+    #[command(flatten)]
+    key_ring: KeyRingSettings,
     #[command(flatten)]
     logging: CommandLogging,
 }
@@ -92,7 +118,12 @@ impl SystemsAccess {
         &self,
         work: impl AsyncFnOnce(ChannelStore) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        StoreAccess { channels: self.channels.clone(), logging: self.logging.clone() }.with(work).await
+        let store = StoreAccess {
+            channels: self.channels.clone(),
+            key_ring: self.key_ring.clone(),
+            logging: self.logging.clone(),
+        };
+        store.with(work).await
     }
 }
 

@@ -76,7 +76,7 @@ impl Standalone {
         problems.finish()?;
         let key_ring = key_ring.expect("a key ring that can't be loaded is a problem, and `finish` returned none");
 
-        let store = ChannelStore::open(&self.channels, channel_metrics, shutdown)?;
+        let store = ChannelStore::open(&self.channels, channel_metrics, shutdown)?.with_key_ring(&key_ring);
         let metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
         let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(Problem::from)?;
         // The dispatcher comes first, because it takes the folder's lock and fails if another process has it.

@@ -71,8 +71,10 @@ async fn eraser(folder: &Path, queue: &QueueSettings) -> Eraser {
     let registry = Registry::new();
     let metrics = channels::Metrics::register(&registry).unwrap();
     let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
-    let sealed = KeyRing::load(&settings, &metrics).unwrap().seal(&Secret::new("dsk-token"));
+    let key_ring = KeyRing::load(&settings, &metrics).unwrap();
+    let sealed = key_ring.seal(&Secret::new("dsk-token"));
     let store = ChannelStore::open(&ChannelsSettings::embedded(folder), metrics, &shutdown).unwrap();
+    let store = store.with_key_ring(&key_ring);
     for address in [ERASED, OTHER] {
         let channel = NewChannel::new(Address::new(address), "tenant", sealed.clone());
         store.add(&channel, now()).await.unwrap();

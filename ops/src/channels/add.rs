@@ -3,13 +3,10 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
-use channels::{
-    Allowance, KeyRing, KeyRingSettings, Limits, Metrics, NewChannel, NewSecret, check_customer, check_dsk_token,
-};
+use channels::{Allowance, KeyRing, Limits, NewChannel, NewSecret, check_customer, check_dsk_token};
 use chassis::{Secret, SigningSecret, now};
 use clap::Args;
 use event::Address;
-use prometheus::Registry;
 
 use crate::address::parse_address;
 use crate::failure::Failure;
@@ -66,14 +63,12 @@ pub(crate) struct AddChannel {
     #[arg(long)]
     connected_by: Option<String>,
     #[command(flatten)]
-    key_ring: KeyRingSettings,
-    #[command(flatten)]
     store: StoreAccess,
 }
 
 impl AddChannel {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&Registry::new())?).map_err(Failure::usage)?;
+        let key_ring = self.store.key_ring()?;
         let channel = self.channel(&key_ring)?;
         let address = &self.address;
         if address.as_str().bytes().all(|byte| !byte.is_ascii_digit()) {

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use channels::{ChannelStore, Imported, SavedErasure, SavedRecord, new_erasure_code};
+use channels::{ChannelStore, Imported, SavedErasure, SavedErasureKey, SavedErasures, SavedRecord, new_erasure_code};
 use chassis::now;
 use clap::Args;
 use serde::Serialize;
@@ -17,8 +17,10 @@ use crate::open::StoreAccess;
 use crate::output::{counted, outln};
 
 /// Says in the first line of a file what the file is, and in which version of the format.
-const FORMAT: &str = "meta-integration-channels/2";
-/// The format of older releases, which had no erasures in it.
+const FORMAT: &str = "meta-integration-channels/3";
+/// The format of older releases, whose erasures are hashed without a key.
+const FORMAT_WITHOUT_KEYS: &str = "meta-integration-channels/2";
+/// The format of still older ones, which had no erasures in it.
 const FORMAT_WITHOUT_ERASURES: &str = "meta-integration-channels/1";
 
 /// Writes every record into a file. The tokens stay sealed, so keep the key ring somewhere else.
@@ -44,7 +46,7 @@ pub(crate) struct Import {
 /// What is in a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Saved {
-    erasures: Vec<SavedErasure>,
+    erasures: SavedErasures,
     records: Vec<SavedRecord>,
 }
 
@@ -71,9 +73,12 @@ impl Export {
         write(&self.file, &saved)
             .map_err(|error| Failure::runtime(format!("can't write {file} ({error}): name a new file")))?;
         let records = counted(saved.records.len(), "record");
-        let erasures = counted(saved.erasures.len(), "erasure");
+        let erasures = counted(saved.erasures.erasures.len(), "erasure");
         outln!("Saved {records} in {file}, with the tokens sealed; the key ring that opens them is not in it")?;
-        outln!("It also says, by hashes, what {erasures} concern, so that an import does not bring that back.")
+        outln!(
+            "It also says, by hashes that only this key ring can compare, what {erasures} concern, so that an import"
+        )?;
+        outln!("does not bring that back.")
     }
 }
 
@@ -82,10 +87,16 @@ impl Export {
 fn write(path: &Path, saved: &Saved) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    let Saved { erasures, records } = saved;
-    let saved_at = now().to_string();
-    let head = json!({ "format": FORMAT, "saved_at": saved_at, "erasures": erasures.len(), "records": records.len() });
+    let Saved { erasures: SavedErasures { keys, erasures }, records } = saved;
+    let head = json!({
+        "format": FORMAT,
+        "saved_at": now().to_string(),
+        "erasure_keys": keys.len(),
+        "erasures": erasures.len(),
+        "records": records.len(),
+    });
     writeln!(file, "{head}")?;
+    write_lines(&mut file, keys)?;
     write_lines(&mut file, erasures)?;
     write_lines(&mut file, records)?;
     file.as_file().sync_all()?;
@@ -134,20 +145,30 @@ fn read(bytes: &[u8]) -> Result<Saved, String> {
     let mut lines = text.lines();
     let head: Value = lines.next().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
     let count = |name: &str| head.get(name).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
-    let erasure_count = match head.get("format").and_then(Value::as_str) {
-        Some(FORMAT) => count("erasures"),
-        Some(FORMAT_WITHOUT_ERASURES) => Some(0),
+    let announced = match head.get("format").and_then(Value::as_str) {
+        Some(FORMAT) => [count("erasure_keys"), count("erasures"), count("records")],
+        Some(FORMAT_WITHOUT_KEYS) => [Some(0), count("erasures"), count("records")],
+        Some(FORMAT_WITHOUT_ERASURES) => [Some(0), Some(0), count("records")],
         _ => return Err("is not an export of `ops channels export`".to_owned()),
     };
+    let [key_count, erasure_count, _] = announced;
     let mut lines = lines.enumerate().map(|(index, line)| Line { number: index + 2, text: line });
+    let keys = lines.by_ref().take(key_count.unwrap_or_default());
+    let keys =
+        keys.map(|line| line.parse("a key of erasures", SavedErasureKey::fault)).collect::<Result<Vec<_>, _>>()?;
     let erasures = lines.by_ref().take(erasure_count.unwrap_or_default());
     let erasures = erasures.map(|line| line.parse("an erasure", SavedErasure::fault)).collect::<Result<Vec<_>, _>>()?;
     let records = lines.map(|line| line.parse("a record", SavedRecord::fault)).collect::<Result<Vec<_>, _>>()?;
-    if erasure_count == Some(erasures.len()) && count("records") == Some(records.len()) {
-        return Ok(Saved { erasures, records });
+    if announced == [keys.len(), erasures.len(), records.len()].map(Some) {
+        let erasures = SavedErasures { keys, erasures };
+        return match erasures.missing_key(&records) {
+            None => Ok(Saved { erasures, records }),
+            Some(id) => Err(format!("is incomplete: it lacks the key {id} by which its erasures are recognised")),
+        };
     }
     Err(format!(
-        "is incomplete: it has {} and {}, and its first line announces other numbers",
+        "is incomplete: it has {}, {} and {}, and its first line announces other numbers",
+        counted(keys.len(), "key"),
         counted(erasures.len(), "erasure"),
         counted(records.len(), "record")
     ))
@@ -177,8 +198,10 @@ mod tests {
 
     const HASH: &str = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b886f7e437faa5a7fce15d1ddc";
 
+    const KEY_ID: &str = "0123456789abcdef";
+
     fn export(count: usize, lines: &[&str]) -> Vec<u8> {
-        let head = format!(r#"{{"format":"{FORMAT}","erasures":0,"records":{count}}}"#);
+        let head = format!(r#"{{"format":"{FORMAT}","erasure_keys":0,"erasures":0,"records":{count}}}"#);
         [&[head.as_str()], lines].concat().join("\n").into_bytes()
     }
 
@@ -186,10 +209,18 @@ mod tests {
     fn a_complete_export_is_read() {
         assert_eq!(read(&export(1, &[RECORD])).unwrap().records[0].address, "whatsapp:1");
         assert_eq!(read(&export(0, &[])).unwrap(), Saved::default());
-        let erasure = format!(r#"{{"erased":"{HASH}","until":"2026-01-01T00:00:00Z"}}"#);
-        let head = format!(r#"{{"format":"{FORMAT}","erasures":1,"records":1}}"#);
-        let saved = read(format!("{head}\n{erasure}\n{RECORD}").as_bytes()).unwrap();
-        assert_eq!((saved.erasures[0].erased.as_str(), saved.records.len()), (HASH, 1));
+        let erasure = format!(r#"{{"erased":"{KEY_ID}:{HASH}","until":"2026-01-01T00:00:00Z"}}"#);
+        let key = format!(r#"{{"erasure_key":"{KEY_ID}","sealed":"gAAAAA"}}"#);
+        let head = |keys| format!(r#"{{"format":"{FORMAT}","erasure_keys":{keys},"erasures":1,"records":1}}"#);
+        let saved = read(format!("{}\n{key}\n{erasure}\n{RECORD}", head(1)).as_bytes()).unwrap();
+        assert_eq!(
+            (saved.erasures.erasures[0].erased.as_str(), saved.records.len()),
+            (format!("{KEY_ID}:{HASH}").as_str(), 1)
+        );
+        let fault = read(format!("{}\n{erasure}\n{RECORD}", head(0)).as_bytes()).unwrap_err();
+        assert!(fault.contains("lacks the key 0123456789abcdef"), "{fault}");
+        let tombstone = RECORD.replace("\"tenant\"", &format!("\"app_user_hash\":\"{KEY_ID}:{HASH}\",\"tenant\""));
+        assert!(read(&export(1, &[&tombstone])).unwrap_err().contains("lacks the key"), "{tombstone}");
     }
 
     #[test]
@@ -197,6 +228,10 @@ mod tests {
         let head = format!(r#"{{"format":"{FORMAT_WITHOUT_ERASURES}","saved_at":"2026-01-01T00:00:00Z","records":1}}"#);
 
         assert_eq!(read(format!("{head}\n{RECORD}").as_bytes()).unwrap().records.len(), 1);
+        let erasure = format!(r#"{{"erased":"{HASH}","until":"2026-01-01T00:00:00Z"}}"#);
+        let head = format!(r#"{{"format":"{FORMAT_WITHOUT_KEYS}","erasures":1,"records":1}}"#);
+        let saved = read(format!("{head}\n{erasure}\n{RECORD}").as_bytes()).unwrap();
+        assert_eq!((saved.erasures.erasures[0].erased.as_str(), saved.records.len()), (HASH, 1));
     }
 
     #[test]
@@ -209,7 +244,11 @@ mod tests {
             (export(1, &[stranger]), "line 2"),
             (export(1, &[r#"{"address":"","fields":{}}"#]), "no address"),
             (format!("{{\"format\":\"{FORMAT}\",\"records\":1}}\n{RECORD}").into_bytes(), "incomplete"),
-            (format!("{{\"format\":\"{FORMAT}\",\"erasures\":1,\"records\":0}}\n{RECORD}").into_bytes(), "line 2"),
+            (
+                format!("{{\"format\":\"{FORMAT_WITHOUT_KEYS}\",\"erasures\":1,\"records\":0}}\n{RECORD}").into_bytes(),
+                "line 2",
+            ),
+            (format!("{{\"format\":\"{FORMAT}\",\"erasure_keys\":1,\"records\":0}}\n{RECORD}").into_bytes(), "line 2"),
             (RECORD.as_bytes().to_vec(), "not an export"),
             (vec![0xff, 0xfe], "not text"),
         ] {

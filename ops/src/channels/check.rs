@@ -1,6 +1,6 @@
 //! `ops channels check`: asks Meta whether the channels' tokens work and whether it posts their events to us.
 
-use channels::{ChannelState, ChannelStore, KeyRing, KeyRingSettings, Metrics};
+use channels::{ChannelState, ChannelStore};
 use chassis::now;
 use clap::Args;
 use connect::{ChannelHealth, CheckMode, Maintenance, MetaSettings};
@@ -26,15 +26,13 @@ pub(crate) struct CheckChannels {
     #[command(flatten)]
     meta: MetaSettings,
     #[command(flatten)]
-    key_ring: KeyRingSettings,
-    #[command(flatten)]
     store: StoreAccess,
 }
 
 impl CheckChannels {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let registry = Registry::new();
-        let key_ring = KeyRing::load(&self.key_ring, &Metrics::register(&registry)?).map_err(Failure::usage)?;
+        let key_ring = self.store.key_ring()?;
         let metrics = connect::Metrics::register(&registry)?;
         self.store
             .with(async |store| {

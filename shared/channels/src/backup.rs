@@ -10,10 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::changes::restore::{Restored, restore};
 use crate::changes::{self, Removal, users};
+use crate::erasure_keys::{NEEDED_TIME, SavedErasureKey};
 use crate::erasure_records::{Beginning, ErasureOrigin};
 use crate::erasures::new_erasure_code;
-use crate::error::StoreError;
+use crate::error::{ErasureKeyError, StoreError};
 use crate::fields::{self, Fields, text};
+use crate::hashing::Hashing;
 use crate::keys;
 use crate::limits::Limits;
 use crate::record::{self, ChannelState};
@@ -35,10 +37,19 @@ pub struct SavedRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SavedErasure {
-    /// SHA-256 of the channel's address or the conversation's lane.
+    /// A hash of the channel's address or the conversation's lane; in an export of an older release, one without a key.
     pub erased: String,
     /// What was received until then is erased; RFC 3339.
     pub until: String,
+}
+
+/// The erasures of an export, with the keys by which they are recognised.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedErasures {
+    /// The keys.
+    pub keys: Vec<SavedErasureKey>,
+    /// The erasures.
+    pub erasures: Vec<SavedErasure>,
 }
 
 /// What became of a record of an export.
@@ -52,6 +63,16 @@ pub enum Imported {
     Present,
     /// It was erased after it was connected.
     Erased,
+}
+
+impl SavedErasures {
+    /// A key that the erasures, or the persons in these records, are hashed with, and that is not among the keys.
+    pub fn missing_key(&self, records: &[SavedRecord]) -> Option<String> {
+        let persons = records.iter().filter_map(|record| record.fields.get(fields::APP_USER_HASH));
+        let hashes = self.erasures.iter().map(|erasure| &erasure.erased).chain(persons);
+        let mut missing = hashes.filter(|hash| !is_recognised(hash, &self.keys));
+        missing.find_map(|hash| keys::hash_key_id(hash)).map(str::to_owned)
+    }
 }
 
 impl SavedRecord {
@@ -88,20 +109,29 @@ impl SavedErasure {
 impl ChannelStore {
     /// Every record, in the order of the addresses.
     pub async fn export(&self) -> Result<Vec<SavedRecord>, StoreError> {
-        let saved = self.read_channels().await?.into_iter().filter_map(|(key, fields)| {
+        let records = self.read_channels().await?;
+        let keys = self.export_erasure_keys().await?;
+        let saved = records.into_iter().filter_map(|(key, mut fields)| {
+            // A person whose hash nobody can compare any more is found by nobody.
+            if fields.get(fields::APP_USER_HASH).is_some_and(|user_hash| !is_recognised(user_hash, &keys)) {
+                fields.remove(fields::APP_USER_HASH);
+            }
             key.strip_prefix(keys::CHANNEL).map(|address| SavedRecord { address: address.to_owned(), fields })
         });
         Ok(saved.collect())
     }
 
     /// Every erasure that still holds. One that an older release marked holds for what was received until now.
-    pub async fn export_erasures(&self) -> Result<Vec<SavedErasure>, StoreError> {
-        let erasures = self.erasures().await?.into_iter().filter_map(|(key, until)| {
-            let erased = key.strip_prefix(keys::ERASED)?.to_owned();
+    pub async fn export_erasures(&self) -> Result<SavedErasures, StoreError> {
+        let markers = self.erasures().await?;
+        // Read afterwards, so that no erasure lacks its key.
+        let keys = self.export_erasure_keys().await?;
+        let erasures = markers.into_iter().filter_map(|(key, until)| {
+            let erased = key.strip_prefix(keys::ERASED).filter(|hash| is_recognised(hash, &keys))?.to_owned();
             let until = until.parse().unwrap_or_else(|_| now());
             Some(SavedErasure { erased, until: until.to_string() })
         });
-        Ok(erasures.collect())
+        Ok(SavedErasures { erasures: erasures.collect(), keys })
     }
 
     /// Stores the erasures of an export, of which the store may have later ones, and removes what had been connected by
@@ -109,12 +139,15 @@ impl ChannelStore {
     /// dead letters once more. Do it before the records of the same export are imported.
     pub async fn import_erasures(
         &self,
-        saved: &[SavedErasure],
+        saved: &SavedErasures,
         code: &str,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
+        self.import_erasure_keys(&saved.keys, now).await?;
+        let hashing = self.hashing().await?;
         let mut erased = BTreeMap::new();
-        for erasure in saved {
+        for erasure in &saved.erasures {
+            check_known(&hashing, &erasure.erased)?;
             let latest = erased.entry(erasure.erased.to_ascii_lowercase()).or_default();
             *latest = erasure.time().max(*latest);
         }
@@ -126,12 +159,19 @@ impl ChannelStore {
         self.begin_erasure(beginning, now).await?;
         let time = SignedDuration::try_from(keys::ERASED_TIME).unwrap_or(SignedDuration::MAX);
         let still_holds = |until: &Timestamp| now.duration_since(*until) < time;
-        for (hash, until) in erased.iter().filter_map(|(hash, until)| Some((hash, until.filter(still_holds)?))) {
-            self.raise_erasure(format!("{}{hash}", keys::ERASED), until).await?;
+        let holding = || erased.iter().filter_map(|(hash, until)| Some((hash, until.filter(still_holds)?)));
+        if holding().any(|(hash, _)| keys::hash_key_id(hash).is_none()) {
+            self.honour_plain_until(now.saturating_add(NEEDED_TIME).unwrap_or(Timestamp::MAX)).await?;
+        }
+        for (hash, until) in holding() {
+            self.raise_erasure(keys::erased(hash), until).await?;
         }
         let mut removed = 0;
+        // Also what was hashed without a key so long ago that the store does not look for it.
+        let hashing = hashing.and_plain();
         for present in self.export().await? {
-            let until = erased.get(&keys::hash(&present.address)).copied().flatten();
+            let hashes = hashing.all(&present.address);
+            let until = hashes.iter().filter_map(|hash| erased.get(hash).copied().flatten()).max();
             if let Some(until) = until.filter(|until| present.was_connected_by(*until)) {
                 self.remove_erased(&Address::new(present.address), until, now).await?;
                 removed += 1;
@@ -143,8 +183,9 @@ impl ChannelStore {
 
     /// Removes the record of a channel that is marked as erased, as an erasure does.
     async fn remove_erased(&self, address: &Address, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
-        let removal = Removal { address, person: None, until, now };
-        self.change_channels(vec![keys::channel(address)], |transaction| {
+        let hashing = self.hashing().await?;
+        let removal = Removal { hashing: &hashing, address, person: None, until, now };
+        self.change_channels(&hashing, vec![keys::channel(address)], |transaction| {
             changes::erase::erase(transaction, removal);
             Ok(Decision::Write(()))
         })
@@ -158,13 +199,16 @@ impl ChannelStore {
             return Ok(Imported::Erased);
         }
         let fields = self.without_erased_channels(saved).await?;
-        let mut read = vec![keys::INITIALISED.to_owned(), keys::channel(&address), keys::erased(address.as_str())];
+        let hashing = self.hashing().await?;
+        self.recognise_person(saved, &hashing).await?;
+        let mut read = vec![keys::INITIALISED.to_owned(), keys::channel(&address)];
+        read.extend(hashing.markers(address.as_str()));
         read.push(keys::ERASURES_PENDING.to_owned());
-        read.extend(saved.fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(user)));
+        read.extend(saved.fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(&hashing, user)));
         read.extend(saved.fields.get(fields::APP_USER_HASH).map(|user_hash| keys::removed_of(user_hash)));
         let code = new_erasure_code();
-        let restore = self.change_channels(read, |transaction| {
-            let restored = restore(transaction, &address, &fields, now);
+        let restore = self.change_channels(&hashing, read, |transaction| {
+            let restored = restore(transaction, &hashing, &address, &fields, now);
             if restored == (Restored::Replaced { had_another: true }) {
                 fields::set(&mut transaction.hash(keys::ERASURES_PENDING).fields, &code, now);
             }
@@ -179,6 +223,18 @@ impl ChannelStore {
         match self.erased_until(&address).await?.filter(|until| saved.was_connected_by(*until)) {
             None => Ok(imported),
             Some(until) => self.remove_erased(&address, until, now).await.map(|()| Imported::Erased),
+        }
+    }
+
+    /// Has the person recognised who had connected the channel of a tombstone, for as long as the tombstone lasts.
+    async fn recognise_person(&self, saved: &SavedRecord, hashing: &Hashing) -> Result<(), StoreError> {
+        let Some(user_hash) = saved.fields.get(fields::APP_USER_HASH) else { return Ok(()) };
+        check_known(hashing, user_hash)?;
+        match changes::time(&saved.fields, fields::UPDATED_AT) {
+            Some(removed_at) if keys::hash_key_id(user_hash).is_none() => {
+                self.honour_plain_until(removed_at.saturating_add(NEEDED_TIME).unwrap_or(Timestamp::MAX)).await
+            }
+            _ => Ok(()),
         }
     }
 
@@ -198,5 +254,18 @@ impl ChannelStore {
             }
         }
         Ok(fields)
+    }
+}
+
+/// Whether a hash was made without a key, or with one of these.
+fn is_recognised(hash: &str, keys: &[SavedErasureKey]) -> bool {
+    keys::hash_key_id(hash).is_none_or(|id| keys.iter().any(|key| key.erasure_key == id))
+}
+
+/// Refuses a hash whose key an export lacks: what it stands for would come back unnoticed.
+fn check_known(hashing: &Hashing, hash: &str) -> Result<(), ErasureKeyError> {
+    match keys::hash_key_id(hash) {
+        Some(id) if !hashing.knows(hash) => Err(ErasureKeyError::OfExportMissing { id: id.to_owned() }),
+        _ => Ok(()),
     }
 }

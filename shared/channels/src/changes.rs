@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
+use crate::hashing::Hashing;
 use crate::keys;
 use crate::record::{self, ChannelState, NewChannel};
 use crate::transaction::{Hash, Lifetime, Transaction};
@@ -34,21 +35,24 @@ const ABOUT_ACCESS_TOKEN: [&str; 2] = [fields::ACCESS_TOKEN_EXPIRES_AT, fields::
 const KEPT_BY_TOMBSTONE: [&str; 3] = [fields::TENANT, fields::ACCOUNT_ID, fields::CONNECTED_AT];
 
 /// The keys that have to be read before a channel is added.
-pub(crate) fn keys_to_add(channel: &NewChannel) -> Vec<String> {
+pub(crate) fn keys_to_add(hashing: &Hashing, channel: &NewChannel) -> Vec<String> {
     let mut keys = vec![keys::INITIALISED.to_owned()];
-    keys.extend(addresses_of(channel).flat_map(|address| [keys::channel(&address), keys::erased(address.as_str())]));
-    keys.extend(channel.app_user_id.iter().flat_map(|user| users::keys_of(user)));
+    for address in addresses_of(channel) {
+        keys.push(keys::channel(&address));
+        keys.extend(hashing.markers(address.as_str()));
+    }
+    keys.extend(channel.app_user_id.iter().flat_map(|user| users::keys_of(hashing, user)));
     keys
 }
 
 /// The accounts, channels and users that the records in the transaction name, and that are still to be read.
-pub(crate) fn unread(transaction: &Transaction) -> Vec<String> {
+pub(crate) fn unread(transaction: &Transaction, hashing: &Hashing) -> Vec<String> {
     let mut named = Vec::new();
     for (key, fields) in transaction.as_read() {
         let Some(address) = key.strip_prefix(keys::CHANNEL).map(Address::new) else { continue };
         named.extend(record::channels(fields).iter().map(keys::channel));
         named.extend(account_of(&address, fields.get(fields::ACCOUNT_ID)).map(|account| keys::channel(&account)));
-        named.extend(fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(user)));
+        named.extend(fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(hashing, user)));
         named.extend(fields.get(fields::APP_USER_HASH).map(|user_hash| keys::removed_of(user_hash)));
     }
     named.retain(|key| !transaction.contains(key));
@@ -59,15 +63,20 @@ pub(crate) fn unread(transaction: &Transaction) -> Vec<String> {
 
 /// Stores a channel, its account and its user. A channel or account of another tenant is refused. `true`: another
 /// tenant had one of them, and there may be dead letters of that tenant.
-pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Timestamp) -> Result<bool, StoreError> {
+pub(crate) fn add(
+    transaction: &mut Transaction,
+    hashing: &Hashing,
+    channel: &NewChannel,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     initialise(transaction, now);
 
     let given = channel.fields();
     let mut had_another = false;
     for address in addresses_of(channel) {
-        had_another |= marks::withhold(transaction, &address, &given, now);
+        had_another |= marks::withhold(transaction, hashing, &address, &given, now);
     }
-    end_connection(transaction, &channel.address, now);
+    end_connection(transaction, hashing, &channel.address, now);
     let hash = transaction.hash(&keys::channel(&channel.address));
     connect(hash, &channel.address, &given, now)?;
     if channel.access_token.is_some() {
@@ -96,6 +105,7 @@ pub(crate) fn add(transaction: &mut Transaction, channel: &NewChannel, now: Time
 /// What is removed, in whose name, and when.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Removal<'a> {
+    pub(crate) hashing: &'a Hashing,
     /// A channel, or an account with its channels.
     pub(crate) address: &'a Address,
     /// Whoever asks as this person at Meta has a say only in what this person has connected. `None`: the one who asks may
@@ -113,7 +123,9 @@ impl Removal<'_> {
         let is_theirs = self.person.is_none_or(|person| match fields.get(fields::APP_USER_ID) {
             Some(user) => user == person,
             // Of a tombstone that an older release left nobody knows whose it is.
-            None => fields.get(fields::APP_USER_HASH).is_some_and(|user_hash| *user_hash == keys::hash(person)),
+            None => {
+                fields.get(fields::APP_USER_HASH).is_some_and(|user_hash| self.hashing.all(person).contains(user_hash))
+            }
         });
         is_theirs && !was_connected_after(fields, self.until)
     }
@@ -185,12 +197,12 @@ fn connect(hash: &mut Hash, address: &Address, given: &Fields, now: Timestamp) -
 /// Replaces a record by a tombstone, which says whose channel it was and that it is gone, for as long as its events may
 /// still arrive. `false` if no channel is stored for the address, or if it was connected later.
 fn leave_tombstone(transaction: &mut Transaction, removal: Removal<'_>) -> bool {
-    let Removal { address, until, now, .. } = removal;
+    let Removal { hashing, address, until, now, .. } = removal;
     let hash = transaction.hash(&keys::channel(address));
     if !is_connected(&hash.fields) || was_connected_after(&hash.fields, until) {
         return false;
     }
-    let user_hash = end_connection(transaction, address, now);
+    let user_hash = end_connection(transaction, hashing, address, now);
     let hash = transaction.hash(&keys::channel(address));
     // The record of a removed account keeps the way to DSK, so that DSK learns of what becomes of the account at Meta.
     let is_account = address.family() == Family::WhatsAppAccount;
@@ -206,11 +218,16 @@ fn leave_tombstone(transaction: &mut Transaction, removal: Removal<'_>) -> bool 
 }
 
 /// Notes that a person's connection of a channel ends: it is removed, or connected again. Returns what is left of them.
-fn end_connection(transaction: &mut Transaction, address: &Address, now: Timestamp) -> Option<String> {
+fn end_connection(
+    transaction: &mut Transaction,
+    hashing: &Hashing,
+    address: &Address,
+    now: Timestamp,
+) -> Option<String> {
     let fields = &transaction.hash(&keys::channel(address)).fields;
     let user = fields.get(fields::APP_USER_ID).cloned()?;
     let past = PastConnection { connected_at: time(fields, fields::CONNECTED_AT), removed_at: now };
-    Some(users::removed(transaction, &user, address, past))
+    Some(users::removed(transaction, hashing, &user, address, past))
 }
 
 /// A record that does not say when its channel was connected was made by hand, and counts as old.

@@ -7,6 +7,7 @@ use crate::changes::Removal;
 use crate::erasures::new_erasure_code;
 use crate::error::StoreError;
 use crate::fields::Fields;
+use crate::hashing::Hashing;
 use crate::record::{ChannelRecord, NewChannel};
 use crate::store::ChannelStore;
 use crate::transaction::Transaction;
@@ -17,11 +18,12 @@ impl ChannelStore {
     /// Stores a channel, or replaces what is stored about it: a rotated token holds from the next attempt.
     /// What was received for another tenant, who had the channel before, is discarded.
     pub async fn add(&self, channel: &NewChannel, now: Timestamp) -> Result<(), StoreError> {
-        let mut read = changes::keys_to_add(channel);
+        let hashing = self.hashing().await?;
+        let mut read = changes::keys_to_add(&hashing, channel);
         read.push(keys::ERASURES_PENDING.to_owned());
         let code = new_erasure_code();
-        self.change_channels(read, |transaction| {
-            if changes::add(transaction, channel, now)? {
+        self.change_channels(&hashing, read, |transaction| {
+            if changes::add(transaction, &hashing, channel, now)? {
                 fields::set(&mut transaction.hash(keys::ERASURES_PENDING).fields, &code, now);
             }
             Ok(Decision::Write(()))
@@ -38,8 +40,10 @@ impl ChannelStore {
     /// Removes what was connected by `until`, when somebody removed it at Meta: news of that may come late, and must not
     /// end a newer connection. `false`: there was no such thing.
     pub async fn remove_until(&self, address: &Address, until: Timestamp, now: Timestamp) -> Result<bool, StoreError> {
-        self.change_channels(vec![keys::channel(address)], |transaction| {
-            Ok(Decision::Write(changes::remove(transaction, Removal { address, person: None, until, now })))
+        let hashing = self.hashing().await?;
+        let removal = Removal { hashing: &hashing, address, person: None, until, now };
+        self.change_channels(&hashing, vec![keys::channel(address)], |transaction| {
+            Ok(Decision::Write(changes::remove(transaction, removal)))
         })
         .await
     }
@@ -63,12 +67,13 @@ impl ChannelStore {
     /// Updates channels together with the accounts and users that their records name, and the count of endpoints.
     pub(crate) async fn change_channels<T>(
         &self,
+        hashing: &Hashing,
         mut keys: Vec<String>,
         decide: impl Fn(&mut Transaction) -> Result<Decision<T>, StoreError>,
     ) -> Result<T, StoreError> {
         keys.push(keys::ENDPOINTS.to_owned());
         let decide_on_all = |transaction: &mut Transaction| {
-            let unread = changes::unread(transaction);
+            let unread = changes::unread(transaction, hashing);
             if !unread.is_empty() {
                 return Ok(Decision::Read(unread));
             }

@@ -12,6 +12,8 @@ use crate::{fields, keys};
 
 /// The value of a marker of a delivered event. That it exists is all that counts.
 const DELIVERED: &str = "1";
+/// How often a batch is looked up again because the keys of erasures have changed.
+const LOOKS_MAX: usize = 4;
 
 impl ChannelStore {
     /// Looks up the marker, the erasures and the channel of each envelope, and answers in the order of the envelopes.
@@ -24,11 +26,21 @@ impl ChannelStore {
         if lookups.is_empty() {
             return Ok(LookedUp { answers: Vec::new(), contacts_erased_until: None });
         }
-        let batch = LookupBatch::new(lookups);
-        let reply = self.look_up_batch(&batch).await?;
-        self.date_erasures(batch.undated(&reply), now()).await?;
-        let contacts_erased_until = LookupBatch::contacts_erased_until(&reply);
-        Ok(LookedUp { answers: batch.answers(&reply)?, contacts_erased_until })
+        let mut keys = self.opened.last();
+        for _ in 0..LOOKS_MAX {
+            let batch = LookupBatch::new(lookups, &keys.at(now()));
+            let reply = self.look_up_batch(&batch).await?;
+            let stored = self.keys_as_read(reply.erasure_keys.clone()).await?;
+            // Once a process, and when an export brings a key: what was asked was hashed with other keys.
+            if stored.fields != keys.fields {
+                keys = stored;
+                continue;
+            }
+            self.date_erasures(batch.undated(&reply), now()).await?;
+            let answers = batch.answers(&reply)?;
+            return Ok(LookedUp { answers, contacts_erased_until: batch.contacts_erased_until(&reply) });
+        }
+        Err(StoreError::Conflict)
     }
 
     /// Remembers that DSK has these events, for as long as Meta may send them again.

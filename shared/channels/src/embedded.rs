@@ -61,6 +61,7 @@ impl Embedded {
             Ok(Some(LookupReply {
                 marks: marks.collect::<sqlite::Result<_>>()?,
                 channels: channels.collect::<sqlite::Result<_>>()?,
+                erasure_keys: read_hash(database, keys::ERASURE_KEYS, now)?,
             }))
         });
         seen.await?.ok_or(StoreError::NotInitialised)

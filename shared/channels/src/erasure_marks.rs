@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use crate::changes::marks;
 use crate::error::StoreError;
-use crate::keys;
 use crate::store::ChannelStore;
 use crate::transaction::Transaction;
 use crate::update::Decision;
@@ -15,13 +14,15 @@ impl ChannelStore {
     /// Events of this channel (an address) or conversation (a lane) that were received by `until` are discarded when they
     /// are taken. What comes later is delivered.
     pub async fn mark_erased(&self, address_or_lane: &str, until: Timestamp) -> Result<(), StoreError> {
-        self.raise_erasure(keys::erased(address_or_lane), until).await
+        let hashing = self.hashing().await?;
+        self.raise_erasure(hashing.marker(address_or_lane), until).await
     }
 
     /// Until when what was received for a channel is erased, if it is. One whose time is not known concerns everything.
     pub(crate) async fn erased_until(&self, address: &Address) -> Result<Option<Timestamp>, StoreError> {
-        let marker = self.read_marks(vec![keys::erased(address.as_str())]).await?.pop().flatten();
-        Ok(marker.map(|text| text.parse().unwrap_or(Timestamp::MAX)))
+        let markers = self.read_marks(self.hashing().await?.markers(address.as_str())).await?;
+        let times = markers.into_iter().flatten().map(|text| text.parse().unwrap_or(Timestamp::MAX));
+        Ok(times.max())
     }
 
     /// Gives erasures that an older release marked a time: from now on, what is received is delivered again.

@@ -79,7 +79,8 @@ impl ChannelStore {
     /// Erases a channel, and returns the tenant whose channel it was. What was received for a newer connection stays.
     async fn erase_channel(&self, address: &Address, scope: Scope<'_>) -> Result<Option<String>, StoreError> {
         let Scope { person, until, now } = scope;
-        let removal = Removal { address, person, until, now };
+        let hashing = self.hashing().await?;
+        let removal = Removal { hashing: &hashing, address, person, until, now };
         let fields = self.read_one(keys::channel(address)).await?;
         let stays = !fields.is_empty() && !removal.concerns(&fields);
         let received_until = match changes::time(&fields, fields::CONNECTED_AT) {
@@ -94,8 +95,9 @@ impl ChannelStore {
             self.mark_erased(marked.as_str(), received_until).await?;
         }
         let mut read = vec![keys::channel(address)];
-        read.extend(person.map(|person| keys::removed_of(&keys::hash(person))));
-        self.change_channels(read, |transaction| {
+        let user_hashes = person.iter().flat_map(|person| hashing.all(person));
+        read.extend(user_hashes.map(|user_hash| keys::removed_of(&user_hash)));
+        self.change_channels(&hashing, read, |transaction| {
             changes::erase::erase(transaction, removal);
             Ok(Decision::Write(()))
         })

@@ -1,5 +1,7 @@
 //! Why the channel store gave no answer.
 
+use crate::keys::ERASURE_KEYS_MAX;
+
 /// Why the store gave no answer. The caller waits and asks again; it decides nothing without an answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -30,4 +32,45 @@ pub enum StoreError {
         /// The channel or account.
         address: String,
     },
+    /// Nobody can say what was erased, so nothing may be delivered.
+    #[error(transparent)]
+    ErasureKey(#[from] ErasureKeyError),
+}
+
+/// Why nobody can say what was erased.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ErasureKeyError {
+    /// This process was given no key ring.
+    #[error("what was erased is recognised by a key that only the key ring opens: set KEY_RING_FILE or KEY_RING")]
+    NoKeyRing,
+    /// No key of the ring opens the store's key.
+    #[error(
+        "the key by which erasures are recognised (channels:erasure-keys, {id}) opens with no key of KEY_RING: put the \
+         key that is missing back, see \"What was erased is not recognised\" in the runbook"
+    )]
+    Unopenable {
+        /// Which one.
+        id: String,
+    },
+    /// No key of the ring opens a key of an export.
+    #[error(
+        "the key by which the erasures of the export are recognised ({id}) opens with no key of KEY_RING: add the key that \
+         stood first there when it was saved, and import it again; without that key, erased people would come back"
+    )]
+    OfExportUnopenable {
+        /// Which one.
+        id: String,
+    },
+    /// An export lacks a key.
+    #[error("the export has erasures without the key ({id}) by which they are recognised: import a complete one")]
+    OfExportMissing {
+        /// Which one.
+        id: String,
+    },
+    /// More keys than look-ups can ask for.
+    #[error(
+        "exports of too many stores were imported within 30 days ({ERASURE_KEYS_MAX} at most): each has a key by which its erasures \
+         are recognised"
+    )]
+    TooMany,
 }

@@ -48,6 +48,18 @@ pub(crate) const FOUND: &str = "found";
 /// There if the person has connected a channel since they asked.
 pub(crate) const CONNECTED_SINCE: &str = "connected_since";
 
+// Of the keys under which erasures are hashed.
+/// Which key is used.
+pub(crate) const CURRENT_KEY: &str = "current";
+/// The beginning of the fields that hold a key, sealed.
+pub(crate) const KEY: &str = "key:";
+/// The beginning of the fields that say until when a key of an export is needed.
+pub(crate) const KEY_UNTIL: &str = "until:";
+/// From when on the key is used, in a store that an older release has used.
+pub(crate) const KEYED_FROM: &str = "keyed_from";
+/// Until when what was hashed without a key is recognised.
+pub(crate) const PLAIN_UNTIL: &str = "plain_until";
+
 // Of what was erased, and when Redis last rewrote its append-only file.
 pub(crate) const COUNT: &str = "count";
 pub(crate) const REWRITTEN_AT: &str = "at";

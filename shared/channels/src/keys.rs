@@ -25,6 +25,14 @@ pub(crate) const ENDPOINTS: &str = "channels:endpoints";
 pub(crate) const DISPATCHERS: &str = "channels:dispatchers";
 /// How long a report is kept; a dispatcher writes one every 5 s.
 pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
+/// The hash of the keys with which erasures are hashed, each sealed with the key ring.
+pub(crate) const ERASURE_KEYS: &str = "channels:erasure-keys";
+/// The most keys that a store has at once. Every look-up asks for the markers under each of them.
+pub(crate) const ERASURE_KEYS_MAX: usize = 8;
+/// Bytes of such a key.
+pub(crate) const ERASURE_KEY_BYTES: usize = 32;
+/// Bytes of its id, with which its hashes begin.
+pub(crate) const HASH_KEY_ID_BYTES: usize = 8;
 /// The hash that counts the commits that erased something.
 pub(crate) const ERASED_COUNT: &str = "channels:erased";
 /// The hash that says what the count was when Redis last rewrote its append-only file, and when that was.
@@ -58,9 +66,9 @@ pub(crate) fn dispatcher(instance: &str) -> String {
     format!("dispatcher:{instance}")
 }
 
-/// The key for an address or a lane. It is hashed, because a lane may hold a phone number.
-pub(crate) fn erased(address_or_lane: &str) -> String {
-    hashed(ERASED, address_or_lane)
+/// The key for an address or a lane, of which only this hash is left: a lane may hold a phone number.
+pub(crate) fn erased(hash: &str) -> String {
+    format!("{ERASED}{hash}")
 }
 
 /// Whether it is the key of an erasure's marker.
@@ -68,9 +76,28 @@ pub(crate) fn is_erased_mark(key: &str) -> bool {
     key.strip_prefix(ERASED).is_some_and(is_hash)
 }
 
-/// Whether a text has the form of those that [`hash`] returns.
+/// Whether a text is a hash: of [`hash`], or behind the id of the key that it was made with.
 pub(crate) fn is_hash(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    let digits = match text.split_once(':') {
+        Some((id, digits)) if is_hash_key_id(id) => digits,
+        Some(_) => return false,
+        None => text,
+    };
+    is_hex(digits, 32)
+}
+
+/// The id of the key that a hash was made with; `None` if it was made without one.
+pub(crate) fn hash_key_id(hash: &str) -> Option<&str> {
+    hash.split_once(':').map(|(id, _)| id)
+}
+
+/// Whether it is the id of a key with which hashes are made.
+pub(crate) fn is_hash_key_id(text: &str) -> bool {
+    is_hex(text, HASH_KEY_ID_BYTES)
+}
+
+fn is_hex(text: &str, bytes: usize) -> bool {
+    text.len() == 2 * bytes && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The beginning of every ticket's key.
@@ -97,9 +124,9 @@ pub(crate) fn erasure(code: &str) -> String {
     format!("erasure:{code}")
 }
 
-/// The key for a person at Meta. It is hashed, so that the record of a deletion names nobody.
-pub(crate) fn deletion(app_user_id: &str) -> String {
-    hashed("deletion:", app_user_id)
+/// The key for a person at Meta, of whom only this hash is left, so that the record of a deletion names nobody.
+pub(crate) fn deletion(user_hash: &str) -> String {
+    format!("deletion:{user_hash}")
 }
 
 /// The beginning of the keys of those addresses.
@@ -122,20 +149,7 @@ fn hashed(beginning: &str, text: &str) -> String {
     format!("{beginning}{}", hash(text))
 }
 
-/// What is left of a text that must not be kept, so that it can be recognised.
+/// A hash of a text that nobody can guess. Of one that can be guessed, older releases have left it, too.
 pub(crate) fn hash(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_erased_lane_does_not_show_its_phone_number() {
-        let key = erased("whatsapp:1/4915112345678");
-
-        assert_eq!(key.len(), "erased:".len() + 64);
-        assert!(!key.contains("4915112345678"));
-    }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::error::StoreError;
 use crate::fields::Fields;
+use crate::hashing::Hashing;
 use crate::keys;
 use crate::record::{ChannelState, Route};
 
@@ -55,8 +56,8 @@ pub struct LookedUp {
 /// The keys that a back end reads for a batch. A burst is mostly about a few channels, so each record is read once.
 #[derive(Debug)]
 pub(crate) struct LookupBatch {
-    /// Delivery markers of the events, then erasure markers of their lanes, then erasure markers of the channels, and
-    /// at last that of any conversation.
+    /// Delivery markers of the events, then the erasure markers, form by form: of their lanes, of the channels, and at last
+    /// that of any conversation.
     pub(crate) marks: Vec<String>,
     /// Records of the channels.
     pub(crate) channels: Vec<String>,
@@ -77,10 +78,21 @@ struct EventKeys {
 pub(crate) struct LookupReply {
     pub(crate) marks: Vec<Option<String>>,
     pub(crate) channels: Vec<Fields>,
+    /// The keys under which erasures are hashed: what was asked is right only if it was hashed with these.
+    pub(crate) erasure_keys: Fields,
+}
+
+/// Until when a batch's lanes, channels and conversations are erased, whichever form of a marker says so. One whose time is
+/// not known concerns everything, until it is given a time.
+#[derive(Debug)]
+struct ErasedUntil {
+    lanes: Vec<Option<Timestamp>>,
+    channels: Vec<Option<Timestamp>>,
+    contacts: Option<Timestamp>,
 }
 
 impl LookupBatch {
-    pub(crate) fn new(lookups: &[Lookup<'_>]) -> Self {
+    pub(crate) fn new(lookups: &[Lookup<'_>], hashing: &Hashing) -> Self {
         let mut index = HashMap::new();
         let mut addresses = Vec::new();
         let mut events = Vec::with_capacity(lookups.len());
@@ -96,9 +108,9 @@ impl LookupBatch {
             });
         }
         let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
-        marks.extend(lookups.iter().map(|lookup| keys::erased(lookup.lane.as_str())));
-        marks.extend(addresses.iter().map(|address| keys::erased(address.as_str())));
-        marks.push(keys::erased(keys::ANY_CONTACT));
+        let lanes = lookups.iter().map(|lookup| lookup.lane.as_str());
+        let erasable = lanes.chain(addresses.iter().map(|address| address.as_str())).chain([keys::ANY_CONTACT]);
+        marks.extend(hashing.markers_by_form(&erasable.collect::<Vec<_>>()));
         Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), events }
     }
 
@@ -109,9 +121,21 @@ impl LookupBatch {
         undated.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Until when conversations were erased, if any was. One whose time is not known concerns everything.
-    pub(crate) fn contacts_erased_until(reply: &LookupReply) -> Option<Timestamp> {
-        reply.marks.last()?.as_deref().map(|until| time(until).unwrap_or(Timestamp::MAX))
+    /// Until when conversations were erased, if any was.
+    pub(crate) fn contacts_erased_until(&self, reply: &LookupReply) -> Option<Timestamp> {
+        self.erased_until(reply).contacts
+    }
+
+    fn erased_until(&self, reply: &LookupReply) -> ErasedUntil {
+        let mut until = vec![None; self.events.len() + self.channels.len() + 1];
+        for form in reply.marks[self.events.len()..].chunks(until.len()) {
+            for (until, marker) in until.iter_mut().zip(form) {
+                *until = (*until).max(marker.as_deref().map(|marker| time(marker).unwrap_or(Timestamp::MAX)));
+            }
+        }
+        let contacts = until.pop().flatten();
+        let channels = until.split_off(self.events.len());
+        ErasedUntil { lanes: until, channels, contacts }
     }
 
     /// What is known about each event, in the order of the batch.
@@ -122,11 +146,11 @@ impl LookupBatch {
         let addresses: Vec<Address> = self.channels.iter().map(|key| keys::address_of_channel(key)).collect();
         let records = addresses.iter().zip(&reply.channels);
         let channels: Vec<LookupAnswer> = records.map(|(address, fields)| answer_for_record(address, fields)).collect();
-        let (delivered, erased) = reply.marks.split_at(self.events.len());
-        let (erased_lanes, erased_channels) = erased.split_at(self.events.len());
+        let delivered = &reply.marks[..self.events.len()];
+        let erased = self.erased_until(reply);
         let answer = |(index, event): (usize, &EventKeys)| {
-            let erased_channel = erased_channels[event.channel].as_deref();
-            if is_erased(erased_lanes[index].as_deref(), event) || is_erased(erased_channel, event) {
+            let erased_channel = erased.channels[event.channel];
+            if is_erased(erased.lanes[index], event) || is_erased(erased_channel, event) {
                 return LookupAnswer::Erased;
             }
             if delivered[index].is_some() {
@@ -147,9 +171,9 @@ impl LookupBatch {
     }
 }
 
-/// Whether an erasure concerns the event. One whose time is not known concerns everything, until it is given a time.
-fn is_erased(marker: Option<&str>, event: &EventKeys) -> bool {
-    marker.is_some_and(|marker| time(marker).is_none_or(|erased_at| event.received_at <= erased_at))
+/// Whether an erasure concerns the event.
+fn is_erased(until: Option<Timestamp>, event: &EventKeys) -> bool {
+    until.is_some_and(|until| event.received_at <= until)
 }
 
 fn time(marker: &str) -> Option<Timestamp> {

@@ -28,6 +28,7 @@ pub(crate) enum ErrorReason {
     Files,
     Conflict,
     OtherTenant,
+    ErasureKey,
 }
 
 impl Label for ErrorReason {
@@ -40,6 +41,7 @@ impl Label for ErrorReason {
         Self::Files,
         Self::Conflict,
         Self::OtherTenant,
+        Self::ErasureKey,
     ];
 
     fn as_str(self) -> &'static str {
@@ -51,6 +53,7 @@ impl Label for ErrorReason {
             Self::Files => "files",
             Self::Conflict => "conflict",
             Self::OtherTenant => "other_tenant",
+            Self::ErasureKey => "erasure_key",
         }
     }
 }
@@ -65,6 +68,7 @@ impl From<&StoreError> for ErrorReason {
             StoreError::Files(_) => Self::Files,
             StoreError::Conflict => Self::Conflict,
             StoreError::OtherTenant { .. } => Self::OtherTenant,
+            StoreError::ErasureKey(_) => Self::ErasureKey,
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::keys;
 use crate::store::ChannelStore;
-use crate::transaction::Lifetime;
+use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
 
 /// A request in the name of a person at Meta.
@@ -28,10 +28,12 @@ impl ChannelStore {
     /// Removes the channels that a person has connected, and says how many these were.
     pub async fn withdraw(&self, request: PersonRequest<'_>, now: Timestamp) -> Result<usize, StoreError> {
         let PersonRequest { app_user_id, asked_at } = request;
+        let hashing = self.hashing().await?;
         let mut removed = 0;
         for address in self.connected_by(request).await? {
-            let removal = Removal { address: &address, person: Some(app_user_id), until: asked_at, now };
-            let is_removed = self.change_channels(vec![keys::channel(&address)], |transaction| {
+            let removal =
+                Removal { hashing: &hashing, address: &address, person: Some(app_user_id), until: asked_at, now };
+            let is_removed = self.change_channels(&hashing, vec![keys::channel(&address)], |transaction| {
                 Ok(Decision::Write(changes::remove(transaction, removal)))
             });
             removed += usize::from(is_removed.await?);
@@ -80,18 +82,20 @@ impl ChannelStore {
         if connected.iter().any(|(_, fields)| changes::was_connected_after(fields, request.asked_at)) {
             return Ok(true);
         }
-        let fields = self.read_one(keys::removed_of(&keys::hash(request.app_user_id))).await?;
-        Ok(removed_channels(&fields).any(|(_, past)| !past.began_by(request.asked_at)))
+        let hashes = self.removed_hashes_of(request.app_user_id).await?;
+        Ok(hashes.iter().flat_map(removed_channels).any(|(_, past)| !past.began_by(request.asked_at)))
     }
 
     /// The channels that are connected by a person, with their records.
     async fn connected_now_by(&self, app_user_id: &str) -> Result<Vec<(Address, Fields)>, StoreError> {
         let addresses: Vec<Address> =
             self.read_one(keys::user(app_user_id)).await?.into_keys().map(Address::new).collect();
+        let hashing = self.hashing().await?;
         let records = self.read(addresses.iter().map(keys::channel).collect()).await?;
         let is_theirs = |address: &Address, fields: &Fields| {
             let whenever = Timestamp::MAX;
-            let removal = Removal { address, person: Some(app_user_id), until: whenever, now: whenever };
+            let removal =
+                Removal { hashing: &hashing, address, person: Some(app_user_id), until: whenever, now: whenever };
             changes::is_connected(fields) && removal.concerns(fields)
         };
         Ok(addresses.into_iter().zip(records).filter(|(address, fields)| is_theirs(address, fields)).collect())
@@ -99,16 +103,28 @@ impl ChannelStore {
 
     /// The channels that a person had connected when they asked, and that were removed since.
     async fn removed_of(&self, request: PersonRequest<'_>) -> Result<Vec<Address>, StoreError> {
-        let fields = self.read_one(keys::removed_of(&keys::hash(request.app_user_id))).await?;
-        let concerned = removed_channels(&fields).filter(|(_, past)| past.began_by(request.asked_at));
+        let hashes = self.removed_hashes_of(request.app_user_id).await?;
+        let removed = hashes.iter().flat_map(removed_channels);
+        let concerned = removed.filter(|(_, past)| past.began_by(request.asked_at));
         Ok(concerned.map(|(address, _)| address).collect())
     }
 
+    /// What is known of the channels that a person had connected and that were removed, under each key.
+    async fn removed_hashes_of(&self, app_user_id: &str) -> Result<Vec<Fields>, StoreError> {
+        let user_hashes = self.hashing().await?.all(app_user_id);
+        self.read(user_hashes.iter().map(|user_hash| keys::removed_of(user_hash)).collect()).await
+    }
+
     async fn deletion_code(&self, app_user_id: &str, fresh: &str) -> Result<String, StoreError> {
-        let keep_or_set = |fields: &mut Fields| {
-            let code = fields.entry(fields::CODE.to_owned()).or_insert_with(|| fresh.to_owned());
-            Decision::Write(code.clone())
+        let keys: Vec<String> =
+            self.hashing().await?.all(app_user_id).iter().map(|user_hash| keys::deletion(user_hash)).collect();
+        let keep_or_set = |transaction: &mut Transaction| {
+            let known = keys.iter().find(|key| transaction.hash(key).fields.contains_key(fields::CODE));
+            let record = transaction.hash(known.unwrap_or(&keys[0]));
+            record.lifetime = Lifetime::Limited(keys::ERASED_TIME);
+            let code = record.fields.entry(fields::CODE.to_owned()).or_insert_with(|| fresh.to_owned());
+            Ok(Decision::Write(code.clone()))
         };
-        self.update_hash(keys::deletion(app_user_id), Lifetime::Limited(keys::ERASED_TIME), keep_or_set).await
+        self.update(keys.clone(), keep_or_set).await
     }
 }

@@ -11,7 +11,7 @@ use crate::fields;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub struct Place {
     holder: Holder,
-    /// The address of a channel, or the tenant of a ticket.
+    /// The address of a channel, the tenant of a ticket, or the id of a key.
     name: String,
     field: String,
     /// Of a DSK token: the `dsk_url` beside it. Without one the token may be sent only to `DSK_URL`, which no store holds.
@@ -24,6 +24,8 @@ enum Holder {
     Channel,
     /// A ticket, and the session that it begins.
     Ticket,
+    /// The erasures of a store.
+    Erasures,
 }
 
 impl Place {
@@ -49,6 +51,11 @@ impl Place {
         Self { holder: Holder::Ticket, name: tenant.to_owned(), field: field.to_owned(), endpoint }
     }
 
+    /// A key under which erasures are hashed. An export takes it from one store to another.
+    pub(crate) fn erasure_key(id: &str) -> Self {
+        Self { holder: Holder::Erasures, name: id.to_owned(), field: fields::KEY.to_owned(), endpoint: None }
+    }
+
     fn of_channel(address: &Address, field: &str) -> Self {
         Self { holder: Holder::Channel, name: address.to_string(), field: field.to_owned(), endpoint: None }
     }
@@ -64,6 +71,7 @@ impl Place {
         let holder = match self.holder {
             Holder::Channel => "channel",
             Holder::Ticket => "ticket",
+            Holder::Erasures => "erasures",
         };
         serde_json::json!([holder, self.name, self.field, self.endpoint]).to_string()
     }
@@ -85,6 +93,7 @@ impl fmt::Display for Place {
         match self.holder {
             Holder::Channel => write!(f, "the {} of {}", self.field, self.name),
             Holder::Ticket => write!(f, "the {} of a ticket of {}", self.field, self.name),
+            Holder::Erasures => write!(f, "the key {} of erasures", self.name),
         }
     }
 }
@@ -104,6 +113,7 @@ mod tests {
             Place::signing_secret(&address),
             Place::access_token(&address),
             Place::of_ticket("whatsapp:1", fields::DSK_TOKEN, None),
+            Place::erasure_key("whatsapp:1"),
             Place::of_ticket("whatsapp:1", fields::DSK_TOKEN, Some("https://dsk.example/")),
         ];
 

@@ -56,8 +56,9 @@ impl RedisStore {
     }
 
     pub(crate) async fn look_up(&self, batch: &LookupBatch) -> Result<LookupReply, StoreError> {
-        let mut pipeline = Pipeline::with_capacity(2 + batch.channels.len());
+        let mut pipeline = Pipeline::with_capacity(3 + batch.channels.len());
         pipeline.exists(self.key(keys::INITIALISED));
+        pipeline.hgetall(self.key(keys::ERASURE_KEYS));
         pipeline.mget(batch.marks.iter().map(|mark| self.key(mark)).collect::<Vec<_>>());
         for channel in &batch.channels {
             pipeline.hgetall(self.key(channel));
@@ -66,9 +67,10 @@ impl RedisStore {
         if !next::<bool>(&mut values)? {
             return Err(StoreError::NotInitialised);
         }
+        let erasure_keys = next::<Fields>(&mut values)?;
         let marks = next::<Vec<Option<String>>>(&mut values)?;
         let channels = batch.channels.iter().map(|_| next::<Fields>(&mut values)).collect::<Result<_, _>>()?;
-        Ok(LookupReply { marks, channels })
+        Ok(LookupReply { marks, channels, erasure_keys })
     }
 
     pub(crate) async fn server(&self) -> Result<Server, StoreError> {

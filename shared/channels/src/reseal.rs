@@ -2,8 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chassis::now;
 use event::Address;
 
+use crate::erasure_keys::reseal_keys;
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::key_ring::KeyRing;
@@ -29,6 +31,12 @@ pub struct KeyUse {
     pub unopenable: Vec<Address>,
     /// The secrets that a key opens, but that do not belong where they stand.
     pub refused: Vec<RefusedSeal>,
+    /// The keys of the ring, counted from 0, that open a key under which erasures are hashed.
+    pub opening_erasures: Vec<usize>,
+    /// How many keys under which erasures are hashed were sealed again.
+    pub resealed_erasure_keys: usize,
+    /// Those that open with no key, so that nobody can say what was erased.
+    pub unopenable_erasure_keys: Vec<String>,
 }
 
 /// A sealed secret that does not belong where it stands.
@@ -43,7 +51,8 @@ pub struct RefusedSeal {
 impl KeyUse {
     /// The keys, counted from 1, that no stored secret needs. The first key is never among them, because it seals.
     pub fn unused_keys(&self) -> Vec<usize> {
-        let unused = self.by_key.iter().enumerate().skip(1).filter(|(_, secrets)| **secrets == 0);
+        let is_unused = |index: usize, secrets: usize| secrets == 0 && !self.opening_erasures.contains(&index);
+        let unused = self.by_key.iter().enumerate().skip(1).filter(|(index, secrets)| is_unused(*index, **secrets));
         unused.map(|(index, _)| index + 1).collect()
     }
 
@@ -77,6 +86,12 @@ impl ChannelStore {
             }
         }
         key_use.unopenable.dedup();
+        for key in self.export_erasure_keys().await? {
+            match ring.examine(&key.sealed()) {
+                Ok(opened) if opened.is_bound => key_use.opening_erasures.push(opened.key),
+                Ok(_) | Err(_) => key_use.unopenable_erasure_keys.push(key.erasure_key),
+            }
+        }
         Ok(key_use)
     }
 
@@ -102,7 +117,13 @@ impl ChannelStore {
             };
             resealed += self.update(vec![key.clone()], reseal).await?;
         }
-        Ok(KeyUse { resealed, ..self.key_use(ring).await? })
+        let reseal = |fields: &mut Fields| match reseal_keys(fields, ring, now()) {
+            0 => Decision::Abandon(0),
+            keys => Decision::Write(keys),
+        };
+        let resealed_erasure_keys =
+            self.update_hash(keys::ERASURE_KEYS.to_owned(), Lifetime::Unlimited, reseal).await?;
+        Ok(KeyUse { resealed, resealed_erasure_keys, ..self.key_use(ring).await? })
     }
 
     async fn records(&self) -> Result<Vec<(Address, Fields)>, StoreError> {

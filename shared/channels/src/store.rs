@@ -8,9 +8,11 @@ use crate::embedded::Embedded;
 use crate::error::StoreError;
 use crate::fields::Fields;
 use crate::index::Index;
+use crate::key_ring::KeyRing;
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::metrics::Metrics;
+use crate::opened_keys::OpenedKeys;
 use crate::redis::RedisStore;
 use crate::server::Server;
 use crate::settings::{ChannelsSettings, StoreLocation};
@@ -21,6 +23,8 @@ use crate::transaction::Write;
 pub struct ChannelStore {
     backend: Backend,
     metrics: Metrics,
+    /// The keys under which erasures are hashed.
+    pub(crate) opened: OpenedKeys,
 }
 
 #[derive(Clone, Debug)]
@@ -36,7 +40,7 @@ macro_rules! ask {
             Backend::Redis($backend) => $question.await,
             Backend::Embedded($backend) => $question.await,
         };
-        answer.inspect_err(|error| $store.metrics.errors_total.inc(error.into()))
+        answer.inspect_err(|error| $store.count(error))
     }};
 }
 
@@ -54,15 +58,29 @@ impl ChannelStore {
                 Backend::Embedded(Embedded::open(&folder, shutdown)?)
             }
         };
-        Ok(Self { backend, metrics })
+        Ok(Self { backend, metrics, opened: OpenedKeys::default() })
     }
 
-    /// What was wrong when the store was last tried: it could not be reached, or refuses what is written.
+    /// The store for a process that delivers, erases, connects or removes channels: these need a key that only the ring
+    /// opens.
+    #[must_use]
+    pub fn with_key_ring(self, ring: &KeyRing) -> Self {
+        Self { opened: OpenedKeys::new(ring.clone()), ..self }
+    }
+
+    /// What was wrong when the store was last tried: it could not be reached, refuses what is written, or does not say what
+    /// was erased.
     pub fn trouble(&self) -> Option<StoreError> {
-        match &self.backend {
+        let trouble = match &self.backend {
             Backend::Redis(redis) => redis.trouble(),
             Backend::Embedded(embedded) => embedded.trouble(),
-        }
+        };
+        trouble.or_else(|| self.opened.trouble().map(StoreError::from))
+    }
+
+    /// Counts an error.
+    pub(crate) fn count(&self, error: &StoreError) {
+        self.metrics.errors_total.inc(error.into());
     }
 
     /// Whether the store could be reached, and took what was written, when it was last tried.

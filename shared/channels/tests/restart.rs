@@ -12,9 +12,10 @@ const KEPT: &str = "whatsapp:100000000000001";
 const ROTATED: &str = "instagram:17841400000000001";
 const REMOVED: &str = "whatsapp:100000000000002";
 
-fn open(redis: &Redis) -> ChannelStore {
+fn open(redis: &Redis, key_ring: &KeyRing) -> ChannelStore {
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    ChannelStore::open(&ChannelsSettings::at(redis.url_for("ops"), ""), metrics, &Shutdown::default()).unwrap()
+    let store = ChannelStore::open(&ChannelsSettings::at(redis.url_for("ops"), ""), metrics, &Shutdown::default());
+    store.unwrap().with_key_ring(key_ring)
 }
 
 fn key_ring() -> KeyRing {
@@ -28,7 +29,8 @@ async fn add(store: &ChannelStore, address: &str, key_ring: &KeyRing, token: &st
 }
 
 async fn token(store: &ChannelStore, address: &str, key_ring: &KeyRing) -> String {
-    let record = store.get(&Address::new(address)).await.unwrap().unwrap();
+    // A Redis that has just started may still be loading its file.
+    let record = eventually("Redis answers", async || store.get(&Address::new(address)).await.ok()).await.unwrap();
     key_ring.open(&record.dsk_token.unwrap()).unwrap().expose().to_owned()
 }
 
@@ -36,7 +38,7 @@ async fn token(store: &ChannelStore, address: &str, key_ring: &KeyRing) -> Strin
 async fn channels_tokens_and_removals_are_there_after_a_restart_of_redis() {
     let redis = Redis::start_with_shipped_users().await;
     let key_ring = key_ring();
-    let store = open(&redis);
+    let store = open(&redis, &key_ring);
     add(&store, KEPT, &key_ring, "kept").await;
     add(&store, ROTATED, &key_ring, "old").await;
     add(&store, REMOVED, &key_ring, "gone").await;
@@ -53,7 +55,7 @@ async fn channels_tokens_and_removals_are_there_after_a_restart_of_redis() {
     store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap();
     redis.restart().await;
 
-    let store = open(&redis);
+    let store = open(&redis, &key_ring);
     assert_eq!(token(&store, KEPT, &key_ring).await, "kept");
     assert_eq!(token(&store, ROTATED, &key_ring).await, "new");
     let removed = store.get(&Address::new(REMOVED)).await.unwrap().unwrap();
@@ -69,12 +71,12 @@ async fn a_redis_that_forgot_its_channels_finds_them_again_with_the_shipped_user
     outdated[0] = "user default reset off".to_owned();
     let redis = Redis::start_with_users(&outdated).await;
     let key_ring = key_ring();
-    add(&open(&redis), KEPT, &key_ring, "kept").await;
+    add(&open(&redis, &key_ring), KEPT, &key_ring, "kept").await;
 
     // Loads nothing of what the store wrote, unless it is Redis 8.6.1 or newer.
     redis.restart().await;
     redis.replace_users(&shipped);
     redis.restart().await;
 
-    assert_eq!(token(&open(&redis), KEPT, &key_ring).await, "kept");
+    assert_eq!(token(&open(&redis, &key_ring), KEPT, &key_ring).await, "kept");
 }

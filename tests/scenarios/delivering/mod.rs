@@ -9,6 +9,7 @@ mod deferral;
 #[cfg(feature = "long")]
 mod drills;
 mod embedded;
+mod erasure_keys;
 mod fairness;
 mod faults;
 mod limits;

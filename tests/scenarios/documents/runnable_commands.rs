@@ -67,8 +67,7 @@ async fn the_walk_through_in_the_readme_delivers_its_notification_once() {
 async fn the_restore_drill_in_the_runbook_works_and_restores_a_lost_redis() {
     let mut stack = Stack::start().await;
     let folder = TempDir::new().unwrap();
-    let mut settings = stack.ops_settings();
-    settings.push(("KEY_RING", stack.processes.key().expose().to_owned()));
+    let settings = stack.ops_settings();
 
     let drill = runnable("ops/runbook.md", "Backup and restore");
     let mut walk = shell(&drill, folder.path(), &settings);

@@ -139,6 +139,40 @@ fn after_an_upgrade_a_rotation_binds_the_tokens_and_says_that_the_key_can_be_mar
 }
 
 #[test]
+fn an_export_is_imported_only_with_a_key_that_recognises_its_erasures() {
+    let folder = OperatorFolder::new();
+    let add = ["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token", "--app-user-id", "7"];
+    folder.runs(&add);
+    folder.runs(&["channels", "remove", "whatsapp:1", "--yes"]);
+    let output = folder.runs(&["channels", "export", "saved"]);
+    assert!(output.contains("by hashes that only this key ring can compare"), "{output}");
+    let other = OperatorFolder::new();
+    std::fs::copy(folder.path().join("saved"), other.path().join("saved")).unwrap();
+
+    let refused = other.fails(1, &["channels", "import", "saved"]);
+    assert!(refused.contains("erased people would come back") && refused.contains("add the key"), "{refused}");
+    assert!(other.runs(&["channels", "list"]).contains("0 channels"), "nothing was stored");
+
+    let ring = |folder: &OperatorFolder| std::fs::read_to_string(folder.path().join("key-ring")).unwrap();
+    let own = ring(&other);
+    std::fs::write(other.path().join("key-ring"), format!("{own}{}", ring(&folder))).unwrap();
+    assert!(other.runs(&["channels", "import", "saved"]).contains("Stored 1 record"));
+
+    // Its key is sealed with the first key of the ring by now. If the ring is lost, nothing is recognised until that is said.
+    assert!(other.runs(&["keys", "rotate"]).contains("No stored token needs key 2"));
+    std::fs::write(other.path().join("key-ring"), own).unwrap();
+    assert!(other.runs(&["keys", "check"]).contains("Every token opens"));
+    std::fs::write(other.path().join("key-ring"), ring(&OperatorFolder::new())).unwrap();
+    assert!(other.fails(1, &["keys", "check"]).contains("nothing is delivered: add the key"));
+    let lost = other.fails(1, &["channels", "remove", "whatsapp:1", "--yes"]);
+    assert!(lost.contains("opens with no key of KEY_RING"), "{lost}");
+    assert!(other.runs(&["keys", "forget-erasures"]).contains("Nothing is done yet"));
+    assert!(other.runs(&["keys", "forget-erasures", "--yes"]).contains("Forgotten"));
+    assert!(other.runs(&["keys", "forget-erasures", "--yes"]).contains("nothing to forget"));
+    other.runs(&add);
+}
+
+#[test]
 fn a_wrong_command_is_answered_with_what_would_be_right() {
     let folder = OperatorFolder::new();
     let add = |address: &'static str, tenant: &'static str, file: &'static str| {

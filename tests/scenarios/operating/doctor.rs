@@ -17,6 +17,7 @@ use crate::support::stack::{Stack, program};
 async fn doctor(stack: &Stack, changed: &[(&str, &str)]) -> Output {
     let mut command = tokio::process::Command::new(program("ops"));
     command.env_clear().arg("doctor").envs(stack.ops_settings());
+    command.env_remove("KEY_RING_FILE");
     command.env("KEY_RING", stack.processes.key().expose()).env("DSK_URL", stack.processes.dsk.url());
     command.envs(changed.iter().copied()).output().await.expect("it can be run")
 }

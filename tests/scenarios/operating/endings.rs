@@ -24,10 +24,11 @@ const PROMPT_TIME: Duration = Duration::from_secs(1);
 
 /// Every command with arguments that let it succeed on a folder, in an order in which they can run. `ops standalone` is
 /// missing: it writes nothing but its log.
-const COMMANDS: [&str; 25] = [
+const COMMANDS: [&str; 26] = [
     "keys new",
     "keys check",
     "keys rotate",
+    "keys forget-erasures",
     "channels add whatsapp:1 --tenant acme --dsk-token-file token",
     "channels list",
     "channels show whatsapp:1",

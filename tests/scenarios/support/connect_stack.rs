@@ -67,7 +67,9 @@ impl ConnectStack {
         let folder = TempDir::new().expect("a temporary folder");
         let store = ChannelsSettings::at(channels_url, key_prefix);
         let store = ChannelStore::open(&store, metrics, &Shutdown::default()).expect("the store opens");
-        Self { graph, store, ring: key_ring(&[key]), address, admin, process, settings, folder }
+        let ring = key_ring(&[key]);
+        let store = store.with_key_ring(&ring);
+        Self { graph, store, ring, address, admin, process, settings, folder }
     }
 
     /// Asks for a ticket as DSK does, and returns the status and body of the answer.

@@ -78,6 +78,7 @@ impl Stack {
             ("QUEUE_URL", queue_url.clone()),
             ("CHANNELS_URL", channels_url.clone()),
             ("CHANNELS_KEY_PREFIX", key_prefix.clone()),
+            ("KEY_RING_FILE", self.processes.key_ring_file().display().to_string()),
         ];
         with_rights("ops", &settings)
     }

@@ -125,14 +125,15 @@ impl Stack {
 
     /// Opens the channel store without the cable.
     pub(crate) fn store(&self) -> ChannelStore {
-        open_store(&self.direct)
+        open_store(&self.direct, &self.processes.key_ring())
     }
 }
 
-fn open_store(backends: &Backends) -> ChannelStore {
+fn open_store(backends: &Backends, ring: &KeyRing) -> ChannelStore {
     let settings = ChannelsSettings::at(&backends.channels_url, &backends.key_prefix);
     let metrics = channels::Metrics::register(&Registry::new()).expect("metrics register once");
-    ChannelStore::open(&settings, metrics, &Shutdown::default()).expect("the store opens")
+    let store = ChannelStore::open(&settings, metrics, &Shutdown::default()).expect("the store opens");
+    store.with_key_ring(ring)
 }
 
 /// A key ring of these keys, the newest first.
@@ -235,6 +236,18 @@ impl Processes {
         std::fs::write(self.folder.path().join("key-ring"), text).expect("the folder is ours");
     }
 
+    /// The key ring of the processes, as it is now.
+    fn key_ring(&self) -> KeyRing {
+        let metrics = channels::Metrics::register(&Registry::new()).expect("metrics register once");
+        let settings = KeyRingSettings::file(&self.key_ring_file());
+        KeyRing::load(&settings, &metrics).expect("the keys are Fernet keys")
+    }
+
+    /// The file that holds it.
+    pub(crate) fn key_ring_file(&self) -> PathBuf {
+        self.folder.path().join("key-ring")
+    }
+
     /// The key that sealed the channel's token.
     pub(crate) fn key(&self) -> Secret {
         self.key.clone()
@@ -260,7 +273,7 @@ impl Drop for Processes {
 
 async fn add_channel(backends: &Backends, address: &str, ring: &KeyRing) {
     let channel = NewChannel::new(Address::new(address), "tenant", ring.seal(&Secret::new(DSK_TOKEN)));
-    let store = open_store(backends);
+    let store = open_store(backends, ring);
     eventually("the channel is stored", async || store.add(&channel, now()).await.ok()).await;
 }
 

@@ -11,7 +11,7 @@ use crate::transaction::{Lifetime, Transaction};
 /// Removes a channel without a tombstone: the marker of its erasure takes that place. A tombstone that it left before goes
 /// away, too, and so does what is left of the person who had connected it.
 pub(crate) fn erase(transaction: &mut Transaction, removal: Removal<'_>) {
-    let Removal { address, person, until, now } = removal;
+    let Removal { hashing, address, person, until, now } = removal;
     remove(transaction, removal);
     let named = transaction.hash(&keys::channel(address));
     let is_gone = named.fields.is_empty()
@@ -19,9 +19,9 @@ pub(crate) fn erase(transaction: &mut Transaction, removal: Removal<'_>) {
     for (user_hash, address) in clear_tombstones(transaction, removal, is_gone) {
         users::forget_removed_until(transaction, &user_hash, Erased { address: &address, until: now, now });
     }
-    if let Some(user_hash) = person.map(keys::hash) {
-        // Where somebody has connected the channel since, what the person had before is erased up to the request.
-        let until = if is_gone { now } else { until };
+    // Where somebody has connected the channel since, what the person had before is erased up to the request.
+    let until = if is_gone { now } else { until };
+    for user_hash in person.iter().flat_map(|person| hashing.all(person)) {
         users::forget_removed_until(transaction, &user_hash, Erased { address, until, now });
     }
 }

@@ -4,6 +4,7 @@ use event::Address;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fields::{self, Fields};
+use crate::hashing::Hashing;
 use crate::keys;
 use crate::transaction::{Lifetime, Transaction};
 
@@ -28,6 +29,7 @@ pub(crate) fn is_undated(marker: &Fields) -> bool {
 /// had it. `true`: another tenant had it, and there may be dead letters of that tenant.
 pub(crate) fn withhold(
     transaction: &mut Transaction,
+    hashing: &Hashing,
     address: &Address,
     given: &Fields,
     connected_at: Timestamp,
@@ -35,10 +37,15 @@ pub(crate) fn withhold(
     let before = &transaction.hash(&keys::channel(address)).fields;
     let had_nobody = before.is_empty();
     let had_another = !had_nobody && before.get(fields::TENANT) != given.get(fields::TENANT);
-    let marker = keys::erased(address.as_str());
-    let marked = &transaction.hash(&marker).fields;
-    if had_another || had_nobody && !marked.is_empty() || is_undated(marked) {
-        raise(transaction, &marker, just_before(connected_at));
+    let markers = hashing.markers(address.as_str());
+    for marker in &markers {
+        if is_undated(&transaction.hash(marker).fields) {
+            raise(transaction, marker, just_before(connected_at));
+        }
+    }
+    let is_marked = markers.iter().any(|marker| !transaction.hash(marker).fields.is_empty());
+    if had_another || had_nobody && is_marked {
+        raise(transaction, &hashing.marker(address.as_str()), just_before(connected_at));
     }
     had_another
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::users::{self, PastConnection};
 use super::{Removal, end_connection, initialise, is_connected, is_disconnected, marks, remove, time};
 use crate::fields::{self, Fields};
+use crate::hashing::Hashing;
 use crate::keys;
 use crate::record;
 use crate::transaction::{Lifetime, Transaction};
@@ -27,18 +28,24 @@ pub(crate) enum Restored {
 }
 
 /// Stores a record of a backup, unless there is one already that is no older.
-pub(crate) fn restore(transaction: &mut Transaction, address: &Address, saved: &Fields, now: Timestamp) -> Restored {
+pub(crate) fn restore(
+    transaction: &mut Transaction,
+    hashing: &Hashing,
+    address: &Address,
+    saved: &Fields,
+    now: Timestamp,
+) -> Restored {
     let before = transaction.hash(&keys::channel(address)).fields.clone();
     let tombstone_time = is_disconnected(saved).then(|| tombstone_time_left(saved, now));
     let is_over = tombstone_time == Some(Duration::ZERO);
     let is_wanted = if before.is_empty() { !is_over } else { age(saved) > age(&before) };
     let changed_at = age(saved).at.unwrap_or(now);
-    if !is_wanted || !end(transaction, address, Ending { saved, changed_at }) {
+    if !is_wanted || !end(transaction, address, Ending { hashing, saved, changed_at }) {
         return Restored::No;
     }
     initialise(transaction, now);
     let connected_at = time(saved, fields::CONNECTED_AT).unwrap_or(changed_at);
-    let had_another = !before.is_empty() && marks::withhold(transaction, address, saved, connected_at);
+    let had_another = !before.is_empty() && marks::withhold(transaction, hashing, address, saved, connected_at);
     put(transaction, address, saved, changed_at);
     let hash = transaction.hash(&keys::channel(address));
     if is_over {
@@ -67,6 +74,7 @@ fn keep_channels(fields: &mut Fields, before: &Fields) {
 /// What ends a connection.
 #[derive(Clone, Copy, Debug)]
 struct Ending<'a> {
+    hashing: &'a Hashing,
     saved: &'a Fields,
     changed_at: Timestamp,
 }
@@ -74,21 +82,22 @@ struct Ending<'a> {
 /// Ends an older connection: a newer one takes its place, or a tombstone, with which an account's channels go, too. `false`:
 /// some of these were connected later, and stay.
 fn end(transaction: &mut Transaction, address: &Address, ending: Ending<'_>) -> bool {
-    let until = ending.changed_at;
+    let Ending { hashing, changed_at: until, .. } = ending;
     let fields = transaction.hash(&keys::channel(address)).fields.clone();
     if !is_connected(&fields) {
         return true;
     }
     if is_connected(ending.saved) {
-        end_connection(transaction, address, until);
+        end_connection(transaction, hashing, address, until);
         return true;
     }
     for channel in &record::channels(&fields) {
         // As early as can be, so that a record of its own, which says when and whose it was, counts as newer.
         let connected_at = time(&transaction.hash(&keys::channel(channel)).fields, fields::CONNECTED_AT);
-        remove(transaction, Removal { address: channel, person: None, until, now: connected_at.unwrap_or(until) });
+        let now = connected_at.unwrap_or(until);
+        remove(transaction, Removal { hashing, address: channel, person: None, until, now });
     }
-    remove(transaction, Removal { address, person: None, until, now: until });
+    remove(transaction, Removal { hashing, address, person: None, until, now: until });
     !is_connected(&transaction.hash(&keys::channel(address)).fields)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::hashing::samples;
 use crate::record::{SecretField, sealed};
 use crate::seal::samples::{opened, secret};
 use crate::transaction::Write;
@@ -10,6 +11,10 @@ use crate::transaction::Write;
 const NUMBER: &str = "whatsapp:1";
 const ACCOUNT: &str = "whatsapp-account:9";
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn hashing() -> Hashing {
+    Hashing::keyed(samples::key("0000000000000001"))
+}
 
 /// The hashes of a store in memory.
 #[derive(Default)]
@@ -24,7 +29,7 @@ impl Hashes {
                 let fields = self.0.get(&key).cloned().unwrap_or_default();
                 transaction.add(key, fields);
             }
-            wanted = unread(&transaction);
+            wanted = unread(&transaction, &hashing());
         }
         decide(&mut transaction);
         let writes = transaction.into_writes();
@@ -37,8 +42,8 @@ impl Hashes {
     }
 
     fn add_at(&mut self, channel: &NewChannel, now: Timestamp) {
-        self.change(keys_to_add(channel), |transaction| {
-            add(transaction, channel, now).unwrap();
+        self.change(keys_to_add(&hashing(), channel), |transaction| {
+            add(transaction, &hashing(), channel, now).unwrap();
         });
     }
 
@@ -49,7 +54,7 @@ impl Hashes {
     fn remove_until(&mut self, address: &str, until: Timestamp) -> Vec<Write> {
         let address = Address::new(address);
         self.change(vec![keys::channel(&address)], |transaction| {
-            remove(transaction, Removal { address: &address, person: None, until, now: NOW });
+            remove(transaction, Removal { hashing: &hashing(), address: &address, person: None, until, now: NOW });
         })
     }
 
@@ -92,7 +97,7 @@ fn a_second_tenant_is_refused_until_the_first_is_removed() {
 
     let mut transaction = Transaction::default();
     transaction.add("channel:whatsapp-account:9".to_owned(), hashes.0["channel:whatsapp-account:9"].clone());
-    let refused = add(&mut transaction, &second, NOW);
+    let refused = add(&mut transaction, &hashing(), &second, NOW);
     assert_eq!(refused, Err(StoreError::OtherTenant { address: ACCOUNT.to_owned() }));
 
     hashes.remove(NUMBER);

@@ -5,6 +5,7 @@ use event::Address;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::fields::Fields;
+use crate::hashing::Hashing;
 use crate::keys;
 use crate::transaction::{Lifetime, Transaction};
 
@@ -43,8 +44,10 @@ pub(crate) struct Erased<'a> {
 }
 
 /// The keys to read before a channel of this person is added or removed.
-pub(crate) fn keys_of(app_user_id: &str) -> [String; 2] {
-    [keys::user(app_user_id), keys::removed_of(&keys::hash(app_user_id))]
+pub(crate) fn keys_of(hashing: &Hashing, app_user_id: &str) -> Vec<String> {
+    let mut keys = vec![keys::user(app_user_id)];
+    keys.extend(hashing.all(app_user_id).iter().map(|user_hash| keys::removed_of(user_hash)));
+    keys
 }
 
 /// Notes that a person has connected a channel.
@@ -56,12 +59,21 @@ pub(crate) fn connected(transaction: &mut Transaction, app_user_id: &str, addres
 /// Notes that a person's connection of a channel has ended. Returns what is left of the person.
 pub(crate) fn removed(
     transaction: &mut Transaction,
+    hashing: &Hashing,
     app_user_id: &str,
     address: &Address,
-    past: PastConnection,
+    mut past: PastConnection,
 ) -> String {
     transaction.hash(&keys::user(app_user_id)).fields.remove(address.as_str());
-    let user_hash = keys::hash(app_user_id);
+    let user_hash = hashing.hash(app_user_id);
+    // What was noted under another hash of the same person goes where it will be found together.
+    for other in hashing.all(app_user_id).iter().filter(|other| **other != user_hash) {
+        change_removed(transaction, other, past.removed_at, |removed| {
+            let Some(before) = removed_channel(removed, address) else { return };
+            past.connected_at = before.connected_at.min(past.connected_at);
+            removed.remove(address.as_str());
+        });
+    }
     note_removed(transaction, &user_hash, address, past);
     user_hash
 }

@@ -208,9 +208,11 @@ fn is_of_no_use(error: &StoreError) -> bool {
     match error {
         StoreError::Away | StoreError::TimedOut => true,
         StoreError::Refused(code) => WRONG_SERVER.contains(&code.as_str()),
-        StoreError::NotInitialised | StoreError::Files(_) | StoreError::Conflict | StoreError::OtherTenant { .. } => {
-            false
-        }
+        StoreError::NotInitialised
+        | StoreError::Files(_)
+        | StoreError::Conflict
+        | StoreError::OtherTenant { .. }
+        | StoreError::ErasureKey(_) => false,
     }
 }
 

@@ -1,11 +1,12 @@
 //! Backups: an import restores what is missing, and nothing that was erased since.
 
 use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAnswer, NewChannel, PersonRequest};
-use channels::{SavedErasure, SavedRecord, new_erasure_code};
+use channels::{ErasureKeyError, SavedErasures, SavedRecord, StoreError, new_erasure_code};
 use chassis::{Secret, now};
 use event::Address;
 use jiff::SignedDuration;
 
+use crate::erasing::erasures_of_another_store;
 use crate::support::{NUMBER, add, look_up, look_up_received, open, ring};
 
 fn number(address: &str) -> NewChannel {
@@ -100,13 +101,27 @@ pub(crate) async fn an_import_keeps_the_later_of_two_erasures(store: ChannelStor
 
     store.import_erasures(&saved, "code", now()).await.unwrap();
 
-    assert_eq!(store.export_erasures().await.unwrap()[0].until, later.to_string());
+    assert_eq!(store.export_erasures().await.unwrap().erasures[0].until, later.to_string());
+}
+
+pub(crate) async fn exports_of_more_stores_than_a_look_up_can_ask_for_are_refused(store: ChannelStore) {
+    add(&store, NUMBER).await;
+    for _ in 0..7 {
+        store.import_erasures(&erasures_of_another_store().await, "code", now()).await.unwrap();
+    }
+    let before = store.export_erasures().await.unwrap();
+
+    let refused = store.import_erasures(&erasures_of_another_store().await, "code", now()).await;
+
+    assert_eq!(refused, Err(StoreError::ErasureKey(ErasureKeyError::TooMany)));
+    assert_eq!(store.export_erasures().await.unwrap(), before);
+    assert_eq!(before.keys.len(), 8);
 }
 
 /// An export, as `ops` makes and imports it.
 struct Export {
     records: Vec<SavedRecord>,
-    erasures: Vec<SavedErasure>,
+    erasures: SavedErasures,
 }
 
 async fn export(store: &ChannelStore) -> Export {
@@ -171,5 +186,8 @@ pub(crate) async fn an_import_of_erasures_says_how_many_records_it_removed(store
     let restored = open(&ChannelsSettings::embedded(folder.path()));
     import(&restored, &older.records).await;
     assert_eq!(restored.import_erasures(&newer.erasures, "code", later).await.unwrap(), 2);
-    assert_eq!((restored.list().await.unwrap().len(), restored.export_erasures().await.unwrap().len()), (0, 0));
+    assert_eq!(
+        (restored.list().await.unwrap().len(), restored.export_erasures().await.unwrap().erasures.len()),
+        (0, 0)
+    );
 }

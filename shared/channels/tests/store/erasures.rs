@@ -194,6 +194,8 @@ async fn an_erasure_that_an_older_release_marked_gets_its_time_when_it_is_first_
     let prefix = redis.prefix();
     let store = open(&ChannelsSettings::at(redis.url(), &prefix));
     add(&store, NUMBER).await;
+    // That release knew no key of erasures.
+    redis.command(&["DEL", &format!("{prefix}channels:erasure-keys")]).await;
     let lane = hex::encode(Sha256::digest(format!("{NUMBER}/1")));
     redis.command(&["SET", &format!("{prefix}erased:{lane}"), "1"]).await;
     let received_at = now();

@@ -4,6 +4,9 @@
 
 mod backups;
 mod endpoints;
+mod erasing;
+mod erasure_copies;
+mod erasure_keys;
 mod erasures;
 mod forgetting;
 mod indexes;
@@ -13,13 +16,14 @@ mod rights;
 mod seals;
 mod support;
 mod tenants;
+mod upgrades;
 
 use std::time::Duration;
 
 use backups::{
     an_import_does_not_bring_back_what_was_erased_since, an_import_keeps_the_later_of_two_erasures,
     an_import_of_erasures_says_how_many_records_it_removed, exported_records_are_imported_where_they_are_missing,
-    exports_may_be_imported_in_any_order,
+    exports_may_be_imported_in_any_order, exports_of_more_stores_than_a_look_up_can_ask_for_are_refused,
 };
 use channels::{
     ChannelState, ChannelStore, ChannelsSettings, Lease, Lookup, LookupAnswer, NewChannel, StoreError, StoredToken,
@@ -97,6 +101,7 @@ contract![
     an_import_keeps_the_later_of_two_erasures,
     an_import_of_erasures_says_how_many_records_it_removed,
     exports_may_be_imported_in_any_order,
+    exports_of_more_stores_than_a_look_up_can_ask_for_are_refused,
     what_was_received_for_one_tenant_is_never_delivered_to_the_next,
     a_tenant_that_connects_again_gets_what_was_received_meanwhile,
     what_is_received_after_an_erasure_is_not_kept_for_whoever_connects_next,

@@ -35,8 +35,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => time().prop_map(|happened| Step::AccountRemoved { happened }),
         2 => Just(Step::Export),
         2 => any::<prop::sample::Index>().prop_map(Step::Import),
-        2 => (any::<prop::sample::Index>(), any::<bool>())
-            .prop_map(|(first, backwards)| Step::Restore { first, backwards }),
+        2 => (any::<prop::sample::Index>(), any::<bool>(), any::<bool>())
+            .prop_map(|(first, backwards, has_key)| Step::Restore { first, backwards, has_key }),
         2 => any::<prop::sample::Index>().prop_map(Step::Deliver),
     ];
     prop::collection::vec(step, 10..STEPS_MAX)

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use channels::{
-    ChannelsSettings, KeyRing, KeyRingSettings, LookupAnswer, Metrics, NewChannel, OpenError, Ticket, new_key,
-};
+use channels::{ChannelsSettings, KeyRing, LookupAnswer, NewChannel, OpenError, Ticket, new_key};
 use chassis::{Secret, now};
 use event::Address;
-use prometheus::Registry;
 use sha2::{Digest as _, Sha256};
 use testkit::Redis;
 
-use crate::support::{NUMBER, channel, look_up, open, ring};
+use crate::support::{NUMBER, channel, look_up, open, ring, ring_of};
 
 const OTHER: &str = "whatsapp:100000000000002";
 const URL: &str = "https://dsk.example/events";
@@ -47,11 +44,6 @@ impl Attacked {
         let opened = ring.open(&route.dsk_token).map_err(|error| error.to_string())?;
         Ok(opened.expose().to_owned())
     }
-}
-
-fn ring_of(keys: &[&str]) -> KeyRing {
-    let settings = KeyRingSettings { key_ring: Some(Secret::new(keys.join("\n"))), key_ring_file: None };
-    KeyRing::load(&settings, &Metrics::register(&Registry::new()).unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,7 @@
 //! What the tests of the store share.
 
+use std::sync::LazyLock;
+
 use channels::{
     ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Lookup, LookupAnswer, Metrics, NewChannel, new_key,
 };
@@ -10,14 +12,26 @@ use prometheus::Registry;
 
 pub(crate) const NUMBER: &str = "whatsapp:100000000000001";
 
+/// The key of the ring that every process of a test has, unless the test is about rings.
+static STORE_KEY: LazyLock<Secret> = LazyLock::new(new_key);
+
 pub(crate) fn open(settings: &ChannelsSettings) -> ChannelStore {
+    open_with(settings, &ring_of(&[STORE_KEY.expose()]))
+}
+
+/// Opens a store with the ring of its process.
+pub(crate) fn open_with(settings: &ChannelsSettings, ring: &KeyRing) -> ChannelStore {
     let metrics = Metrics::register(&Registry::new()).unwrap();
-    ChannelStore::open(settings, metrics, &Shutdown::default()).unwrap()
+    ChannelStore::open(settings, metrics, &Shutdown::default()).unwrap().with_key_ring(ring)
+}
+
+pub(crate) fn ring_of(keys: &[&str]) -> KeyRing {
+    let settings = KeyRingSettings { key_ring: Some(Secret::new(keys.join("\n"))), key_ring_file: None };
+    KeyRing::load(&settings, &Metrics::register(&Registry::new()).unwrap()).unwrap()
 }
 
 pub(crate) fn ring() -> KeyRing {
-    let settings = KeyRingSettings { key_ring: Some(new_key()), key_ring_file: None };
-    KeyRing::load(&settings, &Metrics::register(&Registry::new()).unwrap()).unwrap()
+    ring_of(&[new_key().expose()])
 }
 
 pub(crate) fn channel(address: &str, ring: &KeyRing) -> NewChannel {

@@ -51,6 +51,8 @@ pub(crate) enum Step {
     Restore {
         first: Index,
         backwards: bool,
+        /// Whether the new one has made a key of its own before, under which erasures are hashed.
+        has_key: bool,
     },
     /// One of the events is delivered, if it may be.
     Deliver(Index),

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use channels::{
     ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, Lookup, LookupAnswer, NewChannel,
-    PersonRequest, SavedErasure, SavedRecord, StoreError, new_erasure_code,
+    PersonRequest, SavedErasures, SavedRecord, StoreError, new_erasure_code,
 };
 use chassis::Secret;
 use event::{Address, EventId, Lane};
@@ -19,6 +19,8 @@ use super::model::{ACCOUNT, CHANNELS, Expected, Model, Step, Stored, Time};
 use crate::support::{open, ring};
 
 const ACCOUNT_ID: &str = "9";
+/// How many keys of erasures come together in a sequence: a store takes 8 at most.
+const KEYS_MAX: usize = 6;
 /// How much time passes with each step.
 const STEP: SignedDuration = SignedDuration::from_secs(10);
 
@@ -54,7 +56,7 @@ impl<'a> Stores<'a> {
 
 #[derive(Clone, Debug, Default)]
 struct Export {
-    erasures: Vec<SavedErasure>,
+    erasures: SavedErasures,
     records: Vec<SavedRecord>,
 }
 
@@ -142,7 +144,7 @@ impl<'a> Player<'a> {
                 self.import(&self.exports[index.index(self.exports.len())]).await;
             }
             Step::Import(_) => {}
-            Step::Restore { first, backwards } => self.restore(first, backwards).await,
+            Step::Restore { first, backwards, has_key } => self.restore(first, backwards, has_key).await,
             Step::Deliver(index) if self.is_initialised.get() && !self.model.events.is_empty() => {
                 let index = index.index(self.model.events.len());
                 if matches!(self.look_up().await[index], LookupAnswer::Channel(_)) {
@@ -208,9 +210,13 @@ impl<'a> Player<'a> {
         }
     }
 
-    async fn restore(&mut self, first: Index, backwards: bool) {
+    async fn restore(&mut self, first: Index, backwards: bool, has_key: bool) {
         self.export().await;
         self.store = self.stores.open_empty();
+        let keys = self.exports.last().map_or(0, |export| export.erasures.keys.len());
+        if has_key && keys < KEYS_MAX {
+            self.store.mark_erased("a channel of nobody", self.now).await.unwrap();
+        }
         let mut order: Vec<&Export> = self.exports.iter().collect();
         order.rotate_left(first.index(self.exports.len()));
         if backwards {
