@@ -49,6 +49,7 @@ pub use metrics::Metrics;
 pub use person::PersonRequest;
 pub use place::Place;
 pub use record::{ChannelRecord, ChannelState, NewChannel, Route};
+pub use redis::ProcessRights;
 pub use reseal::{KeyUse, RefusedSeal};
 pub use seal::{NewSecret, OpenError, SealedSecret};
 pub use server::{AppendOnlyFile, Server};
