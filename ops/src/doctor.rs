@@ -129,8 +129,16 @@ impl Doctor {
         let queue = match Queue::open(&self.queue, metrics, shutdown).await {
             Ok(queue) => queue,
             Err(error) => {
-                let is_mismatch = matches!(error, QueueError::Mismatch { .. });
-                let next_step = if is_mismatch { "do that in this order" } else { "correct QUEUE_URL" };
+                let next_step = match error {
+                    QueueError::Mismatch { .. } => "do that in this order",
+                    QueueError::TooFewChannels { .. } => "do that, and start the processes again",
+                    QueueError::Settings(_)
+                    | QueueError::Undeclared { .. }
+                    | QueueError::Away(_)
+                    | QueueError::Locked { .. }
+                    | QueueError::ScanLocked { .. }
+                    | QueueError::Files(_) => "correct QUEUE_URL",
+                };
                 findings.wrong("queue", error.to_string(), next_step);
                 return Ok(());
             }
