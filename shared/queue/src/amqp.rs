@@ -46,6 +46,7 @@ pub use broker::Broker;
 use declare::Remade;
 use late::RoundsParts;
 use link::BrokerLink;
+pub(crate) use link_state::Declaring;
 use link_state::Purpose;
 use presence::Presence;
 pub(crate) use scan::AmqpScan;
@@ -78,11 +79,20 @@ pub(crate) struct AmqpQueue {
 }
 
 impl AmqpQueue {
-    pub(crate) async fn open(url: Secret, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, QueueError> {
+    pub(crate) async fn open(
+        url: Secret,
+        declaring: Declaring,
+        metrics: Metrics,
+        shutdown: &Shutdown,
+    ) -> Result<Self, QueueError> {
         let taking = Presence::new(Side::Take, metrics.clone());
         let presence = Presence::new(Side::Publish, metrics.clone());
-        let publishing =
-            BrokerLink::start(url.clone(), Purpose::Publish { channels: PUBLISHING_CHANNELS }, presence, shutdown);
+        let publishing = BrokerLink::start(
+            url.clone(),
+            Purpose::Publish { channels: PUBLISHING_CHANNELS, declaring },
+            presence,
+            shutdown,
+        );
         let watching = BrokerLink::start(url.clone(), Purpose::Watch, taking.clone(), shutdown);
         tokio::try_join!(publishing.first_outcome(START_WAIT), watching.first_outcome(START_WAIT))?;
         let remade = Remade::default();

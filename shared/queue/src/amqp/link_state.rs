@@ -19,12 +19,21 @@ pub(super) enum LinkState {
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Publishing on up to so many AMQP channels, and declaring every queue.
-    Publish { channels: usize },
+    /// Publishing on up to so many AMQP channels, and declaring queues.
+    Publish { channels: usize, declaring: Declaring },
     /// Reading depths. The broker never blocks it, because nothing is published on it.
     Watch,
     /// Taking one class, whose name this is.
     Take(&'static str),
+}
+
+/// Which queues are declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Declaring {
+    /// Every one, so that one with other arguments is found.
+    Every,
+    /// Those that do not exist. A user who may not declare (ingest's) is refused otherwise, and broker and client log that.
+    Missing,
 }
 
 impl Purpose {

@@ -90,12 +90,12 @@ impl Supervisor {
     async fn connect(&mut self) -> Result<Arc<Connection>, QueueError> {
         let first = usize::try_from(self.reconnects.failures()).unwrap_or_default();
         let connection = Arc::new(connect(&self.url, self.purpose.as_str(), first).await?);
-        let Purpose::Publish { channels } = self.purpose else { return Ok(connection) };
+        let Purpose::Publish { channels, declaring } = self.purpose else { return Ok(connection) };
         if let Err(error) = grant::check(&connection, channels).await {
             close(&connection).await;
             return Err(error);
         }
-        for (queue, error) in declare::declare_all(&connection, &self.left_out).await {
+        for (queue, error) in declare::declare_all(&connection, &self.left_out, declaring).await {
             if matches!(error, QueueError::Mismatch { .. }) {
                 close(&connection).await;
                 return Err(error);
