@@ -68,7 +68,7 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
     let registry = Registry::new();
     let metrics = Metrics::register(&registry).map_err(Problem::from)?;
     let queue_metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
-    let queue = Queue::open(&settings.queue, queue_metrics, shutdown).await.map_err(Problem::from)?;
+    let queue = Queue::open_declared(&settings.queue, queue_metrics, shutdown).await.map_err(Problem::from)?;
 
     Ingest::start(&settings.ingest, queue.publisher(), metrics, shutdown).await?;
     let readiness = Arc::new(move || queue.trouble().map(str::to_owned).into_iter().collect());

@@ -2,10 +2,11 @@
 
 mod findings;
 mod key_file;
+mod redis;
 
 use std::time::Duration;
 
-use ::channels::{AppendOnlyFile, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, StoreError};
+use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
 use chassis::{Shutdown, now};
 use clap::Args;
 use connect::PrivacySettings;
@@ -129,8 +130,16 @@ impl Doctor {
         let queue = match Queue::open(&self.queue, metrics, shutdown).await {
             Ok(queue) => queue,
             Err(error) => {
-                let is_mismatch = matches!(error, QueueError::Mismatch { .. });
-                let next_step = if is_mismatch { "do that in this order" } else { "correct QUEUE_URL" };
+                let next_step = match error {
+                    QueueError::Mismatch { .. } => "do that in this order",
+                    QueueError::TooFewChannels { .. } => "do that, and start the processes again",
+                    QueueError::Settings(_)
+                    | QueueError::Undeclared { .. }
+                    | QueueError::Away(_)
+                    | QueueError::Locked { .. }
+                    | QueueError::ScanLocked { .. }
+                    | QueueError::Files(_) => "correct QUEUE_URL",
+                };
                 findings.wrong("queue", error.to_string(), next_step);
                 return Ok(());
             }
@@ -172,7 +181,7 @@ impl Doctor {
                 return Ok(None);
             }
         };
-        let time = redis(findings, &store).await;
+        let time = redis::check(findings, &store).await;
         match store.is_initialised().await {
             Ok(true) => {}
             Ok(false) => {
@@ -232,54 +241,6 @@ impl Doctor {
                 );
                 None
             }
-        }
-    }
-}
-
-async fn redis(findings: &mut Findings, store: &ChannelStore) -> Option<Timestamp> {
-    let server = match store.server().await {
-        Ok(Some(server)) => server,
-        Ok(None) => {
-            findings.ok("channels", "in files on this machine");
-            return None;
-        }
-        Err(StoreError::Refused(code)) if code == "NOPERM" => {
-            let text = format!("Redis does not let us read its configuration ({code}): allow INFO and TIME");
-            findings.ok("channels", text);
-            return None;
-        }
-        // The next check reports it.
-        Err(_) => return None,
-    };
-    findings.ok("channels", format!("Redis {} is reached", server.version));
-    if server.maxmemory_policy != "noeviction" {
-        let text = format!("Redis drops tokens when memory is short (maxmemory-policy {})", server.maxmemory_policy);
-        findings.wrong("channels", text, "set maxmemory-policy noeviction in redis.conf");
-    }
-    append_only_file(findings, &server.append_only_file);
-    Some(server.now)
-}
-
-/// Redis has the only copy of the tokens, so its content has to survive a restart.
-fn append_only_file(findings: &mut Findings, file: &AppendOnlyFile) {
-    match file {
-        AppendOnlyFile::Loadable => {}
-        AppendOnlyFile::Off => {
-            let next_step = "set appendonly yes in redis.conf: Redis has the only copy of the tokens";
-            findings.wrong("channels", "Redis loses everything when it restarts", next_step);
-        }
-        AppendOnlyFile::Refused => {
-            let next_step =
-                "make its user list again (runbook, \"A Redis that forgets its channels\") before it restarts";
-            let text = "Redis loses every channel when it restarts: its default user may not load the append-only file";
-            findings.wrong("channels", text, next_step);
-        }
-        AppendOnlyFile::Unknown(code) if code == "NOPERM" => {
-            let next_step = "make it again (runbook, \"A Redis that forgets its channels\")";
-            findings.wrong("channels", "the user list of Redis is older than this version", next_step);
-        }
-        AppendOnlyFile::Unknown(code) => {
-            findings.ok("channels", format!("Redis does not say whether it could load its append-only file ({code})"));
         }
     }
 }

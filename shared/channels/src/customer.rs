@@ -1,10 +1,10 @@
 //! The one check of whose a channel is and where its events may go, before a channel or a ticket is stored: for the
 //! operator's commands, DSK's tickets and the pages alike.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use chassis::{Problem, Secret};
 use url::{Host, Url};
+
+use crate::public_hosts::{is_private_name, is_public};
 
 /// A tenant's name is shown on pages, and stands in logs and in the names of fields.
 const TENANT_CHARACTERS_MAX: usize = 200;
@@ -33,6 +33,15 @@ pub fn check_customer(tenant: &str, dsk_url: Option<&str>, allowance: Allowance)
     }
     if tenant.chars().any(changes_lines) {
         return wrong("has a control character");
+    }
+    if let Some(character) = tenant.chars().find(|character| !is_of_a_name(*character)) {
+        return wrong(&format!("has the character {}", character.escape_unicode()));
+    }
+    if !tenant.starts_with(char::is_alphanumeric) || tenant.ends_with(' ') {
+        return wrong("does not begin with a letter or digit, or ends with a space");
+    }
+    if tenant.split('/').any(|part| part.chars().all(|character| character == '.')) {
+        return wrong("looks like a path");
     }
     let Some(url) = dsk_url else { return Ok(()) };
     let wrong = |wrong: &str| Err(Problem::new("dsk_url", wrong, "write https://host/path"));
@@ -94,7 +103,7 @@ pub fn check_channel_url(setting: &'static str, url: &str, allowance: Allowance)
     let is_private = match url.host() {
         Some(Host::Ipv4(address)) => !is_public(address.into()),
         Some(Host::Ipv6(address)) => !is_public(address.into()),
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Domain(name)) => is_private_name(name),
         None => true,
     };
     if is_private && !allowance.private {
@@ -107,49 +116,25 @@ pub fn check_channel_url(setting: &'static str, url: &str, allowance: Allowance)
     Ok(url)
 }
 
+/// Whether a tenant's name may hold the character: none that a shell, a path, a pattern or a page reads as something else,
+/// and none that is not seen. What an older release stored is not checked by this, and is read as it is.
+fn is_of_a_name(character: char) -> bool {
+    let is_unseen = matches!(
+        character,
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+    );
+    if character.is_ascii() {
+        return character.is_ascii_alphanumeric() || " -_.:@&+,()'/".contains(character);
+    }
+    !is_unseen && !character.is_control() && !character.is_whitespace()
+}
+
 /// Whether a character ends a line, or changes how what follows is shown: a name with one could forge a line of a log.
 fn changes_lines(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Whether a machine on the Internet could have the address. Source: the IANA special-purpose address registries.
-pub fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => match (address.to_ipv4_mapped(), address.segments()) {
-            (Some(address), _) => is_public_v4(address),
-            // A NAT64 translator would connect to the IPv4 address in the last 32 bits.
-            (None, [0x64, 0xff9b, 0, 0, 0, 0, high, low]) => {
-                is_public_v4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
-            }
-            (None, segments) => is_public_v6(address, segments),
-        },
-    }
-}
-
-fn is_public_v4(address: Ipv4Addr) -> bool {
-    let [first, second, third, _] = address.octets();
-    let is_shared = first == 100 && (64..128).contains(&second);
-    let is_protocol_assignment = (first, second, third) == (192, 0, 0);
-    let is_benchmark = first == 198 && (second == 18 || second == 19);
-    let is_unassigned = first == 0 || first >= 224;
-    !(address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || address.is_documentation()
-        || is_shared
-        || is_protocol_assignment
-        || is_benchmark
-        || is_unassigned)
-}
-
-/// Only addresses of `2000::/3` are allocated at all.
-fn is_public_v6(address: Ipv6Addr, segments: [u16; 8]) -> bool {
-    let is_allocated = segments[0] & 0xe000 == 0x2000;
-    let is_documentation = (segments[0], segments[1]) == (0x2001, 0xdb8);
-    let is_tunnel = segments[0] == 0x2002 || (segments[0], segments[1]) == (0x2001, 0);
-    is_allocated && !is_documentation && !is_tunnel && !address.is_multicast()
 }
 
 #[cfg(test)]
@@ -191,37 +176,104 @@ mod tests {
     }
 
     #[test]
+    fn a_tenants_name_can_neither_be_a_path_or_a_pattern_nor_look_like_another() {
+        for tenant in ["acme", "acme-1_eu.x:y@z", "acme/eu", "O'Neil, Sons (UK) + Co.", "हिन्दी", "é"] {
+            assert_eq!(problem(tenant, "https://dsk.example/"), "", "{tenant}");
+        }
+        for tenant in [
+            "../../x",
+            "acme/../x",
+            "/etc",
+            "acme/",
+            ".",
+            "..",
+            "*",
+            "acme*",
+            "a?",
+            "[a]",
+            "-",
+            "--all",
+            " acme",
+            "acme ",
+            "acme\u{a0}x",
+            "a\\b",
+            "<b>",
+            "a\"b",
+            "acme\u{200b}",
+            "acme\u{feff}",
+            "acme\u{ad}",
+            "\u{3164}",
+            "acme\u{e0041}",
+            "acme\u{61c}",
+            "acme\u{2066}x",
+            "acme\0",
+            "acme\u{85}",
+        ] {
+            assert!(problem(tenant, "https://dsk.example/").starts_with("tenant "), "{}", tenant.escape_debug());
+        }
+    }
+
+    /// A name is also checked by the address that it leads to; these lead into a private network wherever they are asked.
+    #[test]
+    fn no_spelling_of_a_private_place_is_a_channels_own_url() {
+        for host in [
+            "localhost",
+            "localhost.",
+            "LOCALHOST.",
+            "ｌocalhost",
+            "a.localhost",
+            "a.localhost.",
+            "localhost.localdomain",
+            "localhost.localdomain.",
+            "redis",
+            "redis.",
+            "metadata.google.internal",
+            "dsk.internal.",
+            "printer.local",
+            "printer.LOCAL.",
+            "router.lan",
+            "nas.home.arpa",
+            "127.1",
+            "127.0.0.1.",
+            "0177.0.0.1",
+            "0x7f000001",
+            "2130706433",
+            "017700000001",
+            "127。0。0。1",
+            "0",
+            "10.1",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "[::127.0.0.1]",
+            "[64:ff9b::7f00:1]",
+            "[64:ff9b:1::7f00:1]",
+            "[2002:7f00:1::]",
+            "[3fff::1]",
+            "[fe80::1]",
+            "[::]",
+        ] {
+            let url = format!("https://{host}/");
+            assert!(problem("acme", &url).starts_with("dsk_url "), "{host}");
+            let clear = check_url("DSK_URL", &format!("http://{host}/"), Allowance::default());
+            assert!(clear.is_err() || clear.is_ok_and(|url| is_this_machine(&url)), "{host}");
+        }
+        for host in ["dsk.example", "dsk.example.", "internal.example", "local.example", "localhost.example", "9.9.9.9"]
+        {
+            assert_eq!(problem("acme", &format!("https://{host}/")), "", "{host}");
+        }
+    }
+
+    fn is_this_machine(url: &Url) -> bool {
+        ["localhost", "127.0.0.1", "[::1]"].contains(&url.host_str().unwrap_or_default())
+    }
+
+    #[test]
     fn a_token_that_no_header_can_hold_is_refused_without_repeating_it() {
         let problem = |token: &str| check_dsk_token(&Secret::new(token)).err().map(|problem| problem.to_string());
 
         assert_eq!(problem("dsk-token"), None);
         for wrong in ["", " ", "hunter2\r\nx: y", &"hunter2".repeat(1_000)] {
             assert!(problem(wrong).is_some_and(|problem| !problem.contains("hunter2")), "{}", wrong.escape_debug());
-        }
-    }
-
-    #[test]
-    fn only_addresses_of_the_internet_are_public() {
-        for public in ["9.9.9.9", "203.0.114.1", "100.128.0.1", "2a00:1450::1", "64:ff9b::909:909"] {
-            assert!(is_public(public.parse().unwrap()), "{public}");
-        }
-        for private in [
-            "0.0.0.0",
-            "100.64.0.1",
-            "192.0.0.8",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "203.0.113.1",
-            "fe80::1",
-            "::",
-            "ff02::1",
-            "2001:db8::1",
-            "2002:7f00:1::",
-            "64:ff9b::7f00:1",
-            "::ffff:127.0.0.1",
-        ] {
-            assert!(!is_public(private.parse().unwrap()), "{private}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 mod index;
+mod rights;
 mod scripts;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::server::{AppendOnlyFile, Rewriting, Server};
 use crate::transaction::Write;
 use connection::Connection;
+pub use rights::ProcessRights;
 use scripts::{COMMIT, HashWrite, IndexChange, PRUNE};
 
 /// The store in Redis. Cheap to clone.

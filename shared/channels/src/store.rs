@@ -13,7 +13,7 @@ use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
 use crate::metrics::Metrics;
 use crate::opened_keys::OpenedKeys;
-use crate::redis::RedisStore;
+use crate::redis::{ProcessRights, RedisStore};
 use crate::server::Server;
 use crate::settings::{ChannelsSettings, StoreLocation};
 use crate::transaction::Write;
@@ -93,6 +93,14 @@ impl ChannelStore {
         match &self.backend {
             Backend::Redis(redis) => redis.server().await.map(Some),
             Backend::Embedded(_) => Ok(None),
+        }
+    }
+
+    /// What Redis would refuse each process that uses the store; nothing for files.
+    pub async fn rights(&self) -> Result<Vec<ProcessRights>, StoreError> {
+        match &self.backend {
+            Backend::Redis(redis) => redis.rights().await,
+            Backend::Embedded(_) => Ok(Vec::new()),
         }
     }
 

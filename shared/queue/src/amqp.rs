@@ -9,6 +9,7 @@ mod consumer;
 mod declare;
 mod depths;
 mod dial;
+mod grant;
 mod late;
 mod link;
 mod link_state;
@@ -45,6 +46,7 @@ pub use broker::Broker;
 use declare::Remade;
 use late::RoundsParts;
 use link::BrokerLink;
+pub(crate) use link_state::Declaring;
 use link_state::Purpose;
 use presence::Presence;
 pub(crate) use scan::AmqpScan;
@@ -55,6 +57,8 @@ const CLASS_TASKS: usize = 2;
 /// Publishing tasks for the copies of a class. Mostly there are few of them, but when a dispatcher defers a thousand at once,
 /// what counts is that their confirms are awaited beside each other.
 const COPY_TASKS: usize = 4;
+/// AMQP channels that publishing takes: one for each task, and one to declare queues on.
+const PUBLISHING_CHANNELS: usize = 2 * (CLASS_TASKS + COPY_TASKS) + 1;
 /// Requests that wait for a publishing task; beyond it, callers wait. A request is one notification's share.
 const REQUESTS_MAX: usize = 256;
 /// How long a start waits for the broker: long enough to find a mismatched queue, short enough for an orchestrator.
@@ -75,10 +79,20 @@ pub(crate) struct AmqpQueue {
 }
 
 impl AmqpQueue {
-    pub(crate) async fn open(url: Secret, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, QueueError> {
+    pub(crate) async fn open(
+        url: Secret,
+        declaring: Declaring,
+        metrics: Metrics,
+        shutdown: &Shutdown,
+    ) -> Result<Self, QueueError> {
         let taking = Presence::new(Side::Take, metrics.clone());
         let presence = Presence::new(Side::Publish, metrics.clone());
-        let publishing = BrokerLink::start(url.clone(), Purpose::Publish, presence, shutdown);
+        let publishing = BrokerLink::start(
+            url.clone(),
+            Purpose::Publish { channels: PUBLISHING_CHANNELS, declaring },
+            presence,
+            shutdown,
+        );
         let watching = BrokerLink::start(url.clone(), Purpose::Watch, taking.clone(), shutdown);
         tokio::try_join!(publishing.first_outcome(START_WAIT), watching.first_outcome(START_WAIT))?;
         let remade = Remade::default();

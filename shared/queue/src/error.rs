@@ -19,6 +19,18 @@ pub enum QueueError {
         /// The broker's answer.
         answer: String,
     },
+    /// The broker grants fewer AMQP channels than publishing takes.
+    #[error(
+        "the broker grants too few AMQP channels ({answer}), and publishing takes {needed} on its connection: raise \
+         channel_max in rabbitmq.conf, and the user's limit with `rabbitmqctl set_user_limits USER \
+         '{{\"max-channels\": -1}}'`"
+    )]
+    TooFewChannels {
+        /// How many are needed.
+        needed: usize,
+        /// The broker's answer.
+        answer: String,
+    },
     /// A queue does not exist, and this user may not declare it.
     #[error(
         "queue {queue} does not exist, and this user may not declare it: start a dispatcher, or run `ops topology`"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chassis::Shutdown;
 use event::Class;
 
-use crate::amqp::AmqpQueue;
+use crate::amqp::{AmqpQueue, Declaring};
 use crate::embedded::EmbeddedQueue;
 use crate::error::QueueError;
 use crate::metrics::Metrics;
@@ -31,8 +31,28 @@ impl Queue {
     /// Opens the queue and declares what it consists of. Waits a short time for a broker that is away and then returns
     /// without it; the connection is made as soon as it can be.
     pub async fn open(settings: &QueueSettings, metrics: Metrics, shutdown: &Shutdown) -> Result<Self, QueueError> {
+        Self::open_declaring(Declaring::Every, settings, metrics, shutdown).await
+    }
+
+    /// Opens the queue for a process whose user need not be allowed to declare what it consists of.
+    pub async fn open_declared(
+        settings: &QueueSettings,
+        metrics: Metrics,
+        shutdown: &Shutdown,
+    ) -> Result<Self, QueueError> {
+        Self::open_declaring(Declaring::Missing, settings, metrics, shutdown).await
+    }
+
+    async fn open_declaring(
+        declaring: Declaring,
+        settings: &QueueSettings,
+        metrics: Metrics,
+        shutdown: &Shutdown,
+    ) -> Result<Self, QueueError> {
         let back_end = match settings.location()? {
-            QueueLocation::Amqp(url) => BackEnd::Amqp(Arc::new(AmqpQueue::open(url, metrics, shutdown).await?)),
+            QueueLocation::Amqp(url) => {
+                BackEnd::Amqp(Arc::new(AmqpQueue::open(url, declaring, metrics, shutdown).await?))
+            }
             QueueLocation::Embedded(folder) => {
                 BackEnd::Embedded(Arc::new(EmbeddedQueue::open(&folder, metrics, shutdown)?))
             }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tracing::warn;
 
 use super::call::{CallError, call};
+use super::link_state::Declaring;
 use crate::error::QueueError;
 use crate::queue_name::QueueName;
 use crate::topology::{Argument, QueueSpec, topology};
@@ -26,16 +27,20 @@ pub(super) type Remade = watch::Sender<BTreeMap<QueueName, u64>>;
 pub(super) async fn declare_all(
     connection: &Connection,
     left_out: &BTreeSet<QueueName>,
+    declaring: Declaring,
 ) -> Vec<(QueueName, QueueError)> {
     let mut failures = Vec::new();
     let mut open = None;
-    let mut may_declare = true;
+    let mut may_declare = declaring == Declaring::Every;
     for spec in topology().into_iter().filter(|spec| !left_out.contains(&spec.name)) {
         let mut declared = if may_declare {
             declare_on(connection, &mut open, &spec).await
         } else {
             find_on(connection, &mut open, spec.name).await
         };
+        if declaring == Declaring::Missing && matches!(declared, Err(QueueError::Undeclared { .. })) {
+            declared = declare_on(connection, &mut open, &spec).await;
+        }
         // Asked once, because the broker logs each refusal.
         if may_declare && matches!(declared, Err(QueueError::Undeclared { .. })) {
             may_declare = false;
@@ -194,7 +199,7 @@ mod tests {
         let url = Secret::new(as_process(&vhost.url(), "ingest"));
         let connection = connect(&url, "test", 0).await.unwrap();
 
-        let failures = declare_all(&connection, &BTreeSet::new()).await;
+        let failures = declare_all(&connection, &BTreeSet::new(), Declaring::Every).await;
 
         let told: Vec<String> = failures.iter().map(|(_, error)| error.to_string()).collect();
         assert!(told.len() == 1 && told[0].contains("start a dispatcher"), "{told:?}");

@@ -56,12 +56,16 @@ impl BrokerLink {
         self.state.clone().wait_for(is_so).await.ok();
     }
 
-    /// Waits at most `limit` for the first connection. A broker that is away is no error; a mismatched queue is one.
+    /// Waits at most `limit` for the first connection. A broker that is away is no error; one with a
+    /// mismatched queue or with too few AMQP channels is one.
     pub(super) async fn first_outcome(&self, limit: Duration) -> Result<(), QueueError> {
         let mut state = self.state.clone();
         let decided = state.wait_for(|state| !matches!(state, LinkState::Connecting | LinkState::Away));
         match timeout(limit, decided).await.ok().and_then(Result::ok).as_deref() {
             Some(LinkState::Mismatch(queue, answer)) => Err(QueueError::Mismatch { queue, answer: answer.clone() }),
+            Some(LinkState::TooFewChannels(needed, answer)) => {
+                Err(QueueError::TooFewChannels { needed: *needed, answer: answer.clone() })
+            }
             Some(LinkState::Connected(_) | LinkState::Connecting | LinkState::Away) | None => Ok(()),
         }
     }

@@ -12,24 +12,35 @@ pub(super) enum LinkState {
     /// The last attempt to connect failed.
     Away,
     Mismatch(&'static str, String),
+    /// The broker grants fewer AMQP channels than are needed. Its answer says how many.
+    TooFewChannels(usize, String),
 }
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Publishing, and declaring every queue.
-    Publish,
+    /// Publishing on up to so many AMQP channels, and declaring queues.
+    Publish { channels: usize, declaring: Declaring },
     /// Reading depths. The broker never blocks it, because nothing is published on it.
     Watch,
     /// Taking one class, whose name this is.
     Take(&'static str),
 }
 
+/// Which queues are declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Declaring {
+    /// Every one, so that one with other arguments is found.
+    Every,
+    /// Those that do not exist. A user who may not declare (ingest's) is refused otherwise, and broker and client log that.
+    Missing,
+}
+
 impl Purpose {
     /// As it appears in logs, and at the broker as part of the connection's name.
     pub(super) fn as_str(self) -> &'static str {
         match self {
-            Self::Publish => "publish",
+            Self::Publish { .. } => "publish",
             Self::Watch => "watch",
             Self::Take(class) => class,
         }
@@ -40,7 +51,7 @@ impl LinkState {
     pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
         match self {
             Self::Connected(connection) if connection.status().connected() => Some(connection),
-            Self::Connected(_) | Self::Connecting | Self::Away | Self::Mismatch(..) => None,
+            Self::Connected(_) | Self::Connecting | Self::Away | Self::Mismatch(..) | Self::TooFewChannels(..) => None,
         }
     }
 }

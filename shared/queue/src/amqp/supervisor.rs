@@ -12,10 +12,10 @@ use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
 use super::connect::{close, connect};
-use super::declare;
 use super::link_state::{LinkState, Purpose};
 use super::presence::Presence;
 use super::reconnects::Reconnects;
+use super::{declare, grant};
 use crate::error::QueueError;
 use crate::queue_name::QueueName;
 
@@ -70,6 +70,12 @@ impl Supervisor {
                     self.shutdown.fail(error.to_string());
                     return;
                 }
+                Err(QueueError::TooFewChannels { needed, answer }) => {
+                    let error = QueueError::TooFewChannels { needed, answer: answer.clone() };
+                    state.send_replace(LinkState::TooFewChannels(needed, answer));
+                    self.shutdown.fail(error.to_string());
+                    return;
+                }
                 Err(error) => {
                     state.send_replace(LinkState::Away);
                     let delay = self.reconnects.failed(dice());
@@ -84,10 +90,12 @@ impl Supervisor {
     async fn connect(&mut self) -> Result<Arc<Connection>, QueueError> {
         let first = usize::try_from(self.reconnects.failures()).unwrap_or_default();
         let connection = Arc::new(connect(&self.url, self.purpose.as_str(), first).await?);
-        if self.purpose != Purpose::Publish {
-            return Ok(connection);
+        let Purpose::Publish { channels, declaring } = self.purpose else { return Ok(connection) };
+        if let Err(error) = grant::check(&connection, channels).await {
+            close(&connection).await;
+            return Err(error);
         }
-        for (queue, error) in declare::declare_all(&connection, &self.left_out).await {
+        for (queue, error) in declare::declare_all(&connection, &self.left_out, declaring).await {
             if matches!(error, QueueError::Mismatch { .. }) {
                 close(&connection).await;
                 return Err(error);

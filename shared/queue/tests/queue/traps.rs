@@ -159,3 +159,41 @@ async fn two_messages_that_are_no_envelopes_and_share_an_id_are_both_handed_out(
     taker.finish().await;
     rig.stop().await;
 }
+
+/// Publishing would wait for AMQP channels that it never gets.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_grants_too_few_amqp_channels_is_refused_at_the_start_with_what_to_do() {
+    let broker = RabbitMq::start().await;
+    let settings = QueueSettings::at(broker.vhost().url());
+    let rig = Rig::open(&settings).await;
+    rig.stop().await;
+
+    broker.control(&["set_user_limits", "guest", r#"{"max-channels": 8}"#]).await;
+    let refused = Rig::try_open(&settings).await.map(drop).map_err(|error| error.to_string());
+    assert!(refused.as_ref().is_err_and(|error| error.contains("set_user_limits")), "{refused:?}");
+    broker.control(&["clear_user_limits", "guest", "all"]).await;
+
+    broker.limit_channels(8).await;
+    let refused = Rig::try_open(&settings).await.map(drop).map_err(|error| error.to_string());
+    assert!(refused.as_ref().is_err_and(|error| error.contains("channel_max")), "{refused:?}");
+}
+
+/// The broker logs a refusal, and so does lapin, as an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_may_not_declare_is_refused_nothing_at_its_start() {
+    const REFUSAL: &str = "access_refused";
+    let broker = RabbitMq::start().await;
+    let url = broker.vhost().url();
+    Rig::open(&QueueSettings::at(&url)).await.stop().await;
+    let settings = QueueSettings::at(testkit::as_process(&url, "ingest"));
+
+    let shutdown = chassis::Shutdown::default();
+    let metrics = queue::Metrics::register(&prometheus::Registry::new()).unwrap();
+    let queue = queue::Queue::open_declared(&settings, metrics, &shutdown).await.unwrap();
+    let _confirmed = queue.publisher().publish_all(&envelopes(0..1)).await.unwrap();
+    assert!(!broker.is_on_disk(REFUSAL));
+
+    // Whoever tries to declare is refused, and that is seen.
+    Rig::open(&settings).await.stop().await;
+    testkit::eventually("the broker logs it", async || broker.is_on_disk(REFUSAL).then_some(())).await;
+}
