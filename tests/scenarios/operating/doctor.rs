@@ -58,10 +58,9 @@ async fn each_complaint_ends_with_the_next_step() {
     let outdated = Redis::start_with_users(&[default.clone(), meta.clone()]).await;
     let unloadable = Redis::start_with_users(&[default, format!("{meta} +acl|dryrun")]).await;
     // A user list from before the index sets.
-    let older = Redis::shipped_users().into_iter().map(|line| match line.starts_with("user dispatcher ") {
-        true => line.replace(" +sadd +srem", ""),
-        false => line,
-    });
+    let older = Redis::shipped_users()
+        .into_iter()
+        .map(|line| if line.starts_with("user dispatcher ") { line.replace(" +sadd +srem", "") } else { line });
     let older = Redis::start_with_users(&older.collect::<Vec<_>>()).await;
     forgetful.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
     forgetful.command(&["CONFIG", "SET", "appendonly", "no"]).await;
