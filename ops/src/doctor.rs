@@ -1,5 +1,6 @@
 //! `ops doctor`: checks everything that the service depends on, and ends each complaint with the next step.
 
+mod broker;
 mod findings;
 mod key_file;
 mod redis;
@@ -14,7 +15,7 @@ use dispatcher::Endpoint;
 use event::Class;
 use jiff::Timestamp;
 use prometheus::Registry;
-use queue::{Broker, Queue, QueueError, QueueName, QueueSettings};
+use queue::{Queue, QueueError, QueueName, QueueSettings};
 use url::Url;
 
 use crate::failure::Failure;
@@ -59,7 +60,7 @@ impl Doctor {
         let mut findings = Findings::default();
         let key_ring = self.keys(&mut findings);
         self.privacy(&mut findings);
-        self.broker(&mut findings).await;
+        broker::check(&self.queue, &mut findings).await;
         self.queue(&mut findings, &shutdown).await?;
         let store_time = self.channels(&mut findings, key_ring.as_ref(), &shutdown).await?;
         let dsk_time = self.dsk(&mut findings).await;
@@ -107,20 +108,6 @@ impl Doctor {
             general => {
                 let text = format!("the policy uses general words in place of {}", general.join(", "));
                 findings.ok("privacy", text);
-            }
-        }
-    }
-
-    /// Runs before the check of the queues, because a broker that is too old may refuse them.
-    async fn broker(&self, findings: &mut Findings) {
-        // The queue is in files, or the broker can't be reached. The next check reports the latter.
-        let Ok(Some(broker)) = Broker::ask(&self.queue).await else { return };
-        let name = format!("{} {}", broker.product, broker.version);
-        match broker.trouble() {
-            None => findings.ok("queue", format!("{name} is reached")),
-            Some(trouble) => {
-                let next_step = "upgrade it (runbook, \"Upgrading RabbitMQ\"), or give QUEUE_URL a newer one";
-                findings.wrong("queue", format!("{name}: {trouble}"), next_step);
             }
         }
     }

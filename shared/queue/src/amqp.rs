@@ -42,7 +42,7 @@ use crate::metrics::{Metrics, Side};
 use crate::publisher::{PublishRequest, Publisher, Tasks};
 use crate::queue_name::QueueName;
 use crate::taker::Taker;
-pub use broker::Broker;
+pub use broker::{Broker, BrokerNode};
 use declare::Remade;
 use late::RoundsParts;
 use link::BrokerLink;

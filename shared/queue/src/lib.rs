@@ -23,7 +23,7 @@ mod sweep_progress;
 mod taker;
 mod topology;
 
-pub use amqp::Broker;
+pub use amqp::{Broker, BrokerNode};
 pub use dead_letter::{DeadLetter, QUEUE_REASONS};
 pub use error::QueueError;
 pub use metrics::{ClassLabel, Metrics};

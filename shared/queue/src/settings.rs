@@ -11,7 +11,8 @@ use crate::broker_address;
 #[derive(Args, Clone, Debug)]
 pub struct QueueSettings {
     /// RabbitMQ as `amqp://user:password@host:5672/vhost` (amqps for TLS), or `embedded:DIR` for a queue in files on
-    /// this machine. Without it: the RabbitMQ that a package installs on this machine.
+    /// this machine. A cluster has a host for each node: `amqp://user:password@a:5672,b:5672,c:5672/vhost`. Without it: the
+    /// RabbitMQ that a package installs on this machine.
     #[arg(long, env, hide_env_values = true)]
     pub queue_url: Option<Secret>,
     /// A file that holds `QUEUE_URL`.
@@ -54,7 +55,8 @@ impl QueueSettings {
     }
 
     pub(crate) fn location(&self) -> Result<QueueLocation, Problem> {
-        const RIGHT: &str = "write amqp://user:password@host:5672/vhost or embedded:DIR";
+        const RIGHT: &str =
+            "write amqp://user:password@host:5672/vhost, with a comma between several hosts, or embedded:DIR";
         let given = read_secret("QUEUE_URL", self.queue_url.as_ref(), self.queue_url_file.as_deref())?;
         let url = given.unwrap_or_else(|| Secret::new(DEFAULT));
         if let Some(directory) = url.expose().strip_prefix("embedded:") {
@@ -78,6 +80,14 @@ mod tests {
         let problem = QueueSettings::at("http://guest:pa55word@host").check().unwrap_err().to_string();
 
         assert!(problem.contains("QUEUE_URL") && problem.contains("amqp://"), "{problem}");
+        assert!(!problem.contains("pa55word"), "{problem}");
+    }
+
+    #[test]
+    fn of_several_addresses_the_one_that_is_wrong_is_named_with_what_to_do() {
+        let problem = QueueSettings::at("amqp://meta:pa55word@a:5672,b:,,d/meta").check().unwrap_err().to_string();
+
+        assert!(problem.contains("address 3 of 4 is empty: remove a comma"), "{problem}");
         assert!(!problem.contains("pa55word"), "{problem}");
     }
 

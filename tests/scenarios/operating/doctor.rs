@@ -65,7 +65,10 @@ async fn each_complaint_ends_with_the_next_step() {
     forgetful.command(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
     forgetful.command(&["CONFIG", "SET", "appendonly", "no"]).await;
 
+    let half_dead = stack.direct.queue_url.replacen('@', "@127.0.0.1:9,", 1);
+
     for (changed, complaint, next_step) in [
+        (vec![("QUEUE_URL", &*half_dead)], "the node at 127.0.0.1:9 can't be reached", "start this node"),
         (vec![], "no dispatcher takes messages", "start a dispatcher"),
         (vec![("KEY_RING", other_key.expose())], "no key opens a token", "add the key that sealed it"),
         (vec![("KEY_RING", "")], "KEY_RING is missing", "ops keys new"),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::{AsyncReadExt as _, AsyncWriteExt as _};
 use lapin::protocol::connection::{Start, parse_start};
 use lapin::runtime::default_runtime;
@@ -40,14 +41,22 @@ pub struct Broker {
     missing: Vec<&'static str>,
 }
 
+/// What one of the addresses in `QUEUE_URL` answers.
+#[derive(Debug)]
+pub struct BrokerNode {
+    /// Host and port.
+    pub address: String,
+    /// The broker there, or why it can't be reached.
+    pub broker: Result<Broker, String>,
+}
+
 impl Broker {
-    /// Asks the broker of these settings over a connection of its own, which ends before a login. `None` for an embedded
+    /// Asks the broker at each address of these settings, over connections that end before a login. Nothing for an embedded
     /// queue. RabbitMQ logs that a client went away early.
-    pub async fn ask(settings: &QueueSettings) -> Result<Option<Self>, QueueError> {
-        let QueueLocation::Amqp(url) = settings.location()? else { return Ok(None) };
-        let uri = broker_address::parse(&url).map_err(QueueError::Away)?;
-        let start = timeout(ASK_TIME, start(&uri)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-        start.map(|start| Some(Self::of(&start.server_properties))).map_err(|error| QueueError::Away(error.to_string()))
+    pub async fn ask(settings: &QueueSettings) -> Result<Vec<BrokerNode>, QueueError> {
+        let QueueLocation::Amqp(url) = settings.location()? else { return Ok(Vec::new()) };
+        let addresses = broker_address::parse(&url).map_err(QueueError::Away)?;
+        Ok(join_all(addresses.iter().map(BrokerNode::ask)).await)
     }
 
     fn of(properties: &FieldTable) -> Self {
@@ -77,12 +86,19 @@ impl Broker {
     }
 }
 
+impl BrokerNode {
+    async fn ask(uri: &AMQPUri) -> Self {
+        let start = timeout(ASK_TIME, start(uri)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        let broker = start.map(|start| Broker::of(&start.server_properties)).map_err(|error| error.to_string());
+        Self { address: broker_address::shown(uri), broker }
+    }
+}
+
 /// Connects, and reads the server's first frame.
 async fn start(uri: &AMQPUri) -> std::io::Result<Start> {
     let unexpected = || std::io::Error::other("it does not speak AMQP 0-9-1");
     let runtime = default_runtime().map_err(std::io::Error::other)?;
-    let addresses = dial::addresses(uri, 0).await?;
-    let mut stream = dial::first_to_answer(addresses, |address| AsyncTcpStream::connect(&runtime, address)).await?;
+    let mut stream = dial::open(uri, 0, |address| AsyncTcpStream::connect(&runtime, address)).await?;
     if uri.scheme == AMQPScheme::AMQPS {
         stream = stream.into_tls(&uri.authority.host, OwnedTLSConfig::default().as_ref()).await?;
     }

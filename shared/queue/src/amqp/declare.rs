@@ -197,7 +197,7 @@ mod tests {
     async fn of_all_queues_that_a_user_may_not_declare_one_is_named_with_what_to_do() {
         let vhost = RabbitMq::shared().await.vhost();
         let url = Secret::new(as_process(&vhost.url(), "ingest"));
-        let connection = connect(&url, "test", 0).await.unwrap();
+        let connection = connect(&url, "test", 0).await.unwrap().connection;
 
         let failures = declare_all(&connection, &BTreeSet::new(), Declaring::Every).await;
 

@@ -1,4 +1,4 @@
-//! Opens the TCP stream to a broker: every address of its name is tried, so that one which swallows packets holds up none.
+//! Tries several addresses, so that one which swallows packets or does not answer holds up none.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,12 +10,13 @@ use lapin::uri::AMQPUri;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-/// How long an address may take before the next one is tried beside it (RFC 8305 recommends 250 ms).
-const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
+/// How long an address of a name may take to open a TCP stream before the next one is tried beside it (RFC 8305 recommends
+/// 250 ms).
+pub(super) const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
 
 /// The addresses of the broker's name, beginning with number `first`: after an address that accepts and then does not
 /// answer, another one comes first.
-pub(super) async fn addresses(uri: &AMQPUri, first: usize) -> io::Result<Vec<SocketAddr>> {
+async fn addresses(uri: &AMQPUri, first: usize) -> io::Result<Vec<SocketAddr>> {
     let mut addresses: Vec<SocketAddr> =
         lookup_host((uri.authority.host.as_str(), uri.authority.port)).await?.collect();
     if addresses.is_empty() {
@@ -26,15 +27,28 @@ pub(super) async fn addresses(uri: &AMQPUri, first: usize) -> io::Result<Vec<Soc
     Ok(addresses)
 }
 
-/// Dials one address after the other, each beside those that have not answered yet. Returns the first stream, or the last
-/// error.
-pub(super) async fn first_to_answer<S, F>(addresses: Vec<SocketAddr>, dial: impl Fn(SocketAddr) -> F) -> io::Result<S>
+/// Opens a TCP stream to the broker's name, beginning with number `first` of its addresses.
+pub(super) async fn open<S, F>(uri: &AMQPUri, first: usize, dial: impl Fn(SocketAddr) -> F) -> io::Result<S>
 where
     F: Future<Output = io::Result<S>>,
 {
+    let dialled = first_to_answer(addresses(uri, first).await?, NEXT_ADDRESS_DELAY, dial).await;
+    dialled.map_err(|errors| errors.into_iter().next_back().unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+}
+
+/// Dials one address after the other, the next one when one has failed or has not answered for `patience`; those that have not
+/// failed go on beside it. Returns the first answer, or every error.
+pub(super) async fn first_to_answer<T, S, E, F>(
+    addresses: Vec<T>,
+    patience: Duration,
+    dial: impl Fn(T) -> F,
+) -> Result<S, Vec<E>>
+where
+    F: Future<Output = Result<S, E>>,
+{
     let mut untried = addresses.into_iter();
     let mut dialled = FuturesUnordered::new();
-    let mut last_error = io::Error::other("its name has no address");
+    let mut errors = Vec::new();
     loop {
         let next = untried.next();
         let is_last = next.is_none();
@@ -42,15 +56,15 @@ where
         let answer = if is_last {
             dialled.next().await
         } else {
-            match timeout(NEXT_ADDRESS_DELAY, dialled.next()).await {
+            match timeout(patience, dialled.next()).await {
                 Ok(answer) => answer,
                 Err(_) => continue,
             }
         };
         match answer {
             Some(Ok(stream)) => return Ok(stream),
-            Some(Err(error)) => last_error = error,
-            None if is_last => return Err(last_error),
+            Some(Err(error)) => errors.push(error),
+            None if is_last => return Err(errors),
             None => {}
         }
     }
@@ -76,17 +90,18 @@ mod tests {
     async fn an_address_that_swallows_packets_delays_the_next_one_by_a_moment_only() {
         let started = tokio::time::Instant::now();
 
-        let answered = first_to_answer([1, 2, 3].map(address).to_vec(), dial).await;
+        let answered = first_to_answer([1, 2, 3].map(address).to_vec(), NEXT_ADDRESS_DELAY, dial).await;
 
         assert_eq!(answered.unwrap(), address(3));
         assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_last_error_is_told_when_no_address_answers() {
-        let refused = first_to_answer([2, 4].map(address).to_vec(), dial).await;
+    async fn every_error_is_told_when_no_address_answers() {
+        let refused = first_to_answer([2, 4].map(address).to_vec(), NEXT_ADDRESS_DELAY, dial).await;
 
-        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        let kinds: Vec<_> = refused.unwrap_err().iter().map(io::Error::kind).collect();
+        assert_eq!(kinds, [io::ErrorKind::ConnectionRefused; 2]);
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chassis::Secret;
+use chassis::{Secret, dice};
 use event::Class;
 use lapin::message::Delivery;
 use lapin::{Connection, ErrorKind};
@@ -21,6 +21,7 @@ use super::consumer::{self, GIVE_BACK_CHUNK};
 use super::scan_channel::{CHANNEL_WINDOW_MAX, ScanChannel};
 use super::scan_lock::ScanLock;
 use super::wire;
+use crate::broker_address::by_chance;
 use crate::dead_letter::{DeadLetter, ScanTag};
 use crate::error::QueueError;
 
@@ -79,7 +80,7 @@ impl std::fmt::Debug for AmqpScan {
 
 impl AmqpScan {
     pub(super) async fn start(url: Secret) -> Result<Self, QueueError> {
-        let connection = Arc::new(connect(&url, "scan", 0).await?);
+        let connection = Arc::new(connect(&url, "scan", by_chance(dice())).await?.connection);
         let lock = ScanLock::take(&connection).await?;
         let unread = lock.waiting_at_rest().await?.into();
         let sizes = Sizes::default();
@@ -153,7 +154,7 @@ impl AmqpScan {
                 opened => return Ok(opened?),
             }
         }
-        let connection = Arc::new(connect(&self.url, "scan", 0).await?);
+        let connection = Arc::new(connect(&self.url, "scan", by_chance(dice())).await?.connection);
         let channel = ScanChannel::open(&connection, window).await?;
         self.connections.push(connection);
         Ok(channel)

@@ -6,21 +6,26 @@ use std::time::Duration;
 
 use chassis::{Secret, Shutdown, dice};
 use futures_util::StreamExt as _;
-use lapin::{Connection, Event};
+use lapin::options::BasicQosOptions;
+use lapin::{Channel, Connection, Event};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::connect::{close, connect};
+use super::call::{CallError, call};
+use super::connect::{NodeConnection, close, connect};
 use super::link_state::{LinkState, Purpose};
 use super::presence::Presence;
 use super::reconnects::Reconnects;
 use super::{declare, grant};
+use crate::broker_address::by_chance;
 use crate::error::QueueError;
 use crate::queue_name::QueueName;
 
 /// How often the connection's state is read, in case an event about it was missed.
 const WATCHDOG_PERIOD: Duration = Duration::from_secs(1);
+/// How often a node is asked whether it still answers, where there are others.
+const PROBE_PERIOD: Duration = Duration::from_millis(500);
 
 /// Makes the connection, watches it, and makes it again.
 pub(super) struct Supervisor {
@@ -30,6 +35,8 @@ pub(super) struct Supervisor {
     shutdown: Shutdown,
     suspected: watch::Receiver<Weak<Connection>>,
     reconnects: Reconnects,
+    /// The number of the address that is tried first: by chance, and after a failure the next one.
+    first: usize,
     /// Queues whose declaration broke the connection. They are left out once, so that the others can be used.
     left_out: BTreeSet<QueueName>,
     /// The last failure that was logged as a warning: a state is worth one line.
@@ -40,7 +47,7 @@ pub(super) struct Supervisor {
 enum LinkEvent {
     /// lapin reports something; nothing more after the connection's end.
     Lapin(Option<Event>),
-    /// A link has given up the connection.
+    /// A link has given up the connection, or its node is silent.
     GiveUp,
     WatchdogDue,
     /// The process stops.
@@ -57,13 +64,15 @@ impl Supervisor {
     ) -> Self {
         presence.missing();
         let reconnects = Reconnects::default();
-        Self { url, purpose, presence, shutdown, suspected, reconnects, left_out: BTreeSet::new(), told: None }
+        let first = by_chance(dice());
+        Self { url, purpose, presence, shutdown, suspected, reconnects, first, left_out: BTreeSet::new(), told: None }
     }
 
     pub(super) async fn run(mut self, state: watch::Sender<LinkState>) {
         while !self.shutdown.is_requested() {
-            let delay = match self.connect().await {
-                Ok(connection) => self.keep(connection, &state).await,
+            let connected = self.connect().await;
+            let delay = match connected {
+                Ok(node) => self.keep(node, &state).await,
                 Err(QueueError::Mismatch { queue, answer }) => {
                     let error = QueueError::Mismatch { queue, answer: answer.clone() };
                     state.send_replace(LinkState::Mismatch(queue, answer));
@@ -83,44 +92,47 @@ impl Supervisor {
                     delay
                 }
             };
+            self.first = self.first.wrapping_add(1);
             self.shutdown.pause(delay).await;
         }
     }
 
-    async fn connect(&mut self) -> Result<Arc<Connection>, QueueError> {
-        let first = usize::try_from(self.reconnects.failures()).unwrap_or_default();
-        let connection = Arc::new(connect(&self.url, self.purpose.as_str(), first).await?);
-        let Purpose::Publish { channels, declaring } = self.purpose else { return Ok(connection) };
-        if let Err(error) = grant::check(&connection, channels).await {
-            close(&connection).await;
+    async fn connect(&mut self) -> Result<NodeConnection, QueueError> {
+        let node = connect(&self.url, self.purpose.as_str(), self.first).await?;
+        self.first = node.number;
+        let Purpose::Publish { channels, declaring } = self.purpose else { return Ok(node) };
+        if let Err(error) = grant::check(&node.connection, channels).await {
+            close(&node.connection).await;
             return Err(error);
         }
-        for (queue, error) in declare::declare_all(&connection, &self.left_out, declaring).await {
+        for (queue, error) in declare::declare_all(&node.connection, &self.left_out, declaring).await {
             if matches!(error, QueueError::Mismatch { .. }) {
-                close(&connection).await;
+                close(&node.connection).await;
                 return Err(error);
             }
             self.tell(format!("Could not declare {}: {error}", queue.as_str()));
-            if !connection.status().connected() {
+            if !node.connection.status().connected() {
                 self.left_out.insert(queue);
                 return Err(error);
             }
         }
         self.left_out.clear();
-        Ok(connection)
+        Ok(node)
     }
 
     /// Watches a connection until it is lost or the process stops. Returns the delay before the next one.
-    async fn keep(&mut self, connection: Arc<Connection>, state: &watch::Sender<LinkState>) -> Duration {
+    async fn keep(&mut self, node: NodeConnection, state: &watch::Sender<LinkState>) -> Duration {
+        let NodeConnection { connection, address, has_others, .. } = node;
+        let connection = Arc::new(connection);
         let began = Instant::now();
         if self.reconnects.is_relapsing() {
-            debug!(queue.connection = self.purpose.as_str(), "Connected to RabbitMQ");
+            debug!(queue.connection = self.purpose.as_str(), "Connected to RabbitMQ at {address}");
         } else {
-            info!(queue.connection = self.purpose.as_str(), "Connected to RabbitMQ");
+            info!(queue.connection = self.purpose.as_str(), "Connected to RabbitMQ at {address}");
         }
         self.presence.connected();
         state.send_replace(LinkState::Connected(Arc::clone(&connection)));
-        self.watch(&connection, state).await;
+        self.watch(&connection, has_others, state).await;
         if self.shutdown.is_requested() {
             // What is still being settled needs the connection, so it ends with its last user.
             state.closed().await;
@@ -128,17 +140,24 @@ impl Supervisor {
         state.send_replace(LinkState::Connecting);
         self.presence.missing();
         self.presence.blocked(false);
-        close(&connection).await;
+        if has_others && !self.shutdown.is_requested() {
+            // A silent node does not answer the close either, and another one can be reached meanwhile.
+            self.shutdown.spawn(async move { close(&connection).await });
+        } else {
+            close(&connection).await;
+        }
         self.reconnects.lost_after(began.elapsed(), dice())
     }
 
     /// Returns when the connection is lost or the process stops.
-    async fn watch(&mut self, connection: &Arc<Connection>, state: &watch::Sender<LinkState>) {
+    async fn watch(&mut self, connection: &Arc<Connection>, has_others: bool, state: &watch::Sender<LinkState>) {
         let mut events = Box::pin(connection.events_listener());
+        let mut silence = Box::pin(silence(connection, has_others, self.shutdown.clone()));
         loop {
             let event = tokio::select! {
                 event = events.next() => LinkEvent::Lapin(event),
                 () = given_up(self.suspected.clone(), connection) => LinkEvent::GiveUp,
+                () = &mut silence => LinkEvent::GiveUp,
                 goes_on = self.shutdown.pause(WATCHDOG_PERIOD) => {
                     if goes_on { LinkEvent::WatchdogDue } else { LinkEvent::Stop }
                 }
@@ -197,4 +216,33 @@ async fn given_up(mut suspected: watch::Receiver<Weak<Connection>>, connection: 
         // There is no link any more that could give it up.
         std::future::pending::<()>().await;
     }
+}
+
+/// Returns once the node does not answer, if there are others. Heartbeats notice a node that hangs after 20 s; what is
+/// published or acknowledged there waits as long.
+async fn silence(connection: &Connection, has_others: bool, shutdown: Shutdown) {
+    if !has_others {
+        return std::future::pending().await;
+    }
+    let mut probed = None;
+    while shutdown.pause(PROBE_PERIOD).await {
+        // A blocked connection is not read, and a connection without a free AMQP channel is used a lot.
+        let answer = match &probed {
+            _ if connection.status().blocked() => continue,
+            Some(channel) => probe(channel).await,
+            None => call("channel.open", connection.create_channel()).await.map(|channel| probed = Some(channel)),
+        };
+        match answer {
+            Ok(()) => {}
+            Err(error) if error.is_time_out() && !connection.status().blocked() => return,
+            Err(_) => probed = None,
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+/// A question that the node answers by itself, without a queue. It changes nothing, because this AMQP channel has no
+/// consumer.
+async fn probe(channel: &Channel) -> Result<(), CallError> {
+    call("basic.qos", channel.basic_qos(1, BasicQosOptions::default())).await
 }

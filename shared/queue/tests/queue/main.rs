@@ -6,5 +6,6 @@ mod dead_letters;
 mod faults;
 mod files;
 mod isolation;
+mod nodes;
 mod rig;
 mod traps;
