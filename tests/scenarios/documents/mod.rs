@@ -1,6 +1,7 @@
 //! The documents, the container files, the rules about code: each is compared with the programs.
 
 mod architecture;
+mod cluster_files;
 mod code_rules;
 mod configuration;
 pub(crate) mod container_files;
