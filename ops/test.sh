@@ -111,7 +111,7 @@ if $long; then
     sbin="$(echo "$four"/root/usr/lib/rabbitmq/lib/rabbitmq_server-4*/sbin)"
     run "Contracts and scenarios on RabbitMQ 4" env PATH="$four/root/usr/lib/erlang/bin:$PATH" RABBITMQ_SBIN="$sbin" \
         cargo test --locked --package queue --package scenarios --features scenarios/long
-    note "queue contract, scenarios and drills on ${sbin##*/lib/}"
+    note "queue contract, scenarios and drills on ${sbin##*/lib/}, and a cluster of three nodes"
 fi
 
 echo

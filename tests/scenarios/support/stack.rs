@@ -61,6 +61,12 @@ pub(crate) struct Processes {
     pub(crate) extra_settings: Vec<(&'static str, String)>,
 }
 
+/// Another ingest beside that of the processes.
+pub(crate) struct SecondIngest {
+    pub(crate) process: Process,
+    pub(crate) meta: Meta,
+}
+
 impl Stack {
     /// Starts ingest and one dispatcher on the servers that all tests share.
     pub(crate) async fn start() -> Self {
@@ -193,14 +199,16 @@ impl Processes {
         self.dispatchers.push(dispatcher);
     }
 
+    /// Starts one more ingest and returns what plays Meta for it.
+    pub(crate) async fn start_second_ingest(&self) -> SecondIngest {
+        let mut process = start_program("ingest", &settings(&self.backends, &self.folder, &self.dsk));
+        let to = process.logs("Notifications are taken at ").await.parse().expect("an address");
+        SecondIngest { process, meta: Meta::new(to, Secret::new(APP_SECRET)) }
+    }
+
     /// Starts one more dispatcher without waiting for it: it may refuse to start.
     pub(crate) fn start_second_dispatcher(&self) -> Process {
         start_program("dispatcher", &settings(&self.backends, &self.folder, &self.dsk))
-    }
-
-    /// Starts one more ingest without waiting for it.
-    pub(crate) fn start_second_ingest(&self) -> Process {
-        start_program("ingest", &settings(&self.backends, &self.folder, &self.dsk))
     }
 
     /// Posts a signed notification and returns the status of the answer, or 0 if there was none.

@@ -2,9 +2,11 @@
 //! waiting without sleeping. A failure panics, because the test can't go on.
 
 mod chromium;
+mod cluster;
 mod eventually;
 mod keeper;
 mod link;
+mod node;
 mod ports;
 mod process;
 mod prometheus;
@@ -13,6 +15,7 @@ mod redis;
 mod rights;
 
 pub use chromium::{BrowserSlot, Chromedriver};
+pub use cluster::{NODES, RabbitCluster};
 pub use eventually::{eventually, eventually_within};
 pub use link::Link;
 pub use ports::free_port;

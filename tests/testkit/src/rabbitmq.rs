@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use crate::keeper::Keeper;
+use crate::node::{environment, scripts, show_metrics, start_node, write_configuration};
 use crate::ports::free_port;
 use crate::{Link, eventually, eventually_within, rights};
 
@@ -20,6 +21,8 @@ use crate::{Link, eventually, eventually_within, rights};
 const SHARED_VHOSTS: usize = 200;
 /// How many virtual hosts the broker of a single test has.
 const OWN_VHOSTS: usize = 2;
+/// The name of the file with a broker's output.
+const LOG: &str = "rabbitmq";
 
 /// A running broker.
 #[derive(Debug)]
@@ -86,7 +89,7 @@ impl RabbitMq {
         let ports = [port, free_port(), free_port()];
         let environment = environment(keeper.folder(), ports);
         let name_daemon = keeper.start(Command::new("epmd").envs(&environment), "epmd");
-        let node = start_node(&keeper, &scripts, &environment);
+        let node = start_node(&keeper, &scripts, &environment, LOG);
         let address = SocketAddr::from(([127, 0, 0, 1], ports[0]));
         let given = AtomicUsize::new(0);
         let node = Mutex::new(node);
@@ -124,7 +127,7 @@ impl RabbitMq {
 
     /// Starts it again after a kill, on the same port and with its files.
     pub async fn start_again(&self) {
-        let node = start_node(&self.keeper, &self.scripts, &self.environment);
+        let node = start_node(&self.keeper, &self.scripts, &self.environment, LOG);
         *self.node.lock().unwrap_or_else(PoisonError::into_inner) = node;
         self.is_up().await;
     }
@@ -224,76 +227,4 @@ impl Vhost<'_> {
         })
         .await;
     }
-}
-
-/// The folder of RabbitMQ's scripts: `RABBITMQ_SBIN`, or that of Debian's package. The `rabbitmq-server` on the path
-/// would change the user.
-fn scripts() -> PathBuf {
-    #[expect(clippy::disallowed_methods, reason = "tests have no settings of their own")]
-    if let Ok(folder) = std::env::var("RABBITMQ_SBIN") {
-        return PathBuf::from(folder);
-    }
-    let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
-    let mut folders = versions.map(|version| version.path().join("sbin"));
-    let folder = folders.find(|path| path.join("rabbitmq-server").exists());
-    folder.expect("RabbitMQ is not installed: run ops/test.sh, or set RABBITMQ_SBIN to its sbin folder")
-}
-
-fn write_configuration(folder: &Path, vhosts: usize) {
-    let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("the folder is ours");
-    let names: Vec<String> = (0..vhosts).map(|number| format!("v{number}")).collect();
-    write("definitions.json", rights::definitions(&names));
-    let definitions = folder.join("definitions.json");
-    write(
-        "rabbitmq.conf",
-        format!(
-            "load_definitions = {}\ndisk_free_limit.absolute = 1MB\nlog.file.level = warning\n",
-            definitions.display()
-        ),
-    );
-    write("enabled_plugins", "[].\n".to_owned());
-    write("rabbitmq-env.conf", String::new());
-    write("advanced.config", "[].\n".to_owned());
-}
-
-/// Adds lines to the configuration.
-fn configure(folder: &Path, lines: &str) {
-    use std::io::Write as _;
-    let configuration = folder.join("rabbitmq.conf");
-    let mut configuration = std::fs::File::options().append(true).open(configuration).expect("the folder is ours");
-    writeln!(configuration, "{lines}").expect("the folder is ours");
-}
-
-/// Enables the plugin that shows metrics, at this address.
-fn show_metrics(folder: &Path, address: SocketAddr) {
-    configure(folder, &format!("prometheus.tcp.ip = {}\nprometheus.tcp.port = {}", address.ip(), address.port()));
-    std::fs::write(folder.join("enabled_plugins"), "[rabbitmq_prometheus].\n").expect("the folder is ours");
-}
-
-/// Settings for everything that would otherwise lie in a global folder or on a well-known port.
-fn environment(folder: &Path, [port, distribution, names]: [u16; 3]) -> BTreeMap<&'static str, String> {
-    let path = |name: &str| folder.join(name).display().to_string();
-    BTreeMap::from([
-        ("HOME", path("")),
-        ("RABBITMQ_NODENAME", format!("test{port}@localhost")),
-        ("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".to_owned()),
-        ("RABBITMQ_NODE_PORT", port.to_string()),
-        ("RABBITMQ_DIST_PORT", distribution.to_string()),
-        ("ERL_EPMD_PORT", names.to_string()),
-        ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
-        ("RABBITMQ_BASE", path("")),
-        ("RABBITMQ_MNESIA_BASE", path("mnesia")),
-        ("RABBITMQ_LOG_BASE", path("log")),
-        ("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf")),
-        ("RABBITMQ_CONF_ENV_FILE", path("rabbitmq-env.conf")),
-        ("RABBITMQ_ADVANCED_CONFIG_FILE", path("advanced.config")),
-        ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
-        ("RABBITMQ_PID_FILE", path("node.pid")),
-        ("ERL_CRASH_DUMP", path("erl_crash.dump")),
-        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned()),
-    ])
-}
-
-fn start_node(keeper: &Keeper, scripts: &Path, environment: &BTreeMap<&'static str, String>) -> Child {
-    keeper.start(Command::new(scripts.join("rabbitmq-server")).envs(environment), "rabbitmq")
 }

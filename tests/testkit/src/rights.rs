@@ -34,7 +34,7 @@ pub fn with_rights(process: &str, settings: &[(&'static str, String)]) -> Vec<(&
     settings.iter().map(|(name, value)| (*name, with_user(name, value))).collect()
 }
 
-fn shipped(file: &str) -> String {
+pub(crate) fn shipped(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../ops").join(file);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
