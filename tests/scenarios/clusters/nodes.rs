@@ -37,7 +37,7 @@ async fn a_killed_node_that_leads_queues_pauses_the_service_shortly_and_loses_no
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_followers_pause_the_service_shortly_and_loses_nothing() {
+async fn killed_followers_pause_the_service_shortly_and_lose_nothing() {
     let load = Load::start().await;
     let nodes = load.by_leaders().await;
 
