@@ -1,10 +1,13 @@
 //! Knows how much room a worker has for envelopes in flight, and which destinations could use it. Pure.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use queue::Partition;
 use tokio::time::Instant;
 
 use crate::destination::Destination;
+use crate::tally::Tally;
 
 /// This part of the space is made free at once. The larger it is, the sooner a long head of the queue is out of the way
 /// (each time costs a round trip or two); what is left to the destination has to last until more is taken.
@@ -17,8 +20,9 @@ const SURVEY_TIME: Duration = Duration::from_secs(30);
 /// The most that a worker has in flight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space {
+    /// Envelopes of one partition: the queue hands out no more of it.
     pub(crate) envelopes: usize,
-    /// Bytes of bodies. Nothing is taken beyond it, but what is on its way then still arrives: RabbitMQ's prefetch counts
+    /// Bytes of the bodies of all partitions. Nothing is taken beyond it, but what is on its way then still arrives: RabbitMQ's prefetch counts
     /// envelopes, not bytes.
     pub(crate) bytes: usize,
 }
@@ -27,10 +31,13 @@ pub(crate) struct Space {
 #[derive(Debug)]
 pub(crate) struct Room {
     space: Space,
-    /// Envelopes, and their bytes, that are being settled by a copy: they are about to make room.
-    leaving: Space,
+    /// Envelopes of each partition that are being settled by a copy: they are about to make room.
+    leaving: HashMap<Partition, usize>,
+    leaving_bytes: usize,
     has_too_many_bytes: bool,
     look_at: Option<Instant>,
+    /// The partition that was looked at last: full ones take turns.
+    looked_at: Partition,
     /// The destinations that the store knew at that time.
     survey: Option<Survey>,
     is_surveying: bool,
@@ -45,26 +52,35 @@ struct Survey {
 /// What there is too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
-    Envelopes,
+    /// Of this partition.
+    Envelopes(Partition),
     Bytes,
 }
 
 impl Room {
     pub(crate) fn new(space: Space) -> Self {
-        let leaving = Space { envelopes: 0, bytes: 0 };
-        Self { space, leaving, has_too_many_bytes: false, look_at: None, survey: None, is_surveying: false }
+        Self {
+            space,
+            leaving: HashMap::new(),
+            leaving_bytes: 0,
+            has_too_many_bytes: false,
+            look_at: None,
+            looked_at: Partition::FIRST,
+            survey: None,
+            is_surveying: false,
+        }
     }
 
     /// An envelope is being settled by a copy.
-    pub(crate) fn left(&mut self, bytes: usize) {
-        self.leaving.envelopes += 1;
-        self.leaving.bytes += bytes;
+    pub(crate) fn left(&mut self, partition: Partition, bytes: usize) {
+        *self.leaving.entry(partition).or_default() += 1;
+        self.leaving_bytes += bytes;
     }
 
     /// The copy of an envelope has arrived, or could not be made.
-    pub(crate) fn arrived(&mut self, bytes: usize) {
-        self.leaving.envelopes -= 1;
-        self.leaving.bytes -= bytes;
+    pub(crate) fn arrived(&mut self, partition: Partition, bytes: usize) {
+        *self.leaving.entry(partition).or_default() -= 1;
+        self.leaving_bytes -= bytes;
     }
 
     /// Notes how many bytes are in flight. Taking goes on when a quarter of the space is free again.
@@ -114,10 +130,11 @@ impl Room {
     }
 
     /// What keeps more from being taken, if it is time to look. What is leaving does not count.
-    pub(crate) fn look(&mut self, envelopes: usize, bytes: usize, now: Instant) -> Option<Excess> {
-        let are_too_many = envelopes - self.leaving.envelopes >= self.space.envelopes;
-        let has_too_many_bytes = self.has_too_many_bytes && bytes - self.leaving.bytes >= self.bytes_to_go_on();
-        if !are_too_many && !has_too_many_bytes {
+    pub(crate) fn look(&mut self, tally: &Tally, now: Instant) -> Option<Excess> {
+        let full = self.next_full(tally);
+        let bytes = tally.bytes() - self.leaving_bytes;
+        let has_too_many_bytes = self.has_too_many_bytes && bytes >= self.bytes_to_go_on();
+        if full.is_none() && !has_too_many_bytes {
             self.look_at = None;
             return None;
         }
@@ -125,13 +142,23 @@ impl Room {
             return None;
         }
         self.look_at = Some(now + LOOK_PERIOD);
-        Some(if are_too_many { Excess::Envelopes } else { Excess::Bytes })
+        self.looked_at = full.unwrap_or(self.looked_at);
+        Some(full.map_or(Excess::Bytes, Excess::Envelopes))
+    }
+
+    /// The next partition of which nothing more can be taken.
+    fn next_full(&self, tally: &Tally) -> Option<Partition> {
+        let leaving = |partition| self.leaving.get(&partition).copied().unwrap_or_default();
+        let is_full = |partition: &Partition| tally.len_of(*partition) - leaving(*partition) >= self.space.envelopes;
+        let full: Vec<Partition> = tally.partitions().filter(is_full).collect();
+        let later = full.iter().copied().filter(|partition| *partition > self.looked_at).min();
+        later.or_else(|| full.iter().copied().min())
     }
 
     /// How much of what there is too much of should leave at once.
     pub(crate) fn part(&self, excess: Excess) -> usize {
         let most = match excess {
-            Excess::Envelopes => self.space.envelopes,
+            Excess::Envelopes(_) => self.space.envelopes,
             Excess::Bytes => self.space.bytes,
         };
         (most / PART).max(1)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chassis::now;
 use event::Class;
 use futures_util::FutureExt as _;
-use queue::{Taken, Taker};
+use queue::{PartitionSet, Taken, Taker};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
@@ -31,8 +31,9 @@ pub(crate) struct Runner {
     sources: Sources,
     systems: Arc<Systems>,
     completions: mpsc::UnboundedSender<Completion<Taken>>,
-    /// Whether everything in flight is about to be given back: a copy that can't be published is not waited for then.
-    draining: watch::Sender<bool>,
+    /// The partitions of which everything in flight is about to be given back: a copy that can't be published is not waited
+    /// for then.
+    draining: watch::Sender<PartitionSet>,
     is_held: bool,
 }
 
@@ -49,7 +50,7 @@ impl Runner {
         let sources = Sources::new(taker, completed, is_away, state.reopenings(), systems.shutdown.clone());
         let space = Space { envelopes: usize::from(Self::IN_FLIGHT_MAX), bytes: Self::BYTES_IN_FLIGHT_MAX };
         let worker = Worker::new(state, class, window, space);
-        Self { class, worker, sources, systems, completions, draining: watch::Sender::new(false), is_held: false }
+        Self { class, worker, sources, systems, completions, draining: watch::Sender::default(), is_held: false }
     }
 
     /// Works until a stop is asked for, then finishes the work under way and gives back the rest.
@@ -61,9 +62,9 @@ impl Runner {
             }
             self.apply(event);
             self.hold_or_resume().await;
-            if self.worker.is_drained() {
-                self.sources.taker.give_back().await;
-                self.apply(WorkerEvent::GivenBack);
+            while let Some(partition) = self.worker.drained() {
+                self.sources.taker.give_back(partition).await;
+                self.apply(WorkerEvent::GivenBack(partition));
             }
         }
         self.stop().await;
@@ -107,8 +108,8 @@ impl Runner {
         for work in self.worker.apply(event, Moment::now()) {
             self.start(work);
         }
-        let is_draining = self.worker.is_draining();
-        self.draining.send_if_modified(|before| std::mem::replace(before, is_draining) != is_draining);
+        let draining = self.worker.draining();
+        self.draining.send_if_modified(|before| std::mem::replace(before, draining) != draining);
     }
 
     /// Starts a task that carries out `work`.
@@ -123,7 +124,7 @@ impl Runner {
     }
 }
 
-async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiver<bool>) -> Completion<Taken> {
+async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiver<PartitionSet>) -> Completion<Taken> {
     match work {
         Work::LookUp(flights) => {
             let answers = systems.lookups.look_up(flights.iter().map(|flight| &flight.item.envelope)).await;
@@ -132,9 +133,10 @@ async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiv
         Work::Attempt { flight, permit } => attempt(flight, permit, systems).await,
         Work::Settle { flight, settlement } => {
             let ticket = flight.ticket;
+            let partition = flight.item.partition();
             let bytes = flight.item.envelope.body.len();
             let interrupted = settle(systems, flight, settlement, draining).await.err().map(Box::new);
-            Completion::Settlement { ticket, bytes, interrupted }
+            Completion::Settlement { ticket, partition, bytes, interrupted }
         }
         Work::Mark(delivered) => {
             let tickets = delivered.iter().map(|flight| flight.ticket).collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chassis::{Backoff, dice, now};
 use event::{Envelope, Letter};
-use queue::{Confirmed, QueueName, Taken, Tier};
+use queue::{Confirmed, Partition, PartitionSet, QueueName, Taken, Tier};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{debug, error, warn};
@@ -28,7 +28,7 @@ pub(crate) async fn settle(
     systems: &Systems,
     flight: Flight<Taken>,
     settlement: Settlement,
-    draining: watch::Receiver<bool>,
+    draining: watch::Receiver<PartitionSet>,
 ) -> Result<(), Flight<Taken>> {
     let original = &flight.item.envelope;
     let is_unrecognized = matches!(settlement, Settlement::DeadLetter(Reason::Unrecognized, _));
@@ -38,7 +38,7 @@ pub(crate) async fn settle(
     }
     let copies = original.copies + 1;
     let copy = Envelope { attempts: original.attempts + flight.attempts, copies, ..original.clone() };
-    let copier = Copier { systems, draining };
+    let copier = Copier { systems, drain: Drain { draining, partition: flight.item.partition() } };
     let confirmed = match settlement {
         Settlement::Retry(tier, failure) => copier.retry(copy, tier, &failure).await,
         Settlement::Defer(tier) => copier.defer(copy, tier).await,
@@ -60,8 +60,22 @@ pub(crate) async fn settle(
 /// Publishes copies.
 struct Copier<'s> {
     systems: &'s Systems,
-    /// Becomes true when everything in flight is about to be given back.
-    draining: watch::Receiver<bool>,
+    drain: Drain,
+}
+
+/// Whether everything in flight of the envelope's partition is about to be given back.
+#[derive(Clone)]
+struct Drain {
+    draining: watch::Receiver<PartitionSet>,
+    partition: Partition,
+}
+
+impl Drain {
+    /// Waits until it is.
+    async fn begins(&mut self) {
+        // The sender lives as long as the runner, which outlives the task that waits here.
+        self.draining.wait_for(|draining| draining.contains(self.partition)).await.ok();
+    }
 }
 
 impl Copier<'_> {
@@ -108,12 +122,11 @@ impl Copier<'_> {
 
     /// Publishes until the copy is confirmed; `None` if it can't be published and a drain does not wait for it any longer.
     async fn publish(&mut self, queue: QueueName, copy: &Envelope) -> Option<Confirmed> {
-        let mut draining = self.draining.clone();
+        let mut drain = self.drain.clone();
         let mut publishing = std::pin::pin!(self.publish_until_confirmed(queue, copy));
         tokio::select! {
             confirmed = &mut publishing => return confirmed,
-            // The sender lives as long as the runner, which outlives the task that waits here.
-            _ = draining.wait_for(|is_draining| *is_draining) => {}
+            () = drain.begins() => {}
         }
         timeout(DRAIN_PATIENCE, publishing).await.ok().flatten()
     }
@@ -134,7 +147,7 @@ impl Copier<'_> {
                         );
                     }
                     let delay = REPUBLISH.delay(failures, dice());
-                    if timeout(delay, self.draining.wait_for(|is_draining| *is_draining)).await.is_ok() {
+                    if timeout(delay, self.drain.begins()).await.is_ok() {
                         return None;
                     }
                 }

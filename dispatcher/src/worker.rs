@@ -8,12 +8,13 @@ mod held;
 mod make_room;
 mod work;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::event::{Class, Envelope};
 use jiff::Timestamp;
-use queue::Tier;
+use queue::{Partition, PartitionSet, Tier};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
@@ -45,11 +46,14 @@ pub(crate) struct Worker<T> {
     /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
     delivered: Vec<Flight<T>>,
     is_store_away: bool,
-    /// Nothing is looked up and no room is made, because everything in flight is about to be given back. What is settled need
-    /// not be.
-    is_draining: bool,
-    /// Envelopes whose look-up or settlement was cut short. They are not acknowledged, so the queue gets them back.
-    interrupted: Vec<Flight<T>>,
+    /// Nothing of these partitions is looked up or deferred, because everything that they have in flight is about to be given
+    /// back. What is settled before then need not be.
+    draining: PartitionSet,
+    /// The same for all partitions, because the process stops.
+    is_stopping: bool,
+    /// Envelopes of draining partitions, and those whose look-up or settlement was cut short. They are not acknowledged, so
+    /// the queue gets them back.
+    set_aside: BTreeMap<Partition, Vec<Flight<T>>>,
     /// What the event that is being applied has begun.
     begun: Vec<Work<T>>,
 }
@@ -80,8 +84,9 @@ impl<T: Item> Worker<T> {
             under_way: UnderWay::default(),
             delivered: Vec::new(),
             is_store_away: false,
-            is_draining: false,
-            interrupted: Vec::new(),
+            draining: PartitionSet::default(),
+            is_stopping: false,
+            set_aside: BTreeMap::new(),
             begun: Vec::new(),
         }
     }
@@ -93,13 +98,14 @@ impl<T: Item> Worker<T> {
             WorkerEvent::Taken(items) => items.into_iter().for_each(|item| self.enter(item, now)),
             WorkerEvent::Completed(ends) => ends.into_iter().for_each(|end| self.complete(end, now)),
             WorkerEvent::Tick => self.tick(now),
-            WorkerEvent::GivenBack => self.drop_given_back(),
+            WorkerEvent::GivenBack(partition) => self.drop_given_back(partition),
             WorkerEvent::Lost => self.drop_lost(),
             WorkerEvent::Store { is_away } => self.is_store_away = is_away,
-            WorkerEvent::Stop => self.is_draining = true,
+            WorkerEvent::Stop => self.is_stopping = true,
             // There is nothing to note: the steps below look at the time and at pauses.
             WorkerEvent::Due | WorkerEvent::Reopened => {}
         }
+        self.set_draining_aside();
         // Pauses end before envelopes are deferred, so that none is deferred whose pause has just ended.
         self.wake(now);
         self.begin(now);
@@ -108,10 +114,10 @@ impl<T: Item> Worker<T> {
         std::mem::take(&mut self.begun)
     }
 
-    /// When to send [`WorkerEvent::Due`] if nothing else happens first. `None` during a look-up or a drain: no other look-up
+    /// When to send [`WorkerEvent::Due`] if nothing else happens first. `None` during a look-up or a stop: no other look-up
     /// may begin then.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        if self.under_way.look_up || self.is_draining {
+        if self.under_way.look_up || self.is_stopping {
             return None;
         }
         self.lanes.next_due().into_iter().chain(self.room.next_due()).min()
@@ -122,9 +128,9 @@ impl<T: Item> Worker<T> {
         self.is_store_away || self.room.has_too_many_bytes()
     }
 
-    /// Whether everything in flight is about to be given back.
-    pub(crate) fn is_draining(&self) -> bool {
-        self.is_draining
+    /// The partitions of which everything in flight is about to be given back.
+    pub(crate) fn draining(&self) -> PartitionSet {
+        if self.is_stopping { PartitionSet::ALL } else { self.draining }
     }
 
     /// Whether any work is under way.
@@ -132,9 +138,10 @@ impl<T: Item> Worker<T> {
         self.under_way.work > 0
     }
 
-    /// Whether everything in flight is to be given back, and can be: no work is under way.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.is_draining && !self.is_busy() && self.delivered.is_empty()
+    /// A partition of which everything in flight is to be given back, and can be: no work with it is under way.
+    pub(crate) fn drained(&self) -> Option<Partition> {
+        let aside = |partition| self.set_aside.get(&partition).map_or(0, Vec::len);
+        self.draining.iter().find(|partition| self.tally.len_of(*partition) == aside(*partition))
     }
 
     /// Envelopes that are out with work under way.
@@ -145,7 +152,14 @@ impl<T: Item> Worker<T> {
     /// Envelopes taken and not settled yet.
     #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
-        self.lanes.len() + self.under_way.envelopes + self.delivered.len() + self.interrupted.len()
+        let set_aside: usize = self.set_aside.values().map(Vec::len).sum();
+        self.lanes.len() + self.under_way.envelopes + self.delivered.len() + set_aside
+    }
+
+    /// Envelopes of a partition taken and not settled yet.
+    #[cfg(test)]
+    pub(crate) fn in_flight_of(&self, partition: Partition) -> usize {
+        self.tally.len_of(partition)
     }
 
     /// Envelopes that wait in their lanes.
@@ -156,7 +170,7 @@ impl<T: Item> Worker<T> {
 
     /// Everything that is not settled, apart from what is out with work under way.
     pub(crate) fn finish(mut self) -> Vec<T> {
-        let mut unsettled = self.interrupted;
+        let mut unsettled: Vec<Flight<T>> = self.set_aside.into_values().flatten().collect();
         unsettled.append(&mut self.lanes.clear());
         unsettled.append(&mut self.delivered);
         unsettled.into_iter().map(|flight| flight.item).collect()
@@ -172,13 +186,13 @@ impl<T: Item> Worker<T> {
             }
             Completion::LookUp { flights, answers: None } => {
                 self.under_way.look_up = false;
-                self.interrupted.extend(flights);
+                flights.into_iter().for_each(|flight| self.set_aside(flight));
             }
             Completion::Attempt(end) => self.attempted(*end, now),
-            Completion::Settlement { ticket, bytes, interrupted } => {
-                self.room.arrived(bytes);
+            Completion::Settlement { ticket, partition, bytes, interrupted } => {
+                self.room.arrived(partition, bytes);
                 match interrupted {
-                    Some(flight) => self.interrupted.push(*flight),
+                    Some(flight) => self.set_aside(*flight),
                     None => self.tally.leave(ticket),
                 }
             }
@@ -197,8 +211,8 @@ impl<T: Item> Worker<T> {
         let oldest = self.tally.oldest().map_or(Duration::ZERO, |queued_at| since(queued_at, now.timestamp));
         let load = Load { envelopes: self.tally.len(), oldest };
         self.state.report(self.class, load, now.instant);
-        let held_for = self.tally.held_for(now.instant);
-        if held_for >= self.state.hold_time && !self.is_draining {
+        let held_for = self.tally.held_for(self.draining(), now.instant);
+        if held_for >= self.state.hold_time {
             self.release_held(held_for, now);
         }
     }
@@ -206,7 +220,10 @@ impl<T: Item> Worker<T> {
     /// Drops what only waits and came over a connection that is gone. Work under way goes on: the queue joins what it gives
     /// us again.
     fn drop_lost(&mut self) {
-        let lost = self.lanes.remove_waiting(Item::is_lost);
+        let mut lost = self.lanes.remove_waiting(Item::is_lost);
+        for aside in self.set_aside.values_mut() {
+            lost.extend(aside.extract_if(.., |flight| flight.item.is_lost()));
+        }
         if !lost.is_empty() {
             let class = self.class.as_str();
             info!(class, dropped = lost.len(), "Dropped what waited, because its connection to the queue is gone");
@@ -214,15 +231,30 @@ impl<T: Item> Worker<T> {
         lost.iter().for_each(|flight| self.tally.leave(flight.ticket));
     }
 
-    /// Forgets everything in flight, because the queue has it back and will hand it out again. This ends the drain.
-    fn drop_given_back(&mut self) {
-        let given_back = self.lanes.clear().len() + self.interrupted.len();
-        self.interrupted.clear();
-        self.tally.clear();
-        self.is_draining = false;
-        self.state.metrics.given_back_total.add(given_back);
+    /// Forgets everything in flight of a partition, because the queue has it back and will hand it out again. This ends the
+    /// drain.
+    fn drop_given_back(&mut self, partition: Partition) {
+        let given_back = self.set_aside.remove(&partition).unwrap_or_default();
+        given_back.iter().for_each(|flight| self.tally.leave(flight.ticket));
+        self.draining.remove(partition);
+        self.state.metrics.given_back_total.add(given_back.len());
         let class = self.class.as_str();
+        let given_back = given_back.len();
         info!(class, given_back, "Gave back what was held for too long, to take it again in its order");
+    }
+
+    /// Takes what waits of draining partitions out of its lanes, so that nothing of it begins.
+    fn set_draining_aside(&mut self) {
+        if self.draining.is_empty() {
+            return;
+        }
+        let draining = self.draining;
+        let waiting = self.lanes.remove_waiting(|item| draining.contains(item.partition()));
+        waiting.into_iter().for_each(|flight| self.set_aside(flight));
+    }
+
+    fn set_aside(&mut self, flight: Flight<T>) {
+        self.set_aside.entry(flight.item.partition()).or_default().push(flight);
     }
 
     /// Lets lanes ask again whose obstacle may be gone.
@@ -240,7 +272,7 @@ impl<T: Item> Worker<T> {
     /// Begins everything that can begin now: a look-up of the envelopes whose turn it is, and the markers of the events that
     /// DSK has.
     fn begin(&mut self, now: Moment) {
-        if !self.under_way.look_up && !self.is_draining && self.lanes.is_ready(now.instant) {
+        if !self.under_way.look_up && !self.is_stopping && self.lanes.is_ready(now.instant) {
             let flights = std::iter::from_fn(|| self.lanes.next(now.instant)).take(LOOK_UP_BATCH_MAX).collect();
             self.under_way.look_up = true;
             self.start(Work::LookUp(flights));
@@ -260,7 +292,7 @@ impl<T: Item> Worker<T> {
     }
 
     fn settle(&mut self, flight: Flight<T>, settlement: Settlement) {
-        self.room.left(flight.item.envelope().body.len());
+        self.room.left(flight.item.partition(), flight.item.envelope().body.len());
         self.start(Work::Settle { flight, settlement });
     }
 

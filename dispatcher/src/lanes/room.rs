@@ -31,12 +31,16 @@ pub(crate) struct Removed<T> {
 }
 
 impl<T> Lanes<T> {
-    /// The group that has most in its lanes. What is handed out does not count; nobody can make room with it.
+    /// The group that has most in its lanes. What has no weight does not count, nor what is handed out: nobody can make room
+    /// with it.
     pub(crate) fn largest(&self, weight: impl Fn(&T) -> usize) -> Option<Holding> {
         let mut holdings: HashMap<&Group, Holding> = HashMap::new();
         for row in self.rows.values() {
             let Some(first) = row.queue.front() else { continue };
             let amount: usize = row.queue.iter().map(|flight| weight(&flight.item)).sum();
+            if amount == 0 {
+                continue;
+            }
             let holding = holdings.entry(&row.group).or_insert_with(|| Holding {
                 group: row.group.clone(),
                 amount: 0,
@@ -60,7 +64,8 @@ impl<T> Lanes<T> {
         amount: usize,
         weight: impl Fn(&T) -> usize,
     ) -> Vec<Removed<T>> {
-        let of_group = self.rows.iter().filter(|(_, row)| row.group == *group);
+        let has_weight = |row: &Row<T>| row.queue.iter().any(|flight| weight(&flight.item) > 0);
+        let of_group = self.rows.iter().filter(|(_, row)| row.group == *group && has_weight(row));
         let mut lanes: Vec<Place> = of_group
             .filter_map(|(lane, row)| Some(Place { serial: row.queue.front()?.serial, lane: lane.clone() }))
             .collect();

@@ -16,7 +16,8 @@ impl<T: Item> Worker<T> {
         let id = envelope.id.clone();
         let group = self.hints.group_of(&envelope.address);
         let bytes = envelope.body.len();
-        let weight = Weight { taken_at: now.instant, queued_at: envelope.queued_at, bytes };
+        let partition = item.partition();
+        let weight = Weight { taken_at: now.instant, queued_at: envelope.queued_at, bytes, partition };
         let reason = dead_letter_reason(&item);
         let flight = Flight::new(item, lane, self.tally.enter(weight), now.instant);
         if let Some(reason) = reason {

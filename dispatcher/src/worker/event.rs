@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use channels::{LookupAnswer, TenantEndpoint};
 use chassis::now;
 use jiff::Timestamp;
+use queue::Partition;
 use tokio::time::Instant;
 
 use crate::lanes::Flight;
@@ -43,8 +44,8 @@ pub(crate) enum WorkerEvent<T> {
     Lost,
     /// It is time to look at ages.
     Tick,
-    /// The queue has everything back that was in flight.
-    GivenBack,
+    /// The queue has everything back that was in flight of this partition.
+    GivenBack(Partition),
     /// The process stops.
     Stop,
 }
@@ -57,7 +58,7 @@ pub(crate) enum Completion<T> {
     /// An attempt has ended.
     Attempt(Box<AttemptEnd<T>>),
     /// A copy was confirmed and the original acknowledged. The original is still here if a drain or a stop came first.
-    Settlement { ticket: u64, bytes: usize, interrupted: Option<Box<Flight<T>>> },
+    Settlement { ticket: u64, partition: Partition, bytes: usize, interrupted: Option<Box<Flight<T>>> },
     /// Delivered events were marked and acknowledged.
     Mark { tickets: Vec<u64> },
     /// Where the events of all connected channels go; nothing if the store did not say.

@@ -41,7 +41,7 @@ impl<T: Item> Worker<T> {
             Ok(target) => target,
             Err(failure) => return self.follow(flight, Outcome::Failed(failure), false, now),
         };
-        if self.is_draining {
+        if self.draining().contains(flight.item.partition()) {
             return self.lanes.put_back(flight, now.instant);
         }
         let limit = Obstacle::Limit(target.destination.clone());

@@ -13,13 +13,13 @@ const DEFERRAL_TIME: Duration = Duration::from_mins(1);
 
 impl<T: Item> Worker<T> {
     /// Defers the lanes that were held for too long, so that other destinations notice nothing. Where there is no other that
-    /// could, or the deferral can't be made, everything in flight is given back: that keeps the order of the queue, but
-    /// nothing begins until the attempts under way have ended.
+    /// could, or the deferral can't be made, everything in flight of their partitions is given back: that keeps the order of
+    /// the queue, but nothing of these partitions begins until their attempts under way have ended.
     pub(super) fn release_held(&mut self, held_for: Duration, now: Moment) {
         let class = self.class.as_str();
         let held_for_s = held_for.as_secs();
+        let taken_by = now.instant.checked_sub(self.state.hold_time).unwrap_or(now.instant);
         if held_for < self.state.hold_time + DEFERRAL_TIME {
-            let taken_by = now.instant.checked_sub(self.state.hold_time).unwrap_or(now.instant);
             let groups = self.lanes.groups_held(taken_by);
             let have_others_use = groups.iter().all(|group| self.has_use_for_room(group, now.instant));
             if have_others_use {
@@ -34,9 +34,13 @@ impl<T: Item> Worker<T> {
             }
         }
         warn!(class, held_for_s, "Will give back what was held for too long");
-        self.is_draining = true;
+        for partition in self.tally.held(taken_by).iter() {
+            self.draining.insert(partition);
+        }
+        let draining = self.draining;
         // What was given back too often would be parked.
-        for flight in self.lanes.remove_waiting(|item| RetryPolicy::renews(item.deliveries())) {
+        let is_renewed = |item: &T| draining.contains(item.partition()) && RetryPolicy::renews(item.deliveries());
+        for flight in self.lanes.remove_waiting(is_renewed) {
             self.defer(flight, Tier::TenSeconds, now);
         }
     }

@@ -1,4 +1,4 @@
-//! Makes room when nothing more can be taken: the destination that has most in flight defers its latest lanes, whatever
+//! Makes room when nothing more can be taken of a partition: the destination that has most in flight defers its latest lanes, whatever
 //! anybody's health, if the room can be of use to another.
 
 use std::collections::BTreeSet;
@@ -18,13 +18,13 @@ use crate::room::Excess;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<T: Item> Worker<T> {
-    /// Defers the latest lanes of the destination that has most in flight, if nothing more can be taken, attempts could be
-    /// made, and the store knows another destination that could use them.
+    /// Defers the latest lanes of the destination that has most in flight, if nothing more can be taken of a partition,
+    /// attempts could be made, and the store knows another destination that could use them.
     pub(super) fn make_room(&mut self, now: Moment) {
-        if self.is_draining || self.is_store_away {
+        if self.is_stopping || self.is_store_away {
             return;
         }
-        let Some(excess) = self.room.look(self.tally.len(), self.tally.bytes(), now.instant) else { return };
+        let Some(excess) = self.room.look(&self.tally, now.instant) else { return };
         if self.lanes.is_window_full() {
             return;
         }
@@ -67,9 +67,10 @@ impl<T: Item> Worker<T> {
     }
 }
 
+/// How much of what there is too much of is taken up by an envelope.
 fn weight<T: Item>(item: &T, excess: Excess) -> usize {
     match excess {
-        Excess::Envelopes => 1,
+        Excess::Envelopes(partition) => usize::from(item.partition() == partition),
         Excess::Bytes => item.envelope().body.len(),
     }
 }

@@ -105,7 +105,11 @@ fn deferred(simulation: &Simulation) -> Vec<u32> {
 /// A simulation in which an attempt is under way, another envelope has waited for a pause for too long, and the store has
 /// said which tenants there are.
 fn holding(tenants: &[&'static str]) -> Simulation {
-    let mut simulation = attempting(&[0, 1]);
+    holding_in(&[0, 4], tenants)
+}
+
+fn holding_in(lanes: &[usize], tenants: &[&'static str]) -> Simulation {
+    let mut simulation = attempting(lanes);
     simulation.tenants = tenants.to_vec();
     simulation.later(HOLD_TIME);
     simulation.complete(1, 2);
@@ -130,11 +134,21 @@ fn what_is_held_for_too_long_is_given_back_when_no_work_is_under_way() {
 }
 
 #[test]
+fn what_a_partition_holds_for_too_long_is_given_back_while_another_partition_has_an_attempt_under_way() {
+    let mut simulation = holding_in(&[0, 1], &["a"]);
+
+    simulation.give_back_if_drained();
+
+    assert_eq!(simulation.fates.borrow().returned, BTreeSet::from([2]));
+    assert!(matches!(simulation.under_way[..], [Work::Attempt { .. }]));
+}
+
+#[test]
 fn what_is_held_for_too_long_is_deferred_if_others_would_have_to_wait_for_the_end_of_all_attempts() {
     let simulation = holding(&["a", "b"]);
 
     assert_eq!(deferred(&simulation), [2]);
-    assert!(!simulation.worker.is_draining());
+    assert!(simulation.worker.draining().is_empty());
 }
 
 #[test]
@@ -144,7 +158,7 @@ fn a_deferral_that_can_not_be_made_is_not_waited_for() {
     simulation.later(HOLD_TIME);
     simulation.apply(WorkerEvent::Tick);
 
-    assert!(simulation.worker.is_draining());
+    assert!(!simulation.worker.draining().is_empty());
 }
 
 #[test]
@@ -160,7 +174,7 @@ fn what_was_given_back_too_often_goes_on_as_a_copy_instead() {
     simulation.apply(WorkerEvent::Tick);
 
     assert_eq!(deferred(&simulation), [3], "the second was not given back so often");
-    assert!(simulation.worker.is_draining());
+    assert!(!simulation.worker.draining().is_empty());
 }
 
 /// A simulation with as many envelopes of one tenant as there is space for, each in a lane of its own.

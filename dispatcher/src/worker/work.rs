@@ -1,7 +1,7 @@
 //! What a worker wants done, and what it has to know of an envelope.
 
 use ::event::{DecodeError, Envelope};
-use queue::{Taken, Tier};
+use queue::{Partition, Taken, Tier};
 
 use crate::lanes::Flight;
 use crate::pauses::Permit;
@@ -15,6 +15,8 @@ pub(crate) trait Item {
     fn fault(&self) -> Option<DecodeError>;
     /// How often the queue had delivered it before.
     fn deliveries(&self) -> u32;
+    /// The partition that it was taken from.
+    fn partition(&self) -> Partition;
     /// Whether the connection over which it came is gone, so that another dispatcher may have it.
     fn is_lost(&self) -> bool;
     /// The queue may remove it.
@@ -32,6 +34,10 @@ impl Item for Taken {
 
     fn deliveries(&self) -> u32 {
         Self::deliveries(self)
+    }
+
+    fn partition(&self) -> Partition {
+        Self::partition(self)
     }
 
     fn is_lost(&self) -> bool {

@@ -37,6 +37,7 @@ use lapin::Connection;
 use tokio::sync::mpsc;
 
 use crate::error::QueueError;
+use crate::feed::Feed;
 use crate::intake::Intake;
 use crate::metrics::{Metrics, Side};
 use crate::publisher::{PublishRequest, Publisher, Tasks};
@@ -121,10 +122,13 @@ impl AmqpQueue {
     pub(crate) fn taker(&self, class: Class, window: u16) -> Taker {
         let purpose = Purpose::Take(class.as_str());
         let link = BrokerLink::start(self.url.clone(), purpose, self.taking.clone(), &self.shutdown);
-        let intake = Intake::new(class, self.metrics.clone());
-        self.intakes.lock().unwrap_or_else(PoisonError::into_inner).push(intake.clone());
-        let (task, taker) = take::AmqpTaker::new(link, intake, window, self.remade.clone(), self.metrics.clone());
-        self.shutdown.spawn(task.run());
+        let (feeds, taker) = Feed::all(class, 1, window, &self.metrics);
+        for feed in feeds {
+            let intake = Intake::new(class, self.metrics.clone());
+            self.intakes.lock().unwrap_or_else(PoisonError::into_inner).push(intake.clone());
+            let task = take::AmqpTaker::new(link.clone(), feed, intake, self.remade.clone());
+            self.shutdown.spawn(task.run());
+        }
         taker
     }
 

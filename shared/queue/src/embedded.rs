@@ -18,6 +18,7 @@ use sqlite::{Health, Writer};
 use tokio::sync::{Notify, OnceCell, mpsc};
 
 use crate::error::QueueError;
+use crate::feed::Feed;
 use crate::metrics::{DEPTHS_PERIOD, Metrics, Side};
 use crate::publisher::{PublishRequest, Publisher};
 use crate::queue_name::QueueName;
@@ -81,8 +82,11 @@ impl EmbeddedQueue {
                 *lock = Some(locks::lock_taking(&self.folder)?);
             }
         }
-        let (task, taker) = take::EmbeddedTaker::new(class, window, self.writer.clone(), self.metrics.clone());
-        self.shutdown.spawn(task.run(Arc::clone(&self.released), Arc::clone(&self.published)));
+        let (feeds, taker) = Feed::all(class, 1, window, &self.metrics);
+        for feed in feeds {
+            let task = take::EmbeddedTaker::new(feed, self.writer.clone());
+            self.shutdown.spawn(task.run(Arc::clone(&self.released), Arc::clone(&self.published)));
+        }
         Ok(taker)
     }
 

@@ -1,28 +1,35 @@
 //! The back end's side of a [`Taker`]: hands out envelopes, and receives how they were settled and what is asked for.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use event::Class;
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
 use crate::in_flight::{Arrival, CopyKey, InFlight};
 use crate::metrics::{ClassLabel, Metrics};
-use crate::taker::{Disposition, DispositionKind, Incoming, Possession, Taken, Taker, TakerCommand};
+use crate::partition::Partition;
+use crate::taker::{Disposition, DispositionKind, Incoming, PartitionHandle, Possession, Taken, Taker, TakerCommand};
 
 /// Commands that wait for the back end; a taker that sends more waits.
 const COMMANDS_MAX: usize = 8;
 
-/// Feeds a [`Taker`]. Its back end knows each envelope by a tag: RabbitMQ's delivery tag, or the row.
+/// Feeds a [`Taker`] from one partition. Its back end knows each envelope by a tag: RabbitMQ's delivery tag, or the row.
 #[derive(Debug)]
 pub(crate) struct Feed {
     pub(crate) class: Class,
+    pub(crate) partition: Partition,
     /// The most envelopes in flight at once.
     pub(crate) window: u16,
     /// Whether nothing may be taken until the taker resumes.
     pub(crate) is_held: bool,
     metrics: Metrics,
     in_flight: InFlight,
-    /// How many connections were lost. The taker's side watches it.
-    losses: watch::Sender<u64>,
+    /// How many connections were lost. Every envelope in flight reads it.
+    losses: Arc<AtomicU64>,
+    /// Counts the losses of all partitions. The taker's side watches it.
+    all_losses: watch::Sender<u64>,
     round: u64,
     taken: mpsc::Sender<Taken>,
     commands: mpsc::Receiver<TakerCommand>,
@@ -48,27 +55,35 @@ pub(crate) enum TagDisposition {
 }
 
 impl Feed {
-    pub(crate) fn new(class: Class, window: u16, metrics: Metrics) -> (Self, Taker) {
+    /// A taker with at most `window` envelopes of each of these partitions in flight, and what feeds it.
+    pub(crate) fn all(class: Class, partitions: usize, window: u16, metrics: &Metrics) -> (Vec<Self>, Taker) {
         let window = window.max(1);
-        let (taken, receiver) = mpsc::channel(usize::from(window));
-        let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
-        // Unbounded in name only: it holds at most one disposition for each envelope in flight.
-        let (disposition_sender, dispositions) = mpsc::unbounded_channel();
-        let losses = watch::Sender::new(0);
-        let feed = Self {
-            class,
-            window,
-            is_held: false,
-            metrics,
-            in_flight: InFlight::default(),
-            losses: losses.clone(),
-            round: 0,
-            taken,
-            commands,
-            dispositions,
-            disposition_sender,
-        };
-        (feed, Taker::new(receiver, command_sender, losses))
+        let (taken, receiver) = mpsc::channel(usize::from(window) * partitions);
+        let all_losses = watch::Sender::new(0);
+        let mut feeds = Vec::new();
+        let mut handles = Vec::new();
+        for partition in Partition::first(partitions) {
+            let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
+            // Unbounded in name only: it holds at most one disposition for each envelope in flight.
+            let (disposition_sender, dispositions) = mpsc::unbounded_channel();
+            handles.push(PartitionHandle { commands: command_sender, round: 0 });
+            feeds.push(Self {
+                class,
+                partition,
+                window,
+                is_held: false,
+                metrics: metrics.clone(),
+                in_flight: InFlight::default(),
+                losses: Arc::default(),
+                all_losses: all_losses.clone(),
+                round: 0,
+                taken: taken.clone(),
+                commands,
+                dispositions,
+                disposition_sender,
+            });
+        }
+        (feeds, Taker::new(receiver, all_losses, handles))
     }
 
     /// Waits for what the taker's side wants. Commands go first.
@@ -105,8 +120,9 @@ impl Feed {
         match arrival {
             Arrival::New => {
                 let last = self.in_flight.last_connection(&incoming.envelope.id);
-                let possession = Possession { last, losses: self.losses.clone() };
-                let taken = Taken::new(incoming, possession, self.disposition_sender.clone(), self.round);
+                let possession = Possession { last, losses: Arc::clone(&self.losses) };
+                let taken =
+                    Taken::new(incoming, self.partition, possession, self.disposition_sender.clone(), self.round);
                 // If the taker is gone, the envelope is dropped here, and so goes back to the queue.
                 self.taken.send(taken).await.ok();
             }
@@ -122,7 +138,8 @@ impl Feed {
     /// The connection is gone, and its tags with it. What is in flight stays in flight.
     pub(crate) fn connection_lost(&mut self) {
         self.in_flight.connection_lost();
-        self.losses.send_modify(|losses| *losses += 1);
+        self.losses.fetch_add(1, Ordering::Relaxed);
+        self.all_losses.send_modify(|losses| *losses += 1);
     }
 
     /// Nothing is in flight any more. Returns the tags of what was.
@@ -157,7 +174,8 @@ mod tests {
     use crate::stand_in::stand_in;
 
     fn feed(window: u16) -> (Feed, Taker) {
-        Feed::new(Class::Messages, window, Metrics::register(&Registry::new()).unwrap())
+        let (mut feeds, taker) = Feed::all(Class::Messages, 1, window, &Metrics::register(&Registry::new()).unwrap());
+        (feeds.remove(0), taker)
     }
 
     fn incoming(tag: u64, id: &str) -> Incoming {

@@ -68,7 +68,7 @@ impl Queue {
         }
     }
 
-    /// Takes envelopes of one class, with at most `window` in flight.
+    /// Takes envelopes of one class, with at most `window` of each partition in flight.
     pub fn taker(&self, class: Class, window: u16) -> Result<Taker, QueueError> {
         match &self.back_end {
             BackEnd::Amqp(amqp) => Ok(amqp.taker(class, window)),

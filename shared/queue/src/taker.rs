@@ -1,20 +1,30 @@
 //! Taking: an envelope that was taken belongs to the queue until it is acknowledged.
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use event::{DecodeError, Envelope, EventId};
+use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::in_flight::LastConnection;
+use crate::partition::Partition;
 
-/// Takes the envelopes of one class, with at most a window of them in flight.
+/// Takes the envelopes of one class from all of its partitions, with at most a window of each in flight.
 #[derive(Debug)]
 pub struct Taker {
     taken: mpsc::Receiver<Taken>,
-    commands: mpsc::Sender<TakerCommand>,
     losses: watch::Sender<u64>,
+    /// By the numbers of the partitions.
+    partitions: Vec<PartitionHandle>,
+}
+
+/// The taker's side of one partition.
+#[derive(Debug)]
+pub(crate) struct PartitionHandle {
+    pub(crate) commands: mpsc::Sender<TakerCommand>,
     /// Counts how often everything was given back.
-    round: u64,
+    pub(crate) round: u64,
 }
 
 /// What a [`Taker`] asks of its back end.
@@ -34,14 +44,19 @@ pub(crate) enum TakerCommand {
 impl Taker {
     pub(crate) fn new(
         taken: mpsc::Receiver<Taken>,
-        commands: mpsc::Sender<TakerCommand>,
         losses: watch::Sender<u64>,
+        partitions: Vec<PartitionHandle>,
     ) -> Self {
-        Self { taken, commands, losses, round: 0 }
+        Self { taken, losses, partitions }
     }
 
-    /// Changes whenever the connection is lost. What was taken before then [`is lost`](Taken::is_lost), and whatever of it
-    /// only waits is to be dropped: the broker gives it to somebody else, too.
+    /// How many partitions it takes from.
+    pub fn partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// Changes whenever a partition's connection is lost. What was taken before then [`is lost`](Taken::is_lost), and
+    /// whatever of it only waits is to be dropped: the broker gives it to somebody else, too.
     pub fn losses(&self) -> watch::Receiver<u64> {
         self.losses.subscribe()
     }
@@ -69,36 +84,47 @@ impl Taker {
 
     /// Whether it was neither given back nor lost while it waited here.
     fn is_current(&self, taken: &Taken) -> bool {
-        taken.round == self.round && !taken.is_lost()
+        let round = self.partitions.get(taken.partition.index()).map(|partition| partition.round);
+        round == Some(taken.round) && !taken.is_lost()
     }
 
     /// Takes nothing until [`Self::resume`]. What is in flight stays in flight.
     pub async fn hold(&self) {
-        self.commands.send(TakerCommand::Hold).await.ok();
+        self.command_all(|| TakerCommand::Hold).await;
     }
 
     /// Takes again.
     pub async fn resume(&self) {
-        self.commands.send(TakerCommand::Resume).await.ok();
+        self.command_all(|| TakerCommand::Resume).await;
     }
 
-    /// Acknowledges what is settled, gives back the rest in its order, and takes again. What was taken before can be
-    /// dropped: an acknowledgement of it is ignored from now on.
-    pub async fn give_back(&mut self) {
+    /// Acknowledges what is settled of a partition, gives back the rest in its order, and takes again. What was taken from
+    /// it before can be dropped: an acknowledgement of it is ignored from now on.
+    pub async fn give_back(&mut self, partition: Partition) {
+        let Some(handle) = self.partitions.get_mut(partition.index()) else { return };
         let (reply, answer) = oneshot::channel();
-        if self.commands.send(TakerCommand::GiveBack(reply)).await.is_ok()
+        if handle.commands.send(TakerCommand::GiveBack(reply)).await.is_ok()
             && let Ok(round) = answer.await
         {
-            self.round = round;
+            handle.round = round;
         }
     }
 
     /// Acknowledges what is settled and gives back the rest, in its order.
     pub async fn finish(self) {
-        let (reply, answer) = oneshot::channel();
         drop(self.taken);
-        if self.commands.send(TakerCommand::Finish(reply)).await.is_ok() {
-            answer.await.ok();
+        let finish = async |partition: PartitionHandle| {
+            let (reply, answer) = oneshot::channel();
+            if partition.commands.send(TakerCommand::Finish(reply)).await.is_ok() {
+                answer.await.ok();
+            }
+        };
+        join_all(self.partitions.into_iter().map(finish)).await;
+    }
+
+    async fn command_all(&self, command: impl Fn() -> TakerCommand) {
+        for partition in &self.partitions {
+            partition.commands.send(command()).await.ok();
         }
     }
 }
@@ -139,6 +165,7 @@ pub struct Taken {
     pub fault: Option<DecodeError>,
     /// How often it was delivered before.
     deliveries: u32,
+    partition: Partition,
     possession: Possession,
     /// `None` once it is settled.
     dispositions: Option<mpsc::UnboundedSender<Disposition>>,
@@ -148,20 +175,26 @@ pub struct Taken {
 /// Knows whether an envelope is still ours.
 #[derive(Debug)]
 pub(crate) struct Possession {
-    /// How many connections were lost when the broker handed out the event last.
+    /// How many connections of its partition were lost when the broker handed out the event last.
     pub(crate) last: LastConnection,
-    pub(crate) losses: watch::Sender<u64>,
+    pub(crate) losses: Arc<AtomicU64>,
 }
 
 impl Taken {
     pub(crate) fn new(
         incoming: Incoming,
+        partition: Partition,
         possession: Possession,
         dispositions: mpsc::UnboundedSender<Disposition>,
         round: u64,
     ) -> Self {
         let Incoming { envelope, fault, deliveries, .. } = incoming;
-        Self { envelope, fault, deliveries, possession, dispositions: Some(dispositions), round }
+        Self { envelope, fault, deliveries, partition, possession, dispositions: Some(dispositions), round }
+    }
+
+    /// The partition that it was taken from.
+    pub fn partition(&self) -> Partition {
+        self.partition
     }
 
     /// How often the queue had delivered this copy before: each time that it was given back, and each time that a taker
@@ -173,7 +206,7 @@ impl Taken {
     /// Whether the connection over which it came is gone, and the broker has not handed it out to us again since: somebody
     /// else may have it. An attempt under way goes on; what only waits is to be dropped.
     pub fn is_lost(&self) -> bool {
-        self.possession.last.load(Ordering::Relaxed) != *self.possession.losses.borrow()
+        self.possession.last.load(Ordering::Relaxed) != self.possession.losses.load(Ordering::Relaxed)
     }
 
     /// Lets the queue remove the envelope: only after DSK has the event, or a copy of it is confirmed.

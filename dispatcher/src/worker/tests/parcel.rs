@@ -13,6 +13,8 @@ use crate::destination::samples;
 use crate::remedy::{Failure, Outcome};
 
 pub(super) const CHANNELS: usize = 3;
+/// A lane has the partition of its number.
+pub(super) const PARTITIONS: usize = 2;
 
 pub(super) static ROUTES: LazyLock<[Arc<Route>; CHANNELS]> = LazyLock::new(|| ["a", "a", "b"].map(samples::route));
 
@@ -34,6 +36,7 @@ pub(super) struct Parcel {
     pub(super) connection: u64,
     pub(super) losses: Rc<Cell<u64>>,
     pub(super) deliveries: u32,
+    pub(super) partition: Partition,
     pub(super) is_acknowledged: bool,
     pub(super) fates: Rc<RefCell<Fates>>,
 }
@@ -55,6 +58,10 @@ impl Item for Parcel {
 
     fn deliveries(&self) -> u32 {
         self.deliveries
+    }
+
+    fn partition(&self) -> Partition {
+        self.partition
     }
 
     fn is_lost(&self) -> bool {
@@ -85,6 +92,10 @@ pub(super) enum Content {
 
 pub(super) fn channel(lane: usize) -> usize {
     lane % CHANNELS
+}
+
+pub(super) fn partition(lane: usize) -> Partition {
+    Partition::first(PARTITIONS).nth(lane % PARTITIONS).unwrap()
 }
 
 pub(super) fn address(channel: usize) -> Address {

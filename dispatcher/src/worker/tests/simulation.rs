@@ -11,7 +11,7 @@ use clap::Parser as _;
 use jiff::SignedDuration;
 
 use super::super::*;
-use super::parcel::{CHANNELS, Content, Fates, Parcel, ROUTES, address, answer, channel, outcome};
+use super::parcel::{CHANNELS, Content, Fates, Parcel, ROUTES, address, answer, channel, outcome, partition};
 use crate::destination::Targets;
 use crate::metrics::Metrics;
 use crate::pauses::Admission;
@@ -19,7 +19,7 @@ use crate::room::Space;
 use crate::settings::Settings;
 
 const WINDOW: u16 = 8;
-const SPACE: Space = Space { envelopes: 24, bytes: 2_400 };
+const SPACE: Space = Space { envelopes: 12, bytes: 2_400 };
 pub(super) const HOLD_TIME: Duration = Duration::from_mins(1);
 /// Longer than any pause.
 const LATER: Duration = Duration::from_hours(2);
@@ -41,6 +41,8 @@ pub(super) struct Simulation {
     pub(super) under_way: Vec<Work<Parcel>>,
     now: Moment,
     pub(super) taken: u32,
+    /// The lanes of what was taken, in their order.
+    lanes: Vec<usize>,
     /// The tenants that the store knows.
     pub(super) tenants: Vec<&'static str>,
     losses: Rc<Cell<u64>>,
@@ -63,6 +65,7 @@ impl Simulation {
             under_way: Vec::new(),
             now: Moment::now(),
             taken: 0,
+            lanes: Vec::new(),
             tenants: vec!["a", "b"],
             losses: Rc::default(),
             fates: Rc::default(),
@@ -73,10 +76,11 @@ impl Simulation {
 
     /// Hands one envelope to the worker, if there is space for it.
     pub(super) fn take(&mut self, lane: usize, content: Content) {
-        if self.worker.in_flight() >= SPACE.envelopes || self.worker.wants_hold() {
+        if self.worker.in_flight_of(partition(lane)) >= SPACE.envelopes || self.worker.wants_hold() {
             return;
         }
         self.taken += 1;
+        self.lanes.push(lane);
         let event_type = if matches!(content, Content::Unrecognized) { UNRECOGNIZED } else { "whatsapp.message" };
         let envelope = Envelope {
             id: EventId::new(format!("evt_{}", self.taken)),
@@ -104,6 +108,7 @@ impl Simulation {
             losses: Rc::clone(&self.losses),
             // Every other one was given back so often that the queue would soon park it.
             deliveries: self.taken % 2 * 180,
+            partition: partition(lane),
             is_acknowledged: false,
             fates,
         };
@@ -156,9 +161,10 @@ impl Simulation {
             Work::Settle { flight, .. } => {
                 self.settled.insert(flight.item.serial);
                 let ticket = flight.ticket;
+                let partition = flight.item.partition;
                 let bytes = flight.item.envelope.body.len();
                 flight.item.acknowledge();
-                Completion::Settlement { ticket, bytes, interrupted: None }
+                Completion::Settlement { ticket, partition, bytes, interrupted: None }
             }
             Work::Mark(delivered) => {
                 let tickets = delivered.iter().map(|flight| flight.ticket).collect();
@@ -177,6 +183,7 @@ impl Simulation {
             Work::LookUp(flights) => Completion::LookUp { flights, answers: None },
             Work::Settle { flight, .. } => Completion::Settlement {
                 ticket: flight.ticket,
+                partition: flight.item.partition,
                 bytes: flight.item.envelope.body.len(),
                 interrupted: Some(Box::new(flight)),
             },
@@ -211,15 +218,20 @@ impl Simulation {
         self.check();
     }
 
+    fn partition_of(&self, serial: u32) -> Partition {
+        partition(self.lanes[serial as usize - 1])
+    }
+
     /// What the runner does after each event.
     pub(super) fn give_back_if_drained(&mut self) {
-        if self.worker.is_drained() {
+        while let Some(drained) = self.worker.drained() {
             let fates = self.fates.borrow();
-            self.given_back = (1..=self.taken).filter(|serial| !fates.acknowledged.contains(serial)).collect();
+            let of_drained = (1..=self.taken).filter(|serial| self.partition_of(*serial) == drained);
+            let given_back: Vec<u32> = of_drained.filter(|serial| !fates.acknowledged.contains(serial)).collect();
             drop(fates);
-            self.apply(WorkerEvent::GivenBack);
-            assert_eq!(self.worker.in_flight(), 0, "something is left behind");
-            assert!(self.under_way.is_empty(), "something goes on");
+            self.given_back.extend(given_back);
+            self.apply(WorkerEvent::GivenBack(drained));
+            assert_eq!(self.worker.in_flight_of(drained), 0, "something is left behind");
         }
     }
 

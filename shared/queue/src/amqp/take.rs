@@ -14,13 +14,12 @@ use super::session::ConsumerSession;
 use super::session_parts::{SessionEnd, SessionParts};
 use crate::feed::{Feed, FeedEvent};
 use crate::intake::Intake;
-use crate::metrics::Metrics;
-use crate::taker::{Taker, TakerCommand};
+use crate::taker::TakerCommand;
 
 /// The pause before a session that replaces one on a good connection (mostly because its queue was deleted).
 const RENEW_PAUSE: Duration = Duration::from_millis(200);
 
-/// The task that takes one class.
+/// The task that takes one partition.
 pub(super) struct AmqpTaker {
     link: BrokerLink,
     feed: Feed,
@@ -30,15 +29,8 @@ pub(super) struct AmqpTaker {
 }
 
 impl AmqpTaker {
-    pub(super) fn new(
-        link: BrokerLink,
-        intake: Intake,
-        window: u16,
-        remade: Remade,
-        metrics: Metrics,
-    ) -> (Self, Taker) {
-        let (feed, taker) = Feed::new(intake.class(), window, metrics);
-        (Self { link, feed, intake, remade, reconnects: Reconnects::default() }, taker)
+    pub(super) fn new(link: BrokerLink, feed: Feed, intake: Intake, remade: Remade) -> Self {
+        Self { link, feed, intake, remade, reconnects: Reconnects::default() }
     }
 
     /// Runs until the taker finishes.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::Class;
 use sqlite::Writer;
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::{Instant, sleep_until};
@@ -11,8 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::rows;
 use crate::feed::{Feed, FeedEvent, TagDisposition};
 use crate::in_flight::Arrival;
-use crate::metrics::Metrics;
-use crate::taker::{Taker, TakerCommand};
+use crate::taker::TakerCommand;
 
 /// How often to look for what another process wrote, or what became due by the clock.
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
@@ -30,9 +28,8 @@ enum TakerEvent {
 }
 
 impl EmbeddedTaker {
-    pub(super) fn new(class: Class, window: u16, writer: Writer, metrics: Metrics) -> (Self, Taker) {
-        let (feed, taker) = Feed::new(class, window, metrics);
-        (Self { feed, writer }, taker)
+    pub(super) fn new(feed: Feed, writer: Writer) -> Self {
+        Self { feed, writer }
     }
 
     /// Runs until the taker finishes. `released` is set by the first taker of this process, once what an earlier process

@@ -7,7 +7,9 @@ use event::{Class, Envelope};
 use queue::{QueueName, QueueSettings, Tier};
 use testkit::eventually;
 
-use crate::rig::{Rig, contract, dead_letters, envelope, envelopes, nothing_comes, take, take_until, waiting};
+use crate::rig::{
+    Rig, contract, dead_letters, envelope, envelopes, give_back_all, nothing_comes, take, take_until, waiting,
+};
 
 contract![
     what_is_published_is_taken_whole_and_in_order,
@@ -83,7 +85,7 @@ async fn what_is_given_back_is_taken_again_in_order_and_its_old_outcome_is_ignor
     let mut taker = rig.taker(5);
     let mut old = take(&mut taker, 3).await;
     old.remove(1).acknowledge();
-    taker.give_back().await;
+    give_back_all(&mut taker).await;
     old.into_iter().for_each(queue::Taken::acknowledge);
 
     let again = take(&mut taker, 5).await;
@@ -105,7 +107,7 @@ async fn an_envelope_says_how_often_it_was_delivered_and_its_copy_begins_anew(se
     for deliveries in 0..3 {
         let taken = take(&mut taker, 1).await.remove(0);
         assert_eq!(taken.deliveries(), deliveries);
-        taker.give_back().await;
+        give_back_all(&mut taker).await;
     }
     let worn = take(&mut taker, 1).await.remove(0);
     assert_eq!(worn.deliveries(), 3);
@@ -131,7 +133,7 @@ async fn a_whole_window_that_is_given_back_keeps_its_order(settings: QueueSettin
 
     let mut taker = rig.taker(200);
     let held = take(&mut taker, 200).await;
-    taker.give_back().await;
+    give_back_all(&mut taker).await;
     drop(held);
     let again = take(&mut taker, 200).await;
     in_order(&again);

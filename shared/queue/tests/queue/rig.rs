@@ -8,7 +8,9 @@ use chassis::{Drained, Shutdown};
 use event::{Address, Class, Envelope, EventId, EventType, Lane, Letter};
 use jiff::Timestamp;
 use prometheus::{Registry, TextEncoder};
-use queue::{Confirmed, DeadLetter, Metrics, Publisher, Queue, QueueError, QueueName, QueueSettings, Taken, Taker};
+use queue::{
+    Confirmed, DeadLetter, Metrics, Partition, Publisher, Queue, QueueError, QueueName, QueueSettings, Taken, Taker,
+};
 use testkit::eventually;
 
 /// Makes of each claim one test on RabbitMQ and one on files.
@@ -119,6 +121,13 @@ pub(crate) async fn take(taker: &mut Taker, count: usize) -> Vec<Taken> {
         );
     }
     taken
+}
+
+/// Gives back everything in flight.
+pub(crate) async fn give_back_all(taker: &mut Taker) {
+    for partition in Partition::first(taker.partitions()) {
+        taker.give_back(partition).await;
+    }
 }
 
 /// Takes and acknowledges everything that comes, until all of these ids have come.
