@@ -63,7 +63,7 @@ keep grafana-password random_hex
 keep erlang-cookie random_hex
 
 # One user for each process, with no more rights than it needs.
-for user in ingest dispatcher ops scaler; do
+for user in ingest dispatcher ops; do
     keep "rabbitmq-password-$user" random_hex
     keep "queue-url-$user" printf 'amqp://%s:%s@rabbitmq:5672/meta' "$user" "$(cat "rabbitmq-password-$user")"
     # For ops/cluster.
@@ -73,8 +73,7 @@ done
 keep rabbitmq-users with rabbitmq/users.json \
     INGEST_PASSWORD "$(cat rabbitmq-password-ingest)" \
     DISPATCHER_PASSWORD "$(cat rabbitmq-password-dispatcher)" \
-    OPS_PASSWORD "$(cat rabbitmq-password-ops)" \
-    SCALER_PASSWORD "$(cat rabbitmq-password-scaler)"
+    OPS_PASSWORD "$(cat rabbitmq-password-ops)"
 
 for user in dispatcher connect ops; do
     keep "redis-password-$user" random_hex

@@ -8,11 +8,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use chassis::Secret;
+use event::Class;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
+use queue::BrokerQueue;
 use tempfile::TempDir;
 use testkit::RabbitMq;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -142,12 +144,13 @@ async fn publish_all(connection: &Connection, notifications: &[SignedNotificatio
     channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
     let properties = BasicProperties::default().with_delivery_mode(2);
     let mut confirms = FuturesUnordered::new();
+    let mut queues = BrokerQueue::of_class(Class::Messages).collect::<Vec<_>>().into_iter().cycle();
     for notification in notifications {
         if confirms.len() == IN_FLIGHT {
             assert_confirmed(confirms.next().await);
         }
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let queue = "meta.messages.v1".into();
+        let queue = queues.next().expect("there are partitions").as_str().into();
         let sent = channel.basic_publish("".into(), queue, options, &notification.body, properties.clone());
         confirms.push(sent.await.expect("the message is sent"));
     }

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, NewChannel, new_key};
 use chassis::{Secret, Shutdown, now};
 use clap::Parser as _;
-use event::Address;
+use event::{Address, Class};
 use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
+use futures_util::stream::{FuturesUnordered, select_all};
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request};
 use hyper_util::client::legacy::Client;
@@ -19,6 +19,7 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::FieldTable;
 use lapin::{Connection, ConnectionProperties};
 use prometheus::Registry;
+use queue::BrokerQueue;
 use tempfile::TempDir;
 use testkit::{RabbitMq, Redis};
 
@@ -112,9 +113,13 @@ async fn bare(url: &str, events: usize, window: u16) -> Round {
     let channel = connection.create_channel().await.expect("an AMQP channel");
     channel.basic_qos(window, BasicQosOptions::default()).await.expect("a window");
     let options = BasicConsumeOptions::default();
-    let queue = "meta.messages.v1".into();
-    let mut consumer =
-        channel.basic_consume(queue, "bare".into(), options, FieldTable::default()).await.expect("a queue");
+    let mut consumers = Vec::new();
+    for queue in BrokerQueue::of_class(Class::Messages) {
+        let queue = queue.as_str();
+        let consumer = channel.basic_consume(queue.into(), queue.into(), options, FieldTable::default());
+        consumers.push(consumer.await.expect("a queue"));
+    }
+    let mut consumer = select_all(consumers);
     let client: Client<_, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let uri: hyper::Uri = format!("http://{}/events", sink.address).parse().expect("an address");
     let mut posting = FuturesUnordered::new();

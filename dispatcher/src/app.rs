@@ -61,7 +61,7 @@ impl Dispatcher {
         shutdown.spawn(eraser::run(Arc::clone(&systems), queue.clone()));
         for class in Class::ALL {
             let window = settings.window(class);
-            let taker = queue.taker(class, Runner::IN_FLIGHT_MAX).map_err(Problem::from)?;
+            let taker = queue.taker(class, Runner::WINDOW, &status::instance()).map_err(Problem::from)?;
             let runner = Runner::new(Arc::clone(&state), Arc::clone(&systems), class, window, taker);
             shutdown.spawn(runner.run());
         }

@@ -8,6 +8,7 @@ mod destination;
 mod endpoint;
 mod eraser;
 mod group;
+mod hand_overs;
 mod lanes;
 mod limiter;
 mod lookups;

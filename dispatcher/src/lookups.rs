@@ -14,7 +14,7 @@ use crate::contacts;
 const AWAY: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(2) };
 
 /// Looks envelopes up.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lookups {
     store: ChannelStore,
     away: watch::Sender<bool>,
@@ -27,28 +27,54 @@ impl Lookups {
     }
 
     /// What the store knows of these envelopes now, in their order. Waits while the store is away; `None` once the process
-    /// stops.
-    pub(crate) async fn look_up<'e>(&self, envelopes: impl Iterator<Item = &'e Envelope>) -> Option<Vec<LookupAnswer>> {
-        let envelopes: Vec<&Envelope> = envelopes.collect();
+    /// stops, or `given_up` ends.
+    pub(crate) async fn look_up(
+        &self,
+        envelopes: &[&Envelope],
+        given_up: impl Future<Output = ()>,
+    ) -> Option<Vec<LookupAnswer>> {
+        let mut given_up = std::pin::pin!(given_up);
         let mut failures = 0;
         loop {
-            match contacts::look_up(&self.store, &envelopes).await {
+            match contacts::look_up(&self.store, envelopes).await {
                 Ok(answers) => {
-                    if self.away.send_if_modified(|is_away| std::mem::replace(is_away, false)) {
-                        info!("The channel store is back");
-                    }
+                    self.is_back();
                     return Some(answers);
                 }
                 Err(error) => {
                     failures += 1;
                     if self.away.send_if_modified(|is_away| !std::mem::replace(is_away, true)) {
                         warn!("Holding all events, because the channel store can't be used: {error}");
+                        let first = envelopes.first().map(|envelope| (*envelope).clone());
+                        self.shutdown.spawn(self.clone().await_return(first));
                     }
-                    if !self.shutdown.pause(AWAY.delay(failures, dice())).await {
+                    let is_kept = tokio::select! {
+                        is_kept = self.shutdown.pause(AWAY.delay(failures, dice())) => is_kept,
+                        () = &mut given_up => false,
+                    };
+                    if !is_kept {
                         return None;
                     }
                 }
             }
+        }
+    }
+
+    /// Looks one envelope up again and again until the store answers: what was in flight may be given back meanwhile, so that
+    /// nobody else asks.
+    async fn await_return(self, envelope: Option<Envelope>) {
+        let mut failures = 1;
+        while *self.away.borrow() && self.shutdown.pause(AWAY.delay(failures, dice())).await {
+            match contacts::look_up(&self.store, envelope.as_ref().as_slice()).await {
+                Ok(_) => self.is_back(),
+                Err(_) => failures += 1,
+            }
+        }
+    }
+
+    fn is_back(&self) {
+        if self.away.send_if_modified(|is_away| std::mem::replace(is_away, false)) {
+            info!("The channel store is back");
         }
     }
 

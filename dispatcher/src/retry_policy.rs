@@ -250,8 +250,8 @@ mod tests {
     #[test]
     fn an_event_that_was_given_back_often_is_renewed_before_the_queue_parks_it() {
         assert!(!RetryPolicy::renews(0));
-        assert!(!RetryPolicy::renews(100), "42 hours of give-backs");
-        assert!(RetryPolicy::renews(150));
+        assert!(!RetryPolicy::renews(404), "7 days of give-backs");
+        assert!(RetryPolicy::renews(950));
         assert!(RetryPolicy::renews(u32::MAX));
 
         // One copy after the other outlives the longest wait, whatever the number of give-backs that it takes.

@@ -21,10 +21,19 @@ const SURVEY_TIME: Duration = Duration::from_secs(30);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Space {
     /// Envelopes of one partition: the queue hands out no more of it.
+    pub(crate) of_partition: usize,
+    /// Envelopes of all partitions. A little more may come before the queue stops.
     pub(crate) envelopes: usize,
     /// Bytes of the bodies of all partitions. Nothing is taken beyond it, but what is on its way then still arrives: RabbitMQ's prefetch counts
     /// envelopes, not bytes.
     pub(crate) bytes: usize,
+}
+
+/// What a worker takes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Intake {
+    pub(crate) partitions: usize,
+    pub(crate) space: Space,
 }
 
 /// What a worker knows about its room.
@@ -34,7 +43,7 @@ pub(crate) struct Room {
     /// Envelopes of each partition that are being settled by a copy: they are about to make room.
     leaving: HashMap<Partition, usize>,
     leaving_bytes: usize,
-    has_too_many_bytes: bool,
+    is_full: bool,
     look_at: Option<Instant>,
     /// The partition that was looked at last: full ones take turns.
     looked_at: Partition,
@@ -52,8 +61,9 @@ struct Survey {
 /// What there is too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Excess {
-    /// Of this partition.
-    Envelopes(Partition),
+    /// Envelopes of this partition.
+    OfPartition(Partition),
+    Envelopes,
     Bytes,
 }
 
@@ -63,7 +73,7 @@ impl Room {
             space,
             leaving: HashMap::new(),
             leaving_bytes: 0,
-            has_too_many_bytes: false,
+            is_full: false,
             look_at: None,
             looked_at: Partition::FIRST,
             survey: None,
@@ -83,19 +93,20 @@ impl Room {
         self.leaving_bytes -= bytes;
     }
 
-    /// Notes how many bytes are in flight. Taking goes on when a quarter of the space is free again.
-    pub(crate) fn note_bytes(&mut self, bytes: usize) {
-        let most = if self.has_too_many_bytes { self.bytes_to_go_on() } else { self.space.bytes };
-        self.has_too_many_bytes = bytes >= most;
+    /// Notes what is in flight. Taking goes on when a quarter of the space is free again.
+    pub(crate) fn note(&mut self, tally: &Tally) {
+        let (envelopes, bytes) = if self.is_full { self.to_go_on() } else { (self.space.envelopes, self.space.bytes) };
+        self.is_full = tally.len() >= envelopes || tally.bytes() >= bytes;
     }
 
-    /// Fewer bytes than this have to be in flight before taking goes on.
-    fn bytes_to_go_on(&self) -> usize {
-        self.space.bytes / 4 * 3
+    /// There have to be fewer envelopes and bytes in flight than these before taking goes on.
+    fn to_go_on(&self) -> (usize, usize) {
+        (self.space.envelopes / 4 * 3, self.space.bytes / 4 * 3)
     }
 
-    pub(crate) fn has_too_many_bytes(&self) -> bool {
-        self.has_too_many_bytes
+    /// Whether nothing should be taken, of whichever partition.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// When to look next; `None` while there is room.
@@ -131,25 +142,35 @@ impl Room {
 
     /// What keeps more from being taken, if it is time to look. What is leaving does not count.
     pub(crate) fn look(&mut self, tally: &Tally, now: Instant) -> Option<Excess> {
-        let full = self.next_full(tally);
-        let bytes = tally.bytes() - self.leaving_bytes;
-        let has_too_many_bytes = self.has_too_many_bytes && bytes >= self.bytes_to_go_on();
-        if full.is_none() && !has_too_many_bytes {
+        let Some(excess) = self.excess(tally) else {
             self.look_at = None;
             return None;
-        }
+        };
         if self.look_at.is_some_and(|at| at > now) {
             return None;
         }
         self.look_at = Some(now + LOOK_PERIOD);
-        self.looked_at = full.unwrap_or(self.looked_at);
-        Some(full.map_or(Excess::Bytes, Excess::Envelopes))
+        if let Excess::OfPartition(partition) = excess {
+            self.looked_at = partition;
+        }
+        Some(excess)
+    }
+
+    fn excess(&self, tally: &Tally) -> Option<Excess> {
+        let (envelopes, bytes) = self.to_go_on();
+        if self.is_full && tally.bytes() - self.leaving_bytes >= bytes {
+            return Some(Excess::Bytes);
+        }
+        if self.is_full && tally.len() - self.leaving.values().sum::<usize>() >= envelopes {
+            return Some(Excess::Envelopes);
+        }
+        self.next_full(tally).map(Excess::OfPartition)
     }
 
     /// The next partition of which nothing more can be taken.
     fn next_full(&self, tally: &Tally) -> Option<Partition> {
         let leaving = |partition| self.leaving.get(&partition).copied().unwrap_or_default();
-        let is_full = |partition: &Partition| tally.len_of(*partition) - leaving(*partition) >= self.space.envelopes;
+        let is_full = |partition: &Partition| tally.len_of(*partition) - leaving(*partition) >= self.space.of_partition;
         let full: Vec<Partition> = tally.partitions().filter(is_full).collect();
         let later = full.iter().copied().filter(|partition| *partition > self.looked_at).min();
         later.or_else(|| full.iter().copied().min())
@@ -158,7 +179,8 @@ impl Room {
     /// How much of what there is too much of should leave at once.
     pub(crate) fn part(&self, excess: Excess) -> usize {
         let most = match excess {
-            Excess::Envelopes(_) => self.space.envelopes,
+            Excess::OfPartition(_) => self.space.of_partition,
+            Excess::Envelopes => self.space.envelopes,
             Excess::Bytes => self.space.bytes,
         };
         (most / PART).max(1)

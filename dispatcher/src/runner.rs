@@ -4,8 +4,9 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use channels::LookupAnswer;
 use chassis::now;
-use event::Class;
+use event::{Class, Envelope};
 use futures_util::FutureExt as _;
 use queue::{PartitionSet, Taken, Taker};
 use tokio::sync::{mpsc, watch};
@@ -16,7 +17,7 @@ use crate::lanes::Flight;
 use crate::markers::mark;
 use crate::pauses::Permit;
 use crate::remedy::Outcome;
-use crate::room::Space;
+use crate::room::{Intake, Space};
 use crate::settings::DispatcherSettings;
 use crate::settle::settle;
 use crate::sources::Sources;
@@ -38,8 +39,10 @@ pub(crate) struct Runner {
 }
 
 impl Runner {
-    /// The most envelopes of a class in flight: RabbitMQ gives one consumer no more.
-    pub(crate) const IN_FLIGHT_MAX: u16 = 2_000;
+    /// The most envelopes of a partition in flight: RabbitMQ gives one consumer no more. One conversation may have as many.
+    pub(crate) const WINDOW: u16 = 2_000;
+    /// The most envelopes of a class in flight.
+    const IN_FLIGHT_MAX: usize = 4_096;
     /// The most bytes of bodies of a class in flight.
     const BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
 
@@ -47,9 +50,11 @@ impl Runner {
         // Unbounded in name only: it holds at most one completion for each envelope in flight.
         let (completions, completed) = mpsc::unbounded_channel();
         let is_away = systems.lookups.is_away();
+        let space =
+            Space { of_partition: taker.window(), envelopes: Self::IN_FLIGHT_MAX, bytes: Self::BYTES_IN_FLIGHT_MAX };
+        let partitions = taker.partitions();
         let sources = Sources::new(taker, completed, is_away, state.reopenings(), systems.shutdown.clone());
-        let space = Space { envelopes: usize::from(Self::IN_FLIGHT_MAX), bytes: Self::BYTES_IN_FLIGHT_MAX };
-        let worker = Worker::new(state, class, window, space);
+        let worker = Worker::new(state, class, window, Intake { partitions, space });
         Self { class, worker, sources, systems, completions, draining: watch::Sender::default(), is_held: false }
     }
 
@@ -60,7 +65,11 @@ impl Runner {
             if matches!(event, WorkerEvent::Stop) {
                 break;
             }
+            let is_lost = matches!(event, WorkerEvent::Lost);
             self.apply(event);
+            if is_lost {
+                self.sources.taker.let_go();
+            }
             self.hold_or_resume().await;
             while let Some(partition) = self.worker.drained() {
                 self.sources.taker.give_back(partition).await;
@@ -127,7 +136,7 @@ impl Runner {
 async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiver<PartitionSet>) -> Completion<Taken> {
     match work {
         Work::LookUp(flights) => {
-            let answers = systems.lookups.look_up(flights.iter().map(|flight| &flight.item.envelope)).await;
+            let answers = look_up(&flights, systems, draining).await;
             Completion::LookUp { flights, answers }
         }
         Work::Attempt { flight, permit } => attempt(flight, permit, systems).await,
@@ -148,6 +157,20 @@ async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiv
             Completion::Survey(endpoints.inspect_err(|error| debug!("Could not read the endpoints: {error}")).ok())
         }
     }
+}
+
+/// Gives up if all of them are about to be given back while the store is away.
+async fn look_up(
+    flights: &[Flight<Taken>],
+    systems: &Systems,
+    mut draining: watch::Receiver<PartitionSet>,
+) -> Option<Vec<LookupAnswer>> {
+    let envelopes: Vec<&Envelope> = flights.iter().map(|flight| &flight.item.envelope).collect();
+    let given_up = async {
+        let are_all = |draining: &PartitionSet| flights.iter().all(|flight| draining.contains(flight.item.partition()));
+        draining.wait_for(are_all).await.ok();
+    };
+    systems.lookups.look_up(&envelopes, given_up).await
 }
 
 async fn attempt(flight: Flight<Taken>, permit: Permit, systems: &Systems) -> Completion<Taken> {

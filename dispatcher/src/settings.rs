@@ -56,7 +56,7 @@ pub struct DispatcherSettings {
     /// that does not end changes nothing.
     #[arg(long, env, default_value = "10s", value_parser = humantime::parse_duration)]
     pub attempt_timeout: Duration,
-    /// Attempts under way at once for events of class `messages`. Up to 2,000 envelopes of a class are in flight besides.
+    /// Attempts under way at once for events of class `messages`. Up to 4,096 envelopes of a class are in flight besides.
     #[arg(long, env, default_value_t = 192, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub messages_window: u16,
     /// The same for events of class `updates`.

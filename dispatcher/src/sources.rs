@@ -59,7 +59,7 @@ impl Sources {
             Ok(()) = self.reopenings.changed() => WorkerEvent::Reopened,
             Ok(()) = self.losses.changed() => WorkerEvent::Lost,
             () = until(due) => WorkerEvent::Due,
-            _ = self.ticks.tick() => WorkerEvent::Tick,
+            _ = self.ticks.tick() => WorkerEvent::Tick { stalled: self.taker.stalled() },
         }
     }
 

@@ -4,6 +4,7 @@
 mod arrive;
 mod event;
 mod follow;
+mod hand_over;
 mod held;
 mod make_room;
 mod work;
@@ -20,8 +21,9 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::group::Hints;
+use crate::hand_overs::HandOvers;
 use crate::lanes::{Flight, Lanes};
-use crate::room::{Room, Space};
+use crate::room::{Intake, Room};
 use crate::state::{Load, State};
 use crate::tally::Tally;
 pub(crate) use event::{AttemptEnd, Completion, Moment, WorkerEvent};
@@ -41,11 +43,11 @@ pub(crate) struct Worker<T> {
     hints: Hints,
     tally: Tally,
     room: Room,
+    hand_overs: HandOvers,
     reopenings: watch::Receiver<u64>,
     under_way: UnderWay,
     /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
     delivered: Vec<Flight<T>>,
-    is_store_away: bool,
     /// Nothing of these partitions is looked up or deferred, because everything that they have in flight is about to be given
     /// back. What is settled before then need not be.
     draining: PartitionSet,
@@ -71,7 +73,7 @@ struct UnderWay {
 
 impl<T: Item> Worker<T> {
     /// A worker with at most `window` attempts under way, and at most as much in flight as there is space.
-    pub(crate) fn new(state: Arc<State>, class: Class, window: u16, space: Space) -> Self {
+    pub(crate) fn new(state: Arc<State>, class: Class, window: u16, intake: Intake) -> Self {
         let reopenings = state.reopenings();
         Self {
             state,
@@ -79,11 +81,11 @@ impl<T: Item> Worker<T> {
             lanes: Lanes::new(usize::from(window)),
             hints: Hints::default(),
             tally: Tally::default(),
-            room: Room::new(space),
+            room: Room::new(intake.space),
+            hand_overs: HandOvers::new(intake.partitions),
             reopenings,
             under_way: UnderWay::default(),
             delivered: Vec::new(),
-            is_store_away: false,
             draining: PartitionSet::default(),
             is_stopping: false,
             set_aside: BTreeMap::new(),
@@ -97,10 +99,10 @@ impl<T: Item> Worker<T> {
         match event {
             WorkerEvent::Taken(items) => items.into_iter().for_each(|item| self.enter(item, now)),
             WorkerEvent::Completed(ends) => ends.into_iter().for_each(|end| self.complete(end, now)),
-            WorkerEvent::Tick => self.tick(now),
+            WorkerEvent::Tick { stalled } => self.tick(stalled, now),
             WorkerEvent::GivenBack(partition) => self.drop_given_back(partition),
             WorkerEvent::Lost => self.drop_lost(),
-            WorkerEvent::Store { is_away } => self.is_store_away = is_away,
+            WorkerEvent::Store { is_away } => self.hand_overs.note_store(is_away, now.instant),
             WorkerEvent::Stop => self.is_stopping = true,
             // There is nothing to note: the steps below look at the time and at pauses.
             WorkerEvent::Due | WorkerEvent::Reopened => {}
@@ -110,7 +112,7 @@ impl<T: Item> Worker<T> {
         self.wake(now);
         self.begin(now);
         self.make_room(now);
-        self.room.note_bytes(self.tally.bytes());
+        self.room.note(&self.tally);
         std::mem::take(&mut self.begun)
     }
 
@@ -123,9 +125,9 @@ impl<T: Item> Worker<T> {
         self.lanes.next_due().into_iter().chain(self.room.next_due()).min()
     }
 
-    /// Whether nothing more should be taken for now: the store is away, or what is in flight has too many bytes.
+    /// Whether nothing more should be taken for now: the store is away, or too much is in flight.
     pub(crate) fn wants_hold(&self) -> bool {
-        self.is_store_away || self.room.has_too_many_bytes()
+        self.hand_overs.is_store_away() || self.room.is_full()
     }
 
     /// The partitions of which everything in flight is about to be given back.
@@ -206,7 +208,7 @@ impl<T: Item> Worker<T> {
 
     /// Reports, and lets go of what was held for too long: RabbitMQ closes the AMQP channel of a consumer that holds a message
     /// for half an hour.
-    fn tick(&mut self, now: Moment) {
+    fn tick(&mut self, stalled: PartitionSet, now: Moment) {
         self.lanes.remove_overdue(now.instant);
         let oldest = self.tally.oldest().map_or(Duration::ZERO, |queued_at| since(queued_at, now.timestamp));
         let load = Load { envelopes: self.tally.len(), oldest };
@@ -215,6 +217,7 @@ impl<T: Item> Worker<T> {
         if held_for >= self.state.hold_time {
             self.release_held(held_for, now);
         }
+        self.hand_over(stalled, now);
     }
 
     /// Drops what only waits and came over a connection that is gone. Work under way goes on: the queue joins what it gives
@@ -240,7 +243,8 @@ impl<T: Item> Worker<T> {
         self.state.metrics.given_back_total.add(given_back.len());
         let class = self.class.as_str();
         let given_back = given_back.len();
-        info!(class, given_back, "Gave back what was held for too long, to take it again in its order");
+        let partition = partition.index();
+        info!(class, partition, given_back, "Gave back what was in flight of partition {partition}, in its order");
     }
 
     /// Takes what waits of draining partitions out of its lanes, so that nothing of it begins.

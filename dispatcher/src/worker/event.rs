@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use channels::{LookupAnswer, TenantEndpoint};
 use chassis::now;
 use jiff::Timestamp;
-use queue::Partition;
+use queue::{Partition, PartitionSet};
 use tokio::time::Instant;
 
 use crate::lanes::Flight;
@@ -40,10 +40,11 @@ pub(crate) enum WorkerEvent<T> {
     Reopened,
     /// The channel store was lost, or is back.
     Store { is_away: bool },
-    /// A connection to the queue was lost: it gives what was in flight to somebody else, too.
+    /// A connection to the queue was lost: it gives what was in flight to somebody else, too. Afterwards nothing of that waits
+    /// here.
     Lost,
-    /// It is time to look at ages.
-    Tick,
+    /// It is time to look at ages. Of stalled partitions nothing more comes until what is in flight of them is settled.
+    Tick { stalled: PartitionSet },
     /// The queue has everything back that was in flight of this partition.
     GivenBack(Partition),
     /// The process stops.

@@ -18,10 +18,10 @@ use crate::room::Excess;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<T: Item> Worker<T> {
-    /// Defers the latest lanes of the destination that has most in flight, if nothing more can be taken of a partition,
-    /// attempts could be made, and the store knows another destination that could use them.
+    /// Defers the latest lanes of the destination that has most in flight, if nothing more can be taken of a
+    /// partition or of any, attempts could be made, and the store knows another destination that could use them.
     pub(super) fn make_room(&mut self, now: Moment) {
-        if self.is_stopping || self.is_store_away {
+        if self.is_stopping || self.hand_overs.is_store_away() {
             return;
         }
         let Some(excess) = self.room.look(&self.tally, now.instant) else { return };
@@ -70,7 +70,8 @@ impl<T: Item> Worker<T> {
 /// How much of what there is too much of is taken up by an envelope.
 fn weight<T: Item>(item: &T, excess: Excess) -> usize {
     match excess {
-        Excess::Envelopes(partition) => usize::from(item.partition() == partition),
+        Excess::OfPartition(partition) => usize::from(item.partition() == partition),
+        Excess::Envelopes => 1,
         Excess::Bytes => item.envelope().body.len(),
     }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::remedy::Reason;
-use parcel::{CHANNELS, Content};
+use parcel::{CHANNELS, Content, PARTITIONS};
 use simulation::{Choice, HOLD_TIME, Simulation};
 
 /// What can happen to a worker.
@@ -19,6 +19,9 @@ enum Step {
     Complete(Choice),
     Later(u64),
     Tick,
+    /// Some partitions belong to another dispatcher.
+    Stall(usize),
+    Store(bool),
     Lose,
 }
 
@@ -38,6 +41,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => choice().prop_map(Step::Complete),
         2 => (0_u64..20_000).prop_map(Step::Later),
         2 => Just(Step::Tick),
+        1 => (1..=PARTITIONS).prop_map(Step::Stall),
+        1 => any::<bool>().prop_map(Step::Store),
         1 => Just(Step::Lose),
     ];
     prop::collection::vec(step, 1..200)
@@ -55,7 +60,11 @@ proptest! {
                 Step::Take(lane, content) => simulation.take(lane, content),
                 Step::Complete(choice) => simulation.complete(choice.which, choice.how),
                 Step::Later(milliseconds) => simulation.later(Duration::from_millis(milliseconds)),
-                Step::Tick => simulation.apply(WorkerEvent::Tick),
+                Step::Tick => simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() }),
+                Step::Stall(count) => {
+                    simulation.apply(WorkerEvent::Tick { stalled: Partition::first(count).collect() });
+                }
+                Step::Store(is_away) => simulation.apply(WorkerEvent::Store { is_away }),
                 Step::Lose => simulation.lose(),
             }
             simulation.give_back_if_drained();
@@ -114,10 +123,10 @@ fn holding_in(lanes: &[usize], tenants: &[&'static str]) -> Simulation {
     simulation.later(HOLD_TIME);
     simulation.complete(1, 2);
     simulation.complete(1, 5);
-    simulation.apply(WorkerEvent::Tick);
+    simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() });
     assert!(matches!(simulation.under_way[..], [Work::Attempt { .. }, Work::Survey]));
     simulation.complete(1, 1);
-    simulation.apply(WorkerEvent::Tick);
+    simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() });
     simulation
 }
 
@@ -131,6 +140,44 @@ fn what_is_held_for_too_long_is_given_back_when_no_work_is_under_way() {
     simulation.give_back_if_drained();
 
     assert_eq!(simulation.fates.borrow().returned, BTreeSet::from([1, 2]));
+}
+
+#[test]
+fn a_partition_of_another_dispatcher_is_given_back_once_its_attempts_have_ended() {
+    let mut simulation = attempting(&[0, 1]);
+    simulation.take(0, Content::Event);
+    simulation.take(1, Content::Event);
+    simulation.later(Duration::from_secs(3));
+    let stalled = PartitionSet::from_iter([Partition::FIRST]);
+
+    simulation.apply(WorkerEvent::Tick { stalled });
+    simulation.give_back_if_drained();
+    assert!(simulation.fates.borrow().returned.is_empty(), "an attempt is under way");
+    simulation.complete(0, 9);
+    while simulation.fates.borrow().returned.is_empty() {
+        let mark = simulation.under_way.iter().position(|work| matches!(work, Work::Mark(_)));
+        simulation.complete(mark.expect("what was delivered is marked first"), 0);
+        simulation.give_back_if_drained();
+    }
+
+    assert_eq!(simulation.fates.borrow().returned, BTreeSet::from([3]), "the fourth is of a partition of ours");
+    assert_eq!(simulation.fates.borrow().acknowledged, BTreeSet::from([1]));
+}
+
+#[test]
+fn everything_is_given_back_when_the_store_is_away_for_longer_than_a_moment() {
+    let mut simulation = attempting(&[0, 1]);
+    simulation.complete(0, 9);
+    simulation.complete(0, 9);
+    simulation.take(0, Content::Event);
+
+    simulation.apply(WorkerEvent::Store { is_away: true });
+    simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() });
+    assert!(simulation.worker.wants_hold() && simulation.worker.draining().is_empty());
+    simulation.later(Duration::from_secs(5));
+    simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() });
+
+    assert_eq!(simulation.worker.draining(), Partition::first(PARTITIONS).collect());
 }
 
 #[test]
@@ -156,7 +203,7 @@ fn a_deferral_that_can_not_be_made_is_not_waited_for() {
     let mut simulation = holding(&["a", "b"]);
 
     simulation.later(HOLD_TIME);
-    simulation.apply(WorkerEvent::Tick);
+    simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() });
 
     assert!(!simulation.worker.draining().is_empty());
 }
@@ -168,10 +215,10 @@ fn what_was_given_back_too_often_goes_on_as_a_copy_instead() {
     simulation.take(1, Content::Event);
     simulation.take(1, Content::Event);
     simulation.later(HOLD_TIME);
-    simulation.apply(WorkerEvent::Tick);
+    simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() });
     simulation.complete(1, 1);
 
-    simulation.apply(WorkerEvent::Tick);
+    simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() });
 
     assert_eq!(deferred(&simulation), [3], "the second was not given back so often");
     assert!(!simulation.worker.draining().is_empty());

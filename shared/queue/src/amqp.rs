@@ -26,8 +26,11 @@ mod session_end;
 mod session_parts;
 mod supervisor;
 mod take;
+mod version_1;
+mod watchdog;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,9 +39,10 @@ use event::Class;
 use lapin::Connection;
 use tokio::sync::mpsc;
 
+use crate::broker_queue::{BrokerQueue, partitions};
 use crate::error::QueueError;
 use crate::feed::Feed;
-use crate::intake::Intake;
+use crate::intake::ClassIntake;
 use crate::metrics::{Metrics, Side};
 use crate::publisher::{PublishRequest, Publisher, Tasks};
 use crate::queue_name::QueueName;
@@ -60,6 +64,9 @@ const CLASS_TASKS: usize = 2;
 const COPY_TASKS: usize = 4;
 /// AMQP channels that publishing takes: one for each task, and one to declare queues on.
 const PUBLISHING_CHANNELS: usize = 2 * (CLASS_TASKS + COPY_TASKS) + 1;
+/// AMQP channels that taking a class needs besides one for each partition: to move what version 1 left, and to make a queue
+/// again.
+const CHANNELS_BESIDE_PARTITIONS: usize = 2;
 /// Requests that wait for a publishing task; beyond it, callers wait. A request is one notification's share.
 const REQUESTS_MAX: usize = 256;
 /// How long a start waits for the broker: long enough to find a mismatched queue, short enough for an orchestrator.
@@ -72,7 +79,7 @@ pub(crate) struct AmqpQueue {
     publishing: BrokerLink,
     watching: BrokerLink,
     taking: Presence,
-    intakes: Mutex<Vec<Intake>>,
+    intakes: Mutex<Vec<ClassIntake>>,
     remade: Remade,
     publisher: Publisher,
     metrics: Metrics,
@@ -119,14 +126,24 @@ impl AmqpQueue {
         self.publisher.clone()
     }
 
-    pub(crate) fn taker(&self, class: Class, window: u16) -> Taker {
-        let purpose = Purpose::Take(class.as_str());
+    pub(crate) fn taker(&self, class: Class, window: u16, instance: &str) -> Taker {
+        let channels = partitions(class) + CHANNELS_BESIDE_PARTITIONS;
+        let purpose = Purpose::Take { class: class.as_str(), channels };
         let link = BrokerLink::start(self.url.clone(), purpose, self.taking.clone(), &self.shutdown);
-        let (feeds, taker) = Feed::all(class, 1, window, &self.metrics);
+        let mover = version_1::Mover {
+            class,
+            link: link.clone(),
+            publisher: self.publisher(),
+            shutdown: self.shutdown.clone(),
+        };
+        self.shutdown.spawn(mover.run());
+        let instance: Arc<str> = instance.into();
+        let (feeds, taker) = Feed::all(class, partitions(class), window, &self.metrics);
+        let intake = ClassIntake::new(class, feeds.len(), self.metrics.clone());
+        self.intakes.lock().unwrap_or_else(PoisonError::into_inner).push(intake.clone());
         for feed in feeds {
-            let intake = Intake::new(class, self.metrics.clone());
-            self.intakes.lock().unwrap_or_else(PoisonError::into_inner).push(intake.clone());
-            let task = take::AmqpTaker::new(link.clone(), feed, intake, self.remade.clone());
+            let intake = intake.of(feed.partition);
+            let task = take::AmqpTaker::new(link.clone(), feed, intake, self.remade.clone(), Arc::clone(&instance));
             self.shutdown.spawn(task.run());
         }
         taker
@@ -151,12 +168,14 @@ impl AmqpQueue {
 
     pub(crate) async fn depths(&self) -> Result<Vec<(QueueName, u64)>, QueueError> {
         let connection = connection(&self.watching)?;
-        let mut depths = Vec::new();
-        for name in QueueName::ALL {
-            let depth = declare::depth(&connection, name).await.map_err(|error| declare::refusal(error, name))?;
-            depths.push((name, depth));
+        let mut depths: BTreeMap<QueueName, u64> = BTreeMap::new();
+        let mut open = None;
+        for queue in BrokerQueue::all() {
+            let depth =
+                declare::depth(&connection, &mut open, queue).await.map_err(|error| declare::refusal(error, queue))?;
+            *depths.entry(queue.name()).or_default() += depth;
         }
-        Ok(depths)
+        Ok(QueueName::ALL.map(|name| (name, depths.get(&name).copied().unwrap_or_default())).into())
     }
 
     pub(crate) async fn takers(&self) -> Result<Vec<(Class, u32)>, QueueError> {

@@ -19,9 +19,9 @@ pub enum QueueError {
         /// The broker's answer.
         answer: String,
     },
-    /// The broker grants fewer AMQP channels than publishing takes.
+    /// The broker grants fewer AMQP channels than one connection needs.
     #[error(
-        "the broker grants too few AMQP channels ({answer}), and publishing takes {needed} on its connection: raise \
+        "the broker grants too few AMQP channels ({answer}), and {needed} are needed on one connection: raise \
          channel_max in rabbitmq.conf, and the user's limit with `rabbitmqctl set_user_limits USER \
          '{{\"max-channels\": -1}}'`"
     )]

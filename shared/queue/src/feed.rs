@@ -9,7 +9,7 @@ use tracing::debug;
 
 use crate::in_flight::{Arrival, CopyKey, InFlight};
 use crate::metrics::{ClassLabel, Metrics};
-use crate::partition::Partition;
+use crate::partition::{Partition, PartitionSet};
 use crate::taker::{Disposition, DispositionKind, Incoming, PartitionHandle, Possession, Taken, Taker, TakerCommand};
 
 /// Commands that wait for the back end; a taker that sends more waits.
@@ -28,8 +28,12 @@ pub(crate) struct Feed {
     in_flight: InFlight,
     /// How many connections were lost. Every envelope in flight reads it.
     losses: Arc<AtomicU64>,
+    /// Whether the taker may still have something of a lost connection that only waits.
+    is_letting_go: bool,
     /// Counts the losses of all partitions. The taker's side watches it.
     all_losses: watch::Sender<u64>,
+    /// The partitions of which nothing comes until what is in flight is settled.
+    stalled: watch::Sender<PartitionSet>,
     round: u64,
     taken: mpsc::Sender<Taken>,
     commands: mpsc::Receiver<TakerCommand>,
@@ -60,13 +64,21 @@ impl Feed {
         let window = window.max(1);
         let (taken, receiver) = mpsc::channel(usize::from(window) * partitions);
         let all_losses = watch::Sender::new(0);
+        let stalled = watch::Sender::new(PartitionSet::default());
         let mut feeds = Vec::new();
         let mut handles = Vec::new();
         for partition in Partition::first(partitions) {
             let (command_sender, commands) = mpsc::channel(COMMANDS_MAX);
             // Unbounded in name only: it holds at most one disposition for each envelope in flight.
             let (disposition_sender, dispositions) = mpsc::unbounded_channel();
-            handles.push(PartitionHandle { commands: command_sender, round: 0 });
+            let losses = Arc::new(AtomicU64::new(0));
+            handles.push(PartitionHandle {
+                commands: command_sender,
+                dispositions: disposition_sender.clone(),
+                round: 0,
+                losses: Arc::clone(&losses),
+                let_go: 0,
+            });
             feeds.push(Self {
                 class,
                 partition,
@@ -74,8 +86,10 @@ impl Feed {
                 is_held: false,
                 metrics: metrics.clone(),
                 in_flight: InFlight::default(),
-                losses: Arc::default(),
+                losses,
+                is_letting_go: false,
                 all_losses: all_losses.clone(),
+                stalled: stalled.clone(),
                 round: 0,
                 taken: taken.clone(),
                 commands,
@@ -83,7 +97,7 @@ impl Feed {
                 disposition_sender,
             });
         }
-        (feeds, Taker::new(receiver, all_losses, handles))
+        (feeds, Taker::new(receiver, window, all_losses.subscribe(), stalled.subscribe(), handles))
     }
 
     /// Waits for what the taker's side wants. Commands go first.
@@ -135,15 +149,31 @@ impl Feed {
         arrival
     }
 
+    /// Notes whether nothing comes until what is in flight is settled.
+    pub(crate) fn note_stall(&self, is_stalled: bool) {
+        self.stalled.send_if_modified(|stalled| {
+            let is_news = stalled.contains(self.partition) != is_stalled;
+            if is_stalled {
+                stalled.insert(self.partition);
+            } else {
+                stalled.remove(self.partition);
+            }
+            is_news
+        });
+    }
+
     /// The connection is gone, and its tags with it. What is in flight stays in flight.
     pub(crate) fn connection_lost(&mut self) {
         self.in_flight.connection_lost();
+        self.note_stall(false);
+        self.is_letting_go = self.in_flight.len() > 0;
         self.losses.fetch_add(1, Ordering::Relaxed);
         self.all_losses.send_modify(|losses| *losses += 1);
     }
 
     /// Nothing is in flight any more. Returns the tags of what was.
     pub(crate) fn release_all(&mut self) -> Vec<u64> {
+        self.is_letting_go = false;
         self.in_flight.release_all()
     }
 
@@ -153,14 +183,22 @@ impl Feed {
         self.round
     }
 
+    /// Whether nothing may be taken now: the taker does not want it, or may still have what would come again.
+    pub(crate) fn must_wait(&self) -> bool {
+        self.is_held || self.is_letting_go
+    }
+
     fn settle(&mut self, disposition: Disposition) -> TagDisposition {
-        let Disposition { id, round, kind } = disposition;
-        match kind {
-            DispositionKind::Acknowledge if round == self.round => {
-                TagDisposition::Acknowledge(self.in_flight.settle(&id))
+        match disposition {
+            Disposition::Settle { id, round, kind } if round == self.round => match kind {
+                DispositionKind::Acknowledge => TagDisposition::Acknowledge(self.in_flight.settle(&id)),
+                DispositionKind::GiveBack => TagDisposition::GiveBack(self.in_flight.release(&id)),
+            },
+            Disposition::Settle { .. } => TagDisposition::Acknowledge(Vec::new()),
+            Disposition::LetGo { losses } => {
+                self.is_letting_go &= losses != self.losses.load(Ordering::Relaxed);
+                TagDisposition::Acknowledge(Vec::new())
             }
-            DispositionKind::GiveBack if round == self.round => TagDisposition::GiveBack(self.in_flight.release(&id)),
-            DispositionKind::Acknowledge | DispositionKind::GiveBack => TagDisposition::Acknowledge(Vec::new()),
         }
     }
 }

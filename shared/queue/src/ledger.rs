@@ -27,7 +27,7 @@ pub(crate) struct Ledger {
 enum TagState {
     Unsettled,
     Settled,
-    /// Acknowledged, given back, or never ours.
+    /// Acknowledged, or never ours.
     Gone,
 }
 
@@ -48,19 +48,6 @@ impl Ledger {
         if let Some(state @ TagState::Unsettled) = self.state_of(tag) {
             *state = TagState::Settled;
             self.settled += 1;
-        }
-    }
-
-    /// Removes a tag that is given back on its own.
-    pub(crate) fn remove(&mut self, tag: u64) {
-        let Some(state) = self.state_of(tag) else { return };
-        match std::mem::replace(state, TagState::Gone) {
-            TagState::Unsettled => self.outstanding -= 1,
-            TagState::Settled => {
-                self.outstanding -= 1;
-                self.settled -= 1;
-            }
-            TagState::Gone => {}
         }
     }
 

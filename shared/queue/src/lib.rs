@@ -5,6 +5,7 @@
 
 mod amqp;
 mod broker_address;
+mod broker_queue;
 mod dead_letter;
 mod embedded;
 mod error;
@@ -25,6 +26,7 @@ mod taker;
 mod topology;
 
 pub use amqp::{Broker, BrokerNode};
+pub use broker_queue::BrokerQueue;
 pub use dead_letter::{DeadLetter, QUEUE_REASONS};
 pub use error::QueueError;
 pub use metrics::{ClassLabel, Metrics};

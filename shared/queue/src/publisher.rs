@@ -8,6 +8,8 @@ use std::sync::Arc;
 use event::{Class, Envelope, Lane, Wire};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::broker_queue::{BrokerQueue, partition_of};
+use crate::partition::Partition;
 use crate::queue_name::QueueName;
 
 /// Proof that the queue has taken over everything that was published. There is no other way to make one.
@@ -56,7 +58,24 @@ impl PublishError {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) queue: QueueName,
+    /// The partition of its lane. An embedded queue has none.
+    pub(crate) partition: Partition,
     pub(crate) wire: Wire,
+}
+
+impl Outgoing {
+    pub(crate) fn new(queue: QueueName, envelope: &Envelope) -> Self {
+        Self { queue, partition: partition_of(&envelope.lane, envelope.class), wire: envelope.encode() }
+    }
+
+    /// The queue at a broker into which it goes.
+    pub(crate) fn broker_queue(&self) -> BrokerQueue {
+        match self.queue {
+            QueueName::Class(class) => BrokerQueue::Partition(class, self.partition),
+            QueueName::Retry(class, tier) => BrokerQueue::Retry(class, tier),
+            QueueName::Dead => BrokerQueue::Dead,
+        }
+    }
 }
 
 /// Envelopes for one publishing task, which publishes them in this order and answers once.
@@ -174,7 +193,7 @@ impl Publisher {
         for envelope in envelopes {
             let queue = QueueName::Class(envelope.class);
             let task = task_of(&envelope.lane, self.tasks.of(queue, envelope.class).len());
-            shares.entry((envelope.class, task)).or_default().push(Outgoing { queue, wire: envelope.encode() });
+            shares.entry((envelope.class, task)).or_default().push(Outgoing::new(queue, envelope));
         }
         let publishes = shares.into_iter().map(|((class, task), outgoing)| {
             let task = &self.tasks.of(QueueName::Class(class), class)[task];
@@ -184,12 +203,20 @@ impl Publisher {
         Ok(Confirmed(()))
     }
 
+    /// Publishes copies of what is in another queue, all of one class, in this order. A late confirm is awaited.
+    pub(crate) async fn republish(&self, copies: Vec<Outgoing>) -> Result<Confirmed, PublishError> {
+        let Some(first) = copies.first() else { return Ok(Confirmed(())) };
+        let QueueName::Class(class) = first.queue else { return Err(PublishError::Unroutable) };
+        publish_through(&self.tasks.of(first.queue, class)[0], copies, Patience::UntilConfirmed, None).await?;
+        Ok(Confirmed(()))
+    }
+
     /// Publishes one envelope into any queue: a retry, a dead letter, a replay. A confirm that is late is awaited, so that
     /// no second copy is made while the first may be queued.
     pub async fn publish(&self, queue: QueueName, envelope: &Envelope) -> Result<Confirmed, PublishError> {
         let tasks = self.tasks.of(queue, envelope.class);
         let task = &tasks[task_of(&envelope.lane, tasks.len())];
-        let outgoing = vec![Outgoing { queue, wire: envelope.encode() }];
+        let outgoing = vec![Outgoing::new(queue, envelope)];
         publish_through(task, outgoing, Patience::UntilConfirmed, None).await?;
         Ok(Confirmed(()))
     }

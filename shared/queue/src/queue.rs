@@ -68,10 +68,11 @@ impl Queue {
         }
     }
 
-    /// Takes envelopes of one class, with at most `window` of each partition in flight.
-    pub fn taker(&self, class: Class, window: u16) -> Result<Taker, QueueError> {
+    /// Takes envelopes of one class, with at most `window` of each partition in flight. `instance` is a name that no other
+    /// process has which takes from the same queue: it decides which partitions are whose.
+    pub fn taker(&self, class: Class, window: u16, instance: &str) -> Result<Taker, QueueError> {
         match &self.back_end {
-            BackEnd::Amqp(amqp) => Ok(amqp.taker(class, window)),
+            BackEnd::Amqp(amqp) => Ok(amqp.taker(class, window, instance)),
             BackEnd::Embedded(embedded) => embedded.taker(class, window),
         }
     }
@@ -92,7 +93,7 @@ impl Queue {
         }
     }
 
-    /// How many consumers each class has on RabbitMQ; empty for an embedded queue, from which one process takes.
+    /// How many consumers each partition of a class has on RabbitMQ, or the one that has fewest; empty for an embedded queue, from which one process takes.
     pub async fn takers(&self) -> Result<Vec<(Class, u32)>, QueueError> {
         match &self.back_end {
             BackEnd::Amqp(amqp) => amqp.takers().await,

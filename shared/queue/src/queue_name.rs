@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use event::Class;
 
-/// A queue, by its purpose.
+/// A queue, by its purpose: a class is one, whatever it consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum QueueName {
     /// Envelopes of a class that wait to be taken.
@@ -74,19 +74,20 @@ impl QueueName {
         Self::Retry(Class::Updates, Tier::OneHour),
     ];
 
-    /// The name at the broker. It carries a version, because a queue's arguments cannot be changed in place.
+    /// The name by which people, metrics and an embedded queue know it. At a broker a class is several queues, whose names
+    /// begin with this one: [`crate::BrokerQueue`].
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Class(Class::Messages) => "meta.messages.v1",
-            Self::Class(Class::Updates) => "meta.updates.v1",
-            Self::Retry(Class::Messages, Tier::TenSeconds) => "meta.messages.retry.10s.v1",
-            Self::Retry(Class::Messages, Tier::OneMinute) => "meta.messages.retry.1m.v1",
-            Self::Retry(Class::Messages, Tier::TenMinutes) => "meta.messages.retry.10m.v1",
-            Self::Retry(Class::Messages, Tier::OneHour) => "meta.messages.retry.1h.v1",
-            Self::Retry(Class::Updates, Tier::TenSeconds) => "meta.updates.retry.10s.v1",
-            Self::Retry(Class::Updates, Tier::OneMinute) => "meta.updates.retry.1m.v1",
-            Self::Retry(Class::Updates, Tier::TenMinutes) => "meta.updates.retry.10m.v1",
-            Self::Retry(Class::Updates, Tier::OneHour) => "meta.updates.retry.1h.v1",
+            Self::Class(Class::Messages) => "meta.messages.v2",
+            Self::Class(Class::Updates) => "meta.updates.v2",
+            Self::Retry(Class::Messages, Tier::TenSeconds) => "meta.messages.retry.10s.v2",
+            Self::Retry(Class::Messages, Tier::OneMinute) => "meta.messages.retry.1m.v2",
+            Self::Retry(Class::Messages, Tier::TenMinutes) => "meta.messages.retry.10m.v2",
+            Self::Retry(Class::Messages, Tier::OneHour) => "meta.messages.retry.1h.v2",
+            Self::Retry(Class::Updates, Tier::TenSeconds) => "meta.updates.retry.10s.v2",
+            Self::Retry(Class::Updates, Tier::OneMinute) => "meta.updates.retry.1m.v2",
+            Self::Retry(Class::Updates, Tier::TenMinutes) => "meta.updates.retry.10m.v2",
+            Self::Retry(Class::Updates, Tier::OneHour) => "meta.updates.retry.1h.v2",
             Self::Dead => "meta.dead.v1",
         }
     }

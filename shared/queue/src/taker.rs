@@ -1,5 +1,6 @@
 //! Taking: an envelope that was taken belongs to the queue until it is acknowledged.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,13 +9,17 @@ use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::in_flight::LastConnection;
-use crate::partition::Partition;
+use crate::partition::{Partition, PartitionSet};
 
 /// Takes the envelopes of one class from all of its partitions, with at most a window of each in flight.
 #[derive(Debug)]
 pub struct Taker {
     taken: mpsc::Receiver<Taken>,
-    losses: watch::Sender<u64>,
+    window: u16,
+    losses: watch::Receiver<u64>,
+    /// Received while letting go.
+    kept: VecDeque<Taken>,
+    stalled: watch::Receiver<PartitionSet>,
     /// By the numbers of the partitions.
     partitions: Vec<PartitionHandle>,
 }
@@ -23,8 +28,13 @@ pub struct Taker {
 #[derive(Debug)]
 pub(crate) struct PartitionHandle {
     pub(crate) commands: mpsc::Sender<TakerCommand>,
+    pub(crate) dispositions: mpsc::UnboundedSender<Disposition>,
     /// Counts how often everything was given back.
     pub(crate) round: u64,
+    /// How many connections were lost.
+    pub(crate) losses: Arc<AtomicU64>,
+    /// How many of these losses the taker has let go of.
+    pub(crate) let_go: u64,
 }
 
 /// What a [`Taker`] asks of its back end.
@@ -44,10 +54,23 @@ pub(crate) enum TakerCommand {
 impl Taker {
     pub(crate) fn new(
         taken: mpsc::Receiver<Taken>,
-        losses: watch::Sender<u64>,
+        window: u16,
+        losses: watch::Receiver<u64>,
+        stalled: watch::Receiver<PartitionSet>,
         partitions: Vec<PartitionHandle>,
     ) -> Self {
-        Self { taken, losses, partitions }
+        Self { taken, window, losses, kept: VecDeque::new(), stalled, partitions }
+    }
+
+    /// The most envelopes of one partition in flight.
+    pub fn window(&self) -> usize {
+        self.window.into()
+    }
+
+    /// Partitions of which messages wait and nothing comes, although there is room and something is in flight: the broker wants
+    /// to give them to another process, and waits until what is in flight of them is settled.
+    pub fn stalled(&self) -> PartitionSet {
+        *self.stalled.borrow()
     }
 
     /// How many partitions it takes from.
@@ -55,17 +78,47 @@ impl Taker {
         self.partitions.len()
     }
 
-    /// Changes whenever a partition's connection is lost. What was taken before then [`is lost`](Taken::is_lost), and
-    /// whatever of it only waits is to be dropped: the broker gives it to somebody else, too.
+    /// Changes whenever a partition's connection is lost. What was taken from it before then [`is lost`](Taken::is_lost), and
+    /// whatever of it only waits is to be dropped: the broker gives it to somebody else, too. Nothing more is taken from the
+    /// partition until [`Self::let_go`] says that this is done: what came again before would not be told from what came first.
     pub fn losses(&self) -> watch::Receiver<u64> {
-        self.losses.subscribe()
+        self.losses.clone()
     }
 
-    /// Waits for the next envelope; `None` once the process stops.
+    /// Lets go of what was lost: drops what of it waits here. The caller has dropped what waits with it.
+    pub fn let_go(&mut self) {
+        let losses: Vec<u64> =
+            self.partitions.iter().map(|partition| partition.losses.load(Ordering::Relaxed)).collect();
+        while let Ok(taken) = self.taken.try_recv() {
+            self.kept.push_back(taken);
+        }
+        let kept = std::mem::take(&mut self.kept);
+        self.kept = kept.into_iter().filter(|taken| self.is_current(taken)).collect();
+        for (partition, losses) in self.partitions.iter_mut().zip(losses) {
+            if partition.let_go != losses {
+                partition.let_go = losses;
+                partition.dispositions.send(Disposition::LetGo { losses }).ok();
+            }
+        }
+    }
+
+    /// Waits for the next envelope; `None` once the process stops. Lets go of what is lost by itself.
     pub async fn take(&mut self) -> Option<Taken> {
+        let mut losses = self.losses.clone();
+        losses.mark_changed();
         loop {
-            let taken = self.taken.recv().await?;
-            if self.is_current(&taken) {
+            let taken = tokio::select! {
+                biased;
+                Ok(()) = losses.changed() => {
+                    self.let_go();
+                    self.kept.pop_front()
+                }
+                taken = self.taken.recv(), if self.kept.is_empty() => Some(taken?),
+                () = std::future::ready(()), if !self.kept.is_empty() => self.kept.pop_front(),
+            };
+            if let Some(taken) = taken
+                && self.is_current(&taken)
+            {
                 return Some(taken);
             }
         }
@@ -74,6 +127,12 @@ impl Taker {
     /// Waits for an envelope and takes all that wait beside it, up to `limit`. Returns 0 once the process stops.
     pub async fn take_many(&mut self, into: &mut Vec<Taken>, limit: usize) -> usize {
         loop {
+            let kept = self.kept.len().min(limit);
+            into.extend(self.kept.drain(..kept));
+            into.retain(|taken| self.is_current(taken));
+            if !into.is_empty() {
+                return into.len();
+            }
             let count = self.taken.recv_many(into, limit).await;
             into.retain(|taken| self.is_current(taken));
             if count == 0 || !into.is_empty() {
@@ -113,6 +172,7 @@ impl Taker {
     /// Acknowledges what is settled and gives back the rest, in its order.
     pub async fn finish(self) {
         drop(self.taken);
+        drop(self.kept);
         let finish = async |partition: PartitionHandle| {
             let (reply, answer) = oneshot::channel();
             if partition.commands.send(TakerCommand::Finish(reply)).await.is_ok() {
@@ -129,12 +189,13 @@ impl Taker {
     }
 }
 
-/// How an envelope stops being in flight. One of an earlier round is ignored, because the queue has its event again.
+/// What the taker's side does with what it has.
 #[derive(Debug)]
-pub(crate) struct Disposition {
-    pub(crate) id: EventId,
-    pub(crate) round: u64,
-    pub(crate) kind: DispositionKind,
+pub(crate) enum Disposition {
+    /// An envelope stops being in flight. One of an earlier round is ignored, because the queue has its event again.
+    Settle { id: EventId, round: u64, kind: DispositionKind },
+    /// Of what was lost with so many connections, only that is still there which is being attempted or settled.
+    LetGo { losses: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -217,7 +278,7 @@ impl Taken {
     fn settle(&mut self, kind: DispositionKind) {
         if let Some(dispositions) = self.dispositions.take() {
             let id = self.envelope.id.clone();
-            dispositions.send(Disposition { id, round: self.round, kind }).ok();
+            dispositions.send(Disposition::Settle { id, round: self.round, kind }).ok();
         }
     }
 }

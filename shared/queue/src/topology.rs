@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::broker_queue::BrokerQueue;
 use crate::queue_name::QueueName;
 
 /// Meta repeats an event for 7 days. An envelope that was not taken for that long is parked as `expired_unread`.
@@ -14,15 +15,18 @@ pub const DEAD_TTL: Duration = Duration::from_hours(14 * 24);
 pub const DEAD_BYTES_MAX: i64 = 4_000_000_000;
 /// The queue parks an envelope that was delivered more often: it may kill workers. Each time that an envelope is given
 /// back counts, too, so one that waits out an outage is renewed (copied) before it gets here.
-pub const DELIVERY_LIMIT: u32 = 200;
+pub const DELIVERY_LIMIT: u32 = 1_000;
 /// Reading a dead letter counts as a delivery, and by default RabbitMQ 4 would drop it after 20.
 const DEAD_DELIVERY_LIMIT: i64 = 1_000_000_000;
 
 /// One queue and the arguments that it is declared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueSpec {
-    /// Its name.
-    pub name: QueueName,
+    /// The queue.
+    pub queue: BrokerQueue,
+    /// Whether it has a fanout exchange of the same name in front, through which everything gets into it: so it gets what is
+    /// published with any routing key, and what leaves it by its time limit still has that key.
+    pub has_exchange: bool,
     /// Its `x-` arguments.
     pub arguments: Vec<(&'static str, Argument)>,
 }
@@ -34,47 +38,48 @@ pub enum Argument {
     Text(&'static str),
     /// Milliseconds or a count.
     Number(i64),
+    /// Yes or no.
+    Flag(bool),
 }
 
-/// Every queue. A queue comes after the one to which it dead-letters.
+/// Every queue. A queue comes after those to which it dead-letters.
 pub fn topology() -> Vec<QueueSpec> {
-    QueueName::ALL.into_iter().map(|name| QueueSpec { name, arguments: arguments(name) }).collect()
+    BrokerQueue::all().into_iter().map(spec).collect()
 }
 
-fn arguments(name: QueueName) -> Vec<(&'static str, Argument)> {
+/// What a queue is declared with.
+pub(crate) fn spec(queue: BrokerQueue) -> QueueSpec {
     let mut arguments = vec![
         ("x-queue-type", Argument::Text("quorum")),
         ("x-overflow", Argument::Text("reject-publish")),
-        ("x-message-ttl", ttl(name)),
+        ("x-message-ttl", ttl(queue)),
     ];
-    match name {
-        QueueName::Class(_) => {
+    match queue {
+        BrokerQueue::Partition(..) => {
+            arguments.push(("x-single-active-consumer", Argument::Flag(true)));
             arguments.push(("x-delivery-limit", Argument::Number(i64::from(DELIVERY_LIMIT))));
-            arguments.extend(dead_lettering(QueueName::Dead));
+            arguments.push(("x-dead-letter-routing-key", Argument::Text(QueueName::Dead.as_str())));
+            arguments.extend(DEAD_LETTERING);
         }
-        QueueName::Retry(class, _) => arguments.extend(dead_lettering(QueueName::Class(class))),
-        QueueName::Dead => arguments.push(("x-delivery-limit", Argument::Number(DEAD_DELIVERY_LIMIT))),
+        // The routing key stays the name of the partition that it came from.
+        BrokerQueue::Retry(..) => arguments.extend(DEAD_LETTERING),
+        BrokerQueue::Dead => arguments.push(("x-delivery-limit", Argument::Number(DEAD_DELIVERY_LIMIT))),
     }
-    arguments
+    QueueSpec { queue, has_exchange: matches!(queue, BrokerQueue::Retry(..)), arguments }
 }
 
-fn ttl(name: QueueName) -> Argument {
-    let kept = match name {
-        QueueName::Class(_) => CLASS_TTL,
-        QueueName::Retry(_, tier) => tier.delay(),
-        QueueName::Dead => DEAD_TTL,
+fn ttl(queue: BrokerQueue) -> Argument {
+    let kept = match queue {
+        BrokerQueue::Partition(..) => CLASS_TTL,
+        BrokerQueue::Retry(_, tier) => tier.delay(),
+        BrokerQueue::Dead => DEAD_TTL,
     };
     Argument::Number(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// At-least-once needs a quorum queue, `reject-publish` and a target that exists. All three hold.
-fn dead_lettering(target: QueueName) -> [(&'static str, Argument); 3] {
-    [
-        ("x-dead-letter-exchange", Argument::Text("")),
-        ("x-dead-letter-routing-key", Argument::Text(target.as_str())),
-        ("x-dead-letter-strategy", Argument::Text("at-least-once")),
-    ]
-}
+/// Dead-lettering to the default exchange. At-least-once needs a quorum queue, `reject-publish` and a target that exists.
+const DEAD_LETTERING: [(&str, Argument); 2] =
+    [("x-dead-letter-exchange", Argument::Text("")), ("x-dead-letter-strategy", Argument::Text("at-least-once"))];
 
 #[cfg(test)]
 mod tests {
@@ -86,22 +91,23 @@ mod tests {
     #[test]
     fn every_queue_has_a_time_limit_because_it_holds_personal_data() {
         for spec in topology() {
-            assert!(spec.arguments.iter().any(|(name, _)| *name == "x-message-ttl"), "{}", spec.name.as_str());
+            assert!(spec.arguments.iter().any(|(name, _)| *name == "x-message-ttl"), "{}", spec.queue.as_str());
         }
     }
 
     #[test]
-    fn a_retry_queue_returns_envelopes_to_their_class_and_drops_none() {
-        let retry = topology().into_iter().find(|spec| spec.name == QueueName::Retry(Class::Updates, Tier::TenSeconds));
-        let arguments = retry.unwrap().arguments;
+    fn a_retry_queue_returns_envelopes_by_their_own_routing_keys_and_drops_none() {
+        let retry = spec(BrokerQueue::Retry(Class::Updates, Tier::TenSeconds));
 
+        assert!(retry.has_exchange);
         for expected in [
             ("x-message-ttl", Argument::Number(10_000)),
             ("x-overflow", Argument::Text("reject-publish")),
-            ("x-dead-letter-routing-key", Argument::Text("meta.updates.v1")),
+            ("x-dead-letter-exchange", Argument::Text("")),
             ("x-dead-letter-strategy", Argument::Text("at-least-once")),
         ] {
-            assert!(arguments.contains(&expected), "{expected:?} in {arguments:?}");
+            assert!(retry.arguments.contains(&expected), "{expected:?} in {retry:?}");
         }
+        assert!(!retry.arguments.iter().any(|(name, _)| *name == "x-dead-letter-routing-key"));
     }
 }

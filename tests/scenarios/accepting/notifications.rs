@@ -13,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::support::bodies::{ADDRESS, NUMBER, large, statuses, text};
+use crate::support::partitions::delete_all;
 use crate::support::stack::{APP_SECRET, OTHER_APP_SECRET, Stack, get, raw, verify_token};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,7 +239,7 @@ async fn a_deleted_queue_costs_a_503_until_somebody_who_may_declares_it_again() 
     let mut stack = Stack::on(broker, vhost.url()).await;
     assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0));
 
-    vhost.delete_queue("meta.messages.v1").await;
+    delete_all(&vhost, Class::Messages).await;
 
     assert_eq!(stack.processes.post(text(1)).await, 503);
     // Ingest may not, and no dispatcher runs.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use channels::{NewChannel, new_key};
 use chassis::{Secret, now};
 use event::{Address, Class};
+use queue::{Broker, QueueSettings};
 use testkit::eventually;
 
 use crate::support::bodies::{ADDRESS, NUMBER, statuses, text};
@@ -154,8 +155,8 @@ async fn a_hundred_thousand_queued_statuses_do_not_delay_a_chat() {
         assert_eq!(stack.processes.post(statuses(batch * 1_000..(batch + 1) * 1_000)).await, 200);
     }
     assert!(
-        stack.waiting(Class::Updates).await.is_some_and(|waiting| waiting > 90_000),
-        "most of them are still waiting"
+        stack.waiting(Class::Updates).await.is_some_and(|waiting| waiting > 80_000),
+        "most of them are still waiting at the broker"
     );
 
     let mut longest = Duration::ZERO;
@@ -174,8 +175,13 @@ async fn a_hundred_thousand_queued_statuses_do_not_delay_a_chat() {
     assert!(longest < Duration::from_secs(2), "{longest:?}");
 }
 
+async fn is_of_version_4(stack: &Stack) -> bool {
+    let nodes = Broker::ask(&QueueSettings::at(&stack.direct.queue_url)).await.expect("the address is well formed");
+    nodes.into_iter().all(|node| !node.broker.expect("the broker is well").version.starts_with("3."))
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn three_dispatchers_share_the_work_that_one_began() {
+async fn three_dispatchers_share_the_work_that_one_began_or_stand_by() {
     let mut stack = Stack::start().await;
     stack.processes.dsk.behave(|dsk| dsk.delay = Duration::from_millis(50));
 
@@ -189,9 +195,16 @@ async fn three_dispatchers_share_the_work_that_one_began() {
     }
 
     stack.processes.delivered(300).await;
-    for dispatcher in &mut stack.processes.dispatchers {
-        // Each has something to do, and may say so only after DSK has the last event.
-        dispatcher.logs("Delivered event").await;
+    // RabbitMQ 3 gives all partitions to the dispatcher that came first.
+    if is_of_version_4(&stack).await {
+        for dispatcher in &mut stack.processes.dispatchers {
+            dispatcher.logs("Delivered event").await;
+        }
     }
-    assert_eq!(stack.processes.dsk.seen().len(), 300, "an event was delivered twice");
+    stack.processes.dispatchers.remove(0).stop().await;
+    for serial in 300..400 {
+        assert_eq!(stack.processes.post(text(serial)).await, 200);
+    }
+    stack.processes.delivered(400).await;
+    assert_eq!(stack.processes.dsk.seen().len(), 400, "an event was delivered twice");
 }

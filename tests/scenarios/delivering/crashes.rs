@@ -10,6 +10,7 @@ use testkit::{RabbitMq, Vhost, eventually};
 
 use crate::support::bodies::{ADDRESS, text};
 use crate::support::dsk::DSK_TOKEN;
+use crate::support::partitions::held_in_all;
 use crate::support::stack::Stack;
 use crate::support::two_tenants::{OTHER_NUMBER, message, other_channel};
 
@@ -45,7 +46,7 @@ async fn with_an_event_waiting_for_redis() -> Stack {
 /// Waits until the broker has every acknowledgement: nothing waits in the queue of messages or is in flight.
 async fn all_is_acknowledged(vhost: &Vhost<'_>) {
     eventually("the broker has all acknowledgements", async || {
-        (vhost.held_in("meta.messages.v1").await == 0).then_some(())
+        (held_in_all(vhost, Class::Messages).await == 0).then_some(())
     })
     .await;
 }

@@ -11,7 +11,7 @@ use crate::support::stack::Stack;
 use crate::support::two_tenants::{OTHER_NUMBER, other_channel, post};
 
 /// More than a dispatcher has in flight.
-const REFUSED: usize = 3_000;
+const REFUSED: usize = 5_000;
 /// Messages in one notification.
 const BATCH: usize = 100;
 /// How many people send the refused messages in turn.

@@ -13,6 +13,8 @@ mod erasure_keys;
 mod fairness;
 mod faults;
 mod limits;
+#[cfg(feature = "long")]
+mod order;
 mod outages;
 #[cfg(feature = "long")]
 mod receiver_conversations;

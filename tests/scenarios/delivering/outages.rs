@@ -279,8 +279,9 @@ async fn the_status_shows_each_dispatcher_and_what_it_pauses() {
         (dispatchers.len() == 2 && has_pause).then_some(status)
     })
     .await;
-    let messages = status["queues"].as_array().into_iter().flatten().find(|queue| queue["queue"] == "meta.messages.v1");
-    assert_eq!(messages.map(|queue| &queue["consumers"]), Some(&serde_json::json!(2)));
+    let messages = status["queues"].as_array().into_iter().flatten().find(|queue| queue["queue"] == "meta.messages.v2");
+    // RabbitMQ 3 counts only the active consumer of a partition.
+    assert!(messages.is_some_and(|queue| queue["consumers"].as_u64() >= Some(1)), "{status}");
     assert_eq!(status["channels"]["connected"], 2);
     assert_eq!(status["dead_letters"], serde_json::json!({}));
 
@@ -301,7 +302,7 @@ async fn events_held_for_long_are_given_back_and_delivered_in_order() {
 
     post(&stack, NUMBER, 0..100).await;
     eventually("they are given back twice", async || {
-        stack.processes.logged().matches("Gave back what was held").count().ge(&2).then_some(())
+        (stack.processes.dispatcher_metric("dispatcher_given_back_total").await >= 200.0).then_some(())
     })
     .await;
     stack.processes.dsk.behave(|dsk| dsk.answer = None);

@@ -4,7 +4,7 @@ use event::Class;
 use lapin::options::{BasicGetOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
-use queue::QueueName;
+use queue::{BrokerQueue, QueueName};
 use testkit::eventually;
 
 use crate::support::bodies::text;
@@ -42,7 +42,7 @@ async fn channel(stack: &Stack) -> (Connection, Channel) {
 }
 
 async fn put(channel: &Channel, body: &[u8], properties: BasicProperties) {
-    let queue = QueueName::Class(Class::Messages).as_str();
+    let queue = BrokerQueue::of_class(Class::Messages).next().expect("there are partitions").as_str();
     channel
         .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), body, properties)
         .await

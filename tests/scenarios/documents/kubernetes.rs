@@ -142,18 +142,14 @@ fn each_process_is_scaled_and_stays_available_while_nodes_are_drained() {
 #[test]
 fn the_dispatcher_is_scaled_on_the_queues_that_it_takes_from() {
     let scaled = of_kind("ScaledObject");
-    let authentications = of_kind("TriggerAuthentication");
     let triggers = named(&scaled, "dispatcher")["spec"]["triggers"].as_array().cloned().unwrap_or_default();
-    let queues: Vec<&str> = triggers.iter().filter_map(|trigger| trigger["metadata"]["queueName"].as_str()).collect();
+    let queries: Vec<&str> = triggers.iter().filter_map(|trigger| trigger["metadata"]["query"].as_str()).collect();
 
-    let taken_from = event::Class::ALL.map(|class| queue::QueueName::Class(class).as_str());
-    assert_eq!(queues, taken_from);
+    let query = |class| format!("max(queue_depth{{queue=\"{}\"}})", queue::QueueName::Class(class).as_str());
+    assert_eq!(queries, event::Class::ALL.map(query));
     for trigger in &triggers {
         let numbers = object(trigger, "/metadata").into_values().all(|value| value.is_string());
-        assert!(numbers && trigger["type"] == "rabbitmq" && trigger["metadata"]["mode"] == "QueueLength", "{trigger}");
-        let by = named(&authentications, trigger["authenticationRef"]["name"].as_str().unwrap_or_default());
-        // KEDA's user may do nothing but see how long a queue is.
-        assert_eq!(by["spec"]["secretTargetRef"][0]["name"], "scaler-secrets");
+        assert!(numbers && trigger["type"] == "prometheus", "{trigger}");
     }
 }
 

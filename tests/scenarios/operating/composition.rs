@@ -104,7 +104,7 @@ async fn the_broker_has_one_user_for_each_process_with_the_rights_that_it_needs_
     let ComposedBroker { server, metrics, secrets } = ComposedBroker::shared().await;
 
     let users = server.control(&["--quiet", "list_users"]).await;
-    for user in ["ingest", "dispatcher", "ops", "scaler"] {
+    for user in ["ingest", "dispatcher", "ops"] {
         server.control(&["authenticate_user", user, &secrets.read(&format!("rabbitmq-password-{user}"))]).await;
     }
     let rights = server.control(&["--quiet", "--vhost", "meta", "list_permissions"]).await;
@@ -114,11 +114,10 @@ async fn the_broker_has_one_user_for_each_process_with_the_rights_that_it_needs_
         let lines = table.lines().skip(1).filter_map(|line| line.split_whitespace().next().map(str::to_owned));
         lines.collect::<BTreeSet<_>>()
     };
-    assert_eq!(names(&users), BTreeSet::from(["dispatcher", "ingest", "ops", "scaler"].map(str::to_owned)));
+    assert_eq!(names(&users), BTreeSet::from(["dispatcher", "ingest", "ops"].map(str::to_owned)));
     assert!(users.lines().skip(1).all(|line| line.ends_with("[]")), "a user is an administrator: {users}");
-    // Ingest publishes, and can neither read, delete nor declare a queue. The autoscaler only sees how long they are.
+    // Ingest publishes, and can neither read, delete nor declare a queue.
     assert!(rights.lines().any(|line| line == "ingest\t^$\t^amq\\.default$\t^$"), "{rights}");
-    assert!(rights.lines().any(|line| line == "scaler\t^$\t^$\t^$"), "{rights}");
     assert!(status == 200 && page.contains("rabbitmq_connections"), "{status}: {page}");
 }
 
@@ -126,19 +125,19 @@ async fn the_broker_has_one_user_for_each_process_with_the_rights_that_it_needs_
 async fn policies_limit_the_queues_and_an_operator_may_shorten_them() {
     let broker = ComposedBroker::shared().await;
     broker.secrets.ops(&["topology"], &[]).await;
-    let limited = broker.policy("meta.messages.v1").await;
-    let retried = broker.policy("meta.updates.retry.10s.v1").await;
+    let limited = broker.policy("meta.messages.v2.00").await;
+    let retried = broker.policy("meta.updates.retry.10s.v2").await;
     let parked = broker.policy("meta.dead.v1").await;
 
     let shorter = root().join("ops/rabbitmq/shorter-retention.json").display().to_string();
     broker.server.control(&["import_definitions", &shorter]).await;
     let shortened = eventually("the policy with the higher priority holds", async || {
-        let policy = broker.policy("meta.messages.v1").await;
-        (policy.name == "class-queues-3-days").then_some(policy.line)
+        let policy = broker.policy("meta.messages.v2.00").await;
+        (policy.name == "message-partitions-3-days").then_some(policy.line)
     });
 
-    assert_eq!((limited.name.as_str(), retried.name.as_str()), ("class-queues", "retry-queues"));
-    let bytes = r#""max-length-bytes":8000000000"#;
+    assert_eq!((limited.name.as_str(), retried.name.as_str()), ("message-partitions", "retry-queues"));
+    let bytes = r#""max-length-bytes":500000000"#;
     assert!(limited.line.contains(bytes), "{}", limited.line);
     let shortened = shortened.await;
     assert!(shortened.contains(bytes) && shortened.contains(r#""message-ttl":259200000"#), "{shortened}");
@@ -173,7 +172,7 @@ async fn a_broker_that_was_killed_starts_again_with_its_events_its_users_and_its
     broker.server.start_again().await;
 
     accepted(2).await;
-    assert_eq!(broker.policy("meta.messages.v1").await.name, "class-queues");
+    assert_eq!(broker.policy("meta.messages.v2.00").await.name, "message-partitions");
     let shutdown = Shutdown::default();
     let dsk = start_dsk(&secrets.read("dsk-token"), &secrets.read("signing-secret"), &shutdown).await;
     let token = secrets.path("dsk-token").display().to_string();

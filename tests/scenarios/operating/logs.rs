@@ -3,10 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use event::Class;
 use testkit::{RabbitMq, eventually};
 
 use crate::support::bodies::text;
 use crate::support::dsk::{DSK_TOKEN, SIGNING_SECRET};
+use crate::support::partitions::delete_all;
 use crate::support::stack::{APP_SECRET, Stack, verify_token};
 
 const TEXT: &str = "a text that nobody else may read";
@@ -52,7 +54,7 @@ async fn no_process_logs_a_secret_or_personal_datum() {
     .await;
     // A running dispatcher would declare the queue again before anything is returned.
     stack.processes.dispatchers[0].stop().await;
-    vhost.delete_queue("meta.messages.v1").await;
+    delete_all(&vhost, Class::Messages).await;
     assert_eq!(
         stack.processes.post(body.replace("wamid.1", "wamid.3").into()).await,
         503,

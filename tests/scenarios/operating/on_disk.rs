@@ -43,7 +43,7 @@ async fn a_delivered_text_is_in_no_file_of_the_broker_after_15000_newer_messages
     let metrics = queue::Metrics::register(&Registry::new()).expect("metrics register once");
     let queue = Queue::open(&QueueSettings::at(&url), metrics, &shutdown).await.expect("the queue opens");
     let publisher = queue.publisher();
-    let mut taker = queue.taker(Class::Messages, 1_000).expect("nobody else takes");
+    let mut taker = queue.taker(Class::Messages, 1_000, "test").expect("nobody else takes");
     deliver(&publisher, &mut taker, &[envelope(0, SECRET)]).await;
     assert!(broker.server.is_on_disk(SECRET), "RabbitMQ by itself keeps it");
 

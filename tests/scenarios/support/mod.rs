@@ -12,6 +12,7 @@ pub(crate) mod fixtures;
 pub(crate) mod metrics_page;
 pub(crate) mod operator;
 pub(crate) mod page_checks;
+pub(crate) mod partitions;
 #[cfg(feature = "long")]
 pub(crate) mod receivers;
 pub(crate) mod recordings;

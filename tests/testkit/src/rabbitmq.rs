@@ -193,12 +193,12 @@ impl Vhost<'_> {
         self.broker.control(&["eval", &stop]).await;
     }
 
-    /// How many messages a queue holds: those that wait, and those that somebody has and has not acknowledged.
-    pub async fn held_in(&self, queue: &str) -> u64 {
-        let ask = format!(
-            "{{ok, {{_, Held}}, _}} = ra:local_query({{'{}_{queue}', node()}}, fun rabbit_fifo:query_messages_total/1), Held.",
-            self.name
-        );
+    /// How many messages these queues hold: those that wait, and those that somebody has and has not acknowledged.
+    pub async fn held_in(&self, queues: impl IntoIterator<Item = &str>) -> u64 {
+        let servers: Vec<String> = queues.into_iter().map(|queue| format!("'{}_{queue}'", self.name)).collect();
+        let held =
+            "{ok, {_, Held}, _} = ra:local_query({Server, node()}, fun rabbit_fifo:query_messages_total/1), Held";
+        let ask = format!("lists:sum([begin {held} end || Server <- [{}]]).", servers.join(", "));
         let held = self.broker.control(&["eval", &ask]).await;
         held.trim().parse().unwrap_or_else(|_| panic!("this is no number of messages: {held}"))
     }

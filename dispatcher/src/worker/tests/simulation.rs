@@ -11,15 +11,17 @@ use clap::Parser as _;
 use jiff::SignedDuration;
 
 use super::super::*;
-use super::parcel::{CHANNELS, Content, Fates, Parcel, ROUTES, address, answer, channel, outcome, partition};
+use super::parcel::{
+    CHANNELS, Content, Fates, PARTITIONS, Parcel, ROUTES, address, answer, channel, outcome, partition,
+};
 use crate::destination::Targets;
 use crate::metrics::Metrics;
 use crate::pauses::Admission;
-use crate::room::Space;
+use crate::room::{Intake, Space};
 use crate::settings::Settings;
 
 const WINDOW: u16 = 8;
-const SPACE: Space = Space { envelopes: 12, bytes: 2_400 };
+const SPACE: Space = Space { of_partition: 12, envelopes: 24, bytes: 2_400 };
 pub(super) const HOLD_TIME: Duration = Duration::from_mins(1);
 /// Longer than any pause.
 const LATER: Duration = Duration::from_hours(2);
@@ -60,7 +62,12 @@ impl Simulation {
         let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
         let state = Arc::new(State::new(targets, HOLD_TIME, metrics, || 0.5));
         Self {
-            worker: Worker::new(Arc::clone(&state), Class::Messages, WINDOW, SPACE),
+            worker: Worker::new(
+                Arc::clone(&state),
+                Class::Messages,
+                WINDOW,
+                Intake { partitions: PARTITIONS, space: SPACE },
+            ),
             state,
             under_way: Vec::new(),
             now: Moment::now(),
@@ -76,7 +83,7 @@ impl Simulation {
 
     /// Hands one envelope to the worker, if there is space for it.
     pub(super) fn take(&mut self, lane: usize, content: Content) {
-        if self.worker.in_flight_of(partition(lane)) >= SPACE.envelopes || self.worker.wants_hold() {
+        if self.worker.in_flight_of(partition(lane)) >= SPACE.of_partition || self.worker.wants_hold() {
             return;
         }
         self.taken += 1;
@@ -107,7 +114,7 @@ impl Simulation {
             connection: self.losses.get(),
             losses: Rc::clone(&self.losses),
             // Every other one was given back so often that the queue would soon park it.
-            deliveries: self.taken % 2 * 180,
+            deliveries: self.taken % 2 * 980,
             partition: partition(lane),
             is_acknowledged: false,
             fates,

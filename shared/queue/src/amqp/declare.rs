@@ -3,22 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use event::Class;
-use lapin::options::QueueDeclareOptions;
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ErrorKind, Queue};
+use lapin::{Channel, Connection, ErrorKind, ExchangeKind, Queue};
 use tokio::sync::watch;
 use tracing::warn;
 
 use super::call::{CallError, call};
 use super::link_state::Declaring;
+use crate::broker_queue::BrokerQueue;
 use crate::error::QueueError;
-use crate::queue_name::QueueName;
-use crate::topology::{Argument, QueueSpec, topology};
+use crate::topology::{Argument, QueueSpec, spec, topology};
 
 /// Counts for each queue how often it had to be made again. A session that takes from a queue which was remade has to end,
 /// and no other.
-pub(super) type Remade = watch::Sender<BTreeMap<QueueName, u64>>;
+pub(super) type Remade = watch::Sender<BTreeMap<BrokerQueue, u64>>;
 
 /// Declares every queue but those that are left out. A queue that exists with the same arguments stays as it is. A user
 /// who may not declare queues (ingest's) needs those that others have declared. Returns what could not be declared. Nothing
@@ -26,17 +26,17 @@ pub(super) type Remade = watch::Sender<BTreeMap<QueueName, u64>>;
 /// declare: whoever declares one declares all, and one line of the log says that better than one for each queue.
 pub(super) async fn declare_all(
     connection: &Connection,
-    left_out: &BTreeSet<QueueName>,
+    left_out: &BTreeSet<BrokerQueue>,
     declaring: Declaring,
-) -> Vec<(QueueName, QueueError)> {
+) -> Vec<(BrokerQueue, QueueError)> {
     let mut failures = Vec::new();
     let mut open = None;
     let mut may_declare = declaring == Declaring::Every;
-    for spec in topology().into_iter().filter(|spec| !left_out.contains(&spec.name)) {
+    for spec in topology().into_iter().filter(|spec| !left_out.contains(&spec.queue)) {
         let mut declared = if may_declare {
             declare_on(connection, &mut open, &spec).await
         } else {
-            find_on(connection, &mut open, spec.name).await
+            find_on(connection, &mut open, spec.queue).await
         };
         if declaring == Declaring::Missing && matches!(declared, Err(QueueError::Undeclared { .. })) {
             declared = declare_on(connection, &mut open, &spec).await;
@@ -44,14 +44,14 @@ pub(super) async fn declare_all(
         // Asked once, because the broker logs each refusal.
         if may_declare && matches!(declared, Err(QueueError::Undeclared { .. })) {
             may_declare = false;
-            declared = find_on(connection, &mut open, spec.name).await;
+            declared = find_on(connection, &mut open, spec.queue).await;
         }
         match declared {
             Ok(()) => {}
             Err(error) => {
                 let is_hopeless = matches!(error, QueueError::Mismatch { .. } | QueueError::Undeclared { .. });
                 let is_over = is_hopeless || !connection.status().connected();
-                failures.push((spec.name, error));
+                failures.push((spec.queue, error));
                 if is_over {
                     return failures;
                 }
@@ -71,14 +71,28 @@ async fn declare_on(connection: &Connection, open: &mut Option<Channel>, spec: &
         None => call("channel.open", connection.create_channel()).await?,
     };
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let declared = channel.queue_declare(spec.name.as_str().into(), options, table(spec));
-    call("queue.declare", declared).await.map_err(|error| refusal(error, spec.name))?;
+    let name = spec.queue.as_str();
+    let declared = channel.queue_declare(name.into(), options, table(spec));
+    call("queue.declare", declared).await.map_err(|error| refusal(error, spec.queue))?;
+    if spec.has_exchange {
+        put_exchange_before(&channel, name).await.map_err(|error| refusal(error, spec.queue))?;
+    }
     *open = Some(channel);
     Ok(())
 }
 
+/// Declares a fanout exchange of the queue's name, and binds the queue to it.
+async fn put_exchange_before(channel: &Channel, name: &str) -> Result<(), CallError> {
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let declared = channel.exchange_declare(name.into(), ExchangeKind::Fanout, options, FieldTable::default());
+    call("exchange.declare", declared).await?;
+    let bound =
+        channel.queue_bind(name.into(), name.into(), "".into(), QueueBindOptions::default(), FieldTable::default());
+    call("queue.bind", bound).await
+}
+
 /// Finds a queue on the open AMQP channel, or a new one. After a failure that channel is not used any more.
-async fn find_on(connection: &Connection, open: &mut Option<Channel>, name: QueueName) -> Result<(), QueueError> {
+async fn find_on(connection: &Connection, open: &mut Option<Channel>, name: BrokerQueue) -> Result<(), QueueError> {
     let channel = match open.take() {
         Some(channel) => channel,
         None => call("channel.open", connection.create_channel()).await?,
@@ -91,11 +105,14 @@ async fn find_on(connection: &Connection, open: &mut Option<Channel>, name: Queu
     Ok(())
 }
 
-/// Makes a queue again if it is gone. Returns whether it was.
-pub(super) async fn remake(connection: &Connection, name: QueueName, remade: &Remade) -> Result<bool, QueueError> {
+/// Makes a queue again if it is gone, or what is in front of it. Returns whether the queue was.
+pub(super) async fn remake(connection: &Connection, name: BrokerQueue, remade: &Remade) -> Result<bool, QueueError> {
     let channel = call("channel.open", connection.create_channel()).await?;
     match state(&channel, name).await {
         Ok(_) => {
+            if spec(name).has_exchange {
+                put_exchange_before(&channel, name.as_str()).await.map_err(|error| refusal(error, name))?;
+            }
             close(channel).await;
             return Ok(false);
         }
@@ -103,9 +120,7 @@ pub(super) async fn remake(connection: &Connection, name: QueueName, remade: &Re
         Err(error) => return Err(refusal(error, name)),
     }
     let mut open = None;
-    for spec in topology().into_iter().filter(|spec| spec.name == name) {
-        declare_on(connection, &mut open, &spec).await?;
-    }
+    declare_on(connection, &mut open, &spec(name)).await?;
     if let Some(channel) = open {
         close(channel).await;
     }
@@ -114,7 +129,7 @@ pub(super) async fn remake(connection: &Connection, name: QueueName, remade: &Re
 }
 
 /// Makes these queues again if they are gone. What can't be made is logged; the next publish into it finds that out again.
-pub(super) async fn remake_all(connection: &Connection, names: BTreeSet<QueueName>, remade: &Remade) {
+pub(super) async fn remake_all(connection: &Connection, names: BTreeSet<BrokerQueue>, remade: &Remade) {
     for queue in names {
         if let Err(error) = remake(connection, queue, remade).await {
             warn!(queue = queue.as_str(), "Could not make the queue {} again: {error}", queue.as_str());
@@ -122,27 +137,39 @@ pub(super) async fn remake_all(connection: &Connection, names: BTreeSet<QueueNam
     }
 }
 
-/// How many consumers each class has.
+/// How many consumers the partition of each class has that has fewest.
 pub(super) async fn takers(connection: &Connection) -> Result<Vec<(Class, u32)>, QueueError> {
     let mut takers = Vec::new();
     for class in Class::ALL {
         let channel = call("channel.open", connection.create_channel()).await?;
-        takers.push((class, state(&channel, QueueName::Class(class)).await?.consumer_count()));
+        let mut fewest = u32::MAX;
+        for queue in BrokerQueue::of_class(class) {
+            fewest = fewest.min(state(&channel, queue).await?.consumer_count());
+        }
+        takers.push((class, fewest));
         close(channel).await;
     }
     Ok(takers)
 }
 
-/// How many envelopes wait in a queue. Those in flight do not count.
-pub(super) async fn depth(connection: &Connection, name: QueueName) -> Result<u64, CallError> {
-    let channel = call("channel.open", connection.create_channel()).await?;
+/// How many envelopes wait in a queue. Those in flight do not count. Asks on the open AMQP channel, or a new one; after a
+/// failure that channel is not used any more.
+pub(super) async fn depth(
+    connection: &Connection,
+    open: &mut Option<Channel>,
+    name: BrokerQueue,
+) -> Result<u64, CallError> {
+    let channel = match open.take() {
+        Some(channel) => channel,
+        None => call("channel.open", connection.create_channel()).await?,
+    };
     let depth = state(&channel, name).await?.message_count().into();
-    close(channel).await;
+    *open = Some(channel);
     Ok(depth)
 }
 
 /// How many envelopes wait in a queue, and how many consumers it has. An error ends the AMQP channel.
-pub(super) async fn state(channel: &Channel, name: QueueName) -> Result<Queue, CallError> {
+pub(super) async fn state(channel: &Channel, name: BrokerQueue) -> Result<Queue, CallError> {
     let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
     call("queue.declare", channel.queue_declare(name.as_str().into(), options, FieldTable::default())).await
 }
@@ -158,13 +185,14 @@ fn table(spec: &QueueSpec) -> FieldTable {
         let value = match argument {
             Argument::Text(text) => AMQPValue::LongString((*text).into()),
             Argument::Number(number) => AMQPValue::LongLongInt(*number),
+            Argument::Flag(flag) => AMQPValue::Boolean(*flag),
         };
         table.insert((*name).into(), value);
     }
     table
 }
 
-pub(super) fn refusal(error: CallError, name: QueueName) -> QueueError {
+pub(super) fn refusal(error: CallError, name: BrokerQueue) -> QueueError {
     if soft_error(&error, &AMQPSoftError::ACCESSREFUSED).is_some() {
         return QueueError::Undeclared { queue: name.as_str() };
     }
@@ -174,8 +202,14 @@ pub(super) fn refusal(error: CallError, name: QueueName) -> QueueError {
     }
 }
 
-fn is_missing(error: &CallError) -> bool {
+pub(super) fn is_missing(error: &CallError) -> bool {
     soft_error(error, &AMQPSoftError::NOTFOUND).is_some()
+}
+
+/// Whether the broker closed an AMQP channel because an exchange is gone.
+pub(super) fn is_exchange_missing(error: &lapin::Error) -> bool {
+    let ErrorKind::ProtocolError(refusal) = error.kind() else { return false };
+    *refusal.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)
 }
 
 /// The broker's words, if it refused for this reason.

@@ -1,17 +1,20 @@
 //! Shows how many envelopes wait in each queue. One that can't be read shows so, and holds up no other.
 
+use std::collections::BTreeSet;
+
 use chassis::Shutdown;
 use lapin::Connection;
 use tracing::{info, warn};
 
 use super::declare;
 use super::link::BrokerLink;
+use crate::broker_queue::BrokerQueue;
 use crate::metrics::{DEPTHS_PERIOD, Metrics};
 use crate::queue_name::QueueName;
 
 /// Reads the depths again and again until the process stops.
 pub(super) async fn watch(link: BrokerLink, metrics: Metrics, shutdown: Shutdown) {
-    let mut unreadable = Vec::new();
+    let mut unreadable = BTreeSet::new();
     loop {
         match link.current() {
             Some(connection) => {
@@ -30,29 +33,35 @@ pub(super) async fn watch(link: BrokerLink, metrics: Metrics, shutdown: Shutdown
 }
 
 /// Reads every depth. Returns whether the broker left a question without an answer.
-async fn read(connection: &Connection, metrics: &Metrics, unreadable: &mut Vec<QueueName>) -> bool {
+async fn read(connection: &Connection, metrics: &Metrics, unreadable: &mut BTreeSet<BrokerQueue>) -> bool {
     let mut has_timed_out = false;
+    let mut open = None;
     for name in QueueName::ALL {
-        let queue = name.as_str();
-        let was_unreadable = unreadable.contains(&name);
-        let depth = declare::depth(connection, name).await;
-        metrics.depth_unreadable.set(name, depth.is_err());
-        match depth {
-            Ok(depth) => {
-                metrics.depth.set(name, depth);
-                if was_unreadable {
-                    info!(queue, "The depth of {queue} can be read again");
-                    unreadable.retain(|unreadable| *unreadable != name);
+        let mut sum = Some(0);
+        for queue in BrokerQueue::all().into_iter().filter(|queue| queue.name() == name) {
+            let depth = declare::depth(connection, &mut open, queue).await;
+            sum = sum.zip(depth.as_ref().ok()).map(|(sum, depth)| sum + depth);
+            let queue_name = queue.as_str();
+            match depth {
+                Ok(_) if unreadable.remove(&queue) => {
+                    info!(queue = queue_name, "The depth of {queue_name} can be read again");
                 }
-            }
-            Err(error) => {
-                has_timed_out |= error.is_time_out();
-                if !was_unreadable {
-                    warn!(queue, "Can't read the depth of {queue}: {error}");
-                    unreadable.push(name);
+                Ok(_) => {}
+                Err(error) => {
+                    has_timed_out |= error.is_time_out();
+                    if unreadable.insert(queue) {
+                        warn!(queue = queue_name, "Can't read the depth of {queue_name}: {error}");
+                    }
                 }
             }
         }
+        metrics.depth_unreadable.set(name, sum.is_none());
+        if let Some(sum) = sum {
+            metrics.depth.set(name, sum);
+        }
+    }
+    if let Some(channel) = open {
+        declare::close(channel).await;
     }
     has_timed_out
 }

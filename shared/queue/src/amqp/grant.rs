@@ -1,4 +1,4 @@
-//! Tries whether the broker grants as many AMQP channels as publishing takes. Without them publishing would wait for ever.
+//! Tries whether the broker grants as many AMQP channels as a connection needs. Without them it would wait for ever.
 
 use futures_util::future::try_join_all;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError};

@@ -23,8 +23,8 @@ pub(super) enum Purpose {
     Publish { channels: usize, declaring: Declaring },
     /// Reading depths. The broker never blocks it, because nothing is published on it.
     Watch,
-    /// Taking one class, whose name this is.
-    Take(&'static str),
+    /// Taking one class on up to so many AMQP channels.
+    Take { class: &'static str, channels: usize },
 }
 
 /// Which queues are declared.
@@ -37,12 +37,20 @@ pub(crate) enum Declaring {
 }
 
 impl Purpose {
+    /// How many AMQP channels the broker has to grant.
+    pub(super) fn channels(self) -> usize {
+        match self {
+            Self::Publish { channels, .. } | Self::Take { channels, .. } => channels,
+            Self::Watch => 1,
+        }
+    }
+
     /// As it appears in logs, and at the broker as part of the connection's name.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Publish { .. } => "publish",
             Self::Watch => "watch",
-            Self::Take(class) => class,
+            Self::Take { class, .. } => class,
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::round::{RoundEnd, RoundEnvelope};
+use crate::broker_queue::BrokerQueue;
 use crate::metrics::{Metrics, PublishOutcome};
 use crate::publisher::{Outgoing, Patience, PublishError, PublishRequest, Reply};
-use crate::queue_name::QueueName;
 
 /// Confirms awaited at once. More than 256 were not faster (measured).
 pub(super) const ROUND_ENVELOPES_MAX: usize = 256;
@@ -80,7 +80,7 @@ impl Requests {
 
     /// Answers every request that is published or has failed. A request of which a part still waits is answered later.
     /// Returns the queues that do not exist.
-    pub(super) fn settle(&mut self, end: RoundEnd) -> BTreeSet<QueueName> {
+    pub(super) fn settle(&mut self, end: RoundEnd) -> BTreeSet<BrokerQueue> {
         let RoundEnd { batch, answers } = end;
         let Ok(answers) = answers else {
             let failed = batch.len();
@@ -95,7 +95,7 @@ impl Requests {
             if let Err(error) = answer {
                 failures[envelope.request] = Some(error);
                 if error == PublishError::Unroutable {
-                    missing.insert(envelope.outgoing.queue);
+                    missing.insert(envelope.outgoing.broker_queue());
                 }
             }
         }

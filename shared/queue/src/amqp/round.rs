@@ -12,6 +12,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::{BasicProperties, Channel, Confirmation};
 
 use super::wire;
+use crate::broker_queue::BrokerQueue;
 use crate::publisher::{Outgoing, PublishError};
 
 /// An envelope of a round.
@@ -55,8 +56,18 @@ async fn publish(channel: &Channel, batch: &[RoundEnvelope]) -> lapin::Result<Ve
 
 async fn send(channel: &Channel, outgoing: &Outgoing) -> lapin::Result<lapin::PublisherConfirm> {
     let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let queue = outgoing.queue.as_str().into();
-    channel.basic_publish("".into(), queue, options, &outgoing.wire.body, wire::properties(&outgoing.wire)).await
+    let (exchange, key) = route(outgoing);
+    let properties = wire::properties(&outgoing.wire);
+    channel.basic_publish(exchange.into(), key.into(), options, &outgoing.wire.body, properties).await
+}
+
+/// The exchange and the routing key. A retry queue keeps the key, by which the default exchange finds the partition later.
+fn route(outgoing: &Outgoing) -> (&'static str, &'static str) {
+    let queue = outgoing.broker_queue();
+    match queue {
+        BrokerQueue::Partition(..) | BrokerQueue::Dead => ("", queue.as_str()),
+        BrokerQueue::Retry(class, _) => (queue.as_str(), BrokerQueue::Partition(class, outgoing.partition).as_str()),
+    }
 }
 
 /// A returned message may come with any confirm of the round, so only its message id says which envelope was returned.

@@ -17,7 +17,7 @@ use tracing::debug;
 
 use super::call::CallError;
 use super::connect::{close, connect};
-use super::consumer::{self, GIVE_BACK_CHUNK};
+use super::consumer;
 use super::scan_channel::{CHANNEL_WINDOW_MAX, ScanChannel};
 use super::scan_lock::ScanLock;
 use super::wire;
@@ -25,6 +25,9 @@ use crate::broker_address::by_chance;
 use crate::dead_letter::{DeadLetter, ScanTag};
 use crate::error::QueueError;
 
+/// RabbitMQ 3.10 shuffles messages if more than 32 of them come back together (measured: an Erlang map with more keys has
+/// no order).
+const GIVE_BACK_CHUNK: usize = 32;
 /// The first AMQP channel gets few, because nothing is known about their size yet, and a list is often short.
 const FIRST_WINDOW: u16 = 64;
 /// Bodies that may wait in memory, by the mean size of those that came.

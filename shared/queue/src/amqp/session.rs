@@ -11,13 +11,14 @@ use lapin::{Channel, Connection, Consumer};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::consumer::{self, Watchdog};
+use super::consumer;
 use super::session_parts::{SessionEnd, SessionParts};
+use super::watchdog::{Finding, Look, Watchdog};
 use super::{declare, wire};
+use crate::broker_queue::BrokerQueue;
 use crate::feed::{FeedEvent, TagDisposition};
 use crate::in_flight::Arrival;
 use crate::ledger::Ledger;
-use crate::queue_name::QueueName;
 use crate::taker::TakerCommand;
 
 /// How long a settled tag may wait to be acknowledged together with others.
@@ -31,14 +32,14 @@ pub(super) struct ConsumerSession<'t> {
     pub(super) parts: SessionParts<'t>,
     pub(super) connection: Arc<Connection>,
     pub(super) channel: Channel,
-    /// `None` before consuming starts, and once a cancelled stream has ended.
+    /// `None` before consuming starts.
     pub(super) consumer: Option<Consumer>,
     pub(super) ledger: Ledger,
     /// When the settled tags have to be acknowledged; `None` if none is settled.
     acks_due: Option<Instant>,
     watchdog: Watchdog,
     /// Changes when a queue is made again. Subscribed to before the AMQP channel opens, so that none is missed.
-    remakes: watch::Receiver<BTreeMap<QueueName, u64>>,
+    remakes: watch::Receiver<BTreeMap<BrokerQueue, u64>>,
     /// How often the queue of this session had been made again when it began.
     remakes_before: u64,
 }
@@ -57,7 +58,7 @@ enum SessionEvent {
 impl<'t> ConsumerSession<'t> {
     /// Opens the AMQP channel and, unless the feed is held, starts the consumer. `None` if either fails.
     pub(super) async fn open(connection: Arc<Connection>, parts: SessionParts<'t>) -> Option<Self> {
-        let queue = QueueName::Class(parts.feed.class);
+        let queue = parts.queue();
         let remakes = parts.remade.subscribe();
         let remakes_before = remakes.borrow().get(&queue).copied().unwrap_or_default();
         let channel = match consumer::open(&connection, parts.feed.window).await {
@@ -81,11 +82,7 @@ impl<'t> ConsumerSession<'t> {
             remakes,
             remakes_before,
         };
-        if session.parts.feed.is_held {
-            session.parts.intake.proved();
-        } else {
-            session.consume().await.ok()?;
-        }
+        session.consume_when_possible().await.ok()?;
         Some(session)
     }
 
@@ -94,16 +91,15 @@ impl<'t> ConsumerSession<'t> {
         loop {
             let event = self.next_event().await;
             let step = match self.apply(event).await {
-                Ok(()) => self.acknowledge_when_due().await,
+                Ok(()) => self.after_event().await,
                 Err(end) => Err(end),
             };
             match step {
                 Ok(()) => {}
-                Err(end @ (SessionEnd::Lost | SessionEnd::Renew)) => {
+                Err(end @ (SessionEnd::Lost | SessionEnd::Renew | SessionEnd::TakerGone)) => {
                     self.close().await;
                     return end;
                 }
-                Err(SessionEnd::TakerGone) => return SessionEnd::TakerGone,
                 Err(end @ (SessionEnd::GiveBack(_) | SessionEnd::Finish(_))) => {
                     self.give_back().await;
                     return end;
@@ -120,14 +116,16 @@ impl<'t> ConsumerSession<'t> {
                 None => std::future::pending().await,
             }
         };
-        let consumer = self.consumer.as_mut();
+        // What arrives while the feed is held stays in the stream. The consumer is not cancelled, because then another one would
+        // get what comes after the envelopes that are in flight here.
+        let consumer = self.consumer.as_mut().filter(|_| !self.parts.feed.is_held);
         let delivery = async {
             match consumer {
                 Some(consumer) => consumer.next().await,
                 None => std::future::pending().await,
             }
         };
-        let queue = QueueName::Class(self.parts.feed.class);
+        let queue = self.parts.queue();
         let before = self.remakes_before;
         let is_remade = self.remakes.wait_for(|counts| counts.get(&queue).copied().unwrap_or_default() != before);
         tokio::select! {
@@ -148,7 +146,7 @@ impl<'t> ConsumerSession<'t> {
     async fn apply(&mut self, event: SessionEvent) -> Result<(), SessionEnd> {
         match event {
             SessionEvent::Feed(FeedEvent::Disposition(disposition)) => self.settle(disposition).await,
-            SessionEvent::Feed(FeedEvent::Command(command)) => self.carry_out(command).await,
+            SessionEvent::Feed(FeedEvent::Command(command)) => self.carry_out(command),
             SessionEvent::Feed(FeedEvent::TakerGone) => Err(SessionEnd::TakerGone),
             SessionEvent::Delivery(delivery) => match *delivery {
                 Ok(delivery) => {
@@ -157,11 +155,6 @@ impl<'t> ConsumerSession<'t> {
                 }
                 Err(error) => Err(self.lose(&error.into()).await),
             },
-            // The stream also ends after our own cancel; that is the only harmless case.
-            SessionEvent::ConsumerEnd if self.parts.feed.is_held => {
-                self.consumer = None;
-                Ok(())
-            }
             SessionEvent::ConsumerEnd => Err(self.lose_consumer("the broker ended it").await),
             // `run` acknowledges after every event.
             SessionEvent::AcksDue => Ok(()),
@@ -171,35 +164,43 @@ impl<'t> ConsumerSession<'t> {
         }
     }
 
-    async fn carry_out(&mut self, command: TakerCommand) -> Result<(), SessionEnd> {
+    fn carry_out(&mut self, command: TakerCommand) -> Result<(), SessionEnd> {
         match command {
             TakerCommand::Hold => {
                 self.parts.feed.is_held = true;
                 self.parts.intake.proved();
-                if self.consumer.is_none() {
-                    return Ok(());
-                }
-                match consumer::cancel(&self.channel).await {
-                    Ok(()) => Ok(()),
-                    Err(error) => Err(self.lose(&error).await),
-                }
+                Ok(())
             }
             TakerCommand::Resume => {
-                let was_held = std::mem::take(&mut self.parts.feed.is_held);
-                match self.consumer {
-                    // The cancelled stream has not ended yet: a new session is simpler than a second consumer beside it.
-                    Some(_) if was_held => Err(SessionEnd::Renew),
-                    Some(_) => Ok(()),
-                    None => self.consume().await,
-                }
+                self.parts.feed.is_held = false;
+                self.watchdog = Watchdog::new(Instant::now());
+                Ok(())
             }
             TakerCommand::GiveBack(reply) => Err(SessionEnd::GiveBack(reply)),
             TakerCommand::Finish(reply) => Err(SessionEnd::Finish(reply)),
         }
     }
 
+    /// Does what is due after any event.
+    async fn after_event(&mut self) -> Result<(), SessionEnd> {
+        self.acknowledge_when_due().await?;
+        self.consume_when_possible().await
+    }
+
+    /// Starts the consumer, unless it runs or nothing may be taken now.
+    async fn consume_when_possible(&mut self) -> Result<(), SessionEnd> {
+        if self.consumer.is_some() {
+            return Ok(());
+        }
+        if self.parts.feed.must_wait() {
+            self.parts.intake.proved();
+            return Ok(());
+        }
+        self.consume().await
+    }
+
     async fn consume(&mut self) -> Result<(), SessionEnd> {
-        match consumer::consume(&self.channel, self.parts.feed.class).await {
+        match consumer::consume(&self.channel, self.parts.queue(), self.parts.instance).await {
             Ok(consumer) => {
                 self.consumer = Some(consumer);
                 self.watchdog = Watchdog::of_new_consumer(Instant::now());
@@ -223,20 +224,19 @@ impl<'t> ConsumerSession<'t> {
         }
     }
 
-    /// Applies every disposition that waits: notes what is settled, and gives back at once what the taker has dropped.
+    /// Applies every disposition that waits: notes what is settled. What the taker has dropped is given back by a new session,
+    /// together with everything else: a message that goes back alone comes again behind those that are in flight.
     async fn settle(&mut self, disposition: TagDisposition) -> Result<(), SessionEnd> {
         let mut next = Some(disposition);
         while let Some(disposition) = next {
             match disposition {
                 TagDisposition::Acknowledge(tags) => tags.into_iter().for_each(|tag| self.ledger.settle(tag)),
-                TagDisposition::GiveBack(tags) => {
-                    for tag in tags {
-                        // Out of the ledger first: a tag that is given back twice closes the AMQP channel.
-                        self.ledger.remove(tag);
-                        if let Err(error) = consumer::give_back(&self.channel, tag, false).await {
-                            return Err(self.lose(&error).await);
-                        }
-                    }
+                TagDisposition::GiveBack(tags) if tags.is_empty() => {}
+                TagDisposition::GiveBack(_) => {
+                    return match consumer::acknowledge(&self.channel, &mut self.ledger).await {
+                        Ok(()) => Err(SessionEnd::Renew),
+                        Err(error) => Err(self.lose(&error).await),
+                    };
                 }
             }
             next = self.parts.feed.next_disposition();
@@ -254,7 +254,8 @@ impl<'t> ConsumerSession<'t> {
         Ok(())
     }
 
-    /// Asks the broker whether messages wait although there is room for them, and whether the queue has any consumer.
+    /// Asks the broker whether messages wait although there is room for them, and whether the queue has any consumer. What it
+    /// does not tell is which consumer is the active one, which gets all messages.
     async fn check_for_stall(&mut self) -> Result<(), SessionEnd> {
         if self.consumer.is_none() || self.parts.feed.is_held {
             // Nothing is expected, so the watchdog starts afresh.
@@ -262,14 +263,22 @@ impl<'t> ConsumerSession<'t> {
             return Ok(());
         }
         let has_room = self.ledger.len() < usize::from(self.parts.feed.window);
-        match declare::state(&self.channel, QueueName::Class(self.parts.feed.class)).await {
+        match declare::state(&self.channel, self.parts.queue()).await {
             Ok(queue) => {
-                let looks_stalled = queue.consumer_count() == 0 || (queue.message_count() > 0 && has_room);
-                if self.watchdog.is_stuck(looks_stalled, Instant::now()) {
-                    return Err(self.lose_consumer("messages wait, and the broker sends none").await);
-                }
-                if !looks_stalled {
-                    self.parts.intake.proved();
+                let look = Look {
+                    has_consumer: queue.consumer_count() > 0,
+                    is_due: queue.message_count() > 0 && has_room,
+                    has_in_flight: self.ledger.len() > 0,
+                };
+                let finding = self.watchdog.look(look, Instant::now());
+                self.parts.feed.note_stall(finding == Finding::HeldUp);
+                match finding {
+                    Finding::Well => self.parts.intake.proved(),
+                    Finding::Suspect | Finding::HeldUp => {}
+                    Finding::StandBy => return Err(SessionEnd::Renew),
+                    Finding::Forgotten => {
+                        return Err(self.lose_consumer("the broker does not know this consumer any more").await);
+                    }
                 }
                 Ok(())
             }

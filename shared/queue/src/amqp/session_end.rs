@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::call::{CALL_TIME, CallError};
-use super::consumer::{self, GIVE_BACK_CHUNK};
+use super::consumer;
 use super::declare;
 use super::session::ConsumerSession;
 use super::session_parts::SessionEnd;
 use crate::feed::TagDisposition;
-use crate::queue_name::QueueName;
 
 impl ConsumerSession<'_> {
     /// The session ends because of an error. After a call without an answer its connection ends, too.
@@ -28,7 +26,7 @@ impl ConsumerSession<'_> {
     pub(super) async fn lose_consumer(&mut self, reason: &str) -> SessionEnd {
         self.parts.intake.stopped(reason);
         if self.parts.link.current().is_some_and(|current| Arc::ptr_eq(&current, &self.connection)) {
-            let queue = QueueName::Class(self.parts.feed.class);
+            let queue = self.parts.queue();
             match declare::remake(&self.connection, queue, self.parts.remade).await {
                 Ok(true) => return SessionEnd::Renew,
                 Ok(false) => {}
@@ -38,42 +36,25 @@ impl ConsumerSession<'_> {
         SessionEnd::Lost
     }
 
-    /// Closes the AMQP channel, so that the broker takes back what it handed out.
+    /// Closes the AMQP channel, so that the broker takes back what it handed out, in its order, and only then turns to the
+    /// next consumer of the queue. (After `basic.cancel`, which lapin also sends when a consumer is dropped, it would turn to
+    /// the next one at once, which would get what comes after the envelopes that are still here.)
     pub(super) async fn close(self) {
         if timeout(CALL_TIME, self.channel.close(200, "done".into())).await.is_err() {
             self.parts.link.give_up(&self.connection);
         }
     }
 
-    /// Acknowledges what is settled and gives back the rest in its order, including deliveries that are not read from the
-    /// stream yet.
+    /// Acknowledges what is settled and gives back the rest, including deliveries that are not read from the stream yet.
     pub(super) async fn give_back(mut self) {
-        if timeout(CALL_TIME, self.give_back_all()).await.is_err() {
-            // The broker takes it back when the AMQP channel, which is dropped here, closes.
-            debug!("Could not give everything back in time; the broker takes it back when the AMQP channel closes");
-        }
-    }
-
-    /// Ignores errors: once an AMQP channel is closed, the broker takes back everything that is not acknowledged.
-    async fn give_back_all(&mut self) {
-        if !self.parts.feed.is_held {
-            consumer::cancel(&self.channel).await.ok();
-        }
-        if let Some(mut consumer) = self.consumer.take() {
-            while let Some(Ok(unread)) = consumer.next().await {
-                self.ledger.arrive(unread.delivery_tag);
-            }
-        }
         while let Some(disposition) = self.parts.feed.next_disposition() {
             // What was dropped stays in the ledger and goes back with the rest.
             if let TagDisposition::Acknowledge(tags) = disposition {
                 tags.into_iter().for_each(|tag| self.ledger.settle(tag));
             }
         }
+        // Once an AMQP channel is closed, the broker takes back everything that is not acknowledged.
         consumer::acknowledge(&self.channel, &mut self.ledger).await.ok();
-        for last_tag in self.ledger.chunks(GIVE_BACK_CHUNK) {
-            consumer::give_back(&self.channel, last_tag, true).await.ok();
-        }
-        self.channel.close(200, "done".into()).await.ok();
+        self.close().await;
     }
 }

@@ -4,6 +4,7 @@ use tokio::sync::oneshot;
 
 use super::declare;
 use super::link::BrokerLink;
+use crate::broker_queue::BrokerQueue;
 use crate::feed::Feed;
 use crate::intake::Intake;
 
@@ -13,6 +14,15 @@ pub(super) struct SessionParts<'t> {
     pub(super) feed: &'t mut Feed,
     pub(super) intake: &'t mut Intake,
     pub(super) remade: &'t declare::Remade,
+    /// The name of this process, by which the broker knows its consumers.
+    pub(super) instance: &'t str,
+}
+
+impl SessionParts<'_> {
+    /// The queue to take from.
+    pub(super) fn queue(&self) -> BrokerQueue {
+        BrokerQueue::Partition(self.feed.class, self.feed.partition)
+    }
 }
 
 /// Why a session ends.

@@ -19,8 +19,8 @@ use super::presence::Presence;
 use super::reconnects::Reconnects;
 use super::{declare, grant};
 use crate::broker_address::by_chance;
+use crate::broker_queue::BrokerQueue;
 use crate::error::QueueError;
-use crate::queue_name::QueueName;
 
 /// How often the connection's state is read, in case an event about it was missed.
 const WATCHDOG_PERIOD: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(super) struct Supervisor {
     /// The number of the address that is tried first: by chance, and after a failure the next one.
     first: usize,
     /// Queues whose declaration broke the connection. They are left out once, so that the others can be used.
-    left_out: BTreeSet<QueueName>,
+    left_out: BTreeSet<BrokerQueue>,
     /// The last failure that was logged as a warning: a state is worth one line.
     told: Option<String>,
 }
@@ -100,11 +100,11 @@ impl Supervisor {
     async fn connect(&mut self) -> Result<NodeConnection, QueueError> {
         let node = connect(&self.url, self.purpose.as_str(), self.first).await?;
         self.first = node.number;
-        let Purpose::Publish { channels, declaring } = self.purpose else { return Ok(node) };
-        if let Err(error) = grant::check(&node.connection, channels).await {
+        if let Err(error) = grant::check(&node.connection, self.purpose.channels()).await {
             close(&node.connection).await;
             return Err(error);
         }
+        let Purpose::Publish { declaring, .. } = self.purpose else { return Ok(node) };
         for (queue, error) in declare::declare_all(&node.connection, &self.left_out, declaring).await {
             if matches!(error, QueueError::Mismatch { .. }) {
                 close(&node.connection).await;

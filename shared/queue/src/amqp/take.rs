@@ -25,12 +25,13 @@ pub(super) struct AmqpTaker {
     feed: Feed,
     intake: Intake,
     remade: Remade,
+    instance: Arc<str>,
     reconnects: Reconnects,
 }
 
 impl AmqpTaker {
-    pub(super) fn new(link: BrokerLink, feed: Feed, intake: Intake, remade: Remade) -> Self {
-        Self { link, feed, intake, remade, reconnects: Reconnects::default() }
+    pub(super) fn new(link: BrokerLink, feed: Feed, intake: Intake, remade: Remade, instance: Arc<str>) -> Self {
+        Self { link, feed, intake, remade, instance, reconnects: Reconnects::default() }
     }
 
     /// Runs until the taker finishes.
@@ -72,8 +73,8 @@ impl AmqpTaker {
     }
 
     async fn session(&mut self, connection: Arc<Connection>) -> SessionEnd {
-        let Self { link, feed, intake, remade, .. } = self;
-        match ConsumerSession::open(connection, SessionParts { link, feed, intake, remade }).await {
+        let Self { link, feed, intake, remade, instance, .. } = self;
+        match ConsumerSession::open(connection, SessionParts { link, feed, intake, remade, instance }).await {
             Some(session) => session.run().await,
             None => SessionEnd::Lost,
         }

@@ -56,7 +56,7 @@ pub(super) fn insert<'o>(
 ) -> Result<()> {
     let turn = last_seq(database)?;
     let mut insert = database.prepare_cached(INSERT)?;
-    for Outgoing { queue, wire } in outgoing {
+    for Outgoing { queue, wire, .. } in outgoing {
         let stay = match queue {
             QueueName::Class(_) => Stay { due_at: 0, expires_at: now + ms(CLASS_TTL) },
             QueueName::Retry(_, tier) => Stay { due_at: now + ms(tier.delay()), expires_at: i64::MAX },

@@ -31,6 +31,15 @@ const INDEXES: &str = "
     CREATE INDEX IF NOT EXISTS envelope_dead ON envelope (seq) WHERE place = 'meta.dead.v1';
 ";
 
+/// Up to version 0.1 the names of the classes' and retry queues ended in `v1`.
+const NAMES: &str = "
+    UPDATE envelope SET place = replace(place, '.v1', '.v2') WHERE place IN (
+        'meta.messages.v1', 'meta.messages.retry.10s.v1', 'meta.messages.retry.1m.v1',
+        'meta.messages.retry.10m.v1', 'meta.messages.retry.1h.v1',
+        'meta.updates.v1', 'meta.updates.retry.10s.v1', 'meta.updates.retry.1m.v1',
+        'meta.updates.retry.10m.v1', 'meta.updates.retry.1h.v1');
+";
+
 /// Adds what a table lacks that an earlier version made, then the indexes.
 pub(super) fn prepare(database: &Connection) -> Result<()> {
     database.execute_batch("BEGIN IMMEDIATE")?;
@@ -52,5 +61,6 @@ fn upgrade(database: &Connection) -> Result<()> {
         )?;
     }
     database.execute_batch(INDEXES)?;
-    database.execute_batch(dead_bytes::SCHEMA)
+    database.execute_batch(dead_bytes::SCHEMA)?;
+    database.execute_batch(NAMES)
 }

@@ -103,7 +103,7 @@ async fn a_publish_that_waits_too_long_is_refused_in_time_and_not_sent_once_its_
     let vhost = broker.vhost();
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let publisher = rig.queue.publisher();
-    vhost.pause_queue("meta.messages.v1").await;
+    vhost.pause_queue("meta.messages.v2.11").await;
 
     let started = Instant::now();
     let sent = envelopes(0..1);
@@ -114,7 +114,7 @@ async fn a_publish_that_waits_too_long_is_refused_in_time_and_not_sent_once_its_
     assert!(abandoned.is_err(), "{abandoned:?}");
     assert_eq!(first.await.map(drop), Err(PublishError::TimedOut));
     assert!(started.elapsed() < Duration::from_secs(4), "Meta waits 5 s, and ingest 4 s");
-    vhost.resume_queue("meta.messages.v1").await;
+    vhost.resume_queue("meta.messages.v2.11").await;
 
     publishing_works_again(&publisher, 2).await;
     let mut taker = rig.taker(10);

@@ -246,7 +246,8 @@ async fn an_envelope_that_kills_its_takers_becomes_a_dead_letter_that_can_be_rep
 
     let dropping = async {
         loop {
-            drop(taker.take().await);
+            let taken = taker.take().await.expect("the process does not stop");
+            taker.give_back(taken.partition()).await;
         }
     };
     let parking = eventually("the envelope becomes a dead letter", async || {
@@ -295,13 +296,13 @@ async fn callers_that_stop_waiting_hold_up_nobody_else(settings: QueueSettings) 
 
 async fn the_number_of_waiting_envelopes_is_a_metric(settings: QueueSettings) {
     let publishing = Rig::open(&settings).await;
-    assert!(publishing.shows(r#"queue_depth{queue="meta.messages.v1"} 0"#));
+    assert!(publishing.shows(r#"queue_depth{queue="meta.messages.v2"} 0"#));
     let _confirmed = publishing.queue.publisher().publish_all(&envelopes(0..3)).await.unwrap();
 
     let watching = Rig::open(&settings).await;
 
     eventually("three envelopes are shown", async || {
-        watching.shows(r#"queue_depth{queue="meta.messages.v1"} 3"#).then_some(())
+        watching.shows(r#"queue_depth{queue="meta.messages.v2"} 3"#).then_some(())
     })
     .await;
     watching.stop().await;

@@ -16,12 +16,12 @@ async fn a_queue_in_trouble_costs_the_other_class_no_redelivery_and_makes_the_pr
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let publisher = rig.queue.publisher();
     let mut taker = rig.taker(200);
-    let updates = rig.queue.taker(Class::Updates, 10).expect("nobody else takes");
+    let updates = rig.queue.taker(Class::Updates, 10, "test").expect("nobody else takes");
     eventually("both classes are taken", async || rig.queue.trouble().is_none().then_some(())).await;
     let _confirmed = publisher.publish_all(&envelopes(0..100)).await.expect("the broker is well");
     let in_flight = take(&mut taker, 100).await;
 
-    vhost.stop_queue("meta.updates.v1").await;
+    vhost.stop_queue("meta.updates.v2.3").await;
     eventually_within(Duration::from_mins(1), "the trouble is noticed", async || {
         rig.queue.trouble().filter(|trouble| trouble.contains("updates"))
     })
@@ -49,7 +49,7 @@ async fn messages_are_confirmed_at_once_while_the_queue_of_updates_confirms_noth
     let vhost = broker.vhost();
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let publisher = rig.queue.publisher();
-    vhost.pause_queue("meta.updates.v1").await;
+    vhost.pause_queue("meta.updates.v2.3").await;
 
     let stuck = async {
         let updates = (0..40).map(|serial| {
@@ -72,7 +72,7 @@ async fn messages_are_confirmed_at_once_while_the_queue_of_updates_confirms_noth
     let answers = tokio::join!(stuck, others);
 
     assert_eq!(answers, (Err(PublishError::TimedOut), Vec::new()));
-    vhost.resume_queue("meta.updates.v1").await;
+    vhost.resume_queue("meta.updates.v2.3").await;
     drop(publisher);
     rig.stop().await;
 }
@@ -87,12 +87,12 @@ async fn a_process_that_starts_while_a_queue_is_in_trouble_works_on_the_others()
     publishing_works_again(&publisher, 0).await;
     drop(publisher);
     first.stop().await;
-    vhost.stop_queue("meta.updates.v1").await;
+    vhost.stop_queue("meta.updates.v2.3").await;
 
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let publisher = rig.queue.publisher();
     let mut taker = rig.taker(10);
-    let updates = rig.queue.taker(Class::Updates, 10).expect("nobody else takes");
+    let updates = rig.queue.taker(Class::Updates, 10, "test").expect("nobody else takes");
 
     publishing_works_again(&publisher, 1).await;
     let taken = take(&mut taker, 2).await;
@@ -132,23 +132,4 @@ async fn a_publisher_that_may_not_declare_uses_the_queues_that_others_have_decla
     publishing_works_again(&ingest.queue.publisher(), 3).await;
     dispatcher.stop().await;
     ingest.stop().await;
-}
-
-/// Asking for a queue's length needs no right, on every version that we know.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_autoscaler_sees_how_long_a_queue_is_and_can_do_nothing_else() {
-    let vhost = RabbitMq::shared().await.vhost();
-    let owner = Rig::open(&QueueSettings::at(as_process(&vhost.url(), "dispatcher"))).await;
-    publishing_works_again(&owner.queue.publisher(), 1).await;
-
-    let scaler = Rig::open(&QueueSettings::at(as_process(&vhost.url(), "scaler"))).await;
-
-    let messages = queue::QueueName::Class(Class::Messages);
-    eventually("it sees the envelope", async || {
-        scaler.queue.depths().await.ok()?.contains(&(messages, 1)).then_some(())
-    })
-    .await;
-    assert!(scaler.queue.publisher().publish_all(&[envelope(2)]).await.is_err(), "it published");
-    owner.stop().await;
-    scaler.stop().await;
 }

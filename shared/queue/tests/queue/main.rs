@@ -7,5 +7,7 @@ mod faults;
 mod files;
 mod isolation;
 mod nodes;
+mod partitions;
 mod rig;
 mod traps;
+mod version_1;

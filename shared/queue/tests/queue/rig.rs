@@ -55,8 +55,9 @@ impl Rig {
         Ok(Self { queue, registry, shutdown })
     }
 
+    /// Takes class `messages` with at most `window` envelopes of a partition in flight. All tests use one lane.
     pub(crate) fn taker(&self, window: u16) -> Taker {
-        self.queue.taker(Class::Messages, window).expect("nobody else takes")
+        self.queue.taker(Class::Messages, window, "test").expect("nobody else takes")
     }
 
     /// Whether its metrics have this line.

@@ -19,7 +19,7 @@ async fn a_return_fails_the_envelope_that_was_returned_and_no_neighbour() {
     let vhost = broker.vhost();
     let rig = Rig::open(&QueueSettings::at(vhost.url())).await;
     let publisher = Arc::new(rig.queue.publisher());
-    vhost.delete_queue("meta.updates.v1").await;
+    vhost.delete_queue("meta.updates.v2.3").await;
 
     let publishes = (0..400).map(|serial| {
         let publisher = Arc::clone(&publisher);
@@ -43,7 +43,7 @@ async fn a_return_fails_the_envelope_that_was_returned_and_no_neighbour() {
             .filter(|(_, of, answer)| *of == class && answer.is_ok())
             .map(|(id, ..)| id.clone())
             .collect();
-        let mut taker = rig.queue.taker(class, 500).unwrap();
+        let mut taker = rig.queue.taker(class, 500, "test").unwrap();
         take_until(&mut taker, &confirmed).await;
         taker.finish().await;
     }
@@ -92,7 +92,7 @@ async fn a_deleted_queue_is_declared_again_and_taken_from() {
     let _confirmed = publisher.publish_all(&envelopes(0..1)).await.unwrap();
     take(&mut taker, 1).await.remove(0).acknowledge();
 
-    vhost.delete_queue("meta.messages.v1").await;
+    vhost.delete_queue("meta.messages.v2.11").await;
 
     publishing_works_again(&publisher, 1).await;
     take(&mut taker, 1).await.remove(0).acknowledge();
@@ -107,13 +107,13 @@ async fn a_queue_with_other_arguments_is_named_in_the_error_and_nothing_starts()
     let connection = Connection::connect(&vhost.url(), ConnectionProperties::default()).await.unwrap();
     let channel = connection.create_channel().await.unwrap();
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare("meta.updates.v1".into(), options, FieldTable::default()).await.unwrap();
+    channel.queue_declare("meta.updates.v2.3".into(), options, FieldTable::default()).await.unwrap();
 
     let refused = Rig::try_open(&QueueSettings::at(vhost.url())).await.map(drop);
 
     let Err(error @ QueueError::Mismatch { .. }) = refused else { panic!("{refused:?}") };
     let text = error.to_string();
-    assert!(text.contains("meta.updates.v1") && text.contains("delete it"), "{text}");
+    assert!(text.contains("meta.updates.v2.3") && text.contains("delete it"), "{text}");
 }
 
 /// Another program or a newer version may have published it.
@@ -125,7 +125,7 @@ async fn a_message_that_is_no_envelope_is_handed_out_with_its_fault() {
     let channel = connection.create_channel().await.unwrap();
     let options = BasicPublishOptions::default();
     let properties = BasicProperties::default();
-    channel.basic_publish("".into(), "meta.messages.v1".into(), options, b"hello", properties).await.unwrap();
+    channel.basic_publish("".into(), "meta.messages.v2.11".into(), options, b"hello", properties).await.unwrap();
 
     let mut taker = rig.taker(10);
     let taken = take(&mut taker, 1).await.remove(0);
@@ -147,7 +147,7 @@ async fn two_messages_that_are_no_envelopes_and_share_an_id_are_both_handed_out(
     let named = BasicProperties::default().with_message_id("order-1".into());
     for body in [b"first", b"other"] {
         let options = BasicPublishOptions::default();
-        channel.basic_publish("".into(), "meta.messages.v1".into(), options, body, named.clone()).await.unwrap();
+        channel.basic_publish("".into(), "meta.messages.v2.11".into(), options, body, named.clone()).await.unwrap();
     }
 
     let mut taker = rig.taker(10);

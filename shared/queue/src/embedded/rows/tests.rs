@@ -54,7 +54,7 @@ impl Rig {
 
 fn outgoing(queue: QueueName, id: &str) -> Outgoing {
     let envelope = stand_in(EventId::new(id), Class::Messages, Bytes::from_static(b"{}"));
-    Outgoing { queue, wire: Envelope { lane: Lane::new("whatsapp:1/2"), ..envelope }.encode() }
+    Outgoing::new(queue, &Envelope { lane: Lane::new("whatsapp:1/2"), ..envelope })
 }
 
 #[test]
