@@ -6,7 +6,8 @@ use std::time::Duration;
 use queue::{Partition, PartitionSet};
 use tokio::time::Instant;
 
-/// The time from the first hand-over of a partition to the second, if it comes back. It doubles each time, because each hand-over counts toward the queue's delivery limit.
+/// The time from the first hand-over of a partition to the second, if it comes back. It doubles each time, because each
+/// hand-over counts toward the queue's delivery limit.
 const AGAIN_AFTER: Duration = Duration::from_mins(1);
 /// How often it doubles at most: up to an hour.
 const DOUBLINGS_MAX: u32 = 6;

@@ -12,6 +12,8 @@ use crate::tally::Tally;
 /// This part of the space is made free at once. The larger it is, the sooner a long head of the queue is out of the way
 /// (each time costs a round trip or two); what is left to the destination has to last until more is taken.
 const PART: usize = 2;
+/// Once nothing more fits, less than this many quarters of the space have to be in use before taking goes on.
+const QUARTERS_TO_GO_ON: usize = 3;
 /// The time from one look at the room to the next.
 const LOOK_PERIOD: Duration = Duration::from_millis(10);
 /// How long it is remembered which destinations there are.
@@ -95,13 +97,16 @@ impl Room {
 
     /// Notes what is in flight. Taking goes on when a quarter of the space is free again.
     pub(crate) fn note(&mut self, tally: &Tally) {
-        let (envelopes, bytes) = if self.is_full { self.to_go_on() } else { (self.space.envelopes, self.space.bytes) };
-        self.is_full = tally.len() >= envelopes || tally.bytes() >= bytes;
+        let quarters = if self.is_full { QUARTERS_TO_GO_ON } else { 4 };
+        self.is_full = self.exceeded(quarters, tally.len(), tally.bytes()).is_some();
     }
 
-    /// There have to be fewer envelopes and bytes in flight than these before taking goes on.
-    fn to_go_on(&self) -> (usize, usize) {
-        (self.space.envelopes / 4 * 3, self.space.bytes / 4 * 3)
+    /// What there is as much of as fits into so many quarters of the space.
+    fn exceeded(&self, quarters: usize, envelopes: usize, bytes: usize) -> Option<Excess> {
+        if bytes >= self.space.bytes * quarters / 4 {
+            return Some(Excess::Bytes);
+        }
+        (envelopes >= self.space.envelopes * quarters / 4).then_some(Excess::Envelopes)
     }
 
     /// Whether nothing should be taken, of whichever partition.
@@ -157,12 +162,12 @@ impl Room {
     }
 
     fn excess(&self, tally: &Tally) -> Option<Excess> {
-        let (envelopes, bytes) = self.to_go_on();
-        if self.is_full && tally.bytes() - self.leaving_bytes >= bytes {
-            return Some(Excess::Bytes);
-        }
-        if self.is_full && tally.len() - self.leaving.values().sum::<usize>() >= envelopes {
-            return Some(Excess::Envelopes);
+        if self.is_full {
+            let envelopes = tally.len() - self.leaving.values().sum::<usize>();
+            let bytes = tally.bytes() - self.leaving_bytes;
+            if let Some(excess) = self.exceeded(QUARTERS_TO_GO_ON, envelopes, bytes) {
+                return Some(excess);
+            }
         }
         self.next_full(tally).map(Excess::OfPartition)
     }

@@ -3,7 +3,7 @@
 use chassis::Problem;
 
 /// Why the queue can't be used. A broker that is away when a process starts is no error: the process waits for it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum QueueError {
     /// `QUEUE_URL` is wrong.
     #[error("{0}")]
@@ -59,6 +59,13 @@ pub enum QueueError {
     /// The embedded queue's files can't be used.
     #[error("the embedded queue can't be used: {0}")]
     Files(String),
+}
+
+impl QueueError {
+    /// Whether a process that meets it at the broker can do nothing but end and say so.
+    pub(crate) fn ends_process(&self) -> bool {
+        matches!(self, Self::Mismatch { .. } | Self::TooFewChannels { .. })
+    }
 }
 
 /// For a start that reports all problems with the settings together.

@@ -104,21 +104,19 @@ impl Taker {
 
     /// Waits for the next envelope; `None` once the process stops. Lets go of what is lost by itself.
     pub async fn take(&mut self) -> Option<Taken> {
-        let mut losses = self.losses.clone();
-        losses.mark_changed();
         loop {
-            let taken = tokio::select! {
-                biased;
-                Ok(()) = losses.changed() => {
-                    self.let_go();
-                    self.kept.pop_front()
-                }
-                taken = self.taken.recv(), if self.kept.is_empty() => Some(taken?),
-                () = std::future::ready(()), if !self.kept.is_empty() => self.kept.pop_front(),
+            let taken = match self.kept.pop_front() {
+                Some(kept) => kept,
+                None => tokio::select! {
+                    biased;
+                    Ok(()) = self.losses.changed() => {
+                        self.let_go();
+                        continue;
+                    }
+                    taken = self.taken.recv() => taken?,
+                },
             };
-            if let Some(taken) = taken
-                && self.is_current(&taken)
-            {
+            if self.is_current(&taken) {
                 return Some(taken);
             }
         }

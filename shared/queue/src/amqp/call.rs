@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use lapin::ErrorKind;
+use lapin::protocol::AMQPErrorKind;
 use tokio::time::timeout;
 
 use crate::error::QueueError;
@@ -24,12 +26,24 @@ impl CallError {
     pub(super) fn is_time_out(&self) -> bool {
         matches!(self, Self::TimedOut { .. })
     }
+
+    /// The broker's words, if it refused for this reason.
+    pub(super) fn refusal(&self, reason: &AMQPErrorKind) -> Option<String> {
+        let Self::Failed(error) = self else { return None };
+        refusal(error, reason)
+    }
 }
 
 impl From<CallError> for QueueError {
     fn from(error: CallError) -> Self {
         Self::Away(error.to_string())
     }
+}
+
+/// The broker's words, if it refused for this reason.
+pub(super) fn refusal(error: &lapin::Error, reason: &AMQPErrorKind) -> Option<String> {
+    let ErrorKind::ProtocolError(refusal) = error.kind() else { return None };
+    (refusal.kind() == reason).then(|| refusal.get_message().to_string())
 }
 
 /// Awaits the answer to a call at most for [`CALL_TIME`].

@@ -6,7 +6,7 @@ use event::Class;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection, ErrorKind, ExchangeKind, Queue};
+use lapin::{Channel, Connection, ExchangeKind, Queue};
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -193,30 +193,17 @@ fn table(spec: &QueueSpec) -> FieldTable {
 }
 
 pub(super) fn refusal(error: CallError, name: BrokerQueue) -> QueueError {
-    if soft_error(&error, &AMQPSoftError::ACCESSREFUSED).is_some() {
+    if error.refusal(&AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)).is_some() {
         return QueueError::Undeclared { queue: name.as_str() };
     }
-    match soft_error(&error, &AMQPSoftError::PRECONDITIONFAILED) {
+    match error.refusal(&AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED)) {
         Some(answer) => QueueError::Mismatch { queue: name.as_str(), answer },
         None => error.into(),
     }
 }
 
 pub(super) fn is_missing(error: &CallError) -> bool {
-    soft_error(error, &AMQPSoftError::NOTFOUND).is_some()
-}
-
-/// Whether the broker closed an AMQP channel because an exchange is gone.
-pub(super) fn is_exchange_missing(error: &lapin::Error) -> bool {
-    let ErrorKind::ProtocolError(refusal) = error.kind() else { return false };
-    *refusal.kind() == AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)
-}
-
-/// The broker's words, if it refused for this reason.
-fn soft_error(error: &CallError, reason: &AMQPSoftError) -> Option<String> {
-    let CallError::Failed(error) = error else { return None };
-    let ErrorKind::ProtocolError(refusal) = error.kind() else { return None };
-    (*refusal.kind() == AMQPErrorKind::Soft(reason.clone())).then(|| refusal.get_message().to_string())
+    error.refusal(&AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)).is_some()
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Tries whether the broker grants as many AMQP channels as a connection needs. Without them it would wait for ever.
 
 use futures_util::future::try_join_all;
+use lapin::Connection;
 use lapin::protocol::{AMQPErrorKind, AMQPHardError};
-use lapin::{Connection, ErrorKind};
 
-use super::call::{CallError, call};
+use super::call::call;
 use super::declare;
 use crate::error::QueueError;
 
@@ -23,16 +23,10 @@ pub(super) async fn check(connection: &Connection, needed: usize) -> Result<(), 
             }
             Ok(())
         }
-        Err(error) => Err(match limit(&error) {
+        // The user has reached its limit.
+        Err(error) => Err(match error.refusal(&AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)) {
             Some(answer) => too_few(answer),
             None => error.into(),
         }),
     }
-}
-
-/// The broker's words, if the user has reached its limit.
-fn limit(error: &CallError) -> Option<String> {
-    let CallError::Failed(error) = error else { return None };
-    let ErrorKind::ProtocolError(refusal) = error.kind() else { return None };
-    (*refusal.kind() == AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)).then(|| refusal.get_message().to_string())
 }

@@ -62,10 +62,7 @@ impl BrokerLink {
         let mut state = self.state.clone();
         let decided = state.wait_for(|state| !matches!(state, LinkState::Connecting | LinkState::Away));
         match timeout(limit, decided).await.ok().and_then(Result::ok).as_deref() {
-            Some(LinkState::Mismatch(queue, answer)) => Err(QueueError::Mismatch { queue, answer: answer.clone() }),
-            Some(LinkState::TooFewChannels(needed, answer)) => {
-                Err(QueueError::TooFewChannels { needed: *needed, answer: answer.clone() })
-            }
+            Some(LinkState::Unusable(error)) => Err(error.clone()),
             Some(LinkState::Connected(_) | LinkState::Connecting | LinkState::Away) | None => Ok(()),
         }
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use lapin::Connection;
 
+use crate::error::QueueError;
+
 /// The state of a link.
 #[derive(Clone, Debug)]
 pub(super) enum LinkState {
@@ -11,9 +13,8 @@ pub(super) enum LinkState {
     Connected(Arc<Connection>),
     /// The last attempt to connect failed.
     Away,
-    Mismatch(&'static str, String),
-    /// The broker grants fewer AMQP channels than are needed. Its answer says how many.
-    TooFewChannels(usize, String),
+    /// The process can do nothing with this broker.
+    Unusable(QueueError),
 }
 
 /// What a link is for.
@@ -59,7 +60,7 @@ impl LinkState {
     pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
         match self {
             Self::Connected(connection) if connection.status().connected() => Some(connection),
-            Self::Connected(_) | Self::Connecting | Self::Away | Self::Mismatch(..) | Self::TooFewChannels(..) => None,
+            Self::Connected(_) | Self::Connecting | Self::Away | Self::Unusable(_) => None,
         }
     }
 }

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+
+use super::call::refusal;
 use super::round::{RoundEnd, RoundEnvelope};
 use crate::broker_queue::BrokerQueue;
 use crate::metrics::{Metrics, PublishOutcome};
@@ -79,14 +82,19 @@ impl Requests {
     }
 
     /// Answers every request that is published or has failed. A request of which a part still waits is answered later.
-    /// Returns the queues that do not exist.
+    /// Returns the queues that may not exist, or may have no exchange in front.
     pub(super) fn settle(&mut self, end: RoundEnd) -> BTreeSet<BrokerQueue> {
         let RoundEnd { batch, answers } = end;
-        let Ok(answers) = answers else {
-            let failed = batch.len();
-            self.count(Err(PublishError::Away), failed);
-            self.fail_all(PublishError::Away);
-            return BTreeSet::new();
+        let answers = match answers {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.count(Err(PublishError::Away), batch.len());
+                self.fail_all(PublishError::Away);
+                // Unlike a queue, an exchange that is gone ends the AMQP channel.
+                let is_exchange_missing = refusal(&error, &AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND)).is_some();
+                let suspects = batch.into_iter().filter(|_| is_exchange_missing);
+                return suspects.map(|envelope| envelope.outgoing.broker_queue()).collect();
+            }
         };
         let mut missing = BTreeSet::new();
         let mut failures: Vec<Option<PublishError>> = vec![None; self.open.len()];

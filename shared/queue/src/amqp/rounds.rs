@@ -3,7 +3,6 @@
 //! A round that overruns its time keeps its AMQP channel, and the next round gets a new one: a late confirm reaches its
 //! own round and no other.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -236,12 +235,7 @@ impl Rounds {
         self.parts.metrics.round_seconds.observe_duration(started.elapsed());
         if let Err(error) = &end.answers {
             warn!(envelopes = end.batch.len(), "A round of publishes failed: {error}");
-            let queues: BTreeSet<_> = end.batch.iter().map(|envelope| envelope.outgoing.broker_queue()).collect();
-            let is_exchange_missing = declare::is_exchange_missing(error);
-            self.open.settle(end);
-            if is_exchange_missing {
-                declare::remake_all(connection, queues, &self.parts.remade).await;
-            }
+            declare::remake_all(connection, self.open.settle(end), &self.parts.remade).await;
             return Err(ChannelEnd::Unusable);
         }
         let is_refusing = end.is_any_refused();

@@ -73,15 +73,8 @@ impl Supervisor {
             let connected = self.connect().await;
             let delay = match connected {
                 Ok(node) => self.keep(node, &state).await,
-                Err(QueueError::Mismatch { queue, answer }) => {
-                    let error = QueueError::Mismatch { queue, answer: answer.clone() };
-                    state.send_replace(LinkState::Mismatch(queue, answer));
-                    self.shutdown.fail(error.to_string());
-                    return;
-                }
-                Err(QueueError::TooFewChannels { needed, answer }) => {
-                    let error = QueueError::TooFewChannels { needed, answer: answer.clone() };
-                    state.send_replace(LinkState::TooFewChannels(needed, answer));
+                Err(error) if error.ends_process() => {
+                    state.send_replace(LinkState::Unusable(error.clone()));
                     self.shutdown.fail(error.to_string());
                     return;
                 }

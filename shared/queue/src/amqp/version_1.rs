@@ -20,23 +20,11 @@ use super::{consumer, declare, wire};
 use crate::publisher::{Outgoing, Publisher};
 use crate::queue_name::QueueName;
 
-/// The queues of version 1: first that of the class, then those from which envelopes return to it.
-pub(super) const fn queues(class: Class) -> [&'static str; 5] {
+/// The queue of a class in version 1. What version 1 has put into retry queues returns to it.
+const fn queue(class: Class) -> &'static str {
     match class {
-        Class::Messages => [
-            "meta.messages.v1",
-            "meta.messages.retry.10s.v1",
-            "meta.messages.retry.1m.v1",
-            "meta.messages.retry.10m.v1",
-            "meta.messages.retry.1h.v1",
-        ],
-        Class::Updates => [
-            "meta.updates.v1",
-            "meta.updates.retry.10s.v1",
-            "meta.updates.retry.1m.v1",
-            "meta.updates.retry.10m.v1",
-            "meta.updates.retry.1h.v1",
-        ],
+        Class::Messages => "meta.messages.v1",
+        Class::Updates => "meta.updates.v1",
     }
 }
 
@@ -69,7 +57,7 @@ impl Mover {
         loop {
             let end = match self.link.current() {
                 Some(connection) => self.move_on(&connection).await.unwrap_or_else(|error| {
-                    debug!(queue = queues(self.class)[0], "Could not move what version 1 left: {error}");
+                    debug!(queue = queue(self.class), "Could not move what version 1 left: {error}");
                     End::Later
                 }),
                 None => End::Later,
@@ -85,7 +73,7 @@ impl Mover {
     }
 
     async fn move_on(&self, connection: &Connection) -> Result<End, CallError> {
-        let [queue, ..] = queues(self.class);
+        let queue = queue(self.class);
         let mut channel = call("channel.open", connection.create_channel()).await?;
         let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
         match call("queue.declare", channel.queue_declare(queue.into(), options, FieldTable::default())).await {
@@ -134,14 +122,11 @@ impl Mover {
         let count = batch.len();
         let copies = batch.into_iter().map(|delivery| copy(delivery, self.class)).collect();
         if let Err(error) = self.publisher.republish(copies).await {
-            warn!(
-                queue = queues(self.class)[0],
-                "Could not move {count} envelopes, which stay where they are: {error}"
-            );
+            warn!(queue = queue(self.class), "Could not move {count} envelopes, which stay where they are: {error}");
             return Err(CallError::TimedOut { call: "basic.publish", limit: LOOK_PERIOD });
         }
         consumer::acknowledge_up_to(channel, last).await?;
-        debug!(queue = queues(self.class)[0], "Moved {count} envelopes");
+        debug!(queue = queue(self.class), "Moved {count} envelopes");
         Ok(())
     }
 }

@@ -24,6 +24,23 @@ fn url_through(vhost: &Vhost<'_>, hosts: &[String]) -> String {
     format!("{user}@{}/{name}", hosts.join(","))
 }
 
+/// A queue that is open through two addresses of one broker, as if they were two nodes.
+struct TwoNodes {
+    rig: Rig,
+    first: Link,
+    second: Link,
+}
+
+impl TwoNodes {
+    async fn of(broker: &RabbitMq, vhost: &Vhost<'_>) -> Self {
+        let first = Link::to(broker.address()).await;
+        let second = Link::to(broker.address()).await;
+        let hosts = [&first, &second].map(|link| link.address().to_string());
+        let rig = Rig::open(&QueueSettings::at(url_through(vhost, &hosts))).await;
+        Self { rig, first, second }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_address_costs_nothing_and_a_silent_one_a_second_whichever_comes_first() {
     let broker = RabbitMq::shared().await;
@@ -50,10 +67,7 @@ async fn a_dead_address_costs_nothing_and_a_silent_one_a_second_whichever_comes_
 async fn what_is_lost_with_a_node_continues_on_another_one() {
     let broker = RabbitMq::shared().await;
     let vhost = broker.vhost();
-    let first = Link::to(broker.address()).await;
-    let second = Link::to(broker.address()).await;
-    let hosts = [&first, &second].map(|link| link.address().to_string());
-    let rig = Rig::open(&QueueSettings::at(url_through(&vhost, &hosts))).await;
+    let TwoNodes { rig, first, second } = TwoNodes::of(broker, &vhost).await;
     let publisher = rig.queue.publisher();
     let mut taker = rig.taker(10);
 
@@ -77,10 +91,7 @@ async fn what_is_lost_with_a_node_continues_on_another_one() {
 async fn a_node_that_falls_silent_is_left_for_another_one_within_four_seconds() {
     let broker = RabbitMq::shared().await;
     let vhost = broker.vhost();
-    let first = Link::to(broker.address()).await;
-    let second = Link::to(broker.address()).await;
-    let hosts = [&first, &second].map(|link| link.address().to_string());
-    let rig = Rig::open(&QueueSettings::at(url_through(&vhost, &hosts))).await;
+    let TwoNodes { rig, first, second } = TwoNodes::of(broker, &vhost).await;
     let publisher = rig.queue.publisher();
     publishing_works_again(&publisher, 0).await;
 
