@@ -90,6 +90,8 @@ impl RabbitCluster {
             self.thaw(node).await;
             if !self.runs(node) {
                 self.launch(node);
+            } else if self.is_parted(node).await {
+                self.join(node).await;
             }
         }
         self.is_whole().await;
@@ -163,6 +165,13 @@ impl RabbitCluster {
         Some(std::array::from_fn(of))
     }
 
+    /// A node to which a user is connected.
+    pub async fn node_of(&self, user: &str) -> usize {
+        let list = self.control(0, &["--quiet", "list_connections", "port", "user"]).await;
+        let is_theirs = |node: &Node| list.lines().any(|line| line == format!("{}\t{user}", node.address.port()));
+        self.nodes.iter().position(is_theirs).unwrap_or_else(|| panic!("{user} is not connected:\n{list}"))
+    }
+
     /// How many members each queue of a virtual host has that are up.
     pub async fn members(&self, asked: usize, vhost: &str) -> Option<Vec<usize>> {
         let arguments = ["--quiet", "--vhost", vhost, "list_queues", "name", "online"];
@@ -193,6 +202,14 @@ impl RabbitCluster {
         let Some(group) = group else { return };
         let script = format!("kill -s {signal} -- -{group}");
         tokio::process::Command::new("sh").args(["-c", &script]).status().await.expect("there is a shell");
+    }
+
+    /// Whether a test that failed has left it parted from the others.
+    async fn is_parted(&self, node: usize) -> bool {
+        let others = self.nodes.iter().filter(|other| other.name != self.nodes[node].name);
+        let each = others.map(|other| format!("erlang:get_cookie('{}') == '{COOKIE}'", other.name));
+        let ask = format!("{}.", each.collect::<Vec<_>>().join(" andalso "));
+        self.try_control(node, &["eval", &ask]).await.is_ok_and(|answer| answer.trim() == "false")
     }
 
     async fn parting(&self, node: usize, cookie: &str) {

@@ -172,6 +172,11 @@ impl RabbitMq {
 }
 
 impl Vhost<'_> {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The URL at which clients connect that may do everything. [`as_process`](crate::as_process) makes of it the URL of a
     /// process, which may do no more than `ops/rabbitmq/users.json` says.
     pub fn url(&self) -> String {
@@ -211,6 +216,13 @@ impl Vhost<'_> {
     /// Lets a queue that was paused go on.
     pub async fn resume_queue(&self, queue: &str) {
         self.control_queue("resume", queue).await;
+    }
+
+    /// Lets every queue answer nothing, as on a node that is parted from the others of its cluster.
+    pub async fn pause_all_queues(&self) {
+        let pause =
+            "[ok = sys:suspend(element(1, amqqueue:get_pid(Queue))) || Queue <- rabbit_amqqueue:list(<<\"VHOST\">>)].";
+        self.broker.control(&["eval", &pause.replace("VHOST", &self.name)]).await;
     }
 
     async fn control_queue(&self, verb: &str, queue: &str) {

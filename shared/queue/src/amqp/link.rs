@@ -1,6 +1,7 @@
 //! A connection to RabbitMQ that is made again whenever it breaks: what its users see of it.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chassis::{Secret, Shutdown};
@@ -8,7 +9,7 @@ use lapin::Connection;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::link_state::{LinkState, Purpose};
+use super::link_state::{LinkState, Purpose, Suspicion};
 use super::presence::Presence;
 use super::supervisor::Supervisor;
 use crate::error::QueueError;
@@ -18,17 +19,19 @@ use crate::error::QueueError;
 pub(super) struct BrokerLink {
     state: watch::Receiver<LinkState>,
     /// The connection on which the broker did not answer in time.
-    suspect: watch::Sender<Weak<Connection>>,
+    suspect: watch::Sender<Suspicion>,
+    /// How many rounds of publishes the broker has answered.
+    answered: Arc<AtomicU64>,
 }
 
 impl BrokerLink {
     /// Starts the supervisor of a connection to `url`.
     pub(super) fn start(url: Secret, purpose: Purpose, presence: Presence, shutdown: &Shutdown) -> Self {
         let (sender, state) = watch::channel(LinkState::Connecting);
-        let (suspect, suspected) = watch::channel(Weak::new());
+        let (suspect, suspected) = watch::channel(Suspicion::default());
         let supervisor = Supervisor::new(url, purpose, presence, shutdown.clone(), suspected);
         shutdown.spawn(supervisor.run(sender));
-        Self { state, suspect }
+        Self { state, suspect, answered: Arc::default() }
     }
 
     /// The present connection; `None` while there is none.
@@ -70,6 +73,21 @@ impl BrokerLink {
     /// Replaces a connection on which the broker did not answer in time. The broker may still do what it was asked, and a
     /// consumer that nobody reads from would keep a window of envelopes: only a new connection has none.
     pub(super) fn give_up(&self, connection: &Arc<Connection>) {
-        self.suspect.send_replace(Arc::downgrade(connection));
+        self.suspect.send_replace(Suspicion::of(connection));
+    }
+
+    /// Replaces a connection by one to another node, if there is one.
+    pub(super) fn leave(&self, connection: &Arc<Connection>) {
+        self.suspect.send_replace(Suspicion::of(connection).if_there_is_another());
+    }
+
+    /// Notes that the broker has answered a round of publishes.
+    pub(super) fn note_answer(&self) {
+        self.answered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many rounds of publishes the broker has answered so far.
+    pub(super) fn answers(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
     }
 }

@@ -1,6 +1,6 @@
 //! The states of a connection that is made again whenever it breaks, and what such a connection is for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use lapin::Connection;
 
@@ -15,6 +15,30 @@ pub(super) enum LinkState {
     Away,
     /// The process can do nothing with this broker.
     Unusable(QueueError),
+}
+
+/// A connection that has to be replaced.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Suspicion {
+    connection: Weak<Connection>,
+    /// Whether it is kept if there is no other node.
+    pub(super) needs_other: bool,
+}
+
+impl Suspicion {
+    pub(super) fn of(connection: &Arc<Connection>) -> Self {
+        Self { connection: Arc::downgrade(connection), needs_other: false }
+    }
+
+    /// It is kept if there is no other node.
+    pub(super) fn if_there_is_another(self) -> Self {
+        Self { needs_other: true, ..self }
+    }
+
+    /// Whether it is about this connection.
+    pub(super) fn is_about(&self, connection: &Arc<Connection>) -> bool {
+        std::ptr::eq(self.connection.as_ptr(), Arc::as_ptr(connection))
+    }
 }
 
 /// What a link is for.

@@ -200,6 +200,7 @@ impl Rounds {
         }
         let envelopes = batch.len();
         let started = Instant::now();
+        let answers = self.parts.link.answers();
         let mut round = round::begin(channel.clone(), batch);
         let error = tokio::select! {
             biased;
@@ -210,6 +211,10 @@ impl Rounds {
             () = self.parts.link.blocked(connection) => PublishError::Blocked,
         };
         warn!(envelopes, "A round of publishes is late: {error}");
+        if error == PublishError::TimedOut && self.parts.link.answers() == answers {
+            // Not one queue is in trouble, but this node: it may be parted from the others, and not know it.
+            self.parts.link.leave(connection);
+        }
         let requests = self.open.split_off_round(error);
         let parts = self.parts.clone();
         let late = LateRound {
@@ -233,6 +238,7 @@ impl Rounds {
         started: Instant,
     ) -> Result<(), ChannelEnd> {
         self.parts.metrics.round_seconds.observe_duration(started.elapsed());
+        self.parts.link.note_answer();
         if let Err(error) = &end.answers {
             warn!(envelopes = end.batch.len(), "A round of publishes failed: {error}");
             declare::remake_all(connection, self.open.settle(end), &self.parts.remade).await;

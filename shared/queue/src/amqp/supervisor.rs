@@ -1,7 +1,7 @@
 //! Makes a connection, watches it, and makes it again. It is our own, because lapin's recovery can wait for ever.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::{Secret, Shutdown, dice};
@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::call::{CallError, call};
 use super::connect::{NodeConnection, close, connect};
-use super::link_state::{LinkState, Purpose};
+use super::link_state::{LinkState, Purpose, Suspicion};
 use super::presence::Presence;
 use super::reconnects::Reconnects;
 use super::{declare, grant};
@@ -33,7 +33,7 @@ pub(super) struct Supervisor {
     purpose: Purpose,
     presence: Presence,
     shutdown: Shutdown,
-    suspected: watch::Receiver<Weak<Connection>>,
+    suspected: watch::Receiver<Suspicion>,
     reconnects: Reconnects,
     /// The number of the address that is tried first: by chance, and after a failure the next one.
     first: usize,
@@ -60,7 +60,7 @@ impl Supervisor {
         purpose: Purpose,
         presence: Presence,
         shutdown: Shutdown,
-        suspected: watch::Receiver<Weak<Connection>>,
+        suspected: watch::Receiver<Suspicion>,
     ) -> Self {
         presence.missing();
         let reconnects = Reconnects::default();
@@ -149,7 +149,7 @@ impl Supervisor {
         loop {
             let event = tokio::select! {
                 event = events.next() => LinkEvent::Lapin(event),
-                () = given_up(self.suspected.clone(), connection) => LinkEvent::GiveUp,
+                () = given_up(self.suspected.clone(), connection, has_others) => LinkEvent::GiveUp,
                 () = &mut silence => LinkEvent::GiveUp,
                 goes_on = self.shutdown.pause(WATCHDOG_PERIOD) => {
                     if goes_on { LinkEvent::WatchdogDue } else { LinkEvent::Stop }
@@ -203,8 +203,8 @@ impl Supervisor {
 }
 
 /// Returns once a link has given up this connection.
-async fn given_up(mut suspected: watch::Receiver<Weak<Connection>>, connection: &Arc<Connection>) {
-    let is_this = |suspect: &Weak<Connection>| std::ptr::eq(suspect.as_ptr(), Arc::as_ptr(connection));
+async fn given_up(mut suspected: watch::Receiver<Suspicion>, connection: &Arc<Connection>, has_others: bool) {
+    let is_this = |suspect: &Suspicion| suspect.is_about(connection) && (has_others || !suspect.needs_other);
     if suspected.wait_for(is_this).await.is_err() {
         // There is no link any more that could give it up.
         std::future::pending::<()>().await;

@@ -113,6 +113,31 @@ async fn a_node_that_falls_silent_is_left_for_another_one_within_four_seconds() 
     rig.stop().await;
 }
 
+/// A node that is parted from the others answers what it is asked, and never gets a majority for what is published there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_on_which_nothing_is_confirmed_is_left_for_another_one() {
+    let parted = RabbitMq::start().await;
+    let whole = RabbitMq::start().await;
+    let vhost = parted.vhost();
+    assert_eq!(vhost.name(), whole.vhost().name(), "both have a virtual host of this name");
+    let other = Link::to(whole.address()).await;
+    let hosts = [parted.address(), other.address()].map(|address| address.to_string());
+    other.cut();
+    let rig = Rig::open(&QueueSettings::at(url_through(&vhost, &hosts))).await;
+    let publisher = rig.queue.publisher();
+    publishing_works_again(&publisher, 0).await;
+
+    vhost.pause_all_queues().await;
+    other.mend();
+    let started = Instant::now();
+    publishing_works_again(&publisher, 1).await;
+
+    // A round is late after 3 s.
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    drop(publisher);
+    rig.stop().await;
+}
+
 /// lapin waits for its answer in a thread that nobody ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_opening_that_is_given_up_ends_its_stream() {
