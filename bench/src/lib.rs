@@ -1,7 +1,13 @@
-//! Makes notifications to measure with, of the sizes that Meta sends.
+//! What the programs of this crate share: notifications to measure with, of the sizes that Meta sends, and settings.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
+
+/// A setting that `bench` has given to a bare process.
+#[expect(clippy::disallowed_methods, reason = "a bare process has as little as possible, and no settings of its own")]
+pub fn setting(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: bench starts this program"))
+}
 
 /// A notification of about 1 KiB: a WhatsApp text, its contact, and the advertisement that it answers.
 pub fn message() -> Bytes {

@@ -18,6 +18,7 @@ pub use chromium::{BrowserSlot, Chromedriver};
 pub use cluster::{NODES, RabbitCluster};
 pub use eventually::{eventually, eventually_within};
 pub use link::Link;
+pub use node::rabbitmq_version;
 pub use ports::free_port;
 pub use process::Process;
 pub use prometheus::Prometheus;

@@ -21,6 +21,13 @@ pub(crate) fn scripts() -> PathBuf {
     folder.expect("RabbitMQ is not installed: run ops/test.sh, or set RABBITMQ_SBIN to its sbin folder")
 }
 
+/// The version of RabbitMQ that the tests use.
+pub fn rabbitmq_version() -> String {
+    let scripts = scripts();
+    let folder = scripts.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    folder.strip_prefix("rabbitmq_server-").unwrap_or(&folder).to_owned()
+}
+
 pub(crate) fn write_configuration(folder: &Path, vhosts: usize) {
     let write = |name: &str, text: String| std::fs::write(folder.join(name), text).expect("the folder is ours");
     let names: Vec<String> = (0..vhosts).map(|number| format!("v{number}")).collect();

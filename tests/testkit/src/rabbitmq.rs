@@ -103,6 +103,11 @@ impl RabbitMq {
         self.address
     }
 
+    /// The id of its process, whose children are its node.
+    pub fn process_id(&self) -> u32 {
+        self.node.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+
     /// The address at which it shows its metrics, if it does.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
@@ -228,6 +233,11 @@ impl Vhost<'_> {
     async fn control_queue(&self, verb: &str, queue: &str) {
         let call = format!("ok = sys:{verb}(whereis('{}_{queue}')).", self.name);
         self.broker.control(&["eval", &call]).await;
+    }
+
+    /// Deletes it with all that is in it.
+    pub async fn delete(self) {
+        self.broker.control(&["delete_vhost", &self.name]).await;
     }
 
     /// Deletes a queue while processes use it.

@@ -113,6 +113,11 @@ impl Redis {
         self.address
     }
 
+    /// The id of its process.
+    pub fn process_id(&self) -> u32 {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+
     /// A key prefix that no other test uses.
     pub fn prefix(&self) -> String {
         format!("test{}:", self.given.fetch_add(1, Ordering::Relaxed))
