@@ -121,6 +121,16 @@ impl RedisCluster {
         .await
     }
 
+    /// Runs a command at one of the nodes, if it answers.
+    pub async fn command_at(&self, node: usize, words: &[&str]) -> Option<String> {
+        self.nodes[node].command(words).await
+    }
+
+    /// Whether one of the files of the nodes holds this text.
+    pub fn is_on_disk(&self, text: &str) -> bool {
+        self.keeper.holds(text)
+    }
+
     /// The nodes that have slots, as most nodes see it, and the replica of each.
     pub async fn primaries(&self) -> BTreeMap<usize, Option<usize>> {
         eventually("there are three primaries", async || {
@@ -168,6 +178,34 @@ impl RedisCluster {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     }
 
+    /// Moves the slot of a key from one primary to another. `half_moved` is run while half of the slot's keys are there.
+    pub async fn move_slot(&self, key: &str, from: usize, to: usize, half_moved: impl AsyncFnOnce()) {
+        let slot = self.nodes[from].command(&["CLUSTER", "KEYSLOT", key]).await.expect("it answers");
+        let slot = slot.trim().trim_start_matches(':');
+        let from = &self.nodes[from];
+        let to = &self.nodes[to];
+        let from_id = self.id_of(from).await;
+        let to_id = self.id_of(to).await;
+        self.must(to, &["CLUSTER", "SETSLOT", slot, "IMPORTING", &from_id]).await;
+        self.must(from, &["CLUSTER", "SETSLOT", slot, "MIGRATING", &to_id]).await;
+        let keys = from.command(&["CLUSTER", "GETKEYSINSLOT", slot, "1000"]).await.expect("it answers");
+        let keys: Vec<&str> = keys.lines().filter(|line| !line.starts_with(['*', '$'])).collect();
+        let (first, rest) = keys.split_at(keys.len() / 2);
+        self.migrate(from, to, first).await;
+        half_moved().await;
+        self.migrate(from, to, rest).await;
+        for node in [to, from] {
+            self.must(node, &["CLUSTER", "SETSLOT", slot, "NODE", &to_id]).await;
+        }
+    }
+
+    async fn migrate(&self, from: &RedisNode, to: &RedisNode, keys: &[&str]) {
+        let port = to.address().port().to_string();
+        for key in keys {
+            self.must(from, &["MIGRATE", "127.0.0.1", &port, key, "0", "5000", "AUTH2", ADMIN, PASSWORD]).await;
+        }
+    }
+
     /// How many keys each node has.
     pub async fn keys(&self) -> Vec<usize> {
         let mut keys = Vec::new();
@@ -209,7 +247,11 @@ impl RedisCluster {
     }
 
     async fn id(&self, node: usize) -> String {
-        let id = eventually("a node says its id", async || self.nodes[node].command(&["CLUSTER", "MYID"]).await).await;
+        self.id_of(&self.nodes[node]).await
+    }
+
+    async fn id_of(&self, node: &RedisNode) -> String {
+        let id = eventually("a node says its id", async || node.command(&["CLUSTER", "MYID"]).await).await;
         id.lines().nth(1).expect("an id follows its length").to_owned()
     }
 

@@ -93,6 +93,11 @@ impl SentinelSet {
         self.servers[server].command(words).await
     }
 
+    /// Whether one of the files of the servers holds this text.
+    pub fn is_on_disk(&self, text: &str) -> bool {
+        self.keeper.holds(text)
+    }
+
     /// Ends a server like a power cut.
     pub fn kill(&self, server: usize) {
         self.servers[server].kill(&self.keeper);
