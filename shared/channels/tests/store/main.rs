@@ -1,4 +1,4 @@
-//! One contract for the channel store, on Redis and on files.
+//! One contract for the channel store: on Redis, alone, with sentinels and as a cluster, and on files.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
@@ -8,6 +8,7 @@ mod erasing;
 mod erasure_copies;
 mod erasure_keys;
 mod erasures;
+mod failovers;
 mod forgetting;
 mod indexes;
 mod outages;
@@ -53,10 +54,10 @@ use tenants::{
     what_is_received_after_an_erasure_is_not_kept_for_whoever_connects_next,
     what_was_received_for_one_tenant_is_never_delivered_to_the_next,
 };
-use testkit::Redis;
+use testkit::{Redis, RedisCluster, SentinelSet, as_process};
 
 /// Each claim becomes one test on Redis, one on Redis as the user of `ops` in `ops/redis/users.acl`, who may do no more
-/// than this crate does, and one on files.
+/// than this crate does, one each as that user on a Redis with sentinels and on a cluster, and one on files.
 macro_rules! contract {
     ($($claim:ident),* $(,)?) => {
         mod redis {
@@ -72,6 +73,24 @@ macro_rules! contract {
             async fn $claim() {
                 let redis = super::Redis::start_with_shipped_users().await;
                 super::$claim(super::open(&super::ChannelsSettings::at(redis.url_for("ops"), ""))).await;
+            })*
+        }
+
+        mod sentinels_as_its_user {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let set = super::SentinelSet::shared().await;
+                let url = super::as_process(&set.url(), "ops");
+                super::$claim(super::open(&super::ChannelsSettings::at(url, &set.prefix()))).await;
+            })*
+        }
+
+        mod cluster_as_its_user {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $claim() {
+                let cluster = super::RedisCluster::shared().await;
+                let url = super::as_process(&cluster.url(), "ops");
+                super::$claim(super::open(&super::ChannelsSettings::at(url, &cluster.prefix()))).await;
             })*
         }
 
