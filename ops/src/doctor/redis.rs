@@ -1,14 +1,18 @@
 //! What `ops doctor` asks Redis: whether it keeps what it stores, and whether each process may do its work there.
 
-use channels::{AppendOnlyFile, ChannelStore, StoreError};
+use channels::{AppendOnlyFile, ChannelStore, Server, ServerKind, Servers, StoreError};
 use jiff::Timestamp;
 
 use super::findings::Findings;
+use crate::output::counted;
+
+/// Fewer sentinels can't agree that a primary is lost while one of them is lost with it.
+const SENTINELS_MIN: usize = 3;
 
 /// Checks the Redis behind the store. Returns its time, if there is one.
 pub(super) async fn check(findings: &mut Findings, store: &ChannelStore) -> Option<Timestamp> {
-    let server = match store.server().await {
-        Ok(Some(server)) => server,
+    let servers = match store.servers().await {
+        Ok(Some(servers)) => servers,
         Ok(None) => {
             findings.ok("channels", "in files on this machine");
             return None;
@@ -21,36 +25,87 @@ pub(super) async fn check(findings: &mut Findings, store: &ChannelStore) -> Opti
         // The next check reports it.
         Err(_) => return None,
     };
-    findings.ok("channels", format!("Redis {} is reached", server.version));
-    if server.maxmemory_policy != "noeviction" {
-        let text = format!("Redis drops tokens when memory is short (maxmemory-policy {})", server.maxmemory_policy);
-        findings.wrong("channels", text, "set maxmemory-policy noeviction in redis.conf");
+    kind(findings, &servers);
+    for address in &servers.unreachable {
+        let next_step = "start it: until then nothing takes its place, or the place of what it follows";
+        findings.wrong("channels", format!("the server at {address} can't be reached"), next_step);
     }
-    append_only_file(findings, &server.append_only_file);
+    for server in &servers.servers {
+        if server.maxmemory_policy != "noeviction" {
+            let text = format!("drops tokens when memory is short (maxmemory-policy {})", server.maxmemory_policy);
+            let next_step = "set maxmemory-policy noeviction in redis.conf";
+            findings.wrong("channels", format!("{} {text}", named(&servers, server)), next_step);
+        }
+        append_only_file(findings, &named(&servers, server), &server.append_only_file);
+    }
     rights(findings, store).await;
-    Some(server.now)
+    servers.servers.first().map(|server| server.now)
+}
+
+/// Says what stands behind the store, and what it lacks to survive the loss of a server.
+fn kind(findings: &mut Findings, servers: &Servers) {
+    let is_primary = |server: &&Server| server.is_primary;
+    let primaries: Vec<&Server> = servers.servers.iter().filter(is_primary).collect();
+    let version = primaries.first().map_or("Redis", |server| server.version.as_str());
+    let places = primaries.iter().map(|server| server.address.as_str()).collect::<Vec<_>>().join(", ");
+    let replicas = counted(servers.servers.len() - primaries.len(), "replica");
+    match &servers.kind {
+        ServerKind::One => findings.ok("channels", format!("{version} is reached")),
+        ServerKind::Sentinels { service, count } => {
+            let sentinels = counted(*count, "sentinel");
+            let text = format!(
+                "{version} is reached: {places} is the primary of {service}, with {replicas}, watched by {sentinels}"
+            );
+            findings.ok("channels", text);
+            if *count < SENTINELS_MIN {
+                let next_step = "start three, each on a machine of its own: two must agree while one is lost";
+                findings.wrong("channels", format!("{service} is watched by {sentinels} only"), next_step);
+            }
+        }
+        ServerKind::Cluster => {
+            let count = counted(primaries.len(), "primary node");
+            findings.ok("channels", format!("{version} Cluster is reached: {count} ({places}), {replicas}"));
+        }
+    }
+    if servers.kind == ServerKind::One {
+        return;
+    }
+    for primary in primaries.iter().filter(|primary| primary.replicas == 0) {
+        let next_step =
+            "add one: when it is lost, nothing is delivered until it is back, and its disk may be lost, too";
+        findings.wrong("channels", format!("the primary {} has no replica", primary.address), next_step);
+    }
+}
+
+/// What a server is called in a complaint.
+fn named(servers: &Servers, server: &Server) -> String {
+    match servers.kind {
+        ServerKind::One => "Redis".to_owned(),
+        ServerKind::Sentinels { .. } | ServerKind::Cluster => format!("Redis at {}", server.address),
+    }
 }
 
 /// Redis has the only copy of the tokens, so its content has to survive a restart.
-fn append_only_file(findings: &mut Findings, file: &AppendOnlyFile) {
+fn append_only_file(findings: &mut Findings, redis: &str, file: &AppendOnlyFile) {
     match file {
         AppendOnlyFile::Loadable => {}
         AppendOnlyFile::Off => {
             let next_step = "set appendonly yes in redis.conf: Redis has the only copy of the tokens";
-            findings.wrong("channels", "Redis loses everything when it restarts", next_step);
+            findings.wrong("channels", format!("{redis} loses everything when it restarts"), next_step);
         }
         AppendOnlyFile::Refused => {
             let next_step =
                 "make its user list again (runbook, \"A Redis that forgets its channels\") before it restarts";
-            let text = "Redis loses every channel when it restarts: its default user may not load the append-only file";
-            findings.wrong("channels", text, next_step);
+            let text = "loses every channel when it restarts: its default user may not load the append-only file";
+            findings.wrong("channels", format!("{redis} {text}"), next_step);
         }
         AppendOnlyFile::Unknown(code) if code == "NOPERM" => {
             let next_step = "make it again (runbook, \"A Redis that forgets its channels\")";
-            findings.wrong("channels", "the user list of Redis is older than this version", next_step);
+            findings.wrong("channels", format!("the user list of {redis} is older than this version"), next_step);
         }
         AppendOnlyFile::Unknown(code) => {
-            findings.ok("channels", format!("Redis does not say whether it could load its append-only file ({code})"));
+            findings
+                .ok("channels", format!("{redis} does not say whether it could load its append-only file ({code})"));
         }
     }
 }
