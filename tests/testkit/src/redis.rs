@@ -66,8 +66,7 @@ impl Redis {
 
     /// The user list of [`Self::start_with_shipped_users`], one line for each user.
     pub fn shipped_users() -> Vec<String> {
-        let admin = format!("user admin on >{PASSWORD} allkeys allchannels allcommands");
-        rights::shipped_redis_users().into_iter().chain([admin]).collect()
+        rights::shipped_redis_users().into_iter().chain([rights::admin()]).collect()
     }
 
     /// Starts a Redis for one test with an append-only file and this user list, one line for each user.
@@ -149,12 +148,17 @@ impl Redis {
 }
 
 async fn ask(connection: &mut TcpStream, words: &[&str]) -> String {
+    exchange(connection, words).await.expect("it answers")
+}
+
+/// Sends a command and reads the first 64 KiB of the raw answer.
+pub(crate) async fn exchange(connection: &mut TcpStream, words: &[&str]) -> std::io::Result<String> {
     let head = format!("*{}\r\n", words.len());
     let request = words.iter().fold(head, |request, word| request + &format!("${}\r\n{word}\r\n", word.len()));
-    connection.write_all(request.as_bytes()).await.expect("it listens");
+    connection.write_all(request.as_bytes()).await?;
     let mut answer = vec![0; 64 << 10];
-    let length = connection.read(&mut answer).await.expect("it answers");
-    String::from_utf8_lossy(&answer[..length]).into_owned()
+    let length = connection.read(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }
 
 fn write_users(keeper: &Keeper, users: &[String]) {
