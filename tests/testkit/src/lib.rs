@@ -26,6 +26,6 @@ pub use process::Process;
 pub use prometheus::Prometheus;
 pub use rabbitmq::{RabbitMq, Vhost};
 pub use redis::Redis;
-pub use redis_cluster::{REDIS_NODES, RedisCluster};
+pub use redis_cluster::{REDIS_NODES, RedisCluster, SlotPlace};
 pub use redis_sentinels::{SENTINELS, SentinelSet};
 pub use rights::{PASSWORD, as_process, with_rights};

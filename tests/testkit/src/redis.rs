@@ -1,6 +1,7 @@
 //! A private Redis: one for a test run, with a key prefix for each test.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -166,11 +167,16 @@ fn write_users(keeper: &Keeper, users: &[String]) {
 }
 
 fn start_server(keeper: &Keeper, port: u16, arguments: &[String]) -> Child {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .arg("--dir")
         .arg(keeper.folder());
     keeper.start(&mut command, "redis")
+}
+
+/// The server that is tested: `REDIS_SERVER`, which may be a Valkey, or that of the installed package.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("REDIS_SERVER").map_or_else(|| PathBuf::from("redis-server"), PathBuf::from)
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,6 +40,16 @@ struct Seen {
     is_up: bool,
     /// The id of its primary, if it is a replica.
     primary: String,
+    slots: Vec<RangeInclusive<usize>>,
+}
+
+/// Where the slot of a key is.
+#[derive(Clone, Copy, Debug)]
+pub struct SlotPlace {
+    /// The primary that has it.
+    pub node: usize,
+    /// How many lower slots that one has.
+    pub before: usize,
 }
 
 impl RedisCluster {
@@ -167,10 +178,29 @@ impl RedisCluster {
         self.nodes[node].signal("CONT");
     }
 
-    /// Moves slots with their keys from one primary to another, as an operator does, and returns once they are there.
+    /// The node that has the slot of this key, and how many of its slots come before that one.
+    pub async fn place(&self, key: &str) -> SlotPlace {
+        let slot = self.nodes[0].command(&["CLUSTER", "KEYSLOT", key]).await.unwrap_or_default();
+        let slot: usize = slot.trim().trim_start_matches(':').parse().expect("a slot is a number");
+        eventually("a node has the slot", async || {
+            for node in self.primaries().await.into_keys() {
+                let seen = self.seen_by(&self.nodes[node]).await?;
+                let slots = &seen[node].slots;
+                if slots.iter().any(|range| range.contains(&slot)) {
+                    let before = slots.iter().map(|range| range.clone().filter(|other| *other < slot).count()).sum();
+                    return Some(SlotPlace { node, before });
+                }
+            }
+            None
+        })
+        .await
+    }
+
+    /// Moves the lowest slots of a primary with their keys to another, as an operator does, and returns once they are there.
     pub async fn move_slots(&self, from: usize, to: usize, count: usize) {
         let any = self.nodes[from].address().to_string();
-        let (from, to) = (self.id(from).await, self.id(to).await);
+        let from = self.id(from).await;
+        let to = self.id(to).await;
         let mut command = tokio::process::Command::new("redis-cli");
         command.env("REDISCLI_AUTH", PASSWORD).args(["--user", ADMIN, "--cluster", "reshard", &any]);
         command.args(["--cluster-from", &from, "--cluster-to", &to, "--cluster-slots", &count.to_string()]);
@@ -278,8 +308,15 @@ impl RedisCluster {
             let is_up =
                 !line[2].contains("fail") && !line[2].contains("handshake") && line.get(7) == Some(&"connected");
             let is_primary = line[2].contains("master") && line.len() > 8;
-            Some(Seen { id: line[0].to_owned(), is_primary, is_up, primary: line[3].to_owned() })
+            let slots = line.iter().skip(8).filter_map(|range| slots(range)).collect();
+            Some(Seen { id: line[0].to_owned(), is_primary, is_up, primary: line[3].to_owned(), slots })
         };
         self.nodes.iter().map(of).collect()
     }
+}
+
+/// A range of slots as `CLUSTER NODES` shows it. One that is being moved is shown in another way, beside its range.
+fn slots(shown: &str) -> Option<RangeInclusive<usize>> {
+    let (first, last) = shown.split_once('-').unwrap_or((shown, shown));
+    Some(first.parse().ok()?..=last.parse().ok()?)
 }

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::keeper::Keeper;
 use crate::ports::free_port;
-use crate::redis::exchange;
+use crate::redis::{exchange, program};
 use crate::rights::{self, ADMIN, PASSWORD};
 
 /// A server that takes longer to answer counts as gone: it may hang.
@@ -68,7 +68,7 @@ impl RedisNode {
     pub(crate) fn launch(&self, keeper: &Keeper) {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         if child.is_none() {
-            let mut command = Command::new("redis-server");
+            let mut command = Command::new(program());
             command.arg(self.folder.join("redis.conf")).args(self.mode);
             *child = Some(keeper.start(&mut command, &format!("redis-{}", self.address.port())));
         }
