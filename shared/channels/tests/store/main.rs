@@ -8,8 +8,11 @@ mod erasing;
 mod erasure_copies;
 mod erasure_keys;
 mod erasures;
+#[cfg(feature = "long")]
 mod failovers;
 mod forgetting;
+#[cfg(feature = "long")]
+mod forgetting_replicas;
 mod indexes;
 mod outages;
 mod refusals;
