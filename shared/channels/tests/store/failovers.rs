@@ -161,17 +161,6 @@ async fn dead_and_silent_sentinels_cost_little() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_that_sentinels_do_not_know_is_named_as_such() {
-    let set = SentinelSet::shared().await;
-    let url = set.url().replace("/channels/", "/other/");
-    let store = open(&ChannelsSettings::at(url, &set.prefix()));
-
-    let error = store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap_err().to_string();
-
-    assert!(error.contains("no such service"), "{error}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_primary_of_a_cluster_that_is_killed_is_replaced_within_10_seconds() {
     let cluster = RedisCluster::start().await;
     let store = open(&ChannelsSettings::at(cluster.url(), ""));
