@@ -114,6 +114,40 @@ async fn a_primary_that_is_demoted_alive_gets_no_more_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_paused_before_it_is_demoted_loses_nothing() {
+    let set = SentinelSet::start().await;
+    let store = open(&ChannelsSettings::at(set.url(), ""));
+    add(&store, NUMBER).await;
+
+    let met = met(&store, async || {
+        set.command(&["CLIENT", "PAUSE", "5000", "WRITE"]).await;
+        set.demote().await;
+    })
+    .await;
+
+    set.mend().await;
+    let missing = met.missing(&store).await;
+    check("a paused primary is demoted", &met, missing);
+    assert_eq!(missing, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_demands_a_replica_takes_nothing_that_would_be_lost() {
+    let set = SentinelSet::start().await;
+    let store = open(&ChannelsSettings::at(set.url(), ""));
+    add(&store, NUMBER).await;
+    set.command(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
+
+    let met = met(&store, async || set.demote().await).await;
+
+    set.mend().await;
+    let missing = met.missing(&store).await;
+    check("a primary that demands a replica is demoted", &met, missing);
+    // What was under way when the replica became a primary.
+    assert!(missing <= 3, "{missing} are missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_lives_on_cut_off_from_its_sentinels_is_left() {
     let set = SentinelSet::start().await;
     let store = open(&ChannelsSettings::at(set.url(), ""));
