@@ -75,7 +75,8 @@ impl RedisCluster {
     /// The first half of the nodes become primaries, and each of the others the replica of one of them.
     async fn form(&self, buses: &[u16]) {
         let first = self.nodes[0].address();
-        let (port, bus) = (first.port().to_string(), buses[0].to_string());
+        let port = first.port().to_string();
+        let bus = buses[0].to_string();
         for (number, node) in self.nodes.iter().enumerate() {
             // Different numbers, or the nodes would have to agree on them first.
             self.must(node, &["CLUSTER", "SET-CONFIG-EPOCH", &(number + 1).to_string()]).await;
