@@ -82,11 +82,14 @@ fi
 export RUST_BACKTRACE="${RUST_BACKTRACE-0}"
 run "Building" cargo build --locked --workspace --bins
 run "Unit tests, contracts on both back ends, scenarios" cargo test --locked --workspace
-note "unit tests, queue and channel contracts (RabbitMQ or Redis, and files), scenarios"
+note "unit tests, queue and channel contracts (RabbitMQ or Redis, also with sentinels and as a cluster, and files), scenarios"
 
 if $long; then
     run "Property tests, 20,000 cases each" env PROPTEST_CASES=20000 cargo test --locked --package event
     note "property tests with 20,000 cases each"
+
+    run "Failovers of Redis" cargo test --locked --package channels --features long --test store -- failovers forgetting
+    note "a primary that is killed, demoted or cut off, slots that move, and files of replicas (Sentinel set, Redis Cluster)"
 
     run "Fuzz targets" cargo check --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz
     note "fuzz targets compile (CONTRIBUTING.md says how to run them)"

@@ -11,6 +11,8 @@ pub(crate) const INITIALISED: &str = "channels:initialised";
 pub(crate) const CHANNEL: &str = "channel:";
 /// The set of the keys of all channels.
 pub(crate) const ALL_CHANNELS: &str = "channels:all";
+/// The beginning of every marker of a delivered event.
+pub(crate) const DELIVERED: &str = "delivered:";
 /// The beginning of every erasure's marker.
 pub(crate) const ERASED: &str = "erased:";
 /// What is marked as erased whenever a conversation is. No channel has this address.
@@ -19,6 +21,8 @@ pub(crate) const ANY_CONTACT: &str = "contacts";
 pub(crate) const PROBE: &str = "channels:probe";
 /// How long that is kept: nobody reads it.
 pub(crate) const PROBE_TIME: Duration = Duration::from_secs(30);
+/// How long a cluster remembers a commit: longer than it is sent again.
+pub(crate) const COMMIT_TIME: Duration = Duration::from_mins(1);
 /// The hash that counts the connected channels of each endpoint.
 pub(crate) const ENDPOINTS: &str = "channels:endpoints";
 /// The hash of the instances of dispatchers that have reported. Each one's own report ends by itself; this does not.
@@ -59,7 +63,12 @@ pub(crate) fn address_of_channel(key: &str) -> Address {
 }
 
 pub(crate) fn delivered(id: &EventId) -> String {
-    format!("delivered:{id}")
+    format!("{DELIVERED}{id}")
+}
+
+/// What remembers that a commit was made.
+pub(crate) fn commit(id: &str) -> String {
+    format!("channels:commit:{id}")
 }
 
 pub(crate) fn dispatcher(instance: &str) -> String {

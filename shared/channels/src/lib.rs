@@ -61,7 +61,7 @@ pub use record::{ChannelRecord, ChannelState, NewChannel, Route};
 pub use redis::ProcessRights;
 pub use reseal::{KeyUse, RefusedSeal};
 pub use seal::{NewSecret, OpenError, SealedSecret};
-pub use server::{AppendOnlyFile, Server};
+pub use server::{AppendOnlyFile, Server, ServerKind, Servers};
 pub use settings::ChannelsSettings;
 pub use store::ChannelStore;
 pub use tickets::{SessionRecord, Ticket};

@@ -1,7 +1,9 @@
 //! The end of what was erased in Redis' append-only file: Redis still has it there, until it rewrites the file.
 //!
 //! Redis does that by itself when the file has doubled, which on a quiet store is never. So every commit that erases
-//! something is counted, and a dispatcher asks for a rewrite if the count has changed since the last one.
+//! something is counted, and a dispatcher asks for a rewrite if the count has changed since the last one. A replica has a
+//! file, too: all servers are asked, one after the other. One that can't be reached has its turn with the next rewrite, at
+//! the latest a day later.
 
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::keys;
 use crate::maintenance::Lease;
+use crate::redis::OneServer;
 use crate::server::Rewriting;
 use crate::store::ChannelStore;
 use crate::transaction::Lifetime;
@@ -64,7 +67,7 @@ impl ChannelStore {
         if !is_due(&count, &rewritten, now()) || !self.acquire_lease(lease, now()).await? {
             return Ok(false);
         }
-        if !self.rewrite(shutdown).await? {
+        if !self.rewrite_all(lease, shutdown).await? {
             return Ok(false);
         }
         let note = |fields: &mut Fields| {
@@ -75,32 +78,49 @@ impl ChannelStore {
         self.update_hash(keys::REWRITTEN.to_owned(), Lifetime::Unlimited, note).await
     }
 
-    /// Has Redis rewrite its file, and waits for it. `false`: nothing was rewritten, and it has to be tried again.
-    async fn rewrite(&self, shutdown: &Shutdown) -> Result<bool, StoreError> {
+    /// Has every server rewrite its file, and waits for it. `false`: not all were rewritten, and it has to be tried again.
+    async fn rewrite_all(&self, lease: Lease<'_>, shutdown: &Shutdown) -> Result<bool, StoreError> {
         let Some(redis) = self.redis() else { return Ok(false) };
-        if redis.rewriting().await? == Rewriting::NoFile {
-            return Ok(false);
+        let all = redis.all_servers().await?;
+        for server in &all.unreachable {
+            warn!(server, "The append-only file of a server that can't be reached still holds what was erased");
         }
-        if !redis.begin_rewrite().await? {
-            return Ok(false);
-        }
-        let started = std::time::Instant::now();
-        while started.elapsed() < REWRITE_TIME {
-            match redis.rewriting().await? {
-                Rewriting::UnderWay => {}
-                Rewriting::NoFile => return Ok(false),
-                Rewriting::Failed => return Err(StoreError::Refused("bgrewriteaof failed".to_owned())),
-                Rewriting::Done => {
-                    info!(elapsed_ms = started.elapsed().as_millis(), "Redis rewrote its append-only file");
-                    return Ok(true);
-                }
+        let mut is_any = false;
+        for server in &all.reached {
+            if server.rewriting().await? == Rewriting::NoFile {
+                continue;
             }
-            if !shutdown.pause(PROGRESS_PERIOD).await {
+            if !self.acquire_lease(lease, now()).await? || !rewrite(server, shutdown).await? {
                 return Ok(false);
             }
+            is_any = true;
         }
-        Err(StoreError::TimedOut)
+        Ok(is_any)
     }
+}
+
+/// Has a server rewrite its file, and waits for it. `false`: nothing was rewritten, and it has to be tried again.
+async fn rewrite(server: &OneServer, shutdown: &Shutdown) -> Result<bool, StoreError> {
+    if !server.begin_rewrite().await? {
+        return Ok(false);
+    }
+    let started = std::time::Instant::now();
+    while started.elapsed() < REWRITE_TIME {
+        match server.rewriting().await? {
+            Rewriting::UnderWay => {}
+            Rewriting::NoFile => return Ok(false),
+            Rewriting::Failed => return Err(StoreError::Refused("bgrewriteaof failed".to_owned())),
+            Rewriting::Done => {
+                let elapsed_ms = started.elapsed().as_millis();
+                info!(server = server.address, elapsed_ms, "Redis rewrote its append-only file");
+                return Ok(true);
+            }
+        }
+        if !shutdown.pause(PROGRESS_PERIOD).await {
+            return Ok(false);
+        }
+    }
+    Err(StoreError::TimedOut)
 }
 
 /// Whether a rewrite is due: soon after something was erased, and otherwise once a day.

@@ -2,10 +2,43 @@
 
 use jiff::Timestamp;
 
-/// A Redis, as it describes itself.
+/// The servers behind a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Servers {
+    /// How they belong together.
+    pub kind: ServerKind,
+    /// Those that can be reached, primaries first.
+    pub servers: Vec<Server>,
+    /// The addresses of those that can't.
+    pub unreachable: Vec<String>,
+}
+
+/// How servers belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerKind {
+    /// There is one.
+    One,
+    /// Sentinels watch a primary and its replicas.
+    Sentinels {
+        /// The name by which they know them.
+        service: String,
+        /// How many there are.
+        count: usize,
+    },
+    /// A cluster.
+    Cluster,
+}
+
+/// A Redis or Valkey, as it describes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// Its version.
+    /// Where it is.
+    pub address: String,
+    /// Whether it takes writes. If not it is a replica.
+    pub is_primary: bool,
+    /// How many replicas follow it.
+    pub replicas: usize,
+    /// What it is, and its version.
     pub version: String,
     /// What it does when memory is short: `noeviction` refuses to store more, every other policy may drop tokens.
     pub maxmemory_policy: String,
@@ -59,17 +92,24 @@ impl Rewriting {
 }
 
 impl Server {
-    /// Reads the answers to `INFO` and `TIME`. `loading` is what is known about the append-only file if it is on.
-    pub(crate) fn read(info: &str, seconds: i64, microseconds: i32, loading: AppendOnlyFile) -> Self {
-        let field = |name: &str| {
+    /// Reads the answer to `INFO`. `loading` is what is known about the append-only file if it is on.
+    pub(crate) fn read(address: String, info: &str, now: Timestamp, loading: AppendOnlyFile) -> Self {
+        let given = |name: &str| {
             let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            line.unwrap_or("unknown").trim().to_owned()
+            line.map(str::trim)
         };
+        let field = |name: &str| given(name).unwrap_or("unknown");
         Self {
-            version: field("redis_version"),
-            maxmemory_policy: field("maxmemory_policy"),
+            address,
+            is_primary: field("role") != "slave",
+            replicas: field("connected_slaves").parse().unwrap_or_default(),
+            version: match given("valkey_version") {
+                Some(version) => format!("Valkey {version}"),
+                None => format!("Redis {}", field("redis_version")),
+            },
+            maxmemory_policy: field("maxmemory_policy").to_owned(),
             append_only_file: if field("aof_enabled") == "1" { loading } else { AppendOnlyFile::Off },
-            now: Timestamp::new(seconds, microseconds * 1_000).unwrap_or_default(),
+            now,
         }
     }
 }
@@ -78,15 +118,25 @@ impl Server {
 mod tests {
     use super::*;
 
+    fn server(info: &str) -> Server {
+        Server::read("host:6379".to_owned(), info, Timestamp::UNIX_EPOCH, AppendOnlyFile::Loadable)
+    }
+
     #[test]
     fn a_redis_that_forgets_is_recognised() {
-        let info = "# Server\r\nredis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\naof_enabled:0\r\n";
+        let server = server("# Server\r\nredis_version:7.0.15\r\nmaxmemory_policy:allkeys-lru\r\naof_enabled:0\r\n");
 
-        let server = Server::read(info, 1_790_000_000, 500_000, AppendOnlyFile::Loadable);
-
-        assert_eq!((server.version.as_str(), server.maxmemory_policy.as_str()), ("7.0.15", "allkeys-lru"));
+        assert_eq!((server.version.as_str(), server.maxmemory_policy.as_str()), ("Redis 7.0.15", "allkeys-lru"));
         assert_eq!(server.append_only_file, AppendOnlyFile::Off);
-        assert_eq!(server.now.as_millisecond(), 1_790_000_000_500);
+    }
+
+    #[test]
+    fn a_server_is_what_it_says_it_is() {
+        let primary = server("redis_version:7.2.4\r\nvalkey_version:8.1.1\r\nrole:master\r\nconnected_slaves:2\r\n");
+        let replica = server("redis_version:7.0.15\r\nrole:slave\r\nconnected_slaves:0\r\n");
+
+        assert_eq!((primary.version.as_str(), primary.is_primary, primary.replicas), ("Valkey 8.1.1", true, 2));
+        assert_eq!((replica.is_primary, replica.replicas), (false, 0));
     }
 
     #[test]

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 
 use chassis::{Problem, Secret, read_secret};
 use clap::Args;
-use redis::IntoConnectionInfo as _;
+
+use crate::redis::RedisAddress;
 
 /// Where the channels are stored.
 #[derive(Args, Clone, Debug)]
 pub struct ChannelsSettings {
     /// Redis as `redis://user:password@host:6379/0` (rediss for TLS), or `embedded:DIR` for a store in files on this
-    /// machine. Without it: the Redis that a package installs on this machine.
+    /// machine. With sentinels: `redis+sentinel://user:password@s1:26379,s2:26379,s3:26379/service/0`, and their own login as
+    /// `?sentinel_user=…&sentinel_password=…`. A cluster: `redis+cluster://user:password@n1:6379,n2:6379,n3:6379`. Without it:
+    /// the Redis that a package installs on this machine.
     #[arg(long, env, hide_env_values = true)]
     pub channels_url: Option<Secret>,
     /// A file that holds `CHANNELS_URL`.
@@ -26,7 +29,7 @@ const DEFAULT: &str = "redis://127.0.0.1:6379";
 
 /// The parsed address of a store.
 pub(crate) enum StoreLocation {
-    Redis(Box<redis::ConnectionInfo>),
+    Redis(RedisAddress),
     Embedded(PathBuf),
 }
 
@@ -53,7 +56,9 @@ impl ChannelsSettings {
     }
 
     pub(crate) fn location(&self) -> Result<StoreLocation, Problem> {
-        const RIGHT: &str = "write redis://user:password@host:6379/0 or embedded:DIR";
+        const RIGHT: &str = "write redis://user:password@host:6379/0, \
+                             redis+sentinel://user:password@host:26379,host:26379,host:26379/service/0, \
+                             redis+cluster://user:password@host:6379,host:6379,host:6379 or embedded:DIR";
         let given = read_secret("CHANNELS_URL", self.channels_url.as_ref(), self.channels_url_file.as_deref())?;
         let url = given.unwrap_or_else(|| Secret::new(DEFAULT));
         if let Some(folder) = url.expose().strip_prefix("embedded:") {
@@ -62,11 +67,9 @@ impl ChannelsSettings {
                 _ => Ok(StoreLocation::Embedded(PathBuf::from(folder))),
             };
         }
-        // The parser's own error is not shown: it might repeat the password.
-        let parsed = url.expose().into_connection_info();
-        parsed
-            .map(|address| StoreLocation::Redis(Box::new(address)))
-            .map_err(|_| Problem::new("CHANNELS_URL", "is not the address of a channel store", RIGHT))
+        RedisAddress::parse(&url).map(StoreLocation::Redis).map_err(|error| {
+            Problem::new("CHANNELS_URL", format!("is not the address of a channel store ({error})"), RIGHT)
+        })
     }
 }
 

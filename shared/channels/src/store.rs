@@ -14,7 +14,7 @@ use crate::lookup::{LookupBatch, LookupReply};
 use crate::metrics::Metrics;
 use crate::opened_keys::OpenedKeys;
 use crate::redis::{ProcessRights, RedisStore};
-use crate::server::Server;
+use crate::server::Servers;
 use crate::settings::{ChannelsSettings, StoreLocation};
 use crate::transaction::Write;
 
@@ -51,7 +51,7 @@ impl ChannelStore {
         let backend = match settings.location()? {
             StoreLocation::Redis(address) => {
                 let prefix = settings.channels_key_prefix.clone();
-                Backend::Redis(RedisStore::start(*address, prefix, metrics.clone(), shutdown)?)
+                Backend::Redis(RedisStore::start(address, prefix, metrics.clone(), shutdown)?)
             }
             StoreLocation::Embedded(folder) => {
                 metrics.connected.set(true);
@@ -88,10 +88,10 @@ impl ChannelStore {
         self.trouble().is_none()
     }
 
-    /// The Redis behind the store, as it describes itself; `None` for files.
-    pub async fn server(&self) -> Result<Option<Server>, StoreError> {
+    /// The servers behind the store, as they describe themselves; `None` for files.
+    pub async fn servers(&self) -> Result<Option<Servers>, StoreError> {
         match &self.backend {
-            Backend::Redis(redis) => redis.server().await.map(Some),
+            Backend::Redis(redis) => redis.servers().await.map(Some),
             Backend::Embedded(_) => Ok(None),
         }
     }

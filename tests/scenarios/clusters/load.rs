@@ -1,17 +1,16 @@
 //! A steady load on the whole service over a cluster, and how long accepting and delivering paused meanwhile.
 
-use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chassis::{Drained, Shutdown};
-use ops::dsk::Dsk;
 use ops::webhook::Meta;
 use testkit::{RabbitCluster, Redis, eventually_within};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::MissedTickBehavior;
 
+use crate::clusters::moments::{self, Moments, Pauses};
 use crate::support::bodies::{self, NUMBER};
 use crate::support::stack::{Backends, Processes, SecondIngest};
 
@@ -20,8 +19,6 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// People who write to each ingest at once, and how often each of them does.
 const PEOPLE: usize = 12;
 const MESSAGE_PERIOD: Duration = Duration::from_millis(100);
-/// How often to look whether DSK has more.
-const LOOK_PERIOD: Duration = Duration::from_millis(20);
 /// How much has to arrive after a fault until it counts as over.
 const SETTLED: usize = 200;
 
@@ -40,43 +37,6 @@ pub(crate) struct Load {
     unavailable: Arc<AtomicUsize>,
     shutdown: Shutdown,
     _turn: MutexGuard<'static, ()>,
-}
-
-/// The longest times without one.
-#[derive(Debug)]
-pub(crate) struct Pauses {
-    pub(crate) accepting: Duration,
-    pub(crate) delivering: Duration,
-}
-
-/// The moments at which something happened.
-#[derive(Clone, Debug, Default)]
-struct Moments(Arc<Mutex<Vec<Instant>>>);
-
-impl Moments {
-    fn note(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
-    }
-
-    fn count(&self) -> usize {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
-    /// The longest time between two of them since `start`.
-    fn longest_pause(&self, start: Instant) -> Duration {
-        let moments = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since: Vec<Instant> = moments.iter().copied().filter(|moment| *moment >= start).collect();
-        let from = std::iter::once(start).chain(since.iter().copied());
-        let until = since.iter().copied().chain([Instant::now()]);
-        from.zip(until).map(|(from, until)| until - from).max().unwrap_or_default()
-    }
-}
-
-impl fmt::Display for Pauses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [accepting, delivering] = [self.accepting, self.delivering].map(|pause| pause.as_secs_f32());
-        write!(f, "accepting paused for {accepting:.1} s, delivering for {delivering:.1} s")
-    }
 }
 
 impl Load {
@@ -190,7 +150,7 @@ impl Load {
                 }));
             }
         }
-        self.shutdown.spawn(watch(self.processes.dsk.clone(), self.delivered.clone(), self.shutdown.clone()));
+        self.shutdown.spawn(moments::watch(self.processes.dsk.clone(), self.delivered.clone(), self.shutdown.clone()));
     }
 }
 
@@ -224,17 +184,5 @@ async fn write(person: Person) {
                 }
             }
         }
-    }
-}
-
-/// Notes when DSK has more than before.
-async fn watch(dsk: Dsk, delivered: Moments, shutdown: Shutdown) {
-    let mut had = 0;
-    while shutdown.pause(LOOK_PERIOD).await {
-        let has = dsk.requests();
-        if has > had {
-            delivered.note();
-        }
-        had = has;
     }
 }

@@ -1,4 +1,9 @@
-//! RabbitMQ as a cluster of three nodes: whatever happens to one of them, nothing is lost and the pause is short.
+//! RabbitMQ as a cluster of three nodes, and Redis with sentinels or as a cluster: whatever happens to one of their servers,
+//! nothing is lost and the pause is short.
 
 mod load;
+mod moments;
 mod nodes;
+mod redis_nodes;
+mod sentinels;
+mod store_load;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use testkit::eventually;
 
-use crate::clusters::load::{Load, Pauses};
+use crate::clusters::load::Load;
+use crate::clusters::moments::{Pauses, lasts};
 
 /// What the loss of one node may cost: the aim is 5 s, and a machine that runs everything at once gets twice as long.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -15,11 +16,6 @@ const FAULT_TIME: Duration = Duration::from_secs(25);
 
 fn is_short(pauses: &Pauses, limit: Duration) {
     assert!(pauses.accepting < limit && pauses.delivering < limit, "{pauses}");
-}
-
-/// Waits for a fault to have lasted, while the load goes on.
-async fn lasts(time: Duration) {
-    tokio::time::timeout(time, std::future::pending::<()>()).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,15 +1,13 @@
 //! Conversations stay in order while three dispatchers join, leave, are killed and stop answering, and DSK is in trouble.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use chassis::Secret;
 use hyper::StatusCode;
-use ops::dsk::DskRequest;
 use ops::webhook::Meta;
 use testkit::{eventually, eventually_within};
 
-use crate::support::bodies::{self, NUMBER};
+use crate::support::conversations::{self, disorder};
 use crate::support::stack::{APP_SECRET, Stack};
 
 /// How long the drill may take on a busy machine.
@@ -45,51 +43,13 @@ async fn post_all(meta: &Meta) {
     let senders = (0..SENDERS).map(|sender| async move {
         for turn in 0..TURNS {
             for person in (sender..PEOPLE).step_by(SENDERS) {
-                let body = bodies::from(NUMBER, &format!("491777{person:05}"), &format!("order.{person}.{turn}."));
+                let body = conversations::message(person, turn);
                 let accepted = async || (meta.post(body.clone()).await.ok()? == StatusCode::OK).then_some(());
                 eventually("a message is accepted", accepted).await;
             }
         }
     });
     futures_util::future::join_all(senders).await;
-}
-
-/// The person and the turn of a message.
-fn place(request: &DskRequest) -> (usize, usize) {
-    let body = String::from_utf8_lossy(&request.body);
-    let mut numbers = body.split("wamid.order.").nth(1).into_iter().flat_map(|rest| rest.split('.'));
-    let mut number = || numbers.next().and_then(|number| number.parse().ok()).expect("it is a message of this drill");
-    (number(), number())
-}
-
-/// What came out of order.
-#[derive(Debug, Default)]
-struct Disorder {
-    /// Retried later, because DSK failed: these may be overtaken.
-    excepted: usize,
-    violations: Vec<String>,
-    repeats: usize,
-}
-
-fn disorder(seen: &[DskRequest]) -> Disorder {
-    let mut disorder = Disorder::default();
-    let mut arrived: BTreeSet<&str> = BTreeSet::new();
-    let mut latest: BTreeMap<usize, usize> = BTreeMap::new();
-    for request in seen.iter().filter(|request| request.status == 200) {
-        if !arrived.insert(&request.id) {
-            disorder.repeats += 1;
-            continue;
-        }
-        let (person, turn) = place(request);
-        let latest = latest.entry(person).or_insert(turn);
-        if turn < *latest && request.attempt > 1 {
-            disorder.excepted += 1;
-        } else if turn < *latest {
-            disorder.violations.push(format!("person {person}: {turn} after {latest}"));
-        }
-        *latest = turn.max(*latest);
-    }
-    disorder
 }
 
 /// Disturbs the dispatchers and DSK until everything has been delivered. Returns how many dispatchers were killed or stopped.

@@ -7,6 +7,8 @@ pub(crate) mod chromium;
 pub(crate) mod composed_servers;
 pub(crate) mod composition;
 pub(crate) mod connect_stack;
+#[cfg(feature = "long")]
+pub(crate) mod conversations;
 pub(crate) mod dsk;
 pub(crate) mod fixtures;
 pub(crate) mod metrics_page;

@@ -251,6 +251,12 @@ impl Processes {
         KeyRing::load(&settings, &metrics).expect("the keys are Fernet keys")
     }
 
+    /// Opens the channel store as the processes reach it.
+    #[cfg(feature = "long")]
+    pub(crate) fn store(&self) -> ChannelStore {
+        open_store(&self.backends, &self.key_ring())
+    }
+
     /// The file that holds it.
     pub(crate) fn key_ring_file(&self) -> PathBuf {
         self.folder.path().join("key-ring")

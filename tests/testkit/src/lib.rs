@@ -12,6 +12,9 @@ mod process;
 mod prometheus;
 mod rabbitmq;
 mod redis;
+mod redis_cluster;
+mod redis_node;
+mod redis_sentinels;
 mod rights;
 
 pub use chromium::{BrowserSlot, Chromedriver};
@@ -24,4 +27,6 @@ pub use process::Process;
 pub use prometheus::Prometheus;
 pub use rabbitmq::{RabbitMq, Vhost};
 pub use redis::Redis;
+pub use redis_cluster::{REDIS_NODES, RedisCluster, SlotPlace};
+pub use redis_sentinels::{SENTINELS, SentinelSet};
 pub use rights::{PASSWORD, as_process, with_rights};

@@ -1,6 +1,7 @@
 //! A private Redis: one for a test run, with a key prefix for each test.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -66,8 +67,7 @@ impl Redis {
 
     /// The user list of [`Self::start_with_shipped_users`], one line for each user.
     pub fn shipped_users() -> Vec<String> {
-        let admin = format!("user admin on >{PASSWORD} allkeys allchannels allcommands");
-        rights::shipped_redis_users().into_iter().chain([admin]).collect()
+        rights::shipped_redis_users().into_iter().chain([rights::admin()]).collect()
     }
 
     /// Starts a Redis for one test with an append-only file and this user list, one line for each user.
@@ -154,12 +154,17 @@ impl Redis {
 }
 
 async fn ask(connection: &mut TcpStream, words: &[&str]) -> String {
+    exchange(connection, words).await.expect("it answers")
+}
+
+/// Sends a command and reads the first 64 KiB of the raw answer.
+pub(crate) async fn exchange(connection: &mut TcpStream, words: &[&str]) -> std::io::Result<String> {
     let head = format!("*{}\r\n", words.len());
     let request = words.iter().fold(head, |request, word| request + &format!("${}\r\n{word}\r\n", word.len()));
-    connection.write_all(request.as_bytes()).await.expect("it listens");
+    connection.write_all(request.as_bytes()).await?;
     let mut answer = vec![0; 64 << 10];
-    let length = connection.read(&mut answer).await.expect("it answers");
-    String::from_utf8_lossy(&answer[..length]).into_owned()
+    let length = connection.read(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
 }
 
 fn write_users(keeper: &Keeper, users: &[String]) {
@@ -167,11 +172,16 @@ fn write_users(keeper: &Keeper, users: &[String]) {
 }
 
 fn start_server(keeper: &Keeper, port: u16, arguments: &[String]) -> Child {
-    let mut command = Command::new("redis-server");
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
         .arg("--dir")
         .arg(keeper.folder());
     keeper.start(&mut command, "redis")
+}
+
+/// The server that is tested: `REDIS_SERVER`, which may be a Valkey, or that of the installed package.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("REDIS_SERVER").map_or_else(|| PathBuf::from("redis-server"), PathBuf::from)
 }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 /// The password of every user.
 pub const PASSWORD: &str = "pa55word";
+/// The user of a test in a Sentinel set or a Redis Cluster, who may do everything.
+pub(crate) const ADMIN: &str = "admin";
 /// The user and password of a test, which may do everything in RabbitMQ.
 pub(crate) const EVERYTHING: &str = "guest:guest";
 /// The hash of the password `guest`, with its salt, as the broker stores it.
@@ -21,6 +23,10 @@ pub fn as_process(url: &str, process: &str) -> String {
             None => url.to_owned(),
         },
         Some(("redis", rest)) if !rest.contains('@') => format!("redis://{process}:{PASSWORD}@{rest}"),
+        Some((scheme @ ("redis+sentinel" | "redis+cluster"), rest)) => match rest.strip_prefix(ADMIN) {
+            Some(rest) => format!("{scheme}://{process}{rest}"),
+            None => url.to_owned(),
+        },
         Some(_) | None => url.to_owned(),
     }
 }
@@ -66,8 +72,33 @@ pub(crate) fn definitions(vhosts: &[String]) -> String {
 
 /// The users of Redis, one line for each.
 pub(crate) fn shipped_redis_users() -> Vec<String> {
-    let list = shipped("redis/users.acl");
+    users_in("redis/users.acl")
+}
+
+fn users_in(file: &str) -> Vec<String> {
+    let list = shipped(file);
     let lines = list.lines().filter(|line| line.starts_with("user "));
     let with_password = |word: &str| if word.starts_with('#') { format!(">{PASSWORD}") } else { word.to_owned() };
     lines.map(|line| line.split(' ').map(with_password).collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The users of a server in a Sentinel set or a Redis Cluster, one line for each: those that are shipped, under every prefix of
+/// the tests, and one who may do everything.
+pub(crate) fn set_users() -> Vec<String> {
+    let processes = shipped_redis_users().into_iter().map(|line| line.replace(" ~", " ~test*:"));
+    let among_servers = users_in("cluster/redis-users.acl");
+    processes.chain(among_servers).chain([admin()]).collect()
+}
+
+/// The lines of `ops/cluster/sentinel-users.conf`, and one user who may do everything.
+pub(crate) fn sentinel_users() -> Vec<String> {
+    let file = shipped("cluster/sentinel-users.conf");
+    let lines = file.lines().filter(|line| !line.starts_with('#'));
+    let password = |line: &str| line.replace("SENTINEL_PASSWORD", PASSWORD).replace("SERVICE_PASSWORD", PASSWORD);
+    lines.map(password).chain([admin()]).collect()
+}
+
+/// The user of a test, who may do everything.
+pub(crate) fn admin() -> String {
+    format!("user {ADMIN} on >{PASSWORD} allkeys allchannels allcommands")
 }

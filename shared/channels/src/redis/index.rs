@@ -4,8 +4,8 @@
 use redis::Pipeline;
 use tracing::info;
 
+use super::RedisStore;
 use super::scripts::COMPLETE;
-use super::{RedisStore, glob_escaped};
 use crate::error::StoreError;
 use crate::index::{self, Index};
 use crate::keys;
@@ -37,32 +37,40 @@ impl RedisStore {
 
     /// Rebuilds the sets: what they lack is added. What is no longer there leaves when somebody next looks for it.
     pub(crate) async fn build_indexes(&self) -> Result<(), StoreError> {
+        // No release that makes no index ever used a cluster.
+        if self.0.placement.is_spread {
+            return self.note_complete().await;
+        }
         let today = index::erased_on(chassis::now());
         let all = self.scan().await?;
         for keys in all.chunks(BATCH) {
             let mut sets = Pipeline::new();
             let (marks, hashes): (Vec<_>, Vec<_>) = keys.iter().cloned().partition(|key| keys::is_erased_mark(key));
             for mark in &marks {
-                sets.sadd(self.key(&today), mark).ignore();
-                sets.expire(self.key(&today), seconds(keys::ERASED_TIME.as_secs())).ignore();
+                sets.sadd(self.key(&today), mark);
+                sets.expire(self.key(&today), seconds(keys::ERASED_TIME.as_secs()));
             }
             for (key, fields) in hashes.iter().zip(self.read(hashes.clone()).await?) {
                 for index in Index::of(key, &fields) {
-                    sets.sadd(self.key(&index.set()), key).ignore();
+                    sets.sadd(self.key(&index.set()), key);
                     if matches!(index, Index::TicketsOf(_)) {
-                        sets.expire(self.key(&index.set()), seconds(index::TICKETS_TIME.as_secs())).ignore();
+                        sets.expire(self.key(&index.set()), seconds(index::TICKETS_TIME.as_secs()));
                     }
                 }
             }
             if !sets.is_empty() {
-                self.query::<()>(&sets).await?;
+                self.query(&sets).await?;
             }
         }
-        let mut complete = Pipeline::new();
-        complete.sadd(self.key(keys::ALL_CHANNELS), COMPLETE).ignore();
-        self.query::<()>(&complete).await?;
+        self.note_complete().await?;
         info!(keys = all.len(), "Made the indexes of the channel store from a scan of its keys");
         Ok(())
+    }
+
+    async fn note_complete(&self) -> Result<(), StoreError> {
+        let mut complete = Pipeline::with_capacity(1);
+        complete.sadd(self.key(keys::ALL_CHANNELS), COMPLETE);
+        self.query(&complete).await.map(drop)
     }
 
     /// Removes from an index the names of hashes that are gone.
@@ -87,7 +95,7 @@ impl RedisStore {
         }
         let mut found = match read {
             Ok(found) => found.unwrap_or_default(),
-            Err(StoreError::Refused(_)) => self.scan().await?,
+            Err(StoreError::Refused(_)) if !self.0.placement.is_spread => self.scan().await?,
             Err(error) => return Err(error),
         };
         found.retain(|key| is_named(key));
@@ -103,7 +111,7 @@ impl RedisStore {
         for set in sets {
             pipeline.smembers(self.key(set));
         }
-        let mut values = self.query::<Vec<redis::Value>>(&pipeline).await?.into_iter();
+        let mut values = self.query(&pipeline).await?;
         if !super::next::<bool>(&mut values)? {
             return Ok(None);
         }
@@ -116,7 +124,8 @@ impl RedisStore {
 
     /// The keys that may be named in an index, without our prefix.
     async fn scan(&self) -> Result<Vec<String>, StoreError> {
-        let pattern = format!("{}{FIRST_LETTERS}", glob_escaped(&self.0.prefix));
+        let prefix = &self.0.placement.prefix;
+        let pattern = format!("{}{FIRST_LETTERS}", glob_escaped(prefix));
         let is_indexed = |key: &String| {
             let beginnings = [keys::CHANNEL, keys::TICKET, keys::SESSION];
             beginnings.iter().any(|beginning| key.starts_with(beginning)) || keys::is_erased_mark(key)
@@ -128,7 +137,7 @@ impl RedisStore {
             scan.arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(SCAN_COUNT);
             let ask = async |mut connection| scan.query_async::<(u64, Vec<String>)>(&mut connection).await;
             let (next, keys) = self.0.connection.ask(ask).await?;
-            let keys = keys.iter().filter_map(|key| key.strip_prefix(&self.0.prefix)).map(str::to_owned);
+            let keys = keys.iter().filter_map(|key| key.strip_prefix(prefix)).map(str::to_owned);
             found.extend(keys.filter(is_indexed));
             cursor = next;
             if cursor == 0 {
@@ -143,4 +152,13 @@ impl RedisStore {
 
 fn seconds(time: u64) -> i64 {
     i64::try_from(time).unwrap_or(i64::MAX)
+}
+
+/// Escapes the characters that have a meaning in a pattern, because a prefix may hold them.
+fn glob_escaped(text: &str) -> String {
+    let escape = |letter: char| {
+        let backslash = matches!(letter, '*' | '?' | '[' | ']' | '\\' | '^').then_some('\\');
+        backslash.into_iter().chain([letter])
+    };
+    text.chars().flat_map(escape).collect()
 }

@@ -2,7 +2,8 @@
 
 use redis::{Pipeline, cmd};
 
-use super::RedisStore;
+use super::servers::OneServer;
+use super::{Placement, RedisStore};
 use crate::error::StoreError;
 
 /// What Redis grants a process.
@@ -15,19 +16,23 @@ pub struct ProcessRights {
     pub missing: Option<Vec<String>>,
 }
 
-/// What a process needs: the commands and the keys of its user in `ops/redis/users.acl`, which every test of the process
-/// runs as. A test compares this table with that file.
+/// What a process needs beside what all need: the commands and the keys of its user in `ops/redis/users.acl`, which every
+/// test of the process runs as. A test compares this table with that file.
 struct Need {
     process: &'static str,
     keys: &'static [&'static str],
     /// What is asked once, because it names no key.
     keyless: &'static [&'static str],
-    /// What is asked with a key of each kind.
-    commands: &'static [&'static str],
 }
 
-/// Every process that uses the store reads, changes and finds records by these.
-const OF_RECORDS: &[&str] = &[
+/// The keys that every process changes.
+const KEYS: &[&str] = &["channel:*", "channels:*", "user:*", "erased:*", "erasure:*", "erasures:*"];
+/// What every process asks of a connection and of the scripts.
+const KEYLESS: &[&str] = &["ping", "scan", "script|load"];
+/// What every process asks of a cluster only. A single Redis may do without them, as the user lists of older releases do.
+const OF_CLUSTERS: &[&str] = &["cluster|slots", "cluster|shards", "asking"];
+/// By these every process reads, changes and finds records: what is asked with a key of each kind.
+const COMMANDS: &[&str] = &[
     "exists",
     "mget",
     "hgetall",
@@ -46,103 +51,98 @@ const OF_RECORDS: &[&str] = &[
 const NEEDS: [Need; 3] = [
     Need {
         process: "dispatcher",
-        keys: &[
-            "channel:*",
-            "channels:*",
-            "user:*",
-            "delivered:*",
-            "erased:*",
-            "dispatcher:*",
-            "erasure:*",
-            "erasures:*",
-            "lease:rewrite",
-        ],
-        keyless: &["ping", "info", "scan", "script|load", "bgrewriteaof"],
-        commands: OF_RECORDS,
+        keys: &["delivered:*", "dispatcher:*", "lease:rewrite*"],
+        keyless: &["info", "bgrewriteaof"],
     },
-    Need {
-        process: "connect",
-        keys: &[
-            "channel:*",
-            "channels:*",
-            "user:*",
-            "erased:*",
-            "ticket:*",
-            "session:*",
-            "erasure:*",
-            "erasures:*",
-            "deletion:*",
-            "lease:*",
-        ],
-        keyless: &["ping", "scan", "script|load"],
-        commands: OF_RECORDS,
-    },
+    Need { process: "connect", keys: &["ticket:*", "session:*", "deletion:*", "lease:*"], keyless: &[] },
     Need {
         process: "ops",
-        keys: &[
-            "channel:*",
-            "channels:*",
-            "user:*",
-            "delivered:*",
-            "erased:*",
-            "dispatcher:*",
-            "ticket:*",
-            "session:*",
-            "erasure:*",
-            "erasures:*",
-            "deletion:*",
-            "lease:*",
-        ],
-        keyless: &["ping", "info", "time", "acl|dryrun", "script|kill", "scan", "script|load"],
-        commands: OF_RECORDS,
+        keys: &["delivered:*", "dispatcher:*", "ticket:*", "session:*", "deletion:*", "lease:*"],
+        keyless: &["info", "time", "acl|dryrun", "script|kill"],
     },
 ];
 
-impl RedisStore {
-    /// Asks Redis what it would refuse each process.
-    pub(crate) async fn rights(&self) -> Result<Vec<ProcessRights>, StoreError> {
-        let mut rights = Vec::with_capacity(NEEDS.len());
-        for need in &NEEDS {
-            let missing = match self.missing(need).await {
-                Ok(missing) => Some(missing),
-                Err(StoreError::Refused(code)) if code == "ERR" => None,
-                Err(error) => return Err(error),
-            };
-            rights.push(ProcessRights { process: need.process, missing });
+impl Need {
+    fn keys(&self) -> impl Iterator<Item = &'static str> {
+        KEYS.iter().chain(self.keys).copied()
+    }
+
+    fn keyless(&self, is_cluster: bool) -> impl Iterator<Item = &'static str> {
+        let of_clusters = if is_cluster { OF_CLUSTERS } else { &[] };
+        KEYLESS.iter().chain(of_clusters).chain(self.keyless).copied()
+    }
+
+    /// What the user list of a server lacks; `None` if it has no such user.
+    async fn missing_at(&self, server: &OneServer, placement: &Placement) -> Result<Option<Vec<String>>, StoreError> {
+        match self.ask(server, placement).await {
+            Ok(missing) => Ok(Some(missing)),
+            Err(StoreError::Refused(code)) if code == "ERR" => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(rights)
     }
 
     /// Asks for every command with every kind of key. A word is missing if Redis refuses it whatever it is combined with.
-    async fn missing(&self, need: &Need) -> Result<Vec<String>, StoreError> {
-        let keys: Vec<_> = need.keys.iter().map(|pattern| self.key(&pattern.replace('*', "any"))).collect();
+    async fn ask(&self, server: &OneServer, placement: &Placement) -> Result<Vec<String>, StoreError> {
+        let keys: Vec<_> = self.keys().map(|pattern| placement.key(&matching(pattern))).collect();
+        let keyless = || self.keyless(placement.is_spread);
         let mut questions = Pipeline::new();
         let mut ask = |words: Vec<&str>| {
-            questions.add_command(cmd("ACL").arg("DRYRUN").arg(need.process).arg(words).clone());
+            questions.add_command(cmd("ACL").arg("DRYRUN").arg(self.process).arg(words).clone());
         };
-        need.keyless.iter().for_each(|command| ask(whole(command, "")));
-        for command in need.commands {
+        keyless().for_each(|command| ask(whole(command, "")));
+        for command in COMMANDS {
             keys.iter().for_each(|key| ask(whole(command, key)));
         }
-        let answers: Vec<String> = self.query(&questions).await?;
+        let answers: Vec<String> = server.query(&questions).await?;
         let granted: Vec<bool> = answers.iter().map(|answer| answer == "OK").collect();
-        let keyless = need.keyless.len().min(granted.len());
-        let of_keyless = &granted[..keyless];
-        let of_commands: Vec<&[bool]> = granted[keyless..].chunks(keys.len()).collect();
+        let (of_keyless, of_commands) = granted.split_at(keyless().count().min(granted.len()));
+        let of_commands: Vec<&[bool]> = of_commands.chunks(keys.len()).collect();
 
         let refused = |granted: &[bool]| !granted.contains(&true);
-        let keyless = need.keyless.iter().zip(of_keyless).filter(|(_, granted)| !**granted);
-        let mut missing: Vec<String> = keyless.map(|(command, _)| format!("+{command}")).collect();
-        let commands = need.commands.iter().zip(&of_commands);
+        let refused_keyless = keyless().zip(of_keyless).filter(|(_, granted)| !**granted);
+        let mut missing: Vec<String> = refused_keyless.map(|(command, _)| format!("+{command}")).collect();
+        let commands = COMMANDS.iter().zip(&of_commands);
         missing.extend(commands.filter(|(_, of)| refused(of)).map(|(command, _)| format!("+{command}")));
-        for (at, pattern) in need.keys.iter().enumerate() {
+        for (at, pattern) in self.keys().enumerate() {
             // A key that may only be read, say, is refused to some of the commands that are granted.
             if of_commands.iter().any(|of| !refused(of) && !of[at]) || of_commands.iter().all(|of| refused(of)) {
-                missing.push(format!("~{}", self.key(pattern)));
+                missing.push(format!("~{}{pattern}", placement.prefix));
             }
         }
         Ok(missing)
     }
+}
+
+impl RedisStore {
+    /// Asks every server what it would refuse each process: each has a user list of its own.
+    pub(crate) async fn rights(&self) -> Result<Vec<ProcessRights>, StoreError> {
+        let servers = self.all_servers().await?.reached;
+        let mut rights = Vec::with_capacity(NEEDS.len());
+        for need in &NEEDS {
+            let mut missing = Some(Vec::new());
+            for server in &servers {
+                let here = need.missing_at(server, &self.0.placement).await?;
+                missing = missing.zip(here).map(|(missing, here)| joined(missing, here));
+            }
+            rights.push(ProcessRights { process: need.process, missing });
+        }
+        Ok(rights)
+    }
+}
+
+/// A key that a pattern matches. In a cluster its name goes on.
+fn matching(pattern: &str) -> String {
+    let beginning = pattern.trim_end_matches('*');
+    if beginning.ends_with(':') { format!("{beginning}any") } else { beginning.to_owned() }
+}
+
+fn joined(mut words: Vec<String>, more: Vec<String>) -> Vec<String> {
+    for word in more {
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words
 }
 
 /// A whole command, as Redis wants to be asked about it.
@@ -175,7 +175,7 @@ mod tests {
 
     use chassis::Shutdown;
     use prometheus::Registry;
-    use testkit::{PASSWORD, Redis};
+    use testkit::{PASSWORD, Redis, RedisCluster};
 
     use super::*;
     use crate::{ChannelStore, ChannelsSettings, Metrics};
@@ -205,8 +205,8 @@ mod tests {
     #[test]
     fn what_the_processes_need_is_what_the_shipped_user_list_grants() {
         for need in NEEDS {
-            let keys = need.keys.iter().map(|key| format!("~{key}"));
-            let commands = need.keyless.iter().chain(need.commands).map(|command| format!("+{command}"));
+            let keys = need.keys().map(|key| format!("~{key}"));
+            let commands = need.keyless(true).chain(COMMANDS.iter().copied()).map(|command| format!("+{command}"));
             let needed: BTreeSet<String> = keys.chain(commands).collect();
 
             assert_eq!(needed, rights_in(&shipped(need.process)), "{}", need.process);
@@ -221,7 +221,8 @@ mod tests {
         for process in NEEDS.map(|need| need.process) {
             let line = shipped(process);
             assert_eq!(missing(&store, process).await, Some(Vec::new()), "{process}");
-            for word in rights_in(&line) {
+            let of_clusters: Vec<String> = OF_CLUSTERS.iter().map(|command| format!("+{command}")).collect();
+            for word in rights_in(&line).into_iter().filter(|word| !of_clusters.contains(word)) {
                 let older: Vec<&str> = line.split(' ').skip(1).filter(|other| *other != word).collect();
                 let set = [&["ACL", "SETUSER"][..], &older].concat();
                 assert_eq!(redis.command_as("admin", PASSWORD, &set).await, "+OK\r\n");
@@ -230,6 +231,24 @@ mod tests {
             let set = [vec!["ACL", "SETUSER"], line.split(' ').skip(1).collect()].concat();
             redis.command_as("admin", PASSWORD, &set).await;
         }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_node_of_a_cluster_is_asked() {
+        let cluster = RedisCluster::start().await;
+        let metrics = Metrics::register(&Registry::new()).unwrap();
+        let settings = ChannelsSettings::at(cluster.url(), &cluster.prefix());
+        let store = ChannelStore::open(&settings, metrics, &Shutdown::default()).unwrap();
+
+        for process in NEEDS.map(|need| need.process) {
+            assert_eq!(missing(&store, process).await, Some(Vec::new()), "{process}");
+        }
+        cluster.command_at(4, &["ACL", "SETUSER", "connect", "-asking"]).await.unwrap();
+        cluster.command_at(5, &["ACL", "SETUSER", "connect", "-mget"]).await.unwrap();
+
+        let mut found = missing(&store, "connect").await.unwrap();
+        found.sort_unstable();
+        assert_eq!(found, ["+asking", "+mget"]);
     }
 
     #[tokio::test(flavor = "multi_thread")]

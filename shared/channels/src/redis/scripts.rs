@@ -13,13 +13,16 @@ pub(super) const COMPLETE: &str = "";
 /// Compares every hash with what was read, then replaces all of them, or none. An erasure's marker, which is a text in
 /// Redis, comes as a hash with one field. The keys after the hashes are those of the index sets to change. A set that can't
 /// be changed, because a user list of an older release does not permit it, is made again by whoever finds that it is not
-/// complete. A key beyond all of these is a hash that counts the commits.
+/// complete. A key beyond all of these is a hash that counts the commits. In a cluster, a key before all of these remembers
+/// the commit: the client sends a request again whose answer was lost, and would be told that somebody else had been first.
 pub(super) const COMMIT: &str = r"
 local writes = {}
 for i, argument in ipairs(ARGV) do
   local key, write = KEYS[i], cjson.decode(argument)
   writes[i] = write
-  if write.is_mark then
+  if write.is_once then
+    if redis.call('EXISTS', key) == 1 then return 1 end
+  elseif write.is_mark then
     if redis.call('MGET', key)[1] ~= (write.before.mark or false) then return 0 end
   elseif write.before then
     local fields, count = redis.call('HGETALL', key), 0
@@ -32,7 +35,9 @@ for i, argument in ipairs(ARGV) do
 end
 for i, write in ipairs(writes) do
   local key = KEYS[i]
-  if write.is_mark then
+  if write.is_once then
+    redis.call('SETEX', key, write.expires, '1')
+  elseif write.is_mark then
     redis.call('SETEX', key, write.expires, write.after.mark)
   elseif write.before then
     redis.call('DEL', key)
@@ -59,6 +64,19 @@ for i, member in ipairs(ARGV) do
 end
 return 1
 ";
+
+/// What says that a commit was made.
+#[derive(Debug, Serialize)]
+pub(super) struct Once {
+    is_once: bool,
+    expires: u64,
+}
+
+impl Default for Once {
+    fn default() -> Self {
+        Self { is_once: true, expires: keys::COMMIT_TIME.as_secs() }
+    }
+}
 
 /// What a commit replaces.
 #[derive(Debug, Serialize)]
@@ -109,5 +127,35 @@ impl IndexChange {
             }
         }
         changes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{Client, Script};
+    use testkit::Redis;
+
+    use super::*;
+    use crate::fields;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_commit_that_is_sent_again_is_made_once_and_succeeds_both_times() {
+        let redis = Redis::shared().await;
+        let prefix = redis.prefix();
+        let connection = Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
+        let after = fields::collect([(fields::TENANT, Some("acme".to_owned()))]);
+        let write = Write { key: "ticket:1".to_owned(), before: fields::Fields::new(), after, expires: 60 };
+        let commit = async |id: &str| {
+            let script = Script::new(COMMIT);
+            let mut commit = script.prepare_invoke();
+            commit.key(format!("{prefix}{}", keys::commit(id))).arg(serde_json::to_string(&Once::default()).unwrap());
+            commit.key(format!("{prefix}{}", write.key)).arg(serde_json::to_string(&HashWrite::of(&write)).unwrap());
+            commit.key(format!("{prefix}{}", keys::ERASED_COUNT));
+            commit.invoke_async::<bool>(&mut connection.clone()).await.unwrap()
+        };
+
+        assert_eq!([commit("one").await, commit("one").await, commit("another").await], [true, true, false]);
+        let count = redis.command(&["HGET", &format!("{prefix}{}", keys::ERASED_COUNT), "count"]).await;
+        assert_eq!(count, "$1\r\n1\r\n");
     }
 }
