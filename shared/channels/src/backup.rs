@@ -8,6 +8,7 @@ use event::Address;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::app_user::Connector;
 use crate::changes::restore::{Restored, restore};
 use crate::changes::{self, Removal, users};
 use crate::erasure_keys::{NEEDED_TIME, SavedErasureKey};
@@ -204,7 +205,7 @@ impl ChannelStore {
         let mut read = vec![keys::INITIALISED.to_owned(), keys::channel(&address)];
         read.extend(hashing.markers(address.as_str()));
         read.push(keys::ERASURES_PENDING.to_owned());
-        read.extend(saved.fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(&hashing, user)));
+        read.extend(Connector::from_fields(&saved.fields).iter().flat_map(|who| users::keys_of(&hashing, who)));
         read.extend(saved.fields.get(fields::APP_USER_HASH).map(|user_hash| keys::removed_of(user_hash)));
         let code = new_erasure_code();
         let restore = self.change_channels(&hashing, read, |transaction| {

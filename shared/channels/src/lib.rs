@@ -1,5 +1,6 @@
 //! Channel records with sealed tokens, markers of delivered events, and the key ring that opens the tokens.
 
+mod app_user;
 mod backup;
 mod changes;
 mod channels;
@@ -40,6 +41,7 @@ mod tickets;
 mod transaction;
 mod update;
 
+pub use app_user::{AppKind, AppUser, SigningApp};
 pub use backup::{Imported, SavedErasure, SavedErasures, SavedRecord};
 pub use customer::{Allowance, check_channel_url, check_customer, check_dsk_token, check_url};
 pub use endpoints::TenantEndpoint;

@@ -1,13 +1,13 @@
 //! Backups: an import restores what is missing, and nothing that was erased since.
 
-use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAnswer, NewChannel, PersonRequest};
+use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAnswer, NewChannel};
 use channels::{ErasureKeyError, SavedErasures, SavedRecord, StoreError, new_erasure_code};
 use chassis::{Secret, now};
 use event::Address;
 use jiff::SignedDuration;
 
 use crate::erasing::erasures_of_another_store;
-use crate::support::{NUMBER, add, look_up, look_up_received, open, ring};
+use crate::support::{NUMBER, add, asks, look_up, look_up_received, open, ring};
 
 fn number(address: &str) -> NewChannel {
     let mut channel = NewChannel::new(Address::new(address), "tenant", ring().seal(&Secret::new("dsk-token")));
@@ -18,8 +18,7 @@ fn number(address: &str) -> NewChannel {
 
 async fn delete(store: &ChannelStore, address: &str) {
     let person = format!("owner of {address}");
-    let request = PersonRequest { app_user_id: &person, asked_at: now() };
-    store.delete_person(request, &new_erasure_code(), now()).await.unwrap();
+    store.delete_person(asks(&person, now()), &new_erasure_code(), now()).await.unwrap();
 }
 
 /// What became of each record.
@@ -156,8 +155,7 @@ pub(crate) async fn exports_may_be_imported_in_any_order(store: ChannelStore) {
 
         assert_eq!(empty.export().await.unwrap(), newer.records);
         assert_eq!(empty.export_erasures().await.unwrap(), newer.erasures);
-        let deletion = PersonRequest { app_user_id: "owner of instagram:3", asked_at: now() };
-        let code = empty.delete_person(deletion, &new_erasure_code(), now()).await.unwrap();
+        let code = empty.delete_person(asks("owner of instagram:3", now()), &new_erasure_code(), now()).await.unwrap();
         assert!(!empty.erasure(&code).await.unwrap().unwrap().found_nothing, "the tombstone is whose it was");
     }
 }

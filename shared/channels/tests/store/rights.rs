@@ -1,5 +1,5 @@
 //! People's rights through random sequences of what businesses, persons, operators and Meta do: nothing that was erased is
-//! shown, kept or delivered, and nothing that came later is withheld.
+//! shown, kept or delivered, and nothing that came later is withheld. The two persons have the same id, each by another app.
 
 mod model;
 mod player;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use channels::{
     ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, Lookup, LookupAnswer, NewChannel,
-    PersonRequest, SavedErasures, SavedRecord, StoreError, new_erasure_code,
+    SavedErasures, SavedRecord, StoreError, new_erasure_code,
 };
 use chassis::Secret;
 use event::{Address, EventId, Lane};
@@ -16,9 +16,11 @@ use tempfile::TempDir;
 use testkit::Redis;
 
 use super::model::{ACCOUNT, CHANNELS, Expected, Model, Step, Stored, Time};
-use crate::support::{open, ring};
+use crate::support::{APPS, asks_by, open, ring};
 
 const ACCOUNT_ID: &str = "9";
+/// The id of both persons: each app has given it to another one.
+const PERSON: &str = "7";
 /// How many keys of erasures come together in a sequence: a store takes 8 at most.
 const KEYS_MAX: usize = 6;
 /// How much time passes with each step.
@@ -80,10 +82,6 @@ fn lane(channel: usize, contact: usize) -> String {
     format!("{}/{contact}", address(channel))
 }
 
-fn person_id(person: usize) -> String {
-    format!("person-{person}")
-}
-
 impl<'a> Player<'a> {
     pub(crate) fn new(mut stores: Stores<'a>, began: Timestamp) -> Self {
         let store = stores.open_empty();
@@ -121,8 +119,7 @@ impl<'a> Player<'a> {
             }
             Step::Deauthorize { person, asked } => {
                 let asked_at = self.time(asked);
-                let id = person_id(person);
-                self.store.withdraw(PersonRequest { app_user_id: &id, asked_at }, now).await.unwrap();
+                self.store.withdraw(asks_by(person, PERSON, asked_at), now).await.unwrap();
                 self.model.deauthorize(person, asked_at, now);
             }
             Step::Delete { person, asked } => self.delete(person, self.time(asked)).await?,
@@ -168,7 +165,8 @@ impl<'a> Player<'a> {
         let tenant = format!("tenant-{tenant}");
         let mut new = NewChannel::new(address(channel), tenant, ring().seal(&Secret::new("dsk-token")));
         new.account_id = CHANNELS[channel].starts_with("whatsapp").then(|| ACCOUNT_ID.to_owned());
-        new.app_user_id = person.map(person_id);
+        new.app_user_id = person.map(|_| PERSON.to_owned());
+        new.app_id = person.map(|app| APPS[app].id.clone());
         new.access_token = Some(ring().seal(&Secret::new("access-token")));
         self.store.add(&new, self.now).await?;
         self.is_initialised.set(true);
@@ -176,8 +174,7 @@ impl<'a> Player<'a> {
     }
 
     async fn delete(&mut self, person: usize, asked_at: Timestamp) -> Result<(), TestCaseError> {
-        let id = person_id(person);
-        let request = PersonRequest { app_user_id: &id, asked_at };
+        let request = asks_by(person, PERSON, asked_at);
         let code = self.store.delete_person(request, &new_erasure_code(), self.now).await.unwrap();
         let erasure = self.store.erasure(&code).await.unwrap().unwrap();
         if self.model.delete(person, asked_at, self.now) {
