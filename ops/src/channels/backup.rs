@@ -59,6 +59,8 @@ struct Tally {
     erased: usize,
     /// Records of the store that an erasure of the file concerns.
     removed: usize,
+    /// Which records are not stored, by the lines of the file, and why.
+    refused: Vec<String>,
 }
 
 impl Export {
@@ -114,27 +116,41 @@ impl Import {
             Failure::usage(format!("{} {fault}; nothing was stored: try an older export", self.file.display()))
         })?;
         let tally = self.store.with(async |store| import(&store, &saved).await).await?;
-        let Tally { stored, replaced, present, erased, removed } = tally;
+        let Tally { stored, replaced, present, erased, removed, refused } = tally;
         outln!("Stored {}; the store had {present} already and kept them as they were", counted(stored, "record"))?;
         outln!("Replaced {}: older than in the file", counted(replaced, "record"))?;
         outln!("Skipped {}: erased since, by the store or by the file", counted(erased, "record"))?;
         outln!("Removed {} from the store: erased since, by the file", counted(removed, "record"))?;
         outln!("`ops keys check` says whether the key ring opens their tokens. If a channel was removed or got a new")?;
-        outln!("token after the export, do that again.")
+        outln!("token after the export, do that again.")?;
+        for line in &refused {
+            outln!("Refused {line}")?;
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::runtime(format!(
+            "{} not stored, everything else is: an older version took other names. Write a name that is taken into each of \
+             these lines and import the file again, or store the channels with `ops channels add`",
+            if refused.len() == 1 { "1 record is".to_owned() } else { format!("{} records are", refused.len()) }
+        )))
     }
 }
 
 async fn import(store: &ChannelStore, saved: &Saved) -> Result<Tally, Failure> {
     let removed = store.import_erasures(&saved.erasures, &new_erasure_code(), now()).await?;
     let mut tally = Tally { removed, ..Tally::default() };
-    for record in &saved.records {
-        let count = match store.import(record, now()).await? {
-            Imported::Stored => &mut tally.stored,
-            Imported::Replaced => &mut tally.replaced,
-            Imported::Present => &mut tally.present,
-            Imported::Erased => &mut tally.erased,
-        };
-        *count += 1;
+    let first_line = 2 + saved.erasures.keys.len() + saved.erasures.erasures.len();
+    for (index, record) in saved.records.iter().enumerate() {
+        match store.import(record, now()).await? {
+            Imported::Stored => tally.stored += 1,
+            Imported::Replaced => tally.replaced += 1,
+            Imported::Present => tally.present += 1,
+            Imported::Erased => tally.erased += 1,
+            Imported::Refused(reason) => {
+                tally.refused.push(format!("line {}, {}: {reason}", first_line + index, record.address.escape_debug()));
+            }
+        }
     }
     Ok(tally)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use chassis::now;
+use chassis::{Problem, now};
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::app_user::Connector;
 use crate::changes::restore::{Restored, restore};
 use crate::changes::{self, Removal, users};
+use crate::customer::check_tenant;
 use crate::erasure_keys::{NEEDED_TIME, SavedErasureKey};
 use crate::erasure_records::{Beginning, ErasureOrigin};
 use crate::erasures::new_erasure_code;
@@ -54,7 +55,7 @@ pub struct SavedErasures {
 }
 
 /// What became of a record of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Imported {
     /// It is stored.
     Stored,
@@ -64,6 +65,8 @@ pub enum Imported {
     Present,
     /// It was erased after it was connected.
     Erased,
+    /// It is not stored, because a tenant has no such name: the text says why.
+    Refused(String),
 }
 
 impl SavedErasures {
@@ -199,6 +202,9 @@ impl ChannelStore {
         if self.is_erased(saved, &address).await? {
             return Ok(Imported::Erased);
         }
+        if let Some(problem) = self.refused_tenant(saved, &address).await? {
+            return Ok(Imported::Refused(problem.to_string()));
+        }
         let fields = self.without_erased_channels(saved).await?;
         let hashing = self.hashing().await?;
         self.recognise_person(saved, &hashing).await?;
@@ -225,6 +231,14 @@ impl ChannelStore {
             None => Ok(imported),
             Some(until) => self.remove_erased(&address, until, now).await.map(|()| Imported::Erased),
         }
+    }
+
+    /// What is wrong with the tenant's name, unless the store has the channel under that name already.
+    async fn refused_tenant(&self, saved: &SavedRecord, address: &Address) -> Result<Option<Problem>, StoreError> {
+        let tenant = text(&saved.fields, fields::TENANT);
+        let Err(problem) = check_tenant(tenant.as_deref().unwrap_or_default()) else { return Ok(None) };
+        let present = self.read_one(keys::channel(address)).await?;
+        Ok(Some(problem).filter(|_| text(&present, fields::TENANT) != tenant))
     }
 
     /// Has the person recognised who had connected the channel of a tombstone, for as long as the tombstone lasts.

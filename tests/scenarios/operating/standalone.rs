@@ -266,6 +266,26 @@ async fn a_backup_restores_the_channels_and_does_not_hold_the_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_import_names_the_lines_that_it_refuses_stores_the_others_and_fails() {
+    let business = Business::start().await;
+    let head = r#"{"format":"meta-integration-channels/1","records":2}"#;
+    let odd = r#"{"address":"instagram:1","fields":{"tenant":"acme*","dsk_token":"gAAAAA"}}"#;
+    let plain = odd.replace("acme*", "acme").replace("instagram:1", "instagram:2");
+    let file = business.folder.path().join("old.backup");
+    std::fs::write(file, format!("{head}\n{odd}\n{plain}\n")).expect("the folder is ours");
+
+    let output = business.run_ops(&["channels", "import", "old.backup"]).await;
+
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["Stored 1 record;", "Refused line 2, instagram:1: tenant has", "1 record is not stored"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let listed = business.ops(&["channels", "list"]).await;
+    assert!(listed.contains("instagram:2") && !listed.contains("instagram:1 "), "{listed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_missing_setting_is_named_at_once() {
     let output = tokio::process::Command::new(program("ops")).env_clear().arg("standalone").output().await.unwrap();
 

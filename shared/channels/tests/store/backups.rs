@@ -52,6 +52,28 @@ pub(crate) async fn exported_records_are_imported_where_they_are_missing(store: 
     assert_eq!(empty.get(&removed).await.unwrap().map(|record| record.state), Some(ChannelState::Disconnected));
 }
 
+pub(crate) async fn a_record_of_a_tenant_with_no_name_is_refused_and_says_why_and_the_others_are_imported(
+    store: ChannelStore,
+) {
+    for (address, tenant) in [("instagram:1", "acme"), ("instagram:2", "ac*me\u{1b}[2J"), ("instagram:3", "Müller")] {
+        let mut channel = number(address);
+        channel.account_id = None;
+        store.add(&NewChannel { tenant: tenant.to_owned(), ..channel }, now()).await.unwrap();
+    }
+    let saved = store.export().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let empty = open(&ChannelsSettings::embedded(folder.path()));
+
+    let imported = import(&empty, &saved).await;
+
+    let Imported::Refused(reason) = &imported[1] else { panic!("{imported:?}") };
+    assert!(reason.starts_with("tenant ") && !reason.contains('\u{1b}'), "{reason}");
+    assert_eq!([&imported[0], &imported[2]], [&Imported::Stored; 2]);
+    assert!(empty.get(&Address::new("instagram:2")).await.unwrap().is_none());
+    // A store that has it under that name already keeps it.
+    assert_eq!(import(&store, &saved).await, [Imported::Present, Imported::Present, Imported::Present]);
+}
+
 pub(crate) async fn an_import_does_not_bring_back_what_was_erased_since(store: ChannelStore) {
     use Imported::{Erased, Present, Stored};
     store.add(&number("whatsapp:1"), now()).await.unwrap();
@@ -85,7 +107,7 @@ pub(crate) async fn an_import_does_not_bring_back_what_was_erased_since(store: C
     let folder = tempfile::tempdir().unwrap();
     let empty = open(&ChannelsSettings::embedded(folder.path()));
     empty.import_erasures(&store.export_erasures().await.unwrap(), "code", now()).await.unwrap();
-    assert_eq!(import(&empty, &saved).await, [Stored; 3]);
+    assert_eq!(import(&empty, &saved).await, [Stored, Stored, Stored]);
     assert_eq!(empty.export().await.unwrap(), saved);
     assert!(matches!(look_up(&empty, "evt_2", "whatsapp:1").await, LookupAnswer::Channel(_)));
 }

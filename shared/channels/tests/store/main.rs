@@ -25,6 +25,7 @@ mod upgrades;
 use std::time::Duration;
 
 use backups::{
+    a_record_of_a_tenant_with_no_name_is_refused_and_says_why_and_the_others_are_imported,
     an_import_does_not_bring_back_what_was_erased_since, an_import_keeps_the_later_of_two_erasures,
     an_import_of_erasures_says_how_many_records_it_removed, exported_records_are_imported_where_they_are_missing,
     exports_may_be_imported_in_any_order, exports_of_more_stores_than_a_look_up_can_ask_for_are_refused,
@@ -71,6 +72,7 @@ contract![
     processes_that_add_to_one_account_do_not_overwrite_each_other,
     a_batch_is_answered_in_order,
     exported_records_are_imported_where_they_are_missing,
+    a_record_of_a_tenant_with_no_name_is_refused_and_says_why_and_the_others_are_imported,
     an_import_does_not_bring_back_what_was_erased_since,
     an_import_keeps_the_later_of_two_erasures,
     an_import_of_erasures_says_how_many_records_it_removed,
