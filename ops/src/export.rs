@@ -18,7 +18,7 @@ use crate::open::SystemsAccess;
 use crate::output::{counted, outln, remark};
 use crate::subject::{Subject, SubjectChoice};
 
-/// Shows all that is held about contacts, channels or tenants: records of channels (of their tokens only that there are
+/// Shows all that is stored about contacts, channels or tenants: records of channels (of their tokens only that there are
 /// some), and events that are parked, with their contents. It contains personal data: give it to nobody else.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
@@ -50,8 +50,10 @@ impl Export {
         let subject = self.choice.find(queue, store, shutdown).await?;
         let now = now();
         let records = self.show_records(&subject, store, now).await?;
+        let holds = self.show_holds(&subject, store, now).await?;
         let letters = self.show_letters(&subject, Sweep::begin(queue, shutdown).await?, now).await?;
-        let summary = format!("{} and {}.", counted(records, "record"), counted(letters, "parked event"));
+        let records = counted(records, "record");
+        let summary = format!("{records}, {} and {}.", counted(holds, "hold"), counted(letters, "parked event"));
         if self.json {
             remark(format_args!("{summary}\n{NOT_HERE}"));
             return Ok(());
@@ -68,6 +70,23 @@ impl Export {
             count += 1;
             self.show_one(&json!({
                 "kind": "channel", "address": address.as_str(), "held_for": held, "record": record_json(&record),
+            }))?;
+        }
+        Ok(count)
+    }
+
+    /// The restrictions that hold for these people.
+    async fn show_holds(&self, subject: &Subject, store: &ChannelStore, now: Timestamp) -> Result<usize, Failure> {
+        let mut count = 0;
+        if subject.contacts.is_empty() {
+            return Ok(count);
+        }
+        let held = store.held(now).await?;
+        for contact in &subject.contacts {
+            let Some(until) = held.until(&contact.lane()) else { continue };
+            count += 1;
+            self.show_one(&json!({
+                "kind": "hold", "channel": contact.address.as_str(), "contact": contact.id, "until": until.to_string(),
             }))?;
         }
         Ok(count)

@@ -13,6 +13,7 @@ mod erasure_copies;
 mod erasure_keys;
 mod erasures;
 mod forgetting;
+mod holds;
 mod indexes;
 mod outages;
 mod refusals;
