@@ -1,10 +1,11 @@
 //! Plays a sequence against a store, and compares the store with the model after each step.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use channels::{
-    ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, Lookup, LookupAnswer, NewChannel,
-    SavedErasures, SavedRecord, StoreError, new_erasure_code,
+    ChannelState, ChannelStore, ErasureOrigin, ErasureRequest, Lookup, LookupAnswer, NewChannel, SavedErasures,
+    SavedRecord, StoreError, new_erasure_code,
 };
 use chassis::Secret;
 use event::{Address, EventId, Lane};
@@ -12,11 +13,10 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
-use tempfile::TempDir;
-use testkit::Redis;
 
 use super::model::{ACCOUNT, CHANNELS, Expected, Model, Step, Stored, Time};
-use crate::support::{APPS, asks_by, open, ring};
+use super::stores::Stores;
+use crate::support::{APPS, asks_by, ring};
 
 const ACCOUNT_ID: &str = "9";
 /// The id of both persons: each app has given it to another one.
@@ -26,40 +26,12 @@ const KEYS_MAX: usize = 6;
 /// How much time passes with each step.
 const STEP: SignedDuration = SignedDuration::from_secs(10);
 
-/// Where empty stores of one kind come from.
-pub(crate) enum Stores<'a> {
-    Files(Vec<TempDir>),
-    Redis(&'a Redis),
-}
-
-impl Stores<'static> {
-    pub(crate) fn in_files() -> Self {
-        Self::Files(Vec::new())
-    }
-}
-
-impl<'a> Stores<'a> {
-    pub(crate) fn in_redis(redis: &'a Redis) -> Self {
-        Self::Redis(redis)
-    }
-
-    fn open_empty(&mut self) -> ChannelStore {
-        match self {
-            Self::Redis(redis) => open(&ChannelsSettings::at(redis.url(), &redis.prefix())),
-            Self::Files(folders) => {
-                let folder = tempfile::tempdir().unwrap();
-                let store = open(&ChannelsSettings::embedded(folder.path()));
-                folders.push(folder);
-                store
-            }
-        }
-    }
-}
-
 #[derive(Clone, Debug, Default)]
 struct Export {
     erasures: SavedErasures,
     records: Vec<SavedRecord>,
+    /// Whom the model held then.
+    held: BTreeSet<[usize; 2]>,
 }
 
 pub(crate) struct Player<'a> {
@@ -131,6 +103,8 @@ impl<'a> Player<'a> {
                 self.erase(&[], &[lane(channel, contact)]).await;
                 self.model.erase_contact(channel, contact);
             }
+            Step::Hold { channel, contact } => self.hold(channel, contact).await,
+            Step::Release { channel, contact } => self.release(channel, contact).await?,
             Step::AccountRemoved { happened } => {
                 let happened_at = self.time(happened);
                 self.store.remove_until(&address(ACCOUNT), happened_at, now).await.unwrap();
@@ -138,7 +112,9 @@ impl<'a> Player<'a> {
             }
             Step::Export => self.export().await,
             Step::Import(index) if !self.exports.is_empty() => {
-                self.import(&self.exports[index.index(self.exports.len())]).await;
+                let export = &self.exports[index.index(self.exports.len())];
+                self.import(export).await;
+                self.model.held.extend(&export.held);
             }
             Step::Import(_) => {}
             Step::Restore { first, backwards, has_key } => self.restore(first, backwards, has_key).await,
@@ -188,6 +164,17 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
+    async fn hold(&mut self, channel: usize, contact: usize) {
+        self.store.hold(&[lane(channel, contact)], self.now).await.unwrap();
+        self.model.held.insert([channel, contact]);
+    }
+
+    async fn release(&mut self, channel: usize, contact: usize) -> Result<(), TestCaseError> {
+        let held = self.store.release(&[lane(channel, contact)], self.now).await.unwrap();
+        prop_assert_eq!(held == 1, self.model.held.remove(&[channel, contact]));
+        Ok(())
+    }
+
     async fn erase(&self, channels: &[Address], lanes: &[String]) {
         let code = new_erasure_code();
         let request = ErasureRequest { code: &code, origin: ErasureOrigin::Operator, channels, lanes, until: None };
@@ -197,11 +184,12 @@ impl<'a> Player<'a> {
     async fn export(&mut self) {
         let records = self.store.export().await.unwrap();
         let erasures = self.store.export_erasures().await.unwrap();
-        self.exports.push(Export { erasures, records });
+        self.exports.push(Export { erasures, records, held: self.model.held.clone() });
     }
 
     async fn import(&self, export: &Export) {
         self.store.import_erasures(&export.erasures, &new_erasure_code(), self.now).await.unwrap();
+        assert_eq!(self.store.import_holds(&export.erasures.holds, self.now).await, Ok(0));
         for record in &export.records {
             self.store.import(record, self.now).await.unwrap();
         }
@@ -224,6 +212,7 @@ impl<'a> Player<'a> {
         }
         self.is_initialised.set(self.store.is_initialised().await.unwrap());
         self.model.restore();
+        self.model.held.extend(self.exports.iter().flat_map(|export| &export.held));
     }
 
     async fn look_up(&self) -> Vec<LookupAnswer> {
@@ -283,11 +272,12 @@ fn is_as_expected(expected: Expected, answer: &LookupAnswer) -> bool {
     match expected {
         Expected::Erased => matches!(answer, LookupAnswer::Erased),
         Expected::Delivered => matches!(answer, LookupAnswer::Delivered),
+        Expected::Held => matches!(answer, LookupAnswer::Held),
         Expected::Delivery => matches!(answer, LookupAnswer::Channel(_)),
         Expected::AnyButUnknown => !matches!(answer, LookupAnswer::Unknown),
         Expected::NoDelivery => !matches!(answer, LookupAnswer::Channel(_) | LookupAnswer::Unknown),
         Expected::Unknown => {
-            matches!(answer, LookupAnswer::Unknown | LookupAnswer::Erased | LookupAnswer::Disconnected)
+            !matches!(answer, LookupAnswer::Channel(_) | LookupAnswer::Delivered | LookupAnswer::Damaged(_))
         }
     }
 }
