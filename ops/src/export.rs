@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ::channels::ChannelStore;
+use ::channels::{ChannelStore, StoreError};
 use chassis::{Shutdown, now};
 use clap::Args;
 use event::readable_body;
@@ -53,7 +53,8 @@ impl Export {
         let holds = self.show_holds(&subject, store, now).await?;
         let letters = self.show_letters(&subject, Sweep::begin(queue, shutdown).await?, now).await?;
         let records = counted(records, "record");
-        let summary = format!("{records}, {} and {}.", counted(holds, "hold"), counted(letters, "parked event"));
+        let holds = holds.map_or_else(|| "an unknown number of holds".to_owned(), |count| counted(count, "hold"));
+        let summary = format!("{records}, {holds} and {}.", counted(letters, "parked event"));
         if self.json {
             remark(format_args!("{summary}\n{NOT_HERE}"));
             return Ok(());
@@ -75,13 +76,24 @@ impl Export {
         Ok(count)
     }
 
-    /// The restrictions that hold for these people.
-    async fn show_holds(&self, subject: &Subject, store: &ChannelStore, now: Timestamp) -> Result<usize, Failure> {
+    /// The holds of these people; `None` if nobody can say without a key ring whether there are any.
+    async fn show_holds(
+        &self,
+        subject: &Subject,
+        store: &ChannelStore,
+        now: Timestamp,
+    ) -> Result<Option<usize>, Failure> {
         let mut count = 0;
         if subject.contacts.is_empty() {
-            return Ok(count);
+            return Ok(Some(count));
         }
-        let held = store.held(now).await?;
+        let held = match store.held(now).await {
+            Err(StoreError::ErasureKey(error)) => {
+                remark(format_args!("warning: whether they are held is not known: {error}"));
+                return Ok(None);
+            }
+            held => held?,
+        };
         for contact in &subject.contacts {
             let Some(until) = held.until(&contact.lane()) else { continue };
             count += 1;
@@ -89,7 +101,7 @@ impl Export {
                 "kind": "hold", "channel": contact.address.as_str(), "contact": contact.id, "until": until.to_string(),
             }))?;
         }
-        Ok(count)
+        Ok(Some(count))
     }
 
     async fn show_letters(&self, subject: &Subject, mut sweep: Sweep<'_>, now: Timestamp) -> Result<usize, Failure> {
