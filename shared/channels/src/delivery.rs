@@ -5,7 +5,7 @@ use event::EventId;
 
 use crate::error::StoreError;
 use crate::hashing::Hashing;
-use crate::holds::Held;
+use crate::held::Held;
 use crate::lookup::{LookedUp, Lookup, LookupAnswer, LookupBatch};
 use crate::store::ChannelStore;
 use crate::transaction::{Lifetime, Transaction};

@@ -4,8 +4,6 @@
 //! All holds are one hash, which is read with each look-up in the same round trip: there are few, and an event has more
 //! names of its people than the lane that a marker of its own would be looked up by.
 
-use std::collections::BTreeMap;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +11,7 @@ use crate::erasure_keys::NEEDED_TIME;
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::hashing::Hashing;
+use crate::held::{Held, end};
 use crate::keys;
 use crate::store::ChannelStore;
 use crate::transaction::Lifetime;
@@ -31,14 +30,6 @@ pub struct SavedHold {
     pub until: String,
 }
 
-/// The conversations that are held.
-#[derive(Clone, Debug)]
-pub struct Held {
-    /// When each hold ends, by the hash of its conversation.
-    until: BTreeMap<String, Timestamp>,
-    hashing: Hashing,
-}
-
 /// What became of a wish to hold conversations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HoldOutcome {
@@ -54,31 +45,6 @@ impl SavedHold {
         let is_whole = keys::is_hash(&self.held) && self.until.parse::<Timestamp>().is_ok();
         (!is_whole).then(|| "it is not the hash and the time of a hold".to_owned())
     }
-}
-
-impl Held {
-    pub(crate) fn of(fields: &Fields, hashing: Hashing, now: Timestamp) -> Self {
-        let until = fields.iter().map(|(hash, until)| (hash.clone(), end(until)));
-        Self { until: until.filter(|(_, until)| now < *until).collect(), hashing }
-    }
-
-    /// Whether nobody is held.
-    pub fn is_empty(&self) -> bool {
-        self.until.is_empty()
-    }
-
-    /// When the hold of a conversation (a lane) ends, if it is held.
-    pub fn until(&self, lane: &str) -> Option<Timestamp> {
-        if self.is_empty() {
-            return None;
-        }
-        self.hashing.all(lane).iter().filter_map(|hash| self.until.get(hash)).max().copied()
-    }
-}
-
-/// When a hold ends. One whose end can't be read does not.
-fn end(until: &str) -> Timestamp {
-    until.parse().unwrap_or(Timestamp::MAX)
 }
 
 impl ChannelStore {

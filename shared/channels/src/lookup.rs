@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::error::StoreError;
 use crate::fields::Fields;
 use crate::hashing::Hashing;
-use crate::holds::Held;
+use crate::held::Held;
 use crate::keys;
 use crate::record::{ChannelState, Route};
 
