@@ -24,18 +24,18 @@ const KILLS: usize = if cfg!(feature = "long") { 50 } else { 10 };
 const POSTS: usize = 40;
 
 /// A business that runs the service by itself.
-struct Business {
+pub(super) struct Business {
     folder: TempDir,
     dsk: Dsk,
     meta: Meta,
-    process: Process,
+    pub(super) process: Process,
     address: SocketAddr,
     /// Its settings beside the usual ones.
     extra: Vec<(&'static str, String)>,
 }
 
 impl Business {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::start_with(Vec::new()).await
     }
 
@@ -51,11 +51,11 @@ impl Business {
     }
 
     /// Starts it at the same address again, as when the power is back.
-    async fn start_again(&mut self) {
+    pub(super) async fn start_again(&mut self) {
         (self.process, self.address) = run(&self.folder, &self.dsk, self.address, &self.extra).await;
     }
 
-    async fn post(&self, serial: usize) -> bool {
+    pub(super) async fn post(&self, serial: usize) -> bool {
         self.meta.post(text(serial)).await.is_ok_and(|status| status == 200)
     }
 
@@ -75,11 +75,11 @@ impl Business {
     }
 
     /// Stores the channel.
-    async fn connect(&self) {
+    pub(super) async fn connect(&self) {
         self.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", "dsk-token"]).await;
     }
 
-    async fn delivered(&self, count: usize) {
+    pub(super) async fn delivered(&self, count: usize) {
         eventually(&format!("DSK has {count} events"), async || (self.dsk.ids().len() == count).then_some(())).await;
     }
 }

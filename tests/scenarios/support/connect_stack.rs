@@ -26,7 +26,7 @@ pub(crate) struct ConnectStack {
     pub(crate) address: String,
     /// The address of its admin port.
     pub(crate) admin: String,
-    process: Process,
+    pub(crate) process: Process,
     settings: Vec<(&'static str, String)>,
     folder: TempDir,
 }
