@@ -3,7 +3,6 @@
 use channels::{ChannelState, ChannelStore, ChannelsSettings, NewChannel, SavedRecord, new_erasure_code};
 use chassis::now;
 use event::Address;
-use testkit::Redis;
 
 use crate::erasing::{OTHER, PERSON};
 use crate::support::{APPS, NUMBER, asks, asks_by, channel, open, ring};

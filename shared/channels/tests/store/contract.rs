@@ -1,4 +1,4 @@
-//! Where each claim of the contract is tested.
+//! Where each claim of the contract is tested. Whoever uses it needs to import nothing.
 
 /// Each claim becomes one test on Redis, one on Redis as the user of `ops` in `ops/redis/users.acl`, who may do no more
 /// than this crate does, and one on files.
@@ -7,16 +7,16 @@ macro_rules! contract {
         mod redis {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $claim() {
-                let redis = super::Redis::shared().await;
-                super::$claim(super::open(&super::ChannelsSettings::at(redis.url(), &redis.prefix()))).await;
+                let redis = testkit::Redis::shared().await;
+                super::$claim(crate::support::open(&channels::ChannelsSettings::at(redis.url(), &redis.prefix()))).await;
             })*
         }
 
         mod redis_as_its_user {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $claim() {
-                let redis = super::Redis::start_with_shipped_users().await;
-                super::$claim(super::open(&super::ChannelsSettings::at(redis.url_for("ops"), ""))).await;
+                let redis = testkit::Redis::start_with_shipped_users().await;
+                super::$claim(crate::support::open(&channels::ChannelsSettings::at(redis.url_for("ops"), ""))).await;
             })*
         }
 
@@ -24,7 +24,7 @@ macro_rules! contract {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $claim() {
                 let folder = tempfile::tempdir().unwrap();
-                super::$claim(super::open(&super::ChannelsSettings::embedded(folder.path()))).await;
+                super::$claim(crate::support::open(&channels::ChannelsSettings::embedded(folder.path()))).await;
             })*
         }
     };

@@ -4,7 +4,6 @@ use channels::{ChannelStore, ChannelsSettings, HELD_TIME, HoldOutcome, LookupAns
 use chassis::now;
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
-use testkit::Redis;
 
 use crate::erasing::{lane, plain};
 use crate::support::{NUMBER, add, look_up, look_up_received, open};
