@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use axum::{Form, Json};
-use channels::{Erasure, PersonRequest, StoreError, latest_by_our_clock, new_erasure_code};
+use channels::{AppUser, Erasure, PersonRequest, StoreError, latest_by_our_clock, new_erasure_code};
 use chassis::now;
 use jiff::Timestamp;
 use maud::html;
@@ -60,14 +60,14 @@ impl Person {
     /// repeats, and the person may have connected a channel again.
     fn request(&self, now: Timestamp) -> PersonRequest<'_> {
         let asked_at = self.asked_at.map_or(now, |asked_at| latest_by_our_clock(asked_at).min(now));
-        PersonRequest { app_user_id: &self.user_id, asked_at }
+        PersonRequest { person: AppUser { apps: &self.apps, id: &self.user_id }, asked_at }
     }
 }
 
 impl CallbackForm {
-    /// The person in whose name Meta calls. Meta does not say which of the two apps has signed the request.
+    /// The person in whose name Meta calls, as the app that has signed the request knows them.
     fn person(&self, state: &AppState) -> Result<Person, CallbackError> {
-        signed_request::person(&self.signed_request, &state.app_secrets).ok_or(CallbackError::NotSigned)
+        signed_request::person(&self.signed_request, &state.apps).ok_or(CallbackError::NotSigned)
     }
 }
 

@@ -115,6 +115,7 @@ async fn connect_account(
     let channel = NewChannel {
         access_token_expires_at: Some(long.expires_at(now())),
         app_user_id: Some(account.id.clone()),
+        app_id: state.apps.instagram.as_ref().map(|app| app.id.clone()),
         name: (!account.username.is_empty()).then(|| format!("@{}", account.username)),
         ..session.new_channel(address.clone(), state.key_ring.seal(&long.token))
     };

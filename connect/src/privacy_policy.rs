@@ -15,7 +15,7 @@ use crate::settings::privacy::{PrivacySettings, given};
 /// know, with the queue's own.
 const SHIPPED: &str = include_str!("privacy.md");
 /// A changed text gets another version, a date, and a line under "What has changed"; a test asks for them.
-const VERSION: &str = "4, of 29 November 2026";
+const VERSION: &str = "5, of 29 November 2026";
 
 /// What our text says where the operator has not filled in a setting. It is true of every operator.
 const CONTACT: &str =
@@ -106,7 +106,7 @@ fn read(path: &Path) -> Result<String, Problem> {
     Ok(text)
 }
 
-fn figures(settings: &PrivacySettings, ticket_time: Duration) -> [Figure; 14] {
+fn figures(settings: &PrivacySettings, ticket_time: Duration) -> [Figure; 15] {
     let figure = |name, value: String| Figure { name, value };
     let days = |time: Duration| (time.as_secs() / (24 * 60 * 60)).to_string();
     let filled_in = |setting: &Option<String>, general: &str| given(setting.as_ref()).unwrap_or(general).to_owned();
@@ -124,6 +124,7 @@ fn figures(settings: &PrivacySettings, ticket_time: Duration) -> [Figure; 14] {
         figure("ticket_time", humantime::format_duration(ticket_time).to_string()),
         figure("delivered_days", days(channels::DELIVERED_TIME)),
         figure("removed_days", days(channels::TOMBSTONE_TIME)),
+        figure("held_days", days(channels::HELD_TIME)),
         figure("record_days", days(channels::ERASURE_RECORD_TIME)),
     ]
 }
@@ -167,7 +168,7 @@ mod tests {
     }
 
     /// The SHA-256 of the text that has this version.
-    const DIGEST: &str = "2e30cab666b2680d0e32ea3b64ee93cec8dbdc5588fe8848da06dead56051a16";
+    const DIGEST: &str = "e3f4ba820d27134034c9426508419c7b8d6c979c2f66c467def43a9ac936cb4d";
 
     #[test]
     fn the_text_changes_only_together_with_its_version() {

@@ -13,8 +13,9 @@ use clap::{Args, Parser};
 use url::Url;
 
 use crate::privacy_policy::PrivacyPolicy;
+pub(crate) use meta::MetaApps;
 pub use meta::MetaSettings;
-use meta::{MetaApps, is_safe};
+use meta::is_safe;
 pub use privacy::PrivacySettings;
 
 /// Serves the pages on which a business connects its channels.

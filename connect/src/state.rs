@@ -10,7 +10,7 @@ use crate::metrics::Metrics;
 use crate::places::Places;
 use crate::privacy_policy::PrivacyPolicy;
 use crate::profile::{Pauses, ProfileCache};
-use crate::settings::CheckedSettings;
+use crate::settings::{CheckedSettings, MetaApps};
 use crate::signer::Signer;
 
 /// What all requests share.
@@ -27,8 +27,8 @@ pub(crate) struct AppState {
     pub(crate) signup: SignupSettings,
     /// Where Instagram's login is.
     pub(crate) instagram_origin: String,
-    /// The secrets of both apps, because either may have signed a callback.
-    pub(crate) app_secrets: Vec<Secret>,
+    /// Either of them may have signed a callback.
+    pub(crate) apps: MetaApps,
     pub(crate) privacy_policy: PrivacyPolicy,
     pub(crate) files: Places,
     pub(crate) profile_places: Places,
@@ -60,7 +60,7 @@ impl AppState {
             allowance: settings.allowance,
             store,
             key_ring,
-            app_secrets: settings.apps.secrets(),
+            apps: settings.apps.clone(),
             graphs: Graphs::new(settings.apps, &settings.meta, metrics.clone())?,
             instagram_origin: settings.meta.instagram_url.origin().ascii_serialization(),
             signup: SignupSettings {

@@ -159,6 +159,7 @@ async fn register_and_store(
         access_token_expires_at: token.expires_at.and_then(|at| Timestamp::from_second(at).ok()),
         account_id: Some(form.account_id.clone()),
         app_user_id: token.user_id.clone(),
+        app_id: state.apps.whatsapp.as_ref().map(|app| app.id.clone()),
         name: (!number.display.is_empty()).then(|| number.display.clone()),
         ..session.new_channel(address, state.key_ring.seal(&token.token))
     };

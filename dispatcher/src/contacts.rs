@@ -1,7 +1,7 @@
-//! Finds the events of erased people under every id that an event has of them, and their own messages in groups.
+//! Finds the events of erased and held people under every id that an event has of them, and their own messages in groups.
 //!
-//! An erasure marks conversations, and an event's own conversation is only one of the names by which its person may have
-//! been erased. Bodies are read for the others, but only those that were received before the latest erasure of a contact.
+//! An erasure or a hold names conversations, and an event's own conversation is only one of the names of its people. Bodies
+//! are read for the others, but only those that were received before the latest erasure of a contact, or while anybody is held.
 
 use channels::{ChannelStore, LookedUp, Lookup, LookupAnswer, StoreError};
 use event::{Address, Envelope, Family, Lane, numbers, person_lanes};
@@ -16,7 +16,12 @@ const FAMILIES: [Family; 4] = [Family::WhatsApp, Family::WhatsAppAccount, Family
 /// What the store knows of these envelopes, in their order.
 pub(crate) async fn look_up(store: &ChannelStore, envelopes: &[&Envelope]) -> Result<Vec<LookupAnswer>, StoreError> {
     let lookups = lookups_of(envelopes.iter().copied());
-    let LookedUp { mut answers, contacts_erased_until } = store.look_up_with_contacts(&lookups).await?;
+    let LookedUp { mut answers, contacts_erased_until, held } = store.look_up_with_contacts(&lookups).await?;
+    if !held.is_empty() {
+        for (answer, envelope) in answers.iter_mut().zip(envelopes) {
+            answer.hold_if(&held, person_lanes(envelope).iter().map(Lane::as_str));
+        }
+    }
     let Some(erased_until) = contacts_erased_until else { return Ok(answers) };
 
     let is_open = |index: &usize| !matches!(answers[*index], LookupAnswer::Erased);

@@ -25,7 +25,7 @@ impl Endpoint {
     /// A channel's own URL must also lead into no private network. A name is resolved for each connection, and the
     /// address that it leads to is checked then.
     pub fn of_channel(url: &str, allowance: Allowance) -> Result<Self, Problem> {
-        let url = check_channel_url("DSK_URL", url, allowance)?;
+        let url = check_channel_url("its dsk_url", url, allowance)?;
         Self::new(&url, !allowance.private)
     }
 

@@ -76,12 +76,21 @@ pub enum Reason {
     Undecodable,
     /// Delivering the event made the dispatcher panic.
     Panicked,
+    /// A person whom it concerns is held: they asked for a restriction of processing.
+    Held,
 }
 
 impl Reason {
     /// Every reason, for metrics that read 0 from the start.
-    pub const ALL: [Self; 6] =
-        [Self::Rejected, Self::Expired, Self::UnknownChannel, Self::Unrecognized, Self::Undecodable, Self::Panicked];
+    pub const ALL: [Self; 7] = [
+        Self::Rejected,
+        Self::Expired,
+        Self::UnknownChannel,
+        Self::Unrecognized,
+        Self::Undecodable,
+        Self::Panicked,
+        Self::Held,
+    ];
 
     /// The reason as written on a dead letter.
     pub const fn as_str(self) -> &'static str {
@@ -92,6 +101,7 @@ impl Reason {
             Self::Unrecognized => "unrecognized",
             Self::Undecodable => "undecodable",
             Self::Panicked => "panicked",
+            Self::Held => "held",
         }
     }
 }

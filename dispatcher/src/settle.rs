@@ -8,7 +8,7 @@ use event::{Envelope, Letter};
 use queue::{Confirmed, Partition, PartitionSet, QueueName, Taken, Tier};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing::{debug, error, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::lanes::Flight;
 use crate::markers;
@@ -109,14 +109,10 @@ impl Copier<'_> {
             letter.status = Some(status.as_u16());
             letter.answer.clone_from(answer);
         }
-        let status = letter.status;
         let copy = Envelope { letter: Some(letter), ..copy };
         let confirmed = self.publish(QueueName::Dead, &copy).await?;
         self.systems.metrics.dead_letters_total.inc(reason);
-        error!(
-            event.id = %copy.id, trace_id = copy.trace_id(), event.type = %copy.event_type, channel = %copy.address,
-            attempts = copy.attempts, status, reason = reason.as_str(), "Parked event {} as a dead letter", copy.id
-        );
+        log_parked(&copy, reason);
         Some(confirmed)
     }
 
@@ -153,5 +149,25 @@ impl Copier<'_> {
                 }
             }
         }
+    }
+}
+
+/// A held event is parked because an operator wants it so. Every other reason is an error.
+fn log_parked(parked: &Envelope, reason: Reason) {
+    let id = &parked.id;
+    let trace_id = parked.trace_id();
+    let attempts = parked.attempts;
+    let status = parked.letter.as_ref().and_then(|letter| letter.status);
+    let reason_text = reason.as_str();
+    if reason == Reason::Held {
+        info!(
+            event.id = %id, trace_id, event.type = %parked.event_type, channel = %parked.address, attempts,
+            reason = reason_text, "Parked event {id} as a dead letter"
+        );
+    } else {
+        error!(
+            event.id = %id, trace_id, event.type = %parked.event_type, channel = %parked.address, attempts, status,
+            reason = reason_text, "Parked event {id} as a dead letter"
+        );
     }
 }

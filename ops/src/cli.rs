@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::{
-    channels, connect_link, dead_letters, demo, doctor, erase, export, install, keys, output, play_dsk, standalone,
-    status, topology, webhook,
+    channels, connect_link, dead_letters, demo, doctor, erase, export, hold, install, keys, output, play_dsk,
+    standalone, status, topology, webhook,
 };
 
 /// Runs, feeds and watches the Meta Integration Service.
@@ -39,6 +39,8 @@ enum Command {
     Export(export::Export),
     /// Removes what this service still stores about a contact, a channel or a tenant.
     Erase(erase::Erase),
+    /// Holds a contact's events back, neither delivered nor erased, or releases them.
+    Hold(hold::Hold),
     /// Plays Meta: signs and posts notifications, and explains them.
     #[command(subcommand)]
     Webhook(webhook::Webhook),
@@ -71,6 +73,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::DeadLetters(dead_letters) => dead_letters.run().await,
         Command::Export(export) => export.run().await,
         Command::Erase(erase) => erase.run().await,
+        Command::Hold(hold) => hold.run().await,
         Command::Webhook(webhook) => webhook.run().await,
         Command::Dsk(dsk) => dsk.run().await,
         Command::Doctor(doctor) => doctor.run().await,

@@ -1,13 +1,14 @@
 //! `ops doctor`: checks everything that the service depends on, and ends each complaint with the next step.
 
 mod broker;
+mod endpoints;
 mod findings;
 mod key_file;
 mod redis;
 
 use std::time::Duration;
 
-use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
+use ::channels::{Allowance, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
 use chassis::{Shutdown, now};
 use clap::Args;
 use connect::PrivacySettings;
@@ -38,6 +39,9 @@ pub(crate) struct Doctor {
     /// Allows http to other machines.
     #[arg(long, env)]
     dsk_allow_http: bool,
+    /// Allows channels to have a URL of their own in a private network.
+    #[arg(long, env)]
+    dsk_allow_private: bool,
     /// Where browsers reach the pages, if connect runs. The check looks at what its privacy policy must name.
     #[arg(long, env)]
     connect_url: Option<Url>,
@@ -188,6 +192,8 @@ impl Doctor {
                 "see what Redis says of this error, and free its memory or disk",
             );
         }
+        let allowance = Allowance { http: self.dsk_allow_http, private: self.dsk_allow_private };
+        endpoints::check(findings, &store, allowance).await?;
         let Some(key_ring) = key_ring else { return Ok(time) };
         let key_use = store.key_use(key_ring).await?;
         let tokens = counted(key_use.by_key.iter().sum::<usize>(), "sealed token");
@@ -207,7 +213,7 @@ impl Doctor {
             findings.ok("dsk", "DSK_URL is not set: every channel needs its own dsk_url");
             return None;
         };
-        let allowance = ::channels::Allowance { http: self.dsk_allow_http, private: true };
+        let allowance = Allowance { http: self.dsk_allow_http, private: true };
         let endpoint = match Endpoint::parse(url, allowance) {
             Ok(endpoint) => endpoint,
             Err(problem) => {

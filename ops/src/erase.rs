@@ -91,11 +91,12 @@ impl Erase {
     }
 }
 
-type CountByType = BTreeMap<String, usize>;
+/// How many dead letters there are of each type.
+pub(crate) type CountByType = BTreeMap<String, usize>;
 
 /// How many dead letters of theirs there are of each type. If the store is given, they are removed, and marked there: Meta
 /// may repeat them, and that is no newer event.
-async fn look_through(
+pub(crate) async fn look_through(
     mut sweep: Sweep<'_>,
     subject: &Subject,
     removed_in: Option<&ChannelStore>,
@@ -127,7 +128,7 @@ async fn count(
     }
 }
 
-fn show_found(found: &BTreeMap<String, usize>) -> Result<(), Failure> {
+pub(crate) fn show_found(found: &BTreeMap<String, usize>) -> Result<(), Failure> {
     for (event_type, count) in found {
         outln!("{count:>8}  dead letters of type {event_type}")?;
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ::channels::ChannelStore;
+use ::channels::{ChannelStore, StoreError};
 use chassis::{Shutdown, now};
 use clap::Args;
 use event::readable_body;
@@ -18,7 +18,7 @@ use crate::open::SystemsAccess;
 use crate::output::{counted, outln, remark};
 use crate::subject::{Subject, SubjectChoice};
 
-/// Shows all that is held about contacts, channels or tenants: records of channels (of their tokens only that there are
+/// Shows all that is stored about contacts, channels or tenants: records of channels (of their tokens only that there are
 /// some), and events that are parked, with their contents. It contains personal data: give it to nobody else.
 #[derive(Args, Debug)]
 pub(crate) struct Export {
@@ -50,8 +50,11 @@ impl Export {
         let subject = self.choice.find(queue, store, shutdown).await?;
         let now = now();
         let records = self.show_records(&subject, store, now).await?;
+        let holds = self.show_holds(&subject, store, now).await?;
         let letters = self.show_letters(&subject, Sweep::begin(queue, shutdown).await?, now).await?;
-        let summary = format!("{} and {}.", counted(records, "record"), counted(letters, "parked event"));
+        let records = counted(records, "record");
+        let holds = holds.map_or_else(|| "an unknown number of holds".to_owned(), |count| counted(count, "hold"));
+        let summary = format!("{records}, {holds} and {}.", counted(letters, "parked event"));
         if self.json {
             remark(format_args!("{summary}\n{NOT_HERE}"));
             return Ok(());
@@ -71,6 +74,34 @@ impl Export {
             }))?;
         }
         Ok(count)
+    }
+
+    /// The holds of these people; `None` if nobody can say without a key ring whether there are any.
+    async fn show_holds(
+        &self,
+        subject: &Subject,
+        store: &ChannelStore,
+        now: Timestamp,
+    ) -> Result<Option<usize>, Failure> {
+        let mut count = 0;
+        if subject.contacts.is_empty() {
+            return Ok(Some(count));
+        }
+        let held = match store.held(now).await {
+            Err(StoreError::ErasureKey(error)) => {
+                remark(format_args!("warning: whether they are held is not known: {error}"));
+                return Ok(None);
+            }
+            held => held?,
+        };
+        for contact in &subject.contacts {
+            let Some(until) = held.until(&contact.lane()) else { continue };
+            count += 1;
+            self.show_one(&json!({
+                "kind": "hold", "channel": contact.address.as_str(), "contact": contact.id, "until": until.to_string(),
+            }))?;
+        }
+        Ok(Some(count))
     }
 
     async fn show_letters(&self, subject: &Subject, mut sweep: Sweep<'_>, now: Timestamp) -> Result<usize, Failure> {

@@ -18,6 +18,7 @@ mod export;
 mod failure;
 mod files;
 pub mod graph;
+mod hold;
 mod install;
 mod keys;
 mod logging;

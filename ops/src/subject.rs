@@ -14,7 +14,7 @@ use crate::dead_letters::Sweep;
 use crate::failure::Failure;
 
 /// Whom the command concerns.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SubjectChoice {
     /// A person on a channel: the channel's address, a slash, and the person's phone number or id there, such as
     /// `whatsapp:106540352242922/+4915550000001`. It may be given several times.

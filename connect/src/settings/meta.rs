@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use channels::{AppKind, SigningApp};
 use chassis::{Problem, Problems, Secret, read_secret};
 use clap::Args;
 use url::{Host, Url};
@@ -66,9 +67,12 @@ pub(crate) struct MetaApps {
 }
 
 impl MetaApps {
-    /// The secrets with which Meta may have signed a callback.
-    pub(crate) fn secrets(&self) -> Vec<Secret> {
-        self.whatsapp.iter().chain(&self.instagram).map(|app| app.secret.clone()).collect()
+    /// The apps of which this holds: more than one only where they have the same secret.
+    pub(crate) fn that(&self, has_signed: impl Fn(&Secret) -> bool) -> Vec<SigningApp> {
+        let kinds = [(&self.whatsapp, AppKind::Meta), (&self.instagram, AppKind::Instagram)];
+        let apps = kinds.into_iter().filter_map(|(app, kind)| Some((app.as_ref()?, kind)));
+        let signing = apps.filter(|(app, _)| has_signed(&app.secret));
+        signing.map(|(app, kind)| SigningApp { id: app.id.clone(), kind }).collect()
     }
 }
 

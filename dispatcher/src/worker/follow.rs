@@ -26,6 +26,7 @@ impl<T: Item> Worker<T> {
             LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate, now),
             LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased, now),
             LookupAnswer::Disconnected => return self.skip(flight, SkipReason::Disconnected, now),
+            LookupAnswer::Held => return self.move_on(flight, Settlement::DeadLetter(Reason::Held, None), now),
             LookupAnswer::Unknown => Err(Failure::UnknownChannel),
             LookupAnswer::Damaged(reason) => Err(Failure::Damaged(reason)),
             LookupAnswer::Channel(route) => self.state.targets.of(&flight.item.envelope().address, route),

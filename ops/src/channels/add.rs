@@ -56,9 +56,15 @@ pub(crate) struct AddChannel {
     /// The WhatsApp account (WABA) that a number belongs to. The account's events go to the same tenant.
     #[arg(long)]
     account_id: Option<String>,
-    /// The id by which Meta's callbacks name the person who connected the channel.
+    /// The id by which Meta's callbacks name the person who connected the channel: their withdrawal or deletion then
+    /// concerns it.
     #[arg(long)]
     app_user_id: Option<String>,
+    /// The app at Meta that has given that id: connect's `META_APP_ID` or `INSTAGRAM_APP_ID`. Without it, the requests of
+    /// each app that connects such channels concern it, for WhatsApp and Messenger those of `META_APP_ID`, for Instagram
+    /// those of both.
+    #[arg(long, requires = "app_user_id")]
+    app_id: Option<String>,
     /// Who connects the channel: an operator or a ticket, not a person's name.
     #[arg(long)]
     connected_by: Option<String>,
@@ -99,6 +105,7 @@ impl AddChannel {
         channel.dsk_url.clone_from(&self.dsk_url);
         channel.account_id.clone_from(&self.account_id);
         channel.app_user_id.clone_from(&self.app_user_id);
+        channel.app_id.clone_from(&self.app_id);
         channel.connected_by.clone_from(&self.connected_by);
         Ok(channel)
     }

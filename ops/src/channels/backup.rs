@@ -4,7 +4,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use channels::{ChannelStore, Imported, SavedErasure, SavedErasureKey, SavedErasures, SavedRecord, new_erasure_code};
+use channels::{
+    ChannelStore, Imported, SavedErasure, SavedErasureKey, SavedErasures, SavedHold, SavedRecord, new_erasure_code,
+};
 use chassis::now;
 use clap::Args;
 use serde::Serialize;
@@ -17,10 +19,12 @@ use crate::open::StoreAccess;
 use crate::output::{counted, outln};
 
 /// Says in the first line of a file what the file is, and in which version of the format.
-const FORMAT: &str = "meta-integration-channels/3";
-/// The format of older releases, whose erasures are hashed without a key.
+const FORMAT: &str = "meta-integration-channels/4";
+/// The format of older releases, which held nobody.
+const FORMAT_WITHOUT_HOLDS: &str = "meta-integration-channels/3";
+/// The format of still older ones, whose erasures are hashed without a key.
 const FORMAT_WITHOUT_KEYS: &str = "meta-integration-channels/2";
-/// The format of still older ones, which had no erasures in it.
+/// The format of the oldest, which had no erasures in it.
 const FORMAT_WITHOUT_ERASURES: &str = "meta-integration-channels/1";
 
 /// Writes every record into a file. The tokens stay sealed, so keep the key ring somewhere else.
@@ -59,6 +63,10 @@ struct Tally {
     erased: usize,
     /// Records of the store that an erasure of the file concerns.
     removed: usize,
+    /// Holds for which there was no room.
+    holds_left_out: usize,
+    /// Which records are not stored, by the lines of the file, and why.
+    refused: Vec<String>,
 }
 
 impl Export {
@@ -87,17 +95,19 @@ impl Export {
 fn write(path: &Path, saved: &Saved) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    let Saved { erasures: SavedErasures { keys, erasures }, records } = saved;
+    let Saved { erasures: SavedErasures { keys, erasures, holds }, records } = saved;
     let head = json!({
         "format": FORMAT,
         "saved_at": now().to_string(),
         "erasure_keys": keys.len(),
         "erasures": erasures.len(),
+        "holds": holds.len(),
         "records": records.len(),
     });
     writeln!(file, "{head}")?;
     write_lines(&mut file, keys)?;
     write_lines(&mut file, erasures)?;
+    write_lines(&mut file, holds)?;
     write_lines(&mut file, records)?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
@@ -114,27 +124,50 @@ impl Import {
             Failure::usage(format!("{} {fault}; nothing was stored: try an older export", self.file.display()))
         })?;
         let tally = self.store.with(async |store| import(&store, &saved).await).await?;
-        let Tally { stored, replaced, present, erased, removed } = tally;
+        let Tally { stored, replaced, present, erased, removed, holds_left_out, refused } = tally;
         outln!("Stored {}; the store had {present} already and kept them as they were", counted(stored, "record"))?;
         outln!("Replaced {}: older than in the file", counted(replaced, "record"))?;
         outln!("Skipped {}: erased since, by the store or by the file", counted(erased, "record"))?;
         outln!("Removed {} from the store: erased since, by the file", counted(removed, "record"))?;
         outln!("`ops keys check` says whether the key ring opens their tokens. If a channel was removed or got a new")?;
-        outln!("token after the export, do that again.")
+        outln!("token after the export, do that again.")?;
+        for line in &refused {
+            outln!("Refused {line}")?;
+        }
+        if holds_left_out > 0 {
+            let holds = counted(holds_left_out, "hold");
+            return Err(Failure::runtime(format!(
+                "{holds} of the file left out, because more ids would be held than can be: release others (`ops hold \
+                 --release`), and import the file again"
+            )));
+        }
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::runtime(format!(
+            "{} not stored, everything else is: an older version took other names. Write a name that is taken into each of \
+             these lines and import the file again, or store the channels with `ops channels add`",
+            if refused.len() == 1 { "1 record is".to_owned() } else { format!("{} records are", refused.len()) }
+        )))
     }
 }
 
 async fn import(store: &ChannelStore, saved: &Saved) -> Result<Tally, Failure> {
     let removed = store.import_erasures(&saved.erasures, &new_erasure_code(), now()).await?;
-    let mut tally = Tally { removed, ..Tally::default() };
-    for record in &saved.records {
-        let count = match store.import(record, now()).await? {
-            Imported::Stored => &mut tally.stored,
-            Imported::Replaced => &mut tally.replaced,
-            Imported::Present => &mut tally.present,
-            Imported::Erased => &mut tally.erased,
-        };
-        *count += 1;
+    let holds_left_out = store.import_holds(&saved.erasures.holds, now()).await?;
+    let mut tally = Tally { removed, holds_left_out, ..Tally::default() };
+    let SavedErasures { keys, erasures, holds } = &saved.erasures;
+    let first_line = 2 + keys.len() + erasures.len() + holds.len();
+    for (index, record) in saved.records.iter().enumerate() {
+        match store.import(record, now()).await? {
+            Imported::Stored => tally.stored += 1,
+            Imported::Replaced => tally.replaced += 1,
+            Imported::Present => tally.present += 1,
+            Imported::Erased => tally.erased += 1,
+            Imported::Refused(reason) => {
+                tally.refused.push(format!("line {}, {}: {reason}", first_line + index, record.address.escape_debug()));
+            }
+        }
     }
     Ok(tally)
 }
@@ -146,30 +179,34 @@ fn read(bytes: &[u8]) -> Result<Saved, String> {
     let head: Value = lines.next().and_then(|line| serde_json::from_str(line).ok()).unwrap_or_default();
     let count = |name: &str| head.get(name).and_then(Value::as_u64).and_then(|count| usize::try_from(count).ok());
     let announced = match head.get("format").and_then(Value::as_str) {
-        Some(FORMAT) => [count("erasure_keys"), count("erasures"), count("records")],
-        Some(FORMAT_WITHOUT_KEYS) => [Some(0), count("erasures"), count("records")],
-        Some(FORMAT_WITHOUT_ERASURES) => [Some(0), Some(0), count("records")],
+        Some(FORMAT) => [count("erasure_keys"), count("erasures"), count("holds"), count("records")],
+        Some(FORMAT_WITHOUT_HOLDS) => [count("erasure_keys"), count("erasures"), Some(0), count("records")],
+        Some(FORMAT_WITHOUT_KEYS) => [Some(0), count("erasures"), Some(0), count("records")],
+        Some(FORMAT_WITHOUT_ERASURES) => [Some(0), Some(0), Some(0), count("records")],
         _ => return Err("is not an export of `ops channels export`".to_owned()),
     };
-    let [key_count, erasure_count, _] = announced;
+    let [key_count, erasure_count, hold_count, _] = announced;
     let mut lines = lines.enumerate().map(|(index, line)| Line { number: index + 2, text: line });
     let keys = lines.by_ref().take(key_count.unwrap_or_default());
     let keys =
         keys.map(|line| line.parse("a key of erasures", SavedErasureKey::fault)).collect::<Result<Vec<_>, _>>()?;
     let erasures = lines.by_ref().take(erasure_count.unwrap_or_default());
     let erasures = erasures.map(|line| line.parse("an erasure", SavedErasure::fault)).collect::<Result<Vec<_>, _>>()?;
+    let holds = lines.by_ref().take(hold_count.unwrap_or_default());
+    let holds = holds.map(|line| line.parse("a hold", SavedHold::fault)).collect::<Result<Vec<_>, _>>()?;
     let records = lines.map(|line| line.parse("a record", SavedRecord::fault)).collect::<Result<Vec<_>, _>>()?;
-    if announced == [keys.len(), erasures.len(), records.len()].map(Some) {
-        let erasures = SavedErasures { keys, erasures };
+    if announced == [keys.len(), erasures.len(), holds.len(), records.len()].map(Some) {
+        let erasures = SavedErasures { keys, erasures, holds };
         return match erasures.missing_key(&records) {
             None => Ok(Saved { erasures, records }),
             Some(id) => Err(format!("is incomplete: it lacks the key {id} by which its erasures are recognised")),
         };
     }
     Err(format!(
-        "is incomplete: it has {}, {} and {}, and its first line announces other numbers",
+        "is incomplete: it has {}, {}, {} and {}, and its first line announces other numbers",
         counted(keys.len(), "key"),
         counted(erasures.len(), "erasure"),
+        counted(holds.len(), "hold"),
         counted(records.len(), "record")
     ))
 }
@@ -201,7 +238,7 @@ mod tests {
     const KEY_ID: &str = "0123456789abcdef";
 
     fn export(count: usize, lines: &[&str]) -> Vec<u8> {
-        let head = format!(r#"{{"format":"{FORMAT}","erasure_keys":0,"erasures":0,"records":{count}}}"#);
+        let head = format!(r#"{{"format":"{FORMAT}","erasure_keys":0,"erasures":0,"holds":0,"records":{count}}}"#);
         [&[head.as_str()], lines].concat().join("\n").into_bytes()
     }
 
@@ -211,13 +248,16 @@ mod tests {
         assert_eq!(read(&export(0, &[])).unwrap(), Saved::default());
         let erasure = format!(r#"{{"erased":"{KEY_ID}:{HASH}","until":"2026-01-01T00:00:00Z"}}"#);
         let key = format!(r#"{{"erasure_key":"{KEY_ID}","sealed":"gAAAAA"}}"#);
-        let head = |keys| format!(r#"{{"format":"{FORMAT}","erasure_keys":{keys},"erasures":1,"records":1}}"#);
-        let saved = read(format!("{}\n{key}\n{erasure}\n{RECORD}", head(1)).as_bytes()).unwrap();
+        let hold = erasure.replace("erased", "held");
+        let head =
+            |keys| format!(r#"{{"format":"{FORMAT}","erasure_keys":{keys},"erasures":1,"holds":1,"records":1}}"#);
+        let saved = read(format!("{}\n{key}\n{erasure}\n{hold}\n{RECORD}", head(1)).as_bytes()).unwrap();
+        assert_eq!(saved.erasures.holds[0].held, format!("{KEY_ID}:{HASH}"));
         assert_eq!(
             (saved.erasures.erasures[0].erased.as_str(), saved.records.len()),
             (format!("{KEY_ID}:{HASH}").as_str(), 1)
         );
-        let fault = read(format!("{}\n{erasure}\n{RECORD}", head(0)).as_bytes()).unwrap_err();
+        let fault = read(format!("{}\n{erasure}\n{hold}\n{RECORD}", head(0)).as_bytes()).unwrap_err();
         assert!(fault.contains("lacks the key 0123456789abcdef"), "{fault}");
         let tombstone = RECORD.replace("\"tenant\"", &format!("\"app_user_hash\":\"{KEY_ID}:{HASH}\",\"tenant\""));
         assert!(read(&export(1, &[&tombstone])).unwrap_err().contains("lacks the key"), "{tombstone}");
@@ -232,6 +272,8 @@ mod tests {
         let head = format!(r#"{{"format":"{FORMAT_WITHOUT_KEYS}","erasures":1,"records":1}}"#);
         let saved = read(format!("{head}\n{erasure}\n{RECORD}").as_bytes()).unwrap();
         assert_eq!((saved.erasures.erasures[0].erased.as_str(), saved.records.len()), (HASH, 1));
+        let head = format!(r#"{{"format":"{FORMAT_WITHOUT_HOLDS}","erasure_keys":0,"erasures":1,"records":1}}"#);
+        assert_eq!(read(format!("{head}\n{erasure}\n{RECORD}").as_bytes()).unwrap(), saved);
     }
 
     #[test]

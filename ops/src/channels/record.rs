@@ -27,6 +27,7 @@ pub(crate) fn json(record: &ChannelRecord) -> Value {
         "access_token_expires_at": record.access_token_expires_at,
         "account_id": record.account_id,
         "app_user_id": record.app_user_id,
+        "app_id": record.app_id,
         "connected_by": record.connected_by,
         "connected_at": record.connected_at,
         "updated_at": record.updated_at,

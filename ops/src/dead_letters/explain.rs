@@ -120,6 +120,10 @@ impl Meaning {
                 cause: "the dispatcher panicked while it delivered the event",
                 next_step: "report it with the dispatcher's log, and replay it with the next version",
             },
+            "held" => Self {
+                cause: "a person whom it concerns is held (a restriction of processing)",
+                next_step: "leave it; once the matter is settled, `ops hold --release` and replay it, or `ops erase`",
+            },
             "expired_unread" => Self {
                 cause: "no dispatcher took it for 7 days",
                 next_step: "see that dispatchers run, then replay it",

@@ -3,19 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use chassis::now;
+use chassis::{Problem, now};
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::app_user::Connector;
 use crate::changes::restore::{Restored, restore};
 use crate::changes::{self, Removal, users};
+use crate::customer::check_tenant;
 use crate::erasure_keys::{NEEDED_TIME, SavedErasureKey};
 use crate::erasure_records::{Beginning, ErasureOrigin};
 use crate::erasures::new_erasure_code;
-use crate::error::{ErasureKeyError, StoreError};
+use crate::error::StoreError;
 use crate::fields::{self, Fields, text};
 use crate::hashing::Hashing;
+use crate::holds::SavedHold;
 use crate::keys;
 use crate::limits::Limits;
 use crate::record::{self, ChannelState};
@@ -43,17 +46,19 @@ pub struct SavedErasure {
     pub until: String,
 }
 
-/// The erasures of an export, with the keys by which they are recognised.
+/// The erasures and holds of an export, with the keys by which they are recognised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SavedErasures {
     /// The keys.
     pub keys: Vec<SavedErasureKey>,
     /// The erasures.
     pub erasures: Vec<SavedErasure>,
+    /// The holds.
+    pub holds: Vec<SavedHold>,
 }
 
 /// What became of a record of an export.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Imported {
     /// It is stored.
     Stored,
@@ -63,13 +68,16 @@ pub enum Imported {
     Present,
     /// It was erased after it was connected.
     Erased,
+    /// It is not stored, because a tenant has no such name: the text says why.
+    Refused(String),
 }
 
 impl SavedErasures {
-    /// A key that the erasures, or the persons in these records, are hashed with, and that is not among the keys.
+    /// A key that the erasures, the holds, or the persons in these records are hashed with, and that is not among the keys.
     pub fn missing_key(&self, records: &[SavedRecord]) -> Option<String> {
         let persons = records.iter().filter_map(|record| record.fields.get(fields::APP_USER_HASH));
         let hashes = self.erasures.iter().map(|erasure| &erasure.erased).chain(persons);
+        let hashes = hashes.chain(self.holds.iter().map(|hold| &hold.held));
         let mut missing = hashes.filter(|hash| !is_recognised(hash, &self.keys));
         missing.find_map(|hash| keys::hash_key_id(hash)).map(str::to_owned)
     }
@@ -121,17 +129,19 @@ impl ChannelStore {
         Ok(saved.collect())
     }
 
-    /// Every erasure that still holds. One that an older release marked holds for what was received until now.
+    /// Every hold, and every erasure that still holds. One that an older release marked holds for what was received until now.
     pub async fn export_erasures(&self) -> Result<SavedErasures, StoreError> {
         let markers = self.erasures().await?;
-        // Read afterwards, so that no erasure lacks its key.
+        let mut holds = self.export_holds(now()).await?;
+        // Read afterwards, so that nothing lacks its key.
         let keys = self.export_erasure_keys().await?;
         let erasures = markers.into_iter().filter_map(|(key, until)| {
             let erased = key.strip_prefix(keys::ERASED).filter(|hash| is_recognised(hash, &keys))?.to_owned();
             let until = until.parse().unwrap_or_else(|_| now());
             Some(SavedErasure { erased, until: until.to_string() })
         });
-        Ok(SavedErasures { erasures: erasures.collect(), keys })
+        holds.retain(|hold| is_recognised(&hold.held, &keys));
+        Ok(SavedErasures { erasures: erasures.collect(), holds, keys })
     }
 
     /// Stores the erasures of an export, of which the store may have later ones, and removes what had been connected by
@@ -147,7 +157,7 @@ impl ChannelStore {
         let hashing = self.hashing().await?;
         let mut erased = BTreeMap::new();
         for erasure in &saved.erasures {
-            check_known(&hashing, &erasure.erased)?;
+            hashing.check_known(&erasure.erased)?;
             let latest = erased.entry(erasure.erased.to_ascii_lowercase()).or_default();
             *latest = erasure.time().max(*latest);
         }
@@ -198,13 +208,16 @@ impl ChannelStore {
         if self.is_erased(saved, &address).await? {
             return Ok(Imported::Erased);
         }
+        if let Some(problem) = self.refused_tenant(saved, &address).await? {
+            return Ok(Imported::Refused(problem.to_string()));
+        }
         let fields = self.without_erased_channels(saved).await?;
         let hashing = self.hashing().await?;
         self.recognise_person(saved, &hashing).await?;
         let mut read = vec![keys::INITIALISED.to_owned(), keys::channel(&address)];
         read.extend(hashing.markers(address.as_str()));
         read.push(keys::ERASURES_PENDING.to_owned());
-        read.extend(saved.fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(&hashing, user)));
+        read.extend(Connector::from_fields(&saved.fields).iter().flat_map(|who| users::keys_of(&hashing, who)));
         read.extend(saved.fields.get(fields::APP_USER_HASH).map(|user_hash| keys::removed_of(user_hash)));
         let code = new_erasure_code();
         let restore = self.change_channels(&hashing, read, |transaction| {
@@ -226,10 +239,18 @@ impl ChannelStore {
         }
     }
 
+    /// What is wrong with the tenant's name, unless the store has the channel under that name already.
+    async fn refused_tenant(&self, saved: &SavedRecord, address: &Address) -> Result<Option<Problem>, StoreError> {
+        let tenant = text(&saved.fields, fields::TENANT);
+        let Err(problem) = check_tenant(tenant.as_deref().unwrap_or_default()) else { return Ok(None) };
+        let present = self.read_one(keys::channel(address)).await?;
+        Ok(Some(problem).filter(|_| text(&present, fields::TENANT) != tenant))
+    }
+
     /// Has the person recognised who had connected the channel of a tombstone, for as long as the tombstone lasts.
     async fn recognise_person(&self, saved: &SavedRecord, hashing: &Hashing) -> Result<(), StoreError> {
         let Some(user_hash) = saved.fields.get(fields::APP_USER_HASH) else { return Ok(()) };
-        check_known(hashing, user_hash)?;
+        hashing.check_known(user_hash)?;
         match changes::time(&saved.fields, fields::UPDATED_AT) {
             Some(removed_at) if keys::hash_key_id(user_hash).is_none() => {
                 self.honour_plain_until(removed_at.saturating_add(NEEDED_TIME).unwrap_or(Timestamp::MAX)).await
@@ -260,12 +281,4 @@ impl ChannelStore {
 /// Whether a hash was made without a key, or with one of these.
 fn is_recognised(hash: &str, keys: &[SavedErasureKey]) -> bool {
     keys::hash_key_id(hash).is_none_or(|id| keys.iter().any(|key| key.erasure_key == id))
-}
-
-/// Refuses a hash whose key an export lacks: what it stands for would come back unnoticed.
-fn check_known(hashing: &Hashing, hash: &str) -> Result<(), ErasureKeyError> {
-    match keys::hash_key_id(hash) {
-        Some(id) if !hashing.knows(hash) => Err(ErasureKeyError::OfExportMissing { id: id.to_owned() }),
-        _ => Ok(()),
-    }
 }

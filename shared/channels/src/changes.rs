@@ -4,6 +4,7 @@
 use event::{Address, Family};
 use jiff::Timestamp;
 
+use crate::app_user::{AppUser, Connector};
 use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::hashing::Hashing;
@@ -41,7 +42,7 @@ pub(crate) fn keys_to_add(hashing: &Hashing, channel: &NewChannel) -> Vec<String
         keys.push(keys::channel(&address));
         keys.extend(hashing.markers(address.as_str()));
     }
-    keys.extend(channel.app_user_id.iter().flat_map(|user| users::keys_of(hashing, user)));
+    keys.extend(Connector::from_fields(&channel.fields()).iter().flat_map(|who| users::keys_of(hashing, who)));
     keys
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn unread(transaction: &Transaction, hashing: &Hashing) -> Vec<String
         let Some(address) = key.strip_prefix(keys::CHANNEL).map(Address::new) else { continue };
         named.extend(record::channels(fields).iter().map(keys::channel));
         named.extend(account_of(&address, fields.get(fields::ACCOUNT_ID)).map(|account| keys::channel(&account)));
-        named.extend(fields.get(fields::APP_USER_ID).into_iter().flat_map(|user| users::keys_of(hashing, user)));
+        named.extend(Connector::from_fields(fields).iter().flat_map(|who| users::keys_of(hashing, who)));
         named.extend(fields.get(fields::APP_USER_HASH).map(|user_hash| keys::removed_of(user_hash)));
     }
     named.retain(|key| !transaction.contains(key));
@@ -110,7 +111,7 @@ pub(crate) struct Removal<'a> {
     pub(crate) address: &'a Address,
     /// Whoever asks as this person at Meta has a say only in what this person has connected. `None`: the one who asks may
     /// remove it whoever has connected it.
-    pub(crate) person: Option<&'a str>,
+    pub(crate) person: Option<AppUser<'a>>,
     /// What was connected later stays.
     pub(crate) until: Timestamp,
     /// The time of the change.
@@ -120,13 +121,7 @@ pub(crate) struct Removal<'a> {
 impl Removal<'_> {
     /// Whether it concerns what is stored for its address: somebody else may have connected the channel, or later.
     pub(crate) fn concerns(&self, fields: &Fields) -> bool {
-        let is_theirs = self.person.is_none_or(|person| match fields.get(fields::APP_USER_ID) {
-            Some(user) => user == person,
-            // Of a tombstone that an older release left nobody knows whose it is.
-            None => {
-                fields.get(fields::APP_USER_HASH).is_some_and(|user_hash| self.hashing.all(person).contains(user_hash))
-            }
-        });
+        let is_theirs = self.person.is_none_or(|person| person.has_connected(self.address, fields, self.hashing));
         is_theirs && !was_connected_after(fields, self.until)
     }
 }
@@ -186,6 +181,10 @@ fn connect(hash: &mut Hash, address: &Address, given: &Fields, now: Timestamp) -
     if fields.get(fields::TENANT).is_some_and(|tenant| given.get(fields::TENANT) != Some(tenant)) {
         return Err(StoreError::OtherTenant { address: address.to_string() });
     }
+    // An id means nothing without the app that gave it, so another person's id does not inherit it.
+    if given.get(fields::APP_USER_ID).is_some_and(|given| fields.get(fields::APP_USER_ID) != Some(given)) {
+        fields.remove(fields::APP_ID);
+    }
     fields.extend(given.clone());
     // Also of a channel that is connected already: a removal that happened before, and is told us later, must not end it.
     fields::set(fields, fields::CONNECTED_AT, now);
@@ -225,9 +224,9 @@ fn end_connection(
     now: Timestamp,
 ) -> Option<String> {
     let fields = &transaction.hash(&keys::channel(address)).fields;
-    let user = fields.get(fields::APP_USER_ID).cloned()?;
+    let connector = Connector::from_fields(fields)?;
     let past = PastConnection { connected_at: time(fields, fields::CONNECTED_AT), removed_at: now };
-    Some(users::removed(transaction, hashing, &user, address, past))
+    Some(users::removed(transaction, hashing, &connector, address, past))
 }
 
 /// A record that does not say when its channel was connected was made by hand, and counts as old.

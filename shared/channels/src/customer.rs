@@ -22,8 +22,8 @@ pub struct Allowance {
     pub private: bool,
 }
 
-/// Checks a tenant's name and, if its channels have one of their own, the URL that their events are to go to.
-pub fn check_customer(tenant: &str, dsk_url: Option<&str>, allowance: Allowance) -> Result<(), Problem> {
+/// Checks a tenant's name, by whichever way it comes.
+pub(crate) fn check_tenant(tenant: &str) -> Result<(), Problem> {
     let wrong = |wrong: &str| Err(Problem::new("tenant", wrong, "name the DSK customer in a few plain characters"));
     if tenant.trim().is_empty() {
         return wrong("must not be empty");
@@ -43,6 +43,12 @@ pub fn check_customer(tenant: &str, dsk_url: Option<&str>, allowance: Allowance)
     if tenant.split('/').any(|part| part.chars().all(|character| character == '.')) {
         return wrong("looks like a path");
     }
+    Ok(())
+}
+
+/// Checks a tenant's name and, if its channels have one of their own, the URL that their events are to go to.
+pub fn check_customer(tenant: &str, dsk_url: Option<&str>, allowance: Allowance) -> Result<(), Problem> {
+    check_tenant(tenant)?;
     let Some(url) = dsk_url else { return Ok(()) };
     let wrong = |wrong: &str| Err(Problem::new("dsk_url", wrong, "write https://host/path"));
     if url.len() > URL_BYTES_MAX {
@@ -117,7 +123,7 @@ pub fn check_channel_url(setting: &'static str, url: &str, allowance: Allowance)
 }
 
 /// Whether a tenant's name may hold the character: none that a shell, a path, a pattern or a page reads as something else,
-/// and none that is not seen. What an older release stored is not checked by this, and is read as it is.
+/// and none that is not seen. What an older release stored goes on as it is; only its export is not imported.
 fn is_of_a_name(character: char) -> bool {
     let is_unseen = matches!(
         character,

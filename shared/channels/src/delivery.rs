@@ -4,6 +4,8 @@ use chassis::now;
 use event::EventId;
 
 use crate::error::StoreError;
+use crate::hashing::Hashing;
+use crate::held::Held;
 use crate::lookup::{LookedUp, Lookup, LookupAnswer, LookupBatch};
 use crate::store::ChannelStore;
 use crate::transaction::{Lifetime, Transaction};
@@ -21,14 +23,16 @@ impl ChannelStore {
         Ok(self.look_up_with_contacts(lookups).await?.answers)
     }
 
-    /// Like [`Self::look_up`], and says in the same round trip until when conversations were erased.
+    /// Like [`Self::look_up`], and says in the same round trip until when conversations were erased, and which are held.
     pub async fn look_up_with_contacts(&self, lookups: &[Lookup<'_>]) -> Result<LookedUp, StoreError> {
         if lookups.is_empty() {
-            return Ok(LookedUp { answers: Vec::new(), contacts_erased_until: None });
+            let held = Held::of(&fields::Fields::new(), Hashing::plain(), now());
+            return Ok(LookedUp { answers: Vec::new(), contacts_erased_until: None, held });
         }
         let mut keys = self.opened.last();
         for _ in 0..LOOKS_MAX {
-            let batch = LookupBatch::new(lookups, &keys.at(now()));
+            let hashing = keys.at(now());
+            let batch = LookupBatch::new(lookups, &hashing);
             let reply = self.look_up_batch(&batch).await?;
             let stored = self.keys_as_read(reply.erasure_keys.clone()).await?;
             // Once a process, and when an export brings a key: what was asked was hashed with other keys.
@@ -37,8 +41,10 @@ impl ChannelStore {
                 continue;
             }
             self.date_erasures(batch.undated(&reply), now()).await?;
-            let answers = batch.answers(&reply)?;
-            return Ok(LookedUp { answers, contacts_erased_until: batch.contacts_erased_until(&reply) });
+            let mut answers = batch.answers(&reply)?;
+            let held = Held::of(&reply.held, hashing, now());
+            answers.iter_mut().zip(lookups).for_each(|(answer, lookup)| answer.hold_if(&held, [lookup.lane.as_str()]));
+            return Ok(LookedUp { answers, contacts_erased_until: batch.contacts_erased_until(&reply), held });
         }
         Err(StoreError::Conflict)
     }

@@ -62,6 +62,7 @@ impl Embedded {
                 marks: marks.collect::<sqlite::Result<_>>()?,
                 channels: channels.collect::<sqlite::Result<_>>()?,
                 erasure_keys: read_hash(database, keys::ERASURE_KEYS, now)?,
+                held: read_hash(database, keys::HELD, now)?,
             }))
         });
         seen.await?.ok_or(StoreError::NotInitialised)

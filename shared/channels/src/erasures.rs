@@ -6,6 +6,7 @@ use chassis::random;
 use event::{Address, Family};
 use jiff::Timestamp;
 
+use crate::app_user::AppUser;
 use crate::changes::Removal;
 use crate::changes::marks::just_before;
 use crate::erasure_records::{Beginning, ErasureOrigin};
@@ -33,7 +34,7 @@ pub struct ErasureRequest<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Scope<'a> {
     /// A person at Meta, whose say ends where somebody else has connected the channel.
-    person: Option<&'a str>,
+    person: Option<AppUser<'a>>,
     /// What was connected later stays.
     until: Timestamp,
     now: Timestamp,
@@ -58,7 +59,7 @@ impl ChannelStore {
     pub(crate) async fn erase_for(
         &self,
         request: &ErasureRequest<'_>,
-        person: Option<&str>,
+        person: Option<AppUser<'_>>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let scope = Scope { person, until: request.until.unwrap_or(Timestamp::MAX), now };
@@ -95,7 +96,7 @@ impl ChannelStore {
             self.mark_erased(marked.as_str(), received_until).await?;
         }
         let mut read = vec![keys::channel(address)];
-        let user_hashes = person.iter().flat_map(|person| hashing.all(person));
+        let user_hashes = person.iter().flat_map(|person| person.all_hashes(&hashing));
         read.extend(user_hashes.map(|user_hash| keys::removed_of(&user_hash)));
         self.change_channels(&hashing, read, |transaction| {
             changes::erase::erase(transaction, removal);

@@ -17,7 +17,9 @@ pub(crate) const ACCESS_TOKEN_EXPIRES_AT: &str = "access_token_expires_at";
 pub(crate) const STATE: &str = "state";
 pub(crate) const ACCOUNT_ID: &str = "account_id";
 pub(crate) const APP_USER_ID: &str = "app_user_id";
-/// Of a removed channel's record: the hash of its `APP_USER_ID`.
+/// The app at Meta that has given this id.
+pub(crate) const APP_ID: &str = "app_id";
+/// Of a removed channel's record: the hash of its `APP_ID` and `APP_USER_ID`.
 pub(crate) const APP_USER_HASH: &str = "app_user_hash";
 pub(crate) const CONNECTED_BY: &str = "connected_by";
 pub(crate) const NAME: &str = "name";

@@ -6,6 +6,7 @@ use std::fmt;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::error::ErasureKeyError;
 use crate::keys;
 
 /// A key under which texts are hashed.
@@ -102,6 +103,14 @@ impl Hashing {
     pub(crate) fn knows(&self, hash: &str) -> bool {
         let is_of = |form: &Form| matches!(form, Form::Keyed(key) if Some(key.id.as_str()) == keys::hash_key_id(hash));
         keys::hash_key_id(hash).is_none() || self.forms().any(is_of)
+    }
+
+    /// Refuses a hash whose key an export lacks: what it stands for would come back unnoticed.
+    pub(crate) fn check_known(&self, hash: &str) -> Result<(), ErasureKeyError> {
+        match keys::hash_key_id(hash) {
+            Some(id) if !self.knows(hash) => Err(ErasureKeyError::OfExportMissing { id: id.to_owned() }),
+            _ => Ok(()),
+        }
     }
 
     /// The keys of the markers of many texts: those of all texts in the first form, then those in the second, and so on.

@@ -48,6 +48,13 @@ pub(crate) const ERASED_TIME: Duration = Duration::from_hours(30 * 24);
 /// How long a removed channel's events are discarded; afterwards they are those of an unknown channel.
 pub const TOMBSTONE_TIME: Duration = Duration::from_hours(30 * 24);
 
+/// The hash of the conversations that are held, by their hashes.
+pub(crate) const HELD: &str = "channels:held";
+/// How long a hold lasts, unless it is asked for again.
+pub const HELD_TIME: Duration = Duration::from_hours(30 * 24);
+/// The most ids that are held at once: all of them are read with each look-up (50 KB).
+pub(crate) const HELD_MAX: usize = 500;
+
 /// The hash of the erasures that the dispatchers have not carried out yet.
 pub(crate) const ERASURES_PENDING: &str = "erasures:pending";
 /// How long we can show that an erasure was carried out.

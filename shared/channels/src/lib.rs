@@ -1,5 +1,6 @@
 //! Channel records with sealed tokens, markers of delivered events, and the key ring that opens the tokens.
 
+mod app_user;
 mod backup;
 mod changes;
 mod channels;
@@ -15,6 +16,8 @@ mod erasures;
 mod error;
 mod fields;
 mod hashing;
+mod held;
+mod holds;
 mod index;
 mod key_ring;
 mod keys;
@@ -40,6 +43,7 @@ mod tickets;
 mod transaction;
 mod update;
 
+pub use app_user::{AppKind, AppUser, SigningApp};
 pub use backup::{Imported, SavedErasure, SavedErasures, SavedRecord};
 pub use customer::{Allowance, check_channel_url, check_customer, check_dsk_token, check_url};
 pub use endpoints::TenantEndpoint;
@@ -47,8 +51,10 @@ pub use erasure_keys::SavedErasureKey;
 pub use erasure_records::{Erasure, ErasureOrigin, PendingErasure};
 pub use erasures::{ErasureRequest, new_erasure_code};
 pub use error::{ErasureKeyError, StoreError};
+pub use held::Held;
+pub use holds::{HoldOutcome, SavedHold};
 pub use key_ring::{KeyRing, KeyRingSettings, new_key};
-pub use keys::{DELIVERED_TIME, ERASURE_RECORD_TIME, TOMBSTONE_TIME};
+pub use keys::{DELIVERED_TIME, ERASURE_RECORD_TIME, HELD_TIME, TOMBSTONE_TIME};
 pub use limits::Limits;
 pub use lookup::{LookedUp, Lookup, LookupAnswer};
 pub use maintenance::{Lease, StoredToken};

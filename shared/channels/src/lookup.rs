@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::error::StoreError;
 use crate::fields::Fields;
 use crate::hashing::Hashing;
+use crate::held::Held;
 use crate::keys;
 use crate::record::{ChannelState, Route};
 
@@ -34,6 +35,8 @@ pub enum LookupAnswer {
     Delivered,
     /// The person or the channel asked for erasure.
     Erased,
+    /// The person asked for a restriction, and the event is to be parked.
+    Held,
     /// There is no such channel.
     Unknown,
     /// The channel was removed.
@@ -44,6 +47,20 @@ pub enum LookupAnswer {
     Channel(Arc<Route>),
 }
 
+impl LookupAnswer {
+    /// Becomes the answer that the event is held, if a conversation of its people (a lane) is. What is not going to be
+    /// delivered anyhow is not parked either: what was erased or delivered, and what belongs to a removed channel.
+    pub fn hold_if<'l>(&mut self, held: &Held, lanes: impl IntoIterator<Item = &'l str>) {
+        let may_be_delivered = match self {
+            Self::Channel(_) | Self::Unknown | Self::Damaged(_) => true,
+            Self::Delivered | Self::Erased | Self::Disconnected | Self::Held => false,
+        };
+        if may_be_delivered && lanes.into_iter().any(|lane| held.until(lane).is_some()) {
+            *self = Self::Held;
+        }
+    }
+}
+
 /// What the store knows about a batch of envelopes.
 #[derive(Clone, Debug)]
 pub struct LookedUp {
@@ -51,6 +68,8 @@ pub struct LookedUp {
     pub answers: Vec<LookupAnswer>,
     /// What was received later than this concerns no erased conversation. `None`: none was erased for 30 days.
     pub contacts_erased_until: Option<Timestamp>,
+    /// The conversations that are held. The answers say so of the envelopes' own.
+    pub held: Held,
 }
 
 /// The keys that a back end reads for a batch. A burst is mostly about a few channels, so each record is read once.
@@ -80,6 +99,8 @@ pub(crate) struct LookupReply {
     pub(crate) channels: Vec<Fields>,
     /// The keys under which erasures are hashed: what was asked is right only if it was hashed with these.
     pub(crate) erasure_keys: Fields,
+    /// The conversations that are held.
+    pub(crate) held: Fields,
 }
 
 /// Until when a batch's lanes, channels and conversations are erased, whichever form of a marker says so. One whose time is

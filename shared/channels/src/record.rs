@@ -78,6 +78,8 @@ pub struct ChannelRecord {
     pub account_id: Option<String>,
     /// The person at Meta who connected it, as Meta's callbacks name them.
     pub app_user_id: Option<String>,
+    /// The app at Meta to which they are known by that id.
+    pub app_id: Option<String>,
     /// The operator or the ticket, never a person's name.
     pub connected_by: Option<String>,
     /// The name that its business knows it by: the phone number, or the account's name at Instagram.
@@ -115,6 +117,9 @@ pub struct NewChannel {
     pub account_id: Option<String>,
     /// The person at Meta who connects it, as Meta's callbacks name them.
     pub app_user_id: Option<String>,
+    /// The app at Meta to which they are known by that id. Without it, requests of each app that connects such channels
+    /// concern it.
+    pub app_id: Option<String>,
     /// The operator or the ticket, never a person's name.
     pub connected_by: Option<String>,
     /// The name that its business knows it by: the phone number, or the account's name at Instagram.
@@ -135,6 +140,7 @@ impl NewChannel {
             access_token_expires_at: None,
             account_id: None,
             app_user_id: None,
+            app_id: None,
             connected_by: None,
             name: None,
         }
@@ -148,6 +154,7 @@ impl NewChannel {
             (fields::ACCESS_TOKEN_EXPIRES_AT, self.access_token_expires_at.map(|at| at.to_string())),
             (fields::ACCOUNT_ID, self.account_id.clone()),
             (fields::APP_USER_ID, self.app_user_id.clone()),
+            (fields::APP_ID, self.app_id.clone()),
             (fields::CONNECTED_BY, self.connected_by.clone()),
             (fields::NAME, self.name.clone()),
         ]);
@@ -197,6 +204,7 @@ impl ChannelRecord {
             access_token_expires_at: text(fields, fields::ACCESS_TOKEN_EXPIRES_AT),
             account_id: text(fields, fields::ACCOUNT_ID),
             app_user_id: text(fields, fields::APP_USER_ID),
+            app_id: text(fields, fields::APP_ID),
             connected_by: text(fields, fields::CONNECTED_BY),
             name: text(fields, fields::NAME),
             connected_at: text(fields, fields::CONNECTED_AT),

@@ -81,9 +81,10 @@ impl RedisStore {
     }
 
     pub(crate) async fn look_up(&self, batch: &LookupBatch) -> Result<LookupReply, StoreError> {
-        let mut pipeline = Pipeline::with_capacity(3 + batch.channels.len());
+        let mut pipeline = Pipeline::with_capacity(4 + batch.channels.len());
         pipeline.exists(self.key(keys::INITIALISED));
         pipeline.hgetall(self.key(keys::ERASURE_KEYS));
+        pipeline.hgetall(self.key(keys::HELD));
         for channel in &batch.channels {
             pipeline.hgetall(self.key(channel));
         }
@@ -93,8 +94,9 @@ impl RedisStore {
             return Err(StoreError::NotInitialised);
         }
         let erasure_keys = next::<Fields>(&mut values)?;
+        let held = next::<Fields>(&mut values)?;
         let channels = batch.channels.iter().map(|_| next::<Fields>(&mut values)).collect::<Result<_, _>>()?;
-        Ok(LookupReply { marks: self.marks(&batch.marks, &mut values)?, channels, erasure_keys })
+        Ok(LookupReply { marks: self.marks(&batch.marks, &mut values)?, channels, erasure_keys, held })
     }
 
     pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {

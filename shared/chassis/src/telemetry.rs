@@ -1,4 +1,4 @@
-//! Logs to standard error, as text or JSON. Dependencies log nothing below `error`.
+//! Logs to standard error, as text or JSON. Dependencies log nothing below `error`, and lapin nothing about its channels.
 
 mod bound;
 mod json;
@@ -65,7 +65,9 @@ fn filter(setting: &str) -> Result<EnvFilter, Problem> {
             "write a level, or crate=level pairs such as info,queue=debug",
         )
     };
-    let mut directives = vec!["error".to_owned()];
+    // What the broker refuses on an AMQP channel is an answer to the code that asked, which decides what it means: a queue
+    // that does not exist yet is no error.
+    let mut directives = vec!["error".to_owned(), "lapin::channel=off".to_owned()];
     for part in setting.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let (names, level) = match part.split_once('=') {
             Some((name, level)) => (vec![name], level),

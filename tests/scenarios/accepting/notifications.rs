@@ -132,7 +132,7 @@ async fn a_body_that_is_no_notification_costs_one_dead_letter_although_another_i
     assert_eq!(stack.processes.post(Bytes::from_static(b"[]")).await, 200);
     eventually("it is parked", async || (stack.dead_letters().await.len() == 1).then_some(())).await;
 
-    let second = stack.processes.start_second_ingest().await;
+    let mut second = stack.processes.start_second_ingest().await;
     assert_eq!(second.meta.post(Bytes::from_static(b"[]")).await.expect("it answers").as_u16(), 200);
 
     eventually("the repeat is skipped", async || {
@@ -141,6 +141,7 @@ async fn a_body_that_is_no_notification_costs_one_dead_letter_although_another_i
     })
     .await;
     assert_eq!(stack.dead_letters().await.len(), 1);
+    assert_eq!(second.process.stop().await, Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use chassis::now;
 use event::Address;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::Timestamp;
-use ops::graph::{APP, APP_USER, INSTAGRAM_APP, NUMBER};
+use ops::graph::{APP, APP_USER, INSTAGRAM_APP, INSTAGRAM_USER, NUMBER};
 use queue::QueueName;
 use sha2::Sha256;
 use testkit::{Redis, eventually, eventually_within};
@@ -63,7 +63,7 @@ async fn a_person_who_withdraws_is_disconnected_and_a_forged_request_changes_not
     let forged = ask(&connect, "/meta/deauthorize", &signed_request(APP_USER, "another secret")).await;
     let before = connect.store.get(&number()).await.unwrap().unwrap().state;
     let other = ask(&connect, "/meta/deauthorize", &signed_request("122100000000999", INSTAGRAM_APP.1)).await;
-    let first = ask(&connect, "/meta/deauthorize", &signed_request(APP_USER, INSTAGRAM_APP.1)).await;
+    let first = ask(&connect, "/meta/deauthorize", &signed_request(APP_USER, APP.1)).await;
     let again = ask(&connect, "/meta/deauthorize", &signed_request(APP_USER, APP.1)).await;
 
     assert_eq!((forged.status, before), (403, ChannelState::Connected));
@@ -71,6 +71,31 @@ async fn a_person_who_withdraws_is_disconnected_and_a_forged_request_changes_not
     let record = connect.store.get(&number()).await.unwrap().unwrap();
     assert_eq!((record.state, record.access_token), (ChannelState::Disconnected, None));
     assert_eq!(connect.metric("connect_refused_total{reason=\"signed_request\"}").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_of_one_app_leaves_alone_what_was_connected_with_the_other() {
+    let connect = ConnectStack::start().await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
+    let state = async |address: Address| {
+        let record = connect.store.get(&address).await.expect("the store answers");
+        record.map(|record| record.state)
+    };
+
+    // The Instagram app knows somebody else by the same id.
+    for path in ["/meta/deauthorize", "/meta/deletion"] {
+        assert_eq!(ask(&connect, path, &signed_request(APP_USER, INSTAGRAM_APP.1)).await.status, 200, "{path}");
+        assert_eq!(state(number()).await, Some(ChannelState::Connected), "{path}");
+    }
+    let (succeeded, output) = connect.add_instagram_account(APP_USER).await;
+    assert!(succeeded, "{output}");
+    let account = Address::new(format!("instagram:{INSTAGRAM_USER}"));
+    assert_eq!(ask(&connect, "/meta/deletion", &signed_request(APP_USER, APP.1)).await.status, 200);
+
+    assert_eq!([state(number()).await, state(account.clone()).await], [None, Some(ChannelState::Connected)]);
+    ask(&connect, "/meta/deletion", &signed_request(APP_USER, INSTAGRAM_APP.1)).await;
+    assert_eq!(state(account).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,7 +35,7 @@ impl OperatorFolder {
         command
     }
 
-    fn ops(&self, arguments: &[&str]) -> Output {
+    pub(super) fn ops(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 

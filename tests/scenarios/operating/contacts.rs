@@ -1,4 +1,4 @@
-//! What is kept about a person is found under each of their ids: it can be shown, and erased whole.
+//! What is kept about a person is found under each of their ids: it can be shown, held back, and erased whole.
 
 use std::collections::BTreeSet;
 
@@ -141,7 +141,46 @@ async fn an_export_shows_all_that_is_held_about_a_contact_with_its_age_and_nothi
         assert!(lines.contains(own), "{own} is missing in\n{lines}");
     }
     assert!(!lines.contains("wamid.others") && !lines.contains(OTHER), "{lines}");
-    for part in ["\"dsk_token\": \"sealed\"", "wamid.others", "1 record and 6 parked events", "Not in here"] {
+    for part in ["\"dsk_token\": \"sealed\"", "wamid.others", "1 record, 0 holds and 6 parked events", "Not in here"] {
         assert!(channel.contains(part), "{part} is missing in\n{channel}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_concerns_a_held_contact_is_parked_under_every_id_and_delivered_after_their_release() {
+    let mut stack = Stack::start().await;
+    park(&stack, &[with_both_ids("both")]).await;
+    stack.processes.dsk.behave(|dsk| dsk.answer = None);
+    let contact = format!("{ADDRESS}/{WRITTEN}");
+    let reasons = async || {
+        let letters = stack.dead_letters().await;
+        letters.into_iter().map(|letter| letter.letter.reason).filter(|reason| reason == "held").count()
+    };
+
+    let held = stack.ops(&["hold", "--contact", &contact]).await;
+    let bodies = [
+        with_user_id("user-id"),
+        in_group(PHONE, "own-in-group"),
+        from(NUMBER, PHONE, "phone"),
+        from(NUMBER, OTHER, "others"),
+    ];
+    for body in bodies {
+        assert_eq!(stack.processes.post(body).await, 200);
+    }
+
+    assert!(held.contains("Held: 1 contact, under 2 ids, until 20") && held.contains("after\n14 days"), "{held}");
+    eventually("three are parked", async || (reasons().await == 3).then_some(())).await;
+    stack.processes.delivered(1).await;
+    let figure = stack.processes.dispatcher_metric(r#"dispatcher_dead_letters_total{reason="held"}"#).await;
+    assert!((figure - 3.0).abs() < 0.5, "{figure}");
+    let shown = stack.ops(&["export", "--contact", &contact, "--json"]).await;
+    assert_eq!(shown.matches(r#""kind":"hold""#).count(), 2, "{shown}");
+
+    let released = stack.ops(&["hold", "--contact", &contact, "--release"]).await;
+    assert!(released.contains("Released: 2 ids"), "{released}");
+    stack.ops(&["dead-letters", "replay", "--reason", "held", "--address", ADDRESS, "--yes"]).await;
+    stack.processes.delivered(4).await;
+    assert_eq!(left(&stack).await.len(), 1, "what DSK refused stays parked");
+    assert!(stack.ops_fails(1, &["hold", "--contact", &contact, "--release"]).await.contains("nothing was held"));
+    stack.ops_fails(2, &["hold", "--contact", &format!("whatsapp:999/{PHONE}")]).await;
 }

@@ -4,14 +4,15 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
-use channels::new_key;
-use chassis::Shutdown;
+use channels::{NewChannel, new_key};
+use chassis::{Secret, Shutdown, now};
+use event::Address;
 use testkit::{PASSWORD, Redis, eventually};
 
 use crate::support::bodies::ADDRESS;
 use crate::support::composed_servers::{ComposedBroker, LocalSecrets, redis};
-use crate::support::dsk::start_dsk;
-use crate::support::stack::{Stack, program};
+use crate::support::dsk::{DSK_TOKEN, start_dsk};
+use crate::support::stack::{Stack, key_ring, program};
 
 /// Runs `ops doctor` with the stack's settings, some of them changed.
 async fn doctor(stack: &Stack, changed: &[(&str, &str)]) -> Output {
@@ -50,6 +51,11 @@ async fn the_doctor_has_no_complaint_about_a_healthy_service() {
 async fn each_complaint_ends_with_the_next_step() {
     let mut stack = Stack::start().await;
     stack.processes.dispatchers.remove(0).stop().await;
+    // As an older version stored it, which did not know this spelling of a private place.
+    let token = key_ring(&[&stack.processes.key()]).seal(&Secret::new(DSK_TOKEN));
+    let mut channel = NewChannel::new(Address::new("instagram:2"), "acme", token);
+    channel.dsk_url = Some("https://localhost.localdomain./events".to_owned());
+    stack.store().add(&channel, now()).await.expect("the store answers");
     let forgetful = Redis::start().await;
     let other_key = new_key();
     // The user lists of earlier versions: Redis loads its file as the default user, who has no rights in them.
@@ -70,6 +76,7 @@ async fn each_complaint_ends_with_the_next_step() {
     for (changed, complaint, next_step) in [
         (vec![("QUEUE_URL", &*half_dead)], "the node at 127.0.0.1:9 can't be reached", "start this node"),
         (vec![], "no dispatcher takes messages", "start a dispatcher"),
+        (vec![], "events of instagram:2 wait: its dsk_url is an address of a private", "`ops channels add --dsk-url`"),
         (vec![("KEY_RING", other_key.expose())], "no key opens a token", "add the key that sealed it"),
         (vec![("KEY_RING", "")], "KEY_RING is missing", "ops keys new"),
         (vec![("CONNECT_URL", "https://connect.example")], "PRIVACY_CONTACT is missing", "docs/data-protection.md"),

@@ -24,18 +24,18 @@ const KILLS: usize = if cfg!(feature = "long") { 50 } else { 10 };
 const POSTS: usize = 40;
 
 /// A business that runs the service by itself.
-struct Business {
+pub(super) struct Business {
     folder: TempDir,
     dsk: Dsk,
     meta: Meta,
-    process: Process,
+    pub(super) process: Process,
     address: SocketAddr,
     /// Its settings beside the usual ones.
     extra: Vec<(&'static str, String)>,
 }
 
 impl Business {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         Self::start_with(Vec::new()).await
     }
 
@@ -51,11 +51,11 @@ impl Business {
     }
 
     /// Starts it at the same address again, as when the power is back.
-    async fn start_again(&mut self) {
+    pub(super) async fn start_again(&mut self) {
         (self.process, self.address) = run(&self.folder, &self.dsk, self.address, &self.extra).await;
     }
 
-    async fn post(&self, serial: usize) -> bool {
+    pub(super) async fn post(&self, serial: usize) -> bool {
         self.meta.post(text(serial)).await.is_ok_and(|status| status == 200)
     }
 
@@ -75,11 +75,11 @@ impl Business {
     }
 
     /// Stores the channel.
-    async fn connect(&self) {
+    pub(super) async fn connect(&self) {
         self.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", "dsk-token"]).await;
     }
 
-    async fn delivered(&self, count: usize) {
+    pub(super) async fn delivered(&self, count: usize) {
         eventually(&format!("DSK has {count} events"), async || (self.dsk.ids().len() == count).then_some(())).await;
     }
 }
@@ -263,6 +263,26 @@ async fn a_backup_restores_the_channels_and_does_not_hold_the_key() {
     assert!(first.contains("Stored 1 record; the store had 0 already"), "{first}");
     assert!(again.contains("Stored 0 records; the store had 1 already"), "{again}");
     business.delivered(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_names_the_lines_that_it_refuses_stores_the_others_and_fails() {
+    let business = Business::start().await;
+    let head = r#"{"format":"meta-integration-channels/1","records":2}"#;
+    let odd = r#"{"address":"instagram:1","fields":{"tenant":"acme*","dsk_token":"gAAAAA"}}"#;
+    let plain = odd.replace("acme*", "acme").replace("instagram:1", "instagram:2");
+    let file = business.folder.path().join("old.backup");
+    std::fs::write(file, format!("{head}\n{odd}\n{plain}\n")).expect("the folder is ours");
+
+    let output = business.run_ops(&["channels", "import", "old.backup"]).await;
+
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in ["Stored 1 record;", "Refused line 2, instagram:1: tenant has", "1 record is not stored"] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let listed = business.ops(&["channels", "list"]).await;
+    assert!(listed.contains("instagram:2") && !listed.contains("instagram:1 "), "{listed}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use channels::{ChannelStore, ChannelsSettings, KeyRing, SealedSecret, new_key};
 use chassis::{Secret, Shutdown};
-use ops::graph::{ACCOUNT, Graph, NUMBER};
+use ops::graph::{ACCOUNT, Graph, INSTAGRAM_APP, INSTAGRAM_USER, NUMBER};
 use prometheus::Registry;
 use tempfile::TempDir;
 use testkit::{Process, Redis, eventually, free_port, with_rights};
@@ -26,7 +26,7 @@ pub(crate) struct ConnectStack {
     pub(crate) address: String,
     /// The address of its admin port.
     pub(crate) admin: String,
-    process: Process,
+    pub(crate) process: Process,
     settings: Vec<(&'static str, String)>,
     folder: TempDir,
 }
@@ -101,6 +101,16 @@ impl ConnectStack {
         assert!(succeeded, "{output}");
         let url = output.lines().find(|line| line.starts_with("http")).expect("a link");
         url.strip_prefix(&format!("http://{}", self.address)).expect("the link leads to this process").to_owned()
+    }
+
+    /// Stores an account at Instagram that the person of this id has connected with the Instagram app.
+    pub(crate) async fn add_instagram_account(&self, person: &str) -> (bool, String) {
+        let token = self.folder.path().join("dsk-token");
+        std::fs::write(&token, DSK_TOKEN).expect("the folder is ours");
+        let token = token.to_str().expect("a path in letters");
+        let address = format!("instagram:{INSTAGRAM_USER}");
+        let add = ["channels", "add", &address, "--tenant", "acme", "--dsk-token-file", token];
+        self.ops(&[&add[..], &["--app-user-id", person, "--app-id", INSTAGRAM_APP.0]].concat()).await
     }
 
     /// Runs `ops` with the settings of the process, and returns whether it succeeded and its output.

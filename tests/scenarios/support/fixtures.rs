@@ -21,7 +21,8 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// The kind of the message that it shows, if it is one.
     pub(crate) fn message_kind(&self) -> Option<String> {
-        let shown: serde_json::Value = serde_json::from_str(&self.shows).expect("what it shows is JSON");
+        let shown: serde_json::Value = serde_json::from_str(&self.shows)
+            .unwrap_or_else(|error| panic!("what {} shows is no JSON: {error}", self.name));
         Some(shown["message"]["kind"].as_str()?.to_owned())
     }
 }

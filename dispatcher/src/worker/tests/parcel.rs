@@ -111,6 +111,7 @@ pub(super) fn answer(choice: usize, lane: &Lane) -> LookupAnswer {
         2 => LookupAnswer::Disconnected,
         3 => LookupAnswer::Unknown,
         4 => LookupAnswer::Damaged("it is".to_owned()),
+        11 => LookupAnswer::Held,
         _ => LookupAnswer::Channel(Arc::clone(&ROUTES[channel(lane)])),
     }
 }

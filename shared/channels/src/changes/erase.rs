@@ -21,7 +21,7 @@ pub(crate) fn erase(transaction: &mut Transaction, removal: Removal<'_>) {
     }
     // Where somebody has connected the channel since, what the person had before is erased up to the request.
     let until = if is_gone { now } else { until };
-    for user_hash in person.iter().flat_map(|person| hashing.all(person)) {
+    for user_hash in person.iter().flat_map(|person| person.all_hashes(hashing)) {
         users::forget_removed_until(transaction, &user_hash, Erased { address, until, now });
     }
 }

@@ -4,6 +4,7 @@
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::app_user::Connector;
 use crate::fields::Fields;
 use crate::hashing::Hashing;
 use crate::keys;
@@ -44,9 +45,9 @@ pub(crate) struct Erased<'a> {
 }
 
 /// The keys to read before a channel of this person is added or removed.
-pub(crate) fn keys_of(hashing: &Hashing, app_user_id: &str) -> Vec<String> {
-    let mut keys = vec![keys::user(app_user_id)];
-    keys.extend(hashing.all(app_user_id).iter().map(|user_hash| keys::removed_of(user_hash)));
+pub(crate) fn keys_of(hashing: &Hashing, connector: &Connector) -> Vec<String> {
+    let mut keys = vec![keys::user(&connector.user_id)];
+    keys.extend(hashing.all(&connector.name()).iter().map(|user_hash| keys::removed_of(user_hash)));
     keys
 }
 
@@ -60,14 +61,15 @@ pub(crate) fn connected(transaction: &mut Transaction, app_user_id: &str, addres
 pub(crate) fn removed(
     transaction: &mut Transaction,
     hashing: &Hashing,
-    app_user_id: &str,
+    connector: &Connector,
     address: &Address,
     mut past: PastConnection,
 ) -> String {
-    transaction.hash(&keys::user(app_user_id)).fields.remove(address.as_str());
-    let user_hash = hashing.hash(app_user_id);
+    transaction.hash(&keys::user(&connector.user_id)).fields.remove(address.as_str());
+    let name = connector.name();
+    let user_hash = hashing.hash(&name);
     // What was noted under another hash of the same person goes where it will be found together.
-    for other in hashing.all(app_user_id).iter().filter(|other| **other != user_hash) {
+    for other in hashing.all(&name).iter().filter(|other| **other != user_hash) {
         change_removed(transaction, other, past.removed_at, |removed| {
             let Some(before) = removed_channel(removed, address) else { return };
             past.connected_at = before.connected_at.min(past.connected_at);

@@ -1,13 +1,13 @@
 //! Backups: an import restores what is missing, and nothing that was erased since.
 
-use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAnswer, NewChannel, PersonRequest};
+use channels::{ChannelState, ChannelStore, ChannelsSettings, Imported, LookupAnswer, NewChannel};
 use channels::{ErasureKeyError, SavedErasures, SavedRecord, StoreError, new_erasure_code};
 use chassis::{Secret, now};
 use event::Address;
 use jiff::SignedDuration;
 
 use crate::erasing::erasures_of_another_store;
-use crate::support::{NUMBER, add, look_up, look_up_received, open, ring};
+use crate::support::{NUMBER, add, asks, look_up, look_up_received, open, ring};
 
 fn number(address: &str) -> NewChannel {
     let mut channel = NewChannel::new(Address::new(address), "tenant", ring().seal(&Secret::new("dsk-token")));
@@ -18,8 +18,7 @@ fn number(address: &str) -> NewChannel {
 
 async fn delete(store: &ChannelStore, address: &str) {
     let person = format!("owner of {address}");
-    let request = PersonRequest { app_user_id: &person, asked_at: now() };
-    store.delete_person(request, &new_erasure_code(), now()).await.unwrap();
+    store.delete_person(asks(&person, now()), &new_erasure_code(), now()).await.unwrap();
 }
 
 /// What became of each record.
@@ -51,6 +50,28 @@ pub(crate) async fn exported_records_are_imported_where_they_are_missing(store: 
     assert_eq!(empty.export().await.unwrap(), saved);
     assert!(empty.is_initialised().await.unwrap());
     assert_eq!(empty.get(&removed).await.unwrap().map(|record| record.state), Some(ChannelState::Disconnected));
+}
+
+pub(crate) async fn a_record_of_a_tenant_with_no_name_is_refused_and_says_why_and_the_others_are_imported(
+    store: ChannelStore,
+) {
+    for (address, tenant) in [("instagram:1", "acme"), ("instagram:2", "ac*me\u{1b}[2J"), ("instagram:3", "Müller")] {
+        let mut channel = number(address);
+        channel.account_id = None;
+        store.add(&NewChannel { tenant: tenant.to_owned(), ..channel }, now()).await.unwrap();
+    }
+    let saved = store.export().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let empty = open(&ChannelsSettings::embedded(folder.path()));
+
+    let imported = import(&empty, &saved).await;
+
+    let Imported::Refused(reason) = &imported[1] else { panic!("{imported:?}") };
+    assert!(reason.starts_with("tenant ") && !reason.contains('\u{1b}'), "{reason}");
+    assert_eq!([&imported[0], &imported[2]], [&Imported::Stored; 2]);
+    assert!(empty.get(&Address::new("instagram:2")).await.unwrap().is_none());
+    // A store that has it under that name already keeps it.
+    assert_eq!(import(&store, &saved).await, [Imported::Present, Imported::Present, Imported::Present]);
 }
 
 pub(crate) async fn an_import_does_not_bring_back_what_was_erased_since(store: ChannelStore) {
@@ -86,7 +107,7 @@ pub(crate) async fn an_import_does_not_bring_back_what_was_erased_since(store: C
     let folder = tempfile::tempdir().unwrap();
     let empty = open(&ChannelsSettings::embedded(folder.path()));
     empty.import_erasures(&store.export_erasures().await.unwrap(), "code", now()).await.unwrap();
-    assert_eq!(import(&empty, &saved).await, [Stored; 3]);
+    assert_eq!(import(&empty, &saved).await, [Stored, Stored, Stored]);
     assert_eq!(empty.export().await.unwrap(), saved);
     assert!(matches!(look_up(&empty, "evt_2", "whatsapp:1").await, LookupAnswer::Channel(_)));
 }
@@ -156,8 +177,7 @@ pub(crate) async fn exports_may_be_imported_in_any_order(store: ChannelStore) {
 
         assert_eq!(empty.export().await.unwrap(), newer.records);
         assert_eq!(empty.export_erasures().await.unwrap(), newer.erasures);
-        let deletion = PersonRequest { app_user_id: "owner of instagram:3", asked_at: now() };
-        let code = empty.delete_person(deletion, &new_erasure_code(), now()).await.unwrap();
+        let code = empty.delete_person(asks("owner of instagram:3", now()), &new_erasure_code(), now()).await.unwrap();
         assert!(!empty.erasure(&code).await.unwrap().unwrap().found_nothing, "the tombstone is whose it was");
     }
 }

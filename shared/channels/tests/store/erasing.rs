@@ -1,14 +1,12 @@
 //! What the tests of erasures share.
 
-use channels::{
-    ChannelStore, ChannelsSettings, LookupAnswer, NewChannel, PersonRequest, SavedErasures, new_erasure_code,
-};
+use channels::{ChannelStore, ChannelsSettings, LookupAnswer, NewChannel, SavedErasures, new_erasure_code};
 use chassis::{Secret, now};
 use event::Address;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{NUMBER, add, look_up_received, open, ring};
+use crate::support::{NUMBER, add, asks, look_up_received, open, ring};
 
 pub(crate) const ACCOUNT: &str = "whatsapp-account:28";
 pub(crate) const OTHER: &str = "instagram:17841400000000001";
@@ -36,8 +34,7 @@ pub(crate) async fn is_erased(store: &ChannelStore, received_at: Timestamp) -> b
 }
 
 pub(crate) async fn delete(store: &ChannelStore) -> String {
-    let request = PersonRequest { app_user_id: PERSON, asked_at: now() };
-    store.delete_person(request, &new_erasure_code(), now()).await.unwrap()
+    store.delete_person(asks(PERSON, now()), &new_erasure_code(), now()).await.unwrap()
 }
 
 /// The erasures of another store in which the conversation was erased.

@@ -154,7 +154,8 @@ async fn an_export_of_an_older_release_erases_what_it_says(settings: ChannelsSet
     let saved = store.export().await.unwrap();
     let erased_at = now();
     let erased = |text: &str| SavedErasure { erased: plain(text), until: erased_at.to_string() };
-    let erasures = SavedErasures { keys: Vec::new(), erasures: vec![erased(NUMBER), erased(ACCOUNT), erased(&lane())] };
+    let erasures =
+        SavedErasures { erasures: vec![erased(NUMBER), erased(ACCOUNT), erased(&lane())], ..SavedErasures::default() };
 
     let removed = store.import_erasures(&erasures, &new_erasure_code(), now()).await.unwrap();
 
@@ -249,7 +250,7 @@ async fn a_look_up_asks_redis_once() {
     }
 
     let stats = redis.command(&["INFO", "commandstats"]).await;
-    for expected in ["cmdstat_exists:calls=10,", "cmdstat_mget:calls=10,", "cmdstat_hgetall:calls=20,"] {
+    for expected in ["cmdstat_exists:calls=10,", "cmdstat_mget:calls=10,", "cmdstat_hgetall:calls=30,"] {
         assert!(stats.contains(expected), "{expected} in {stats}");
     }
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use channels::{
-    ChannelState, ChannelStore, ChannelsSettings, Erasure, LookupAnswer, NewChannel, PendingErasure, PersonRequest,
-    Ticket, new_erasure_code,
+    ChannelState, ChannelStore, ChannelsSettings, Erasure, LookupAnswer, NewChannel, PendingErasure, Ticket,
+    new_erasure_code,
 };
 use chassis::{Secret, now};
 use event::Address;
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 use testkit::Redis;
 
-use crate::support::{NUMBER, add, look_up, look_up_received, open, ring};
+use crate::support::{NUMBER, add, asks, look_up, look_up_received, open, ring};
 
 pub(crate) async fn what_was_received_before_an_erasure_is_discarded_and_what_comes_later_is_delivered(
     store: ChannelStore,
@@ -36,10 +36,6 @@ fn number_of(person: &str) -> NewChannel {
     channel.account_id = Some("28".to_owned());
     channel.app_user_id = Some(person.to_owned());
     channel
-}
-
-fn asks(app_user_id: &str, asked_at: Timestamp) -> PersonRequest<'_> {
-    PersonRequest { app_user_id, asked_at }
 }
 
 async fn delete(store: &ChannelStore, person: &str, asked_at: Timestamp) -> Erasure {

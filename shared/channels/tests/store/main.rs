@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
+#[macro_use]
+mod contract;
+
+mod apps;
 mod backups;
 mod endpoints;
 mod erasing;
@@ -13,6 +17,7 @@ mod failovers;
 mod forgetting;
 #[cfg(feature = "long")]
 mod forgetting_replicas;
+mod holds;
 mod indexes;
 mod maintenance;
 mod outages;
@@ -24,6 +29,7 @@ mod tenants;
 mod upgrades;
 
 use backups::{
+    a_record_of_a_tenant_with_no_name_is_refused_and_says_why_and_the_others_are_imported,
     an_import_does_not_bring_back_what_was_erased_since, an_import_keeps_the_later_of_two_erasures,
     an_import_of_erasures_says_how_many_records_it_removed, exported_records_are_imported_where_they_are_missing,
     exports_may_be_imported_in_any_order, exports_of_more_stores_than_a_look_up_can_ask_for_are_refused,
@@ -55,55 +61,6 @@ use tenants::{
     what_is_received_after_an_erasure_is_not_kept_for_whoever_connects_next,
     what_was_received_for_one_tenant_is_never_delivered_to_the_next,
 };
-use testkit::{Redis, RedisCluster, SentinelSet, as_process};
-
-/// Each claim becomes one test on Redis, one on Redis as the user of `ops` in `ops/redis/users.acl`, who may do no more
-/// than this crate does, one each as that user on a Redis with sentinels and on a cluster, and one on files.
-macro_rules! contract {
-    ($($claim:ident),* $(,)?) => {
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                let redis = super::Redis::shared().await;
-                super::$claim(super::open(&super::ChannelsSettings::at(redis.url(), &redis.prefix()))).await;
-            })*
-        }
-
-        mod redis_as_its_user {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                let redis = super::Redis::start_with_shipped_users().await;
-                super::$claim(super::open(&super::ChannelsSettings::at(redis.url_for("ops"), ""))).await;
-            })*
-        }
-
-        mod sentinels_as_its_user {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                let set = super::SentinelSet::shared().await;
-                let url = super::as_process(&set.url(), "ops");
-                super::$claim(super::open(&super::ChannelsSettings::at(url, &set.prefix()))).await;
-            })*
-        }
-
-        mod cluster_as_its_user {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                let cluster = super::RedisCluster::shared().await;
-                let url = super::as_process(&cluster.url(), "ops");
-                super::$claim(super::open(&super::ChannelsSettings::at(url, &cluster.prefix()))).await;
-            })*
-        }
-
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $claim() {
-                let folder = tempfile::tempdir().unwrap();
-                super::$claim(super::open(&super::ChannelsSettings::embedded(folder.path()))).await;
-            })*
-        }
-    };
-}
 
 contract![
     a_store_without_channels_counts_as_away,
@@ -117,6 +74,7 @@ contract![
     processes_that_add_to_one_account_do_not_overwrite_each_other,
     a_batch_is_answered_in_order,
     exported_records_are_imported_where_they_are_missing,
+    a_record_of_a_tenant_with_no_name_is_refused_and_says_why_and_the_others_are_imported,
     an_import_does_not_bring_back_what_was_erased_since,
     an_import_keeps_the_later_of_two_erasures,
     an_import_of_erasures_says_how_many_records_it_removed,
@@ -247,7 +205,7 @@ async fn a_batch_is_answered_in_order(store: ChannelStore) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_in_redis_are_sealed_and_markers_expire() {
-    let redis = Redis::shared().await;
+    let redis = testkit::Redis::shared().await;
     let prefix = redis.prefix();
     let store = open(&ChannelsSettings::at(redis.url(), &prefix));
     add(&store, NUMBER).await;

@@ -1,8 +1,9 @@
 //! People's rights through random sequences of what businesses, persons, operators and Meta do: nothing that was erased is
-//! shown, kept or delivered, and nothing that came later is withheld.
+//! shown, kept or delivered, nothing that came later is withheld, and nothing of a held person is delivered. The two persons have the same id, each by another app.
 
 mod model;
 mod player;
+mod stores;
 
 use chassis::now;
 use jiff::SignedDuration;
@@ -12,7 +13,8 @@ use testkit::Redis;
 use tokio::runtime::Runtime;
 
 use self::model::{Step, Time};
-use self::player::{Player, Stores};
+use self::player::Player;
+use self::stores::Stores;
 
 /// How many steps a sequence has at most.
 const STEPS_MAX: usize = 30;
@@ -32,6 +34,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (person(), time()).prop_map(|(person, asked)| Step::Delete { person, asked }),
         1 => channel().prop_map(|channel| Step::EraseChannel { channel }),
         1 => (channel(), 0..2_usize).prop_map(|(channel, contact)| Step::EraseContact { channel, contact }),
+        2 => (channel(), 0..2_usize).prop_map(|(channel, contact)| Step::Hold { channel, contact }),
+        1 => (channel(), 0..2_usize).prop_map(|(channel, contact)| Step::Release { channel, contact }),
         1 => time().prop_map(|happened| Step::AccountRemoved { happened }),
         2 => Just(Step::Export),
         2 => any::<prop::sample::Index>().prop_map(Step::Import),

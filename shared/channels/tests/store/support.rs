@@ -3,7 +3,8 @@
 use std::sync::LazyLock;
 
 use channels::{
-    ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Lookup, LookupAnswer, Metrics, NewChannel, new_key,
+    AppKind, AppUser, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Lookup, LookupAnswer, Metrics,
+    NewChannel, PersonRequest, SigningApp, new_key,
 };
 use chassis::{Secret, Shutdown, now};
 use event::{Address, EventId, Lane};
@@ -14,6 +15,22 @@ pub(crate) const NUMBER: &str = "whatsapp:100000000000001";
 
 /// The key of the ring that every process of a test has, unless the test is about rings.
 static STORE_KEY: LazyLock<Secret> = LazyLock::new(new_key);
+
+/// The Meta app and the Instagram app of a service.
+pub(crate) static APPS: LazyLock<[SigningApp; 2]> = LazyLock::new(|| {
+    let app = |id: &str, kind| SigningApp { id: id.to_owned(), kind };
+    [app("100", AppKind::Meta), app("200", AppKind::Instagram)]
+});
+
+/// What the person of this id asks for by the Meta app.
+pub(crate) fn asks(person: &str, asked_at: Timestamp) -> PersonRequest<'_> {
+    asks_by(0, person, asked_at)
+}
+
+/// What the person of this id asks for by one of the apps.
+pub(crate) fn asks_by(app: usize, id: &str, asked_at: Timestamp) -> PersonRequest<'_> {
+    PersonRequest { person: AppUser { apps: &APPS[app..=app], id }, asked_at }
+}
 
 pub(crate) fn open(settings: &ChannelsSettings) -> ChannelStore {
     open_with(settings, &ring_of(&[STORE_KEY.expose()]))

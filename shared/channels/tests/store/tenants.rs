@@ -1,11 +1,11 @@
 //! A channel that passes from one tenant to another: nobody gets what was received for somebody else.
 
-use channels::{ChannelStore, LookupAnswer, NewChannel, PersonRequest, new_erasure_code};
+use channels::{ChannelStore, LookupAnswer, NewChannel, new_erasure_code};
 use chassis::now;
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::support::{NUMBER, channel, look_up_received, ring};
+use crate::support::{NUMBER, asks, channel, look_up_received, ring};
 
 const ACCOUNT: &str = "whatsapp-account:28";
 
@@ -32,7 +32,7 @@ fn to(tenant: &str) -> [Option<String>; 2] {
 pub(crate) async fn what_was_received_for_one_tenant_is_never_delivered_to_the_next(store: ChannelStore) {
     connect(&store, "one").await;
     let received_for_one = now();
-    let request = PersonRequest { app_user_id: "owner at one", asked_at: now() };
+    let request = asks("owner at one", now());
     assert_eq!(store.withdraw(request, now()).await.unwrap(), 1);
     let received_for_nobody = now();
 
@@ -68,7 +68,7 @@ pub(crate) async fn a_tenant_that_connects_again_gets_what_was_received_meanwhil
 
 pub(crate) async fn what_is_received_after_an_erasure_is_not_kept_for_whoever_connects_next(store: ChannelStore) {
     connect(&store, "one").await;
-    let request = PersonRequest { app_user_id: "owner at one", asked_at: now() };
+    let request = asks("owner at one", now());
     store.delete_person(request, &new_erasure_code(), now()).await.unwrap();
     let received_for_nobody = now() + SignedDuration::from_nanos(1);
 

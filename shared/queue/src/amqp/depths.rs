@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chassis::Shutdown;
 use lapin::Connection;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::declare;
 use super::link::BrokerLink;
@@ -49,7 +49,11 @@ async fn read(connection: &Connection, metrics: &Metrics, unreadable: &mut BTree
                 Ok(_) => {}
                 Err(error) => {
                     has_timed_out |= error.is_time_out();
-                    if unreadable.insert(queue) {
+                    // Whoever publishes into a queue that does not exist says so, and once for all of them.
+                    let is_news = unreadable.insert(queue);
+                    if is_news && declare::is_missing(&error) {
+                        debug!(queue = queue_name, "There is no queue {queue_name}");
+                    } else if is_news {
                         warn!(queue = queue_name, "Can't read the depth of {queue_name}: {error}");
                     }
                 }

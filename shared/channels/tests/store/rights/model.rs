@@ -1,5 +1,7 @@
 //! What must be true of people's data, told by who had connected what, and who asked for what when.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use proptest::sample::Index;
 
@@ -38,6 +40,14 @@ pub(crate) enum Step {
         channel: usize,
     },
     EraseContact {
+        channel: usize,
+        contact: usize,
+    },
+    Hold {
+        channel: usize,
+        contact: usize,
+    },
+    Release {
         channel: usize,
         contact: usize,
     },
@@ -92,6 +102,7 @@ pub(crate) struct Event {
 pub(crate) enum Expected {
     Erased,
     Delivered,
+    Held,
     Delivery,
     /// It was received before the channel was connected as it is now.
     AnyButUnknown,
@@ -117,6 +128,8 @@ pub(crate) struct Model {
     account_at: Option<Timestamp>,
     /// Whose number that was.
     account_tenant: Option<usize>,
+    /// The channels and contacts of the conversations that are held.
+    pub(crate) held: BTreeSet<[usize; 2]>,
 }
 
 impl Model {
@@ -210,6 +223,7 @@ impl Model {
     }
 
     pub(crate) fn expected(&self, event: &Event) -> Expected {
+        let is_held = event.channel != ACCOUNT && self.held.contains(&[event.channel, event.contact]);
         let (connected_at, was_connected) = if event.channel == ACCOUNT {
             let is_open = NUMBERS.iter().any(|number| self.open(*number).is_some());
             (self.account_at.filter(|_| is_open), self.account_at.is_some())
@@ -220,6 +234,7 @@ impl Model {
             _ if event.is_erased => Expected::Erased,
             Some(from) if from > event.received_at => Expected::AnyButUnknown,
             Some(_) if event.is_delivered => Expected::Delivered,
+            Some(_) if is_held => Expected::Held,
             Some(_) => Expected::Delivery,
             None if was_connected => Expected::NoDelivery,
             None => Expected::Unknown,

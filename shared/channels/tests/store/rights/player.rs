@@ -1,10 +1,11 @@
 //! Plays a sequence against a store, and compares the store with the model after each step.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use channels::{
-    ChannelState, ChannelStore, ChannelsSettings, ErasureOrigin, ErasureRequest, Lookup, LookupAnswer, NewChannel,
-    PersonRequest, SavedErasures, SavedRecord, StoreError, new_erasure_code,
+    ChannelState, ChannelStore, ErasureOrigin, ErasureRequest, Lookup, LookupAnswer, NewChannel, SavedErasures,
+    SavedRecord, StoreError, new_erasure_code,
 };
 use chassis::Secret;
 use event::{Address, EventId, Lane};
@@ -12,52 +13,25 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
-use tempfile::TempDir;
-use testkit::Redis;
 
 use super::model::{ACCOUNT, CHANNELS, Expected, Model, Step, Stored, Time};
-use crate::support::{open, ring};
+use super::stores::Stores;
+use crate::support::{APPS, asks_by, ring};
 
 const ACCOUNT_ID: &str = "9";
+/// The id of both persons: each app has given it to another one.
+const PERSON: &str = "7";
 /// How many keys of erasures come together in a sequence: a store takes 8 at most.
 const KEYS_MAX: usize = 6;
 /// How much time passes with each step.
 const STEP: SignedDuration = SignedDuration::from_secs(10);
 
-/// Where empty stores of one kind come from.
-pub(crate) enum Stores<'a> {
-    Files(Vec<TempDir>),
-    Redis(&'a Redis),
-}
-
-impl Stores<'static> {
-    pub(crate) fn in_files() -> Self {
-        Self::Files(Vec::new())
-    }
-}
-
-impl<'a> Stores<'a> {
-    pub(crate) fn in_redis(redis: &'a Redis) -> Self {
-        Self::Redis(redis)
-    }
-
-    fn open_empty(&mut self) -> ChannelStore {
-        match self {
-            Self::Redis(redis) => open(&ChannelsSettings::at(redis.url(), &redis.prefix())),
-            Self::Files(folders) => {
-                let folder = tempfile::tempdir().unwrap();
-                let store = open(&ChannelsSettings::embedded(folder.path()));
-                folders.push(folder);
-                store
-            }
-        }
-    }
-}
-
 #[derive(Clone, Debug, Default)]
 struct Export {
     erasures: SavedErasures,
     records: Vec<SavedRecord>,
+    /// Whom the model held then.
+    held: BTreeSet<[usize; 2]>,
 }
 
 pub(crate) struct Player<'a> {
@@ -78,10 +52,6 @@ fn address(channel: usize) -> Address {
 
 fn lane(channel: usize, contact: usize) -> String {
     format!("{}/{contact}", address(channel))
-}
-
-fn person_id(person: usize) -> String {
-    format!("person-{person}")
 }
 
 impl<'a> Player<'a> {
@@ -121,8 +91,7 @@ impl<'a> Player<'a> {
             }
             Step::Deauthorize { person, asked } => {
                 let asked_at = self.time(asked);
-                let id = person_id(person);
-                self.store.withdraw(PersonRequest { app_user_id: &id, asked_at }, now).await.unwrap();
+                self.store.withdraw(asks_by(person, PERSON, asked_at), now).await.unwrap();
                 self.model.deauthorize(person, asked_at, now);
             }
             Step::Delete { person, asked } => self.delete(person, self.time(asked)).await?,
@@ -134,6 +103,8 @@ impl<'a> Player<'a> {
                 self.erase(&[], &[lane(channel, contact)]).await;
                 self.model.erase_contact(channel, contact);
             }
+            Step::Hold { channel, contact } => self.hold(channel, contact).await,
+            Step::Release { channel, contact } => self.release(channel, contact).await?,
             Step::AccountRemoved { happened } => {
                 let happened_at = self.time(happened);
                 self.store.remove_until(&address(ACCOUNT), happened_at, now).await.unwrap();
@@ -141,7 +112,9 @@ impl<'a> Player<'a> {
             }
             Step::Export => self.export().await,
             Step::Import(index) if !self.exports.is_empty() => {
-                self.import(&self.exports[index.index(self.exports.len())]).await;
+                let export = &self.exports[index.index(self.exports.len())];
+                self.import(export).await;
+                self.model.held.extend(&export.held);
             }
             Step::Import(_) => {}
             Step::Restore { first, backwards, has_key } => self.restore(first, backwards, has_key).await,
@@ -168,7 +141,8 @@ impl<'a> Player<'a> {
         let tenant = format!("tenant-{tenant}");
         let mut new = NewChannel::new(address(channel), tenant, ring().seal(&Secret::new("dsk-token")));
         new.account_id = CHANNELS[channel].starts_with("whatsapp").then(|| ACCOUNT_ID.to_owned());
-        new.app_user_id = person.map(person_id);
+        new.app_user_id = person.map(|_| PERSON.to_owned());
+        new.app_id = person.map(|app| APPS[app].id.clone());
         new.access_token = Some(ring().seal(&Secret::new("access-token")));
         self.store.add(&new, self.now).await?;
         self.is_initialised.set(true);
@@ -176,8 +150,7 @@ impl<'a> Player<'a> {
     }
 
     async fn delete(&mut self, person: usize, asked_at: Timestamp) -> Result<(), TestCaseError> {
-        let id = person_id(person);
-        let request = PersonRequest { app_user_id: &id, asked_at };
+        let request = asks_by(person, PERSON, asked_at);
         let code = self.store.delete_person(request, &new_erasure_code(), self.now).await.unwrap();
         let erasure = self.store.erasure(&code).await.unwrap().unwrap();
         if self.model.delete(person, asked_at, self.now) {
@@ -191,6 +164,17 @@ impl<'a> Player<'a> {
         Ok(())
     }
 
+    async fn hold(&mut self, channel: usize, contact: usize) {
+        self.store.hold(&[lane(channel, contact)], self.now).await.unwrap();
+        self.model.held.insert([channel, contact]);
+    }
+
+    async fn release(&mut self, channel: usize, contact: usize) -> Result<(), TestCaseError> {
+        let held = self.store.release(&[lane(channel, contact)], self.now).await.unwrap();
+        prop_assert_eq!(held == 1, self.model.held.remove(&[channel, contact]));
+        Ok(())
+    }
+
     async fn erase(&self, channels: &[Address], lanes: &[String]) {
         let code = new_erasure_code();
         let request = ErasureRequest { code: &code, origin: ErasureOrigin::Operator, channels, lanes, until: None };
@@ -200,11 +184,12 @@ impl<'a> Player<'a> {
     async fn export(&mut self) {
         let records = self.store.export().await.unwrap();
         let erasures = self.store.export_erasures().await.unwrap();
-        self.exports.push(Export { erasures, records });
+        self.exports.push(Export { erasures, records, held: self.model.held.clone() });
     }
 
     async fn import(&self, export: &Export) {
         self.store.import_erasures(&export.erasures, &new_erasure_code(), self.now).await.unwrap();
+        assert_eq!(self.store.import_holds(&export.erasures.holds, self.now).await, Ok(0));
         for record in &export.records {
             self.store.import(record, self.now).await.unwrap();
         }
@@ -227,6 +212,7 @@ impl<'a> Player<'a> {
         }
         self.is_initialised.set(self.store.is_initialised().await.unwrap());
         self.model.restore();
+        self.model.held.extend(self.exports.iter().flat_map(|export| &export.held));
     }
 
     async fn look_up(&self) -> Vec<LookupAnswer> {
@@ -286,11 +272,12 @@ fn is_as_expected(expected: Expected, answer: &LookupAnswer) -> bool {
     match expected {
         Expected::Erased => matches!(answer, LookupAnswer::Erased),
         Expected::Delivered => matches!(answer, LookupAnswer::Delivered),
+        Expected::Held => matches!(answer, LookupAnswer::Held),
         Expected::Delivery => matches!(answer, LookupAnswer::Channel(_)),
         Expected::AnyButUnknown => !matches!(answer, LookupAnswer::Unknown),
         Expected::NoDelivery => !matches!(answer, LookupAnswer::Channel(_) | LookupAnswer::Unknown),
         Expected::Unknown => {
-            matches!(answer, LookupAnswer::Unknown | LookupAnswer::Erased | LookupAnswer::Disconnected)
+            !matches!(answer, LookupAnswer::Channel(_) | LookupAnswer::Delivered | LookupAnswer::Damaged(_))
         }
     }
 }
