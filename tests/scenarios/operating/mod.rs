@@ -11,6 +11,7 @@ mod endings;
 mod installing;
 mod logs;
 mod on_disk;
+mod redis_kinds;
 #[cfg(feature = "long")]
 mod reverse_proxy;
 mod rights;
