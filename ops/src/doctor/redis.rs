@@ -25,10 +25,9 @@ pub(super) async fn check(findings: &mut Findings, store: &ChannelStore) -> Opti
         // The next check reports it.
         Err(_) => return None,
     };
-    kind(findings, &servers);
-    for address in &servers.unreachable {
-        let next_step = "start it: until then nothing takes its place, or the place of what it follows";
-        findings.wrong("channels", format!("the server at {address} can't be reached"), next_step);
+    findings.ok("channels", kind(&servers));
+    for [text, next_step] in lacking(&servers) {
+        findings.wrong("channels", text, next_step);
     }
     for server in &servers.servers {
         if server.maxmemory_policy != "noeviction" {
@@ -42,39 +41,47 @@ pub(super) async fn check(findings: &mut Findings, store: &ChannelStore) -> Opti
     servers.servers.first().map(|server| server.now)
 }
 
-/// Says what stands behind the store, and what it lacks to survive the loss of a server.
-fn kind(findings: &mut Findings, servers: &Servers) {
-    let is_primary = |server: &&Server| server.is_primary;
-    let primaries: Vec<&Server> = servers.servers.iter().filter(is_primary).collect();
+/// What stands behind the store.
+fn kind(servers: &Servers) -> String {
+    let primaries: Vec<&Server> = servers.servers.iter().filter(|server| server.is_primary).collect();
     let version = primaries.first().map_or("Redis", |server| server.version.as_str());
     let places = primaries.iter().map(|server| server.address.as_str()).collect::<Vec<_>>().join(", ");
     let replicas = counted(servers.servers.len() - primaries.len(), "replica");
     match &servers.kind {
-        ServerKind::One => findings.ok("channels", format!("{version} is reached")),
+        ServerKind::One => format!("{version} is reached"),
         ServerKind::Sentinels { service, count } => {
             let sentinels = counted(*count, "sentinel");
-            let text = format!(
+            format!(
                 "{version} is reached: {places} is the primary of {service}, with {replicas}, watched by {sentinels}"
-            );
-            findings.ok("channels", text);
-            if *count < SENTINELS_MIN {
-                let next_step = "start three, each on a machine of its own: two must agree while one is lost";
-                findings.wrong("channels", format!("{service} is watched by {sentinels} only"), next_step);
-            }
+            )
         }
         ServerKind::Cluster => {
             let count = counted(primaries.len(), "primary node");
-            findings.ok("channels", format!("{version} Cluster is reached: {count} ({places}), {replicas}"));
+            format!("{version} Cluster is reached: {count} ({places}), {replicas}")
         }
     }
-    if servers.kind == ServerKind::One {
-        return;
+}
+
+/// What the servers lack to survive the loss of one, and what to do about it.
+fn lacking(servers: &Servers) -> Vec<[String; 2]> {
+    let mut lacking = Vec::new();
+    if let ServerKind::Sentinels { service, count } = &servers.kind
+        && *count < SENTINELS_MIN
+    {
+        let text = format!("{service} is watched by {} only", counted(*count, "sentinel"));
+        lacking.push([text, "start three, each on a machine of its own: two must agree while one is lost".to_owned()]);
     }
-    for primary in primaries.iter().filter(|primary| primary.replicas == 0) {
-        let next_step =
-            "add one: when it is lost, nothing is delivered until it is back, and its disk may be lost, too";
-        findings.wrong("channels", format!("the primary {} has no replica", primary.address), next_step);
+    if servers.kind != ServerKind::One {
+        for primary in servers.servers.iter().filter(|server| server.is_primary && server.replicas == 0) {
+            let next_step = "add one: when it is lost, nothing is delivered until it is back with its disk";
+            lacking.push([format!("the primary {} has no replica", primary.address), next_step.to_owned()]);
+        }
     }
+    for address in &servers.unreachable {
+        let next_step = "start it: meanwhile nothing takes its place, or the place of what it follows";
+        lacking.push([format!("the server at {address} can't be reached"), next_step.to_owned()]);
+    }
+    lacking
 }
 
 /// What a server is called in a complaint.
@@ -134,5 +141,60 @@ async fn rights(findings: &mut Findings, store: &ChannelStore) {
         let users = unchecked.join(", ");
         let text = format!("the rights of {users} are not checked: Redis has no such user, or is older than 7.0");
         findings.ok("channels", text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(address: &str, is_primary: bool, replicas: usize) -> Server {
+        Server {
+            address: address.to_owned(),
+            is_primary,
+            replicas,
+            version: "Redis 7.0.15".to_owned(),
+            maxmemory_policy: "noeviction".to_owned(),
+            append_only_file: AppendOnlyFile::Loadable,
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn servers(kind: ServerKind, servers: Vec<Server>) -> Servers {
+        Servers { kind, servers, unreachable: Vec::new() }
+    }
+
+    fn complaints(servers: &Servers) -> Vec<String> {
+        lacking(servers).into_iter().map(|[text, _]| text).collect()
+    }
+
+    #[test]
+    fn a_single_redis_lacks_nothing_that_it_could_have() {
+        let one = servers(ServerKind::One, vec![server("a:1", true, 0)]);
+
+        assert_eq!(kind(&one), "Redis 7.0.15 is reached");
+        assert_eq!(complaints(&one), [""; 0]);
+    }
+
+    #[test]
+    fn a_service_with_two_sentinels_and_no_replica_is_complained_of() {
+        let sentinels = |count| ServerKind::Sentinels { service: "channels".to_owned(), count };
+        let whole = servers(sentinels(3), vec![server("a:1", true, 1), server("b:1", false, 0)]);
+        let weak = servers(sentinels(2), vec![server("a:1", true, 0)]);
+
+        let expected =
+            "Redis 7.0.15 is reached: a:1 is the primary of channels, with 1 replica, watched by 3 sentinels";
+        assert_eq!(kind(&whole), expected);
+        assert_eq!(complaints(&whole), [""; 0]);
+        assert_eq!(complaints(&weak), ["channels is watched by 2 sentinels only", "the primary a:1 has no replica"]);
+    }
+
+    #[test]
+    fn a_primary_of_a_cluster_without_a_replica_and_a_lost_node_are_complained_of() {
+        let nodes = vec![server("a:1", true, 1), server("b:1", true, 0), server("c:1", false, 0)];
+        let cluster = Servers { unreachable: vec!["d:1".to_owned()], ..servers(ServerKind::Cluster, nodes) };
+
+        assert_eq!(kind(&cluster), "Redis 7.0.15 Cluster is reached: 2 primary nodes (a:1, b:1), 1 replica");
+        assert_eq!(complaints(&cluster), ["the primary b:1 has no replica", "the server at d:1 can't be reached"]);
     }
 }

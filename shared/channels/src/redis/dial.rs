@@ -99,6 +99,10 @@ impl Cluster {
                 Ok(node) => Err(dial(&node).await.err().unwrap_or(StoreError::Away)),
                 Err(error) => Err(name(&error)),
             },
+            // So a server says that it is none, and the code alone would say nothing.
+            Err(StoreError::Refused(code)) if code == "ERR" => {
+                Err(StoreError::Refused("no cluster at CHANNELS_URL".to_owned()))
+            }
             Err(error) => Err(error),
         }
     }

@@ -4,6 +4,7 @@
 //! primary, which would keep us there. So all are asked at once, and the one with the newest configuration is believed.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -20,11 +21,16 @@ use crate::error::StoreError;
 /// A sentinel that takes longer to answer counts as silent.
 const SENTINEL_TIME: Duration = Duration::from_secs(1);
 
+/// The number of a configuration.
+const EPOCH: &str = "config-epoch";
+
 /// The sentinels of a service.
 pub(super) struct Sentinels {
     all: Vec<Sentinel>,
     pub(super) service: String,
     server: ConnectionInfo,
+    /// The newest configuration that was believed.
+    epoch: AtomicUsize,
 }
 
 struct Sentinel {
@@ -43,7 +49,7 @@ impl Sentinels {
             Ok(Sentinel { client, open: Mutex::default() })
         };
         let all = sentinels.into_iter().map(sentinel).collect::<RedisResult<_>>()?;
-        Ok(Self { all, service, server: server.set_tcp_settings(tcp_settings()) })
+        Ok(Self { all, service, server: server.set_tcp_settings(tcp_settings()), epoch: AtomicUsize::default() })
     }
 
     /// The address of the primary.
@@ -51,16 +57,12 @@ impl Sentinels {
         self.newest().await.and_then(|described| self.server_at(&described))
     }
 
-    /// The addresses of the replicas that are up.
+    /// The addresses of the replicas, also of those that are down.
     pub(super) async fn replicas(&self) -> Result<Vec<ConnectionInfo>, StoreError> {
         let described = self.ask_all::<Vec<Description>>(&["REPLICAS", &self.service]).await?;
         // Whoever knows most of them: a sentinel that has just started knows none.
         let described = described.into_iter().max_by_key(Vec::len).unwrap_or_default();
-        let is_up = |replica: &&Description| {
-            let flags = replica.get("flags").map_or("", String::as_str);
-            !["s_down", "o_down", "disconnected"].iter().any(|down| flags.contains(down))
-        };
-        described.iter().filter(is_up).map(|replica| self.server_at(replica)).collect()
+        described.iter().map(|replica| self.server_at(replica)).collect()
     }
 
     /// How many sentinels watch the service, by what the one with the newest configuration knows.
@@ -69,10 +71,17 @@ impl Sentinels {
     }
 
     async fn newest(&self) -> Result<Description, StoreError> {
-        let described = self.ask_all::<Vec<Description>>(&["MASTERS"]).await?.into_iter().flatten();
+        let answers = self.ask_all::<Vec<Description>>(&["MASTERS"]).await?;
+        let are_most = answers.len() > self.all.len() / 2;
         let is_ours = |described: &Description| described.get("name") == Some(&self.service);
         let unknown = || StoreError::Refused("no such service at the sentinels".to_owned());
-        newest(described.filter(is_ours)).ok_or_else(unknown)
+        let newest = newest(answers.into_iter().flatten().filter(is_ours)).ok_or_else(unknown)?;
+        let epoch = number(&newest, EPOCH).unwrap_or_default();
+        if !is_believed(epoch, self.epoch.load(Ordering::Relaxed), are_most) {
+            return Err(StoreError::Away);
+        }
+        self.epoch.store(epoch, Ordering::Relaxed);
+        Ok(newest)
     }
 
     /// The answers of the sentinels that gave one. An error if none did.
@@ -118,7 +127,13 @@ impl Sentinel {
 
 /// What the sentinel with the newest configuration says: each failover has a higher epoch than those before.
 fn newest(described: impl IntoIterator<Item = Description>) -> Option<Description> {
-    described.into_iter().max_by_key(|described| number(described, "config-epoch"))
+    described.into_iter().max_by_key(|described| number(described, EPOCH))
+}
+
+/// Whether to believe a configuration after another one. Who had the newer one may be silent for a moment, and who is left be
+/// cut off with an old primary. An older one that most sentinels have is that of sentinels that were set up anew.
+fn is_believed(epoch: usize, before: usize, are_most: bool) -> bool {
+    epoch >= before || are_most
 }
 
 fn number(described: &Description, field: &str) -> Option<usize> {
@@ -132,12 +147,19 @@ mod tests {
     #[test]
     fn a_sentinel_that_is_cut_off_with_an_old_primary_is_not_believed() {
         let described = |ip: &str, epoch: &str| {
-            Description::from([("ip".to_owned(), ip.to_owned()), ("config-epoch".to_owned(), epoch.to_owned())])
+            Description::from([("ip".to_owned(), ip.to_owned()), (EPOCH.to_owned(), epoch.to_owned())])
         };
 
         let primary = newest([described("old", "9"), described("new", "10"), described("old", "9")]);
 
         assert_eq!(primary.unwrap()["ip"], "new");
         assert_eq!(newest([]), None);
+    }
+
+    #[test]
+    fn an_older_configuration_is_believed_only_if_most_sentinels_have_it() {
+        assert!(is_believed(10, 9, false) && is_believed(10, 10, false));
+        assert!(!is_believed(9, 10, false));
+        assert!(is_believed(0, 10, true), "the sentinels were set up anew");
     }
 }

@@ -14,6 +14,7 @@ mod forgetting;
 #[cfg(feature = "long")]
 mod forgetting_replicas;
 mod indexes;
+mod maintenance;
 mod outages;
 mod refusals;
 mod rights;
@@ -22,16 +23,12 @@ mod support;
 mod tenants;
 mod upgrades;
 
-use std::time::Duration;
-
 use backups::{
     an_import_does_not_bring_back_what_was_erased_since, an_import_keeps_the_later_of_two_erasures,
     an_import_of_erasures_says_how_many_records_it_removed, exported_records_are_imported_where_they_are_missing,
     exports_may_be_imported_in_any_order, exports_of_more_stores_than_a_look_up_can_ask_for_are_refused,
 };
-use channels::{
-    ChannelState, ChannelStore, ChannelsSettings, Lease, Lookup, LookupAnswer, NewChannel, StoreError, StoredToken,
-};
+use channels::{ChannelState, ChannelStore, ChannelsSettings, Lookup, LookupAnswer, NewChannel, StoreError};
 use chassis::{Secret, now};
 use endpoints::{
     a_limit_is_part_of_the_route_of_a_number_and_of_its_account, dispatchers_count_as_living_until_they_end,
@@ -50,6 +47,7 @@ use indexes::{
     an_erasure_ends_the_links_and_sessions_of_its_tenant_and_no_others,
     the_channels_of_a_tenant_are_listed_without_those_of_others,
 };
+use maintenance::{a_lease_has_one_holder_until_it_is_over, maintenance_changes_nothing_once_another_token_is_stored};
 use seals::{a_new_url_needs_the_token_to_be_given_again, the_token_of_a_number_opens_in_its_accounts_record_too};
 use support::{NUMBER, add, channel, look_up, open, ring};
 use tenants::{
@@ -200,56 +198,6 @@ async fn a_rotated_token_holds_at_once(store: ChannelStore) {
 
     let LookupAnswer::Channel(route) = look_up(&store, "evt_1", NUMBER).await else { panic!("it is stored") };
     assert_eq!(ring.open(&route.dsk_token).unwrap().expose(), "rotated");
-}
-
-async fn maintenance_changes_nothing_once_another_token_is_stored(store: ChannelStore) {
-    let ring = ring();
-    let address = Address::new(NUMBER);
-    let now = now();
-    let [first, second, third] = ["first", "second", "third"].map(|token| ring.seal(&Secret::new(token)));
-    let stored = |sealed| StoredToken { address: &address, sealed };
-    let token = async || store.get(&address).await.unwrap().unwrap().access_token.unwrap();
-    let with_token = NewChannel { access_token: Some(first), ..channel(NUMBER, &ring) };
-    store.add(&with_token, now).await.unwrap();
-
-    let first = token().await;
-    assert!(store.replace_access_token(stored(&first), &second, now, now).await.unwrap());
-    let second = token().await;
-    assert_eq!(ring.open(&second).unwrap().expose(), "second");
-    let refreshed_twice = store.replace_access_token(stored(&first), &third, now, now).await.unwrap();
-    let marked_dead = store.mark_access_token_dead(stored(&first), now).await.unwrap();
-
-    assert!(!refreshed_twice && !marked_dead && token().await == second);
-    assert!(store.mark_access_token_dead(stored(&second), now).await.unwrap());
-    let record = store.get(&address).await.unwrap().unwrap();
-    assert!(record.state == ChannelState::ReconnectNeeded && record.checked_at.is_some());
-    assert!(
-        matches!(look_up(&store, "evt_1", NUMBER).await, LookupAnswer::Channel(_)),
-        "its events are delivered all the same"
-    );
-    store.remove(&address, now).await.unwrap();
-    assert!(
-        !store.mark_access_token_valid(stored(&second), None, now).await.unwrap(),
-        "a removed channel stays removed"
-    );
-}
-
-async fn a_lease_has_one_holder_until_it_is_over(store: ChannelStore) {
-    let now = now();
-    let lease = |holder| Lease { name: "maintenance", holder, time: Duration::from_mins(1) };
-    let after = |seconds: i64| now.checked_add(jiff::SignedDuration::from_secs(seconds)).unwrap();
-    let acquire = async |holder, at| store.acquire_lease(lease(holder), at).await.unwrap();
-
-    assert!(acquire("one", now).await);
-    assert!(!acquire("other", after(59)).await);
-    assert!(acquire("one", after(59)).await, "its holder renews it");
-    assert!(!acquire("other", after(118)).await);
-    assert!(acquire("other", after(119)).await);
-
-    let holders: Vec<String> = (0..8).map(|number| format!("holder-{number}")).collect();
-    let tries = holders.iter().map(|holder| store.acquire_lease(lease(holder), after(600)));
-    let acquired = futures_util::future::join_all(tries).await.into_iter().filter(|acquired| *acquired == Ok(true));
-    assert_eq!(acquired.count(), 1);
 }
 
 async fn every_channel_is_listed_and_nothing_else(store: ChannelStore) {

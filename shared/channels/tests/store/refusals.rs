@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use channels::{ChannelStore, ChannelsSettings, LookupAnswer, StoreError};
+use channels::{ChannelStore, ChannelsSettings, LookupAnswer, Metrics, StoreError};
 use chassis::Shutdown;
 use event::EventId;
-use testkit::{Redis, eventually};
+use prometheus::Registry;
+use testkit::{Redis, RedisCluster, SentinelSet, eventually};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -102,4 +103,43 @@ async fn a_missing_or_wrong_password_is_named_by_its_own_word() {
         assert_eq!(mark(&store).await, Err(refused(code)));
         assert_eq!(store.trouble(), Some(refused(code)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_of_another_kind_of_redis_is_named_as_such() {
+    let redis = Redis::shared().await;
+    let cluster = RedisCluster::shared().await;
+    let no_cluster = open(&ChannelsSettings::at(format!("redis+cluster://{}", redis.address()), ""));
+    let set = SentinelSet::shared().await;
+    let other_service = open(&ChannelsSettings::at(set.url().replace("/channels/", "/other/"), &set.prefix()));
+    let one_node = cluster.url().replace("redis+cluster", "redis");
+    let one_node = open(&ChannelsSettings::at(one_node.split(',').next().unwrap(), &cluster.prefix()));
+
+    assert_eq!(mark(&no_cluster).await, Err(refused("no cluster at CHANNELS_URL")));
+    assert_eq!(mark(&other_service).await, Err(refused("no such service at the sentinels")));
+    assert_eq!(one_node.list().await.unwrap_err(), refused("MOVED"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_named_as_such_by_sentinels_servers_and_nodes() {
+    let cluster = RedisCluster::shared().await;
+    let set = SentinelSet::shared().await;
+    let wrong = |url: &str| url.replace("sentinel_password=pa55word", "sentinel_password=wrong");
+    for url in
+        [cluster.url().replace(":pa55word@", ":wrong@"), set.url().replace(":pa55word@", ":wrong@"), wrong(&set.url())]
+    {
+        let store = open(&ChannelsSettings::at(url.clone(), "test:"));
+
+        assert_eq!(mark(&store).await, Err(refused("WRONGPASS")), "{url}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_that_would_gather_all_markers_on_one_node_is_refused() {
+    let metrics = Metrics::register(&Registry::new()).unwrap();
+    let settings = ChannelsSettings::at("redis+cluster://127.0.0.1:1", "{meta}:");
+
+    let problem = ChannelStore::open(&settings, metrics, &Shutdown::default()).unwrap_err().to_string();
+
+    assert!(problem.contains("CHANNELS_KEY_PREFIX") && problem.contains("has a {"), "{problem}");
 }
