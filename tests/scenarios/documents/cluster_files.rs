@@ -1,11 +1,11 @@
 //! `ops/cluster` agrees with itself, with the service on one broker, and with the secrets that are made for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::documents::container_files::{object, texts};
+use crate::documents::container_files::{self, object, texts};
 use crate::support::workspace::{read, root};
 
 fn cluster(file: &str) -> Value {
@@ -26,14 +26,24 @@ fn nodes() -> Vec<String> {
     nodes.filter_map(|(_, node)| node.strip_prefix("rabbit@").map(str::to_owned)).collect()
 }
 
+/// The secrets of compose.yml whose names begin like this, as ops/local-secrets.sh makes them.
+fn made_secrets(start: &str) -> BTreeMap<String, String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let made = Command::new("bash").arg(root().join("ops/local-secrets.sh")).arg(folder.path()).output();
+    assert!(made.expect("there is bash").status.success());
+    let secrets = object(&cluster("compose.yml"), "/secrets").into_iter().filter(|(name, _)| name.starts_with(start));
+    let text = |given: &Value| {
+        let file = given["file"].as_str().and_then(|file| file.strip_prefix("./local/")).expect("it lies in local");
+        read(&folder.path().join(file))
+    };
+    secrets.map(|(name, given)| (name, text(&given))).collect()
+}
+
 #[test]
 fn the_nodes_that_find_each_other_are_those_that_compose_starts_and_that_processes_reach() {
     let compose = cluster("compose.yml");
     let services = object(&compose, "/services");
     let nodes = nodes();
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let made = Command::new("bash").arg(root().join("ops/local-secrets.sh")).arg(folder.path()).output();
-    assert!(made.expect("there is bash").status.success());
 
     assert_eq!(nodes, ["rabbitmq", "rabbitmq-2", "rabbitmq-3"]);
     for node in &nodes {
@@ -44,12 +54,10 @@ fn the_nodes_that_find_each_other_are_those_that_compose_starts_and_that_process
         let configuration = "./ops/cluster/rabbitmq.conf:/etc/rabbitmq/conf.d/30-cluster.conf:ro";
         assert!(texts(service, "/volumes").iter().any(|volume| volume == configuration), "{node}");
     }
-    for (secret, given) in object(&compose, "/secrets") {
-        let file = given["file"].as_str().and_then(|file| file.strip_prefix("./local/")).expect("it lies in local");
-        let text = read(&folder.path().join(file));
-        let hosts: Vec<String> = nodes.iter().map(|node| format!("{node}:5672")).collect();
-        assert!(secret == "erlang-cookie" || text.ends_with(&format!("@{}/meta", hosts.join(","))), "{file}");
-    }
+    let hosts: Vec<String> = nodes.iter().map(|node| format!("{node}:5672")).collect();
+    let addresses = made_secrets("queue-url-");
+    assert_eq!(addresses.len(), 3);
+    assert!(addresses.iter().all(|(_, text)| text.ends_with(&format!("@{}/meta", hosts.join(",")))), "{addresses:?}");
 }
 
 #[test]
@@ -68,4 +76,63 @@ fn kubernetes_runs_the_nodes_with_the_settings_of_compose() {
     let compose = read(&root().join("docker-compose.yml"));
     let image = resource["spec"]["image"].as_str().expect("it names its image");
     assert!(compose.contains(&format!("image: {image}\n")), "{image} is not the image of compose");
+}
+
+#[test]
+fn the_sentinels_watch_the_first_server_and_processes_reach_all_three() {
+    let compose = cluster("compose.yml");
+    let services = object(&compose, "/services");
+    let settings = read(&root().join("ops/cluster/sentinel.conf"));
+
+    assert!(settings.contains("sentinel monitor channels redis 6379 2\n"), "{settings}");
+    for (name, first) in [("redis", None), ("redis-2", Some("redis")), ("redis-3", Some("redis"))] {
+        let service = &services[name];
+        let command: Vec<&str> = ["sh", "/etc/redis/redis.sh"].into_iter().chain(first).collect();
+        assert_eq!((service["hostname"].as_str(), texts(service, "/command")), (Some(name), owned(&command)), "{name}");
+        assert_eq!(texts(service, "/secrets"), ["redis-password-replica"], "{name}");
+        // docker-compose.yml gives the first one its volume.
+        let is_kept = first.is_none() || texts(service, "/volumes").contains(&format!("{name}:/data"));
+        assert!(is_kept, "{name} loses its data with its container");
+    }
+    let sentinels = ["sentinel", "sentinel-2", "sentinel-3"];
+    for name in sentinels {
+        let service = &services[name];
+        assert_eq!(service["hostname"], name);
+        assert!(texts(service, "/volumes").contains(&format!("{name}:/data")), "{name} forgets who is the primary");
+        let alone = &container_files::services()["redis"];
+        assert_eq!((&service["image"], &service["user"]), (&alone["image"], &alone["user"]), "{name}");
+        assert_eq!(texts(service, "/networks"), texts(alone, "/networks"), "{name}");
+        for right in ["read_only", "cap_drop", "security_opt", "ulimits", "restart", "logging"] {
+            assert_eq!(service[right], alone[right], "{name}: {right}");
+        }
+        assert_eq!(service.pointer("/deploy/resources/limits/pids").and_then(Value::as_u64), Some(1_024), "{name}");
+    }
+    let hosts = sentinels.map(|name| format!("{name}:26379")).join(",");
+    let addresses = made_secrets("channels-url-");
+    assert_eq!(addresses.len(), 3);
+    for (name, url) in addresses {
+        let user = name.trim_start_matches("channels-url-");
+        assert!(url.starts_with(&format!("redis+sentinel://{user}:")), "{name}");
+        assert!(url.contains(&format!("@{hosts}/channels/0?sentinel_user=service&sentinel_password=")), "{name}");
+    }
+}
+
+#[test]
+fn the_users_of_the_set_are_those_of_one_redis_and_those_of_the_servers_themselves() {
+    let names = |list: &str| -> Vec<String> {
+        let lines = list.lines().filter_map(|line| line.strip_prefix("user "));
+        lines.filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+    };
+    let alone = read(&root().join("ops/redis/users.acl"));
+    let made = made_secrets("redis-acl").remove("redis-acl").expect("it is made");
+
+    assert_eq!(names(&made), [names(&alone), owned(&["replica", "sentinel"])].concat());
+    assert!(!made.contains("PASSWORD"), "a password was not inserted: {made}");
+    let sentinels = made_secrets("sentinel-users").remove("sentinel-users").expect("it is made");
+    assert!(!sentinels.contains("PASSWORD"), "a password was not inserted");
+    assert_eq!(names(&sentinels), owned(&["default", "sentinel", "service", "health"]));
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|&word| word.to_owned()).collect()
 }

@@ -179,8 +179,8 @@ fn no_process_reaches_more_than_it_needs() {
     assert_eq!(texts(nothing_else, "/spec/policyTypes"), ["Ingress", "Egress"]);
     assert!(object(nothing_else, "/spec/podSelector").is_empty(), "it selects every pod");
     assert_eq!(reached("ingest"), [53, 5671, 5672]);
-    assert_eq!(reached("dispatcher"), [53, 443, 5671, 5672, 6379]);
-    assert_eq!(reached("connect"), [53, 443, 6379]);
+    assert_eq!(reached("dispatcher"), [53, 443, 5671, 5672, 6379, 26379]);
+    assert_eq!(reached("connect"), [53, 443, 6379, 26379]);
 }
 
 /// Dispatcher and connect fetch addresses that others name, so none of them may lead into a network of ours.

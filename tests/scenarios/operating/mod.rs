@@ -12,6 +12,7 @@ mod installing;
 mod logs;
 mod on_disk;
 mod quiet;
+mod redis_kinds;
 #[cfg(feature = "long")]
 mod reverse_proxy;
 mod rights;

@@ -60,6 +60,16 @@ impl LocalSecrets {
         });
     }
 
+    /// The addresses of sentinels in place of those in ops/cluster.
+    #[cfg(feature = "long")]
+    pub(crate) fn lead_to_sentinels(&self, addresses: &[String]) {
+        let composed = "@sentinel:26379,sentinel-2:26379,sentinel-3:26379/";
+        ["dispatcher", "connect", "ops"].iter().for_each(|process| {
+            let file = format!("channels-url-{process}-cluster");
+            self.replace(&file, composed, &format!("@{}/", addresses.join(",")));
+        });
+    }
+
     /// Replaces the address of a composed server by that of the test's server.
     fn replace(&self, name: &str, composed: &str, actual: &str) {
         let text = self.read(name);
