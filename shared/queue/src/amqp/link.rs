@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::link_state::{LinkState, Purpose};
 use super::presence::Presence;
+use super::remake_turn::RemakeTurn;
 use super::supervisor::Supervisor;
 use crate::error::QueueError;
 
@@ -19,6 +20,8 @@ pub(super) struct BrokerLink {
     state: watch::Receiver<LinkState>,
     /// The connection on which the broker did not answer in time.
     suspect: watch::Sender<Weak<Connection>>,
+    /// Only one of its users makes a queue again at a time.
+    pub(super) remake_turn: RemakeTurn,
 }
 
 impl BrokerLink {
@@ -28,7 +31,7 @@ impl BrokerLink {
         let (suspect, suspected) = watch::channel(Weak::new());
         let supervisor = Supervisor::new(url, purpose, presence, shutdown.clone(), suspected);
         shutdown.spawn(supervisor.run(sender));
-        Self { state, suspect }
+        Self { state, suspect, remake_turn: RemakeTurn::default() }
     }
 
     /// The present connection; `None` while there is none.
