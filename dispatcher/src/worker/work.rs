@@ -1,8 +1,11 @@
 //! What a worker wants done, and what it has to know of an envelope.
 
-use ::event::{DecodeError, Envelope};
+use std::time::Duration;
+
+use ::event::{DecodeError, Envelope, EventId, Lane};
 use queue::{Partition, Taken, Tier};
 
+use super::defer::Deferral;
 use crate::lanes::Flight;
 use crate::pauses::Permit;
 use crate::remedy::{Failure, Reason};
@@ -70,6 +73,10 @@ pub(crate) enum Work<T> {
     Attempt { flight: Flight<T>, permit: Permit },
     /// Publish a copy, then acknowledge the original.
     Settle { flight: Flight<T>, settlement: Settlement },
+    /// Tell the store that these events of a lane come before all others, because some of them are about to be deferred.
+    Note { lane: Lane, ids: Vec<EventId>, delay: Duration, deferrals: Vec<Deferral<T>> },
+    /// Tell the store that these events of a lane are settled.
+    Forget { lane: Lane, ids: Vec<EventId> },
     /// Mark these as delivered, then acknowledge them.
     Mark(Vec<Flight<T>>),
     /// Ask the store which destinations there are.
@@ -83,7 +90,8 @@ impl<T> Work<T> {
             Self::LookUp(flights) => flights.len(),
             Self::Attempt { .. } | Self::Settle { .. } => 1,
             Self::Mark(flights) => flights.len(),
-            Self::Survey => 0,
+            Self::Note { deferrals, .. } => deferrals.len(),
+            Self::Forget { .. } | Self::Survey => 0,
         }
     }
 }

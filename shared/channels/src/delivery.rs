@@ -21,10 +21,10 @@ impl ChannelStore {
         Ok(self.look_up_with_contacts(lookups).await?.answers)
     }
 
-    /// Like [`Self::look_up`], and says in the same round trip until when conversations were erased.
+    /// Like [`Self::look_up`], and says in the same round trip until when conversations were erased and what of lanes was deferred.
     pub async fn look_up_with_contacts(&self, lookups: &[Lookup<'_>]) -> Result<LookedUp, StoreError> {
         if lookups.is_empty() {
-            return Ok(LookedUp { answers: Vec::new(), contacts_erased_until: None });
+            return Ok(LookedUp { answers: Vec::new(), contacts_erased_until: None, deferred: Vec::new() });
         }
         let mut keys = self.opened.last();
         for _ in 0..LOOKS_MAX {
@@ -38,7 +38,8 @@ impl ChannelStore {
             }
             self.date_erasures(batch.undated(&reply), now()).await?;
             let answers = batch.answers(&reply)?;
-            return Ok(LookedUp { answers, contacts_erased_until: batch.contacts_erased_until(&reply) });
+            let contacts_erased_until = batch.contacts_erased_until(&reply);
+            return Ok(LookedUp { answers, contacts_erased_until, deferred: batch.deferred(&reply) });
         }
         Err(StoreError::Conflict)
     }

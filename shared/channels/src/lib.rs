@@ -4,6 +4,7 @@ mod backup;
 mod changes;
 mod channels;
 mod customer;
+mod deferrals;
 mod delivery;
 mod embedded;
 mod endpoints;
@@ -42,6 +43,7 @@ mod update;
 
 pub use backup::{Imported, SavedErasure, SavedErasures, SavedRecord};
 pub use customer::{Allowance, check_channel_url, check_customer, check_dsk_token, check_url};
+pub use deferrals::{DeferredLane, NewDeferral};
 pub use endpoints::TenantEndpoint;
 pub use erasure_keys::SavedErasureKey;
 pub use erasure_records::{Erasure, ErasureOrigin, PendingErasure};
