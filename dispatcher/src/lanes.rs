@@ -6,14 +6,14 @@ mod room;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use event::{EventId, Lane};
+use event::Lane;
 use tokio::time::Instant;
 
 use crate::group::Group;
 use crate::parking::{Parking, Place};
 use crate::pauses::Obstacle;
 use crate::turns::Turns;
-pub(crate) use flight::Flight;
+pub(crate) use flight::{Flight, Named};
 pub(crate) use room::Removed;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,13 +45,6 @@ struct Row<T> {
     queue: VecDeque<Flight<T>>,
     /// The one that is handed out.
     out: Option<Named>,
-}
-
-/// An event of a lane, and its place.
-#[derive(Clone, Debug)]
-pub(crate) struct Named {
-    pub(crate) serial: u64,
-    pub(crate) id: EventId,
 }
 
 /// All lanes that have an envelope in flight. A lane's queue may be empty while its first envelope is handed out.

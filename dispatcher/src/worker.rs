@@ -28,9 +28,8 @@ use crate::lanes::{Flight, Lanes};
 use crate::room::{Intake, Room};
 use crate::state::{Load, State};
 use crate::tally::Tally;
-pub(crate) use defer::Deferral;
 pub(crate) use event::{AttemptEnd, Completion, LaneEvent, Moment, WorkerEvent};
-pub(crate) use work::{Item, Settlement, Work};
+pub(crate) use work::{Deferral, Item, Settlement, Work};
 
 /// Most envelopes in one look-up: a full window fits, in one round trip to the store.
 const LOOK_UP_BATCH_MAX: usize = 256;

@@ -3,7 +3,12 @@
 use event::{EventId, Lane};
 use tokio::time::Instant;
 
-use super::Named;
+/// An event of a lane, and its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) serial: u64,
+    pub(crate) id: EventId,
+}
 
 /// An envelope in flight.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use event::Address;
+use event::{Address, EventId};
 use proptest::prelude::*;
 
 use super::*;

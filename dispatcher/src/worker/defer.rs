@@ -8,7 +8,7 @@ use ::event::{EventId, Lane};
 use channels::DeferredLane;
 use queue::Tier;
 
-use super::{Item, Moment, Settlement, Work, Worker};
+use super::{Deferral, Item, Moment, Settlement, Work, Worker};
 use crate::deferred::Behind;
 use crate::lanes::{Flight, Named};
 use crate::pauses::WAIT_IN_FLIGHT_MAX;
@@ -18,13 +18,6 @@ use crate::pauses::WAIT_IN_FLIGHT_MAX;
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The same while the store is being told, which takes a round trip or two.
 pub(super) const NOTE_TIME: Duration = Duration::from_millis(100);
-
-/// An envelope that is to be deferred.
-#[derive(Debug)]
-pub(crate) struct Deferral<T> {
-    pub(crate) flight: Flight<T>,
-    pub(crate) tier: Tier,
-}
 
 impl<T: Item> Worker<T> {
     /// Moves envelopes to retry queues without using up an attempt. They are what their lanes have from some place on. None is

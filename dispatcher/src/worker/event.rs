@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use queue::{Partition, PartitionSet};
 use tokio::time::Instant;
 
-use super::defer::Deferral;
+use super::work::Deferral;
 use crate::contacts::Found;
 use crate::lanes::Flight;
 use crate::pauses::Permit;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use ::event::{DecodeError, Envelope, EventId, Lane};
 use queue::{Partition, Taken, Tier};
 
-use super::defer::Deferral;
 use crate::lanes::Flight;
 use crate::pauses::Permit;
 use crate::remedy::{Failure, Reason};
@@ -61,6 +60,13 @@ pub(crate) enum Settlement {
     Defer(Tier),
     /// To the dead letters, for a person.
     DeadLetter(Reason, Option<Failure>),
+}
+
+/// An envelope that is to be deferred.
+#[derive(Debug)]
+pub(crate) struct Deferral<T> {
+    pub(crate) flight: Flight<T>,
+    pub(crate) tier: Tier,
 }
 
 /// What a worker wants done. Each piece owns its envelopes until its completion.

@@ -5,6 +5,7 @@ mod changes;
 mod channels;
 mod customer;
 mod deferrals;
+mod deferring;
 mod delivery;
 mod embedded;
 mod endpoints;
