@@ -1,5 +1,6 @@
 //! Puts the dispatcher together: settings in, a worker for each class out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use channels::{ChannelStore, KeyRing};
@@ -57,14 +58,16 @@ impl Dispatcher {
             shutdown: shutdown.clone(),
         });
         shutdown.spawn(store.clone().forget_what_was_erased(status::instance(), shutdown.clone()));
-        shutdown.spawn(status::report(Arc::clone(&state), store, shutdown.clone()));
         shutdown.spawn(eraser::run(Arc::clone(&systems), queue.clone()));
+        let mut receipts = BTreeMap::new();
         for class in Class::ALL {
             let window = settings.window(class);
             let taker = queue.taker(class, Runner::WINDOW, &status::instance()).map_err(Problem::from)?;
+            receipts.insert(class.as_str(), taker.receipts());
             let runner = Runner::new(Arc::clone(&state), Arc::clone(&systems), class, window, taker);
             shutdown.spawn(runner.run());
         }
+        shutdown.spawn(status::report(state, receipts, store, shutdown.clone()));
         info!(messages = settings.messages_window, updates = settings.updates_window, "Taking from the queue");
         Ok(())
     }

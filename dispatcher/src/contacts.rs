@@ -3,7 +3,7 @@
 //! An erasure or a hold names conversations, and an event's own conversation is only one of the names of its people. Bodies
 //! are read for the others, but only those that were received before the latest erasure of a contact, or while anybody is held.
 
-use channels::{ChannelStore, LookedUp, Lookup, LookupAnswer, StoreError};
+use channels::{ChannelStore, DeferredLane, LookedUp, Lookup, LookupAnswer, StoreError};
 use event::{Address, Envelope, Family, Lane, numbers, person_lanes};
 
 /// What becomes of an account at Meta, such as that we were added to it or removed from it. DSK gets that whatever the
@@ -13,31 +13,41 @@ const ACCOUNT_NEWS: &str = "whatsapp.account_update";
 /// The kinds of channels.
 const FAMILIES: [Family; 4] = [Family::WhatsApp, Family::WhatsAppAccount, Family::Instagram, Family::Messenger];
 
+/// What the store knows of an envelope.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) answer: LookupAnswer,
+    /// What comes before any other event of its lane.
+    pub(crate) deferred: Option<DeferredLane>,
+}
+
 /// What the store knows of these envelopes, in their order.
-pub(crate) async fn look_up(store: &ChannelStore, envelopes: &[&Envelope]) -> Result<Vec<LookupAnswer>, StoreError> {
+pub(crate) async fn look_up(store: &ChannelStore, envelopes: &[&Envelope]) -> Result<Vec<Found>, StoreError> {
     let lookups = lookups_of(envelopes.iter().copied());
-    let LookedUp { mut answers, contacts_erased_until, held } = store.look_up_with_contacts(&lookups).await?;
+    let LookedUp { mut answers, contacts_erased_until, held, deferred } = store.look_up_with_contacts(&lookups).await?;
     if !held.is_empty() {
         for (answer, envelope) in answers.iter_mut().zip(envelopes) {
             answer.hold_if(&held, person_lanes(envelope).iter().map(Lane::as_str));
         }
     }
-    let Some(erased_until) = contacts_erased_until else { return Ok(answers) };
+    let found = answers.into_iter().zip(deferred);
+    let mut found: Vec<Found> = found.map(|(answer, deferred)| Found { answer, deferred }).collect();
+    let Some(erased_until) = contacts_erased_until else { return Ok(found) };
 
-    let is_open = |index: &usize| !matches!(answers[*index], LookupAnswer::Erased);
+    let is_open = |index: &usize| !matches!(found[*index].answer, LookupAnswer::Erased);
     let older = (0..envelopes.len()).filter(|index| envelopes[*index].received_at <= erased_until).filter(is_open);
     let others: Vec<(usize, Lane)> = older.flat_map(|index| other_lanes(index, envelopes[index])).collect();
     if others.is_empty() {
-        return Ok(answers);
+        return Ok(found);
     }
     let lookups: Vec<_> = others.iter().map(|other| Lookup { lane: &other.1, ..lookups[other.0] }).collect();
     let others_answers = store.look_up(&lookups).await?;
     for (other, answer) in others.iter().zip(others_answers) {
         if matches!(answer, LookupAnswer::Erased) {
-            answers[other.0] = answer;
+            found[other.0].answer = answer;
         }
     }
-    Ok(answers)
+    Ok(found)
 }
 
 /// Whether a body that is no event names a channel that was erased since. Nobody can say whose such a body is.

@@ -183,8 +183,8 @@ impl Eraser {
         let envelopes: Vec<_> = letters.iter().map(|letter| &letter.envelope).collect();
         let answers = contacts::look_up(&self.store, &envelopes).await?;
         let mut erased = Vec::new();
-        for (letter, answer) in letters.into_iter().zip(answers) {
-            let is_erased = matches!(answer, LookupAnswer::Erased)
+        for (letter, found) in letters.into_iter().zip(answers) {
+            let is_erased = matches!(found.answer, LookupAnswer::Erased)
                 || letter.envelope.event_type.as_str() == UNRECOGNIZED
                     && contacts::names_erased_channel(&self.store, &letter.envelope).await?;
             if is_erased {

@@ -1,19 +1,19 @@
 //! Keeps each lane in order while many lanes go on at once and their groups take turns. Pure.
 
+mod behind;
 mod flight;
 mod room;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use event::{EventId, Lane};
+use event::Lane;
 use tokio::time::Instant;
 
 use crate::group::Group;
 use crate::parking::{Parking, Place};
 use crate::pauses::Obstacle;
-use crate::returns::Returns;
 use crate::turns::Turns;
-pub(crate) use flight::Flight;
+pub(crate) use flight::{Flight, Named};
 pub(crate) use room::Removed;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,8 @@ enum Phase {
     Busy,
     /// The first envelope waits for the delay before its next attempt.
     Delayed(Due),
-    /// The first envelope waits for an earlier event of the lane, which was deferred.
-    Returning(Due),
+    /// The first envelope waits for events of the lane that come first, because they were deferred.
+    Behind(Due),
     /// The first envelope waits for the end of a pause.
     Parked(Obstacle, Place),
 }
@@ -43,6 +43,8 @@ struct Row<T> {
     group: Group,
     phase: Phase,
     queue: VecDeque<Flight<T>>,
+    /// The one that is handed out.
+    out: Option<Named>,
 }
 
 /// All lanes that have an envelope in flight. A lane's queue may be empty while its first envelope is handed out.
@@ -53,7 +55,6 @@ pub(crate) struct Lanes<T> {
     turns: Turns<Group, Lane>,
     parking: Parking<Obstacle, Group>,
     waiting: BTreeSet<Due>,
-    returns: Returns,
     serial: u64,
 }
 
@@ -66,26 +67,25 @@ impl<T> Lanes<T> {
             turns: Turns::new(window),
             parking: Parking::default(),
             waiting: BTreeSet::new(),
-            returns: Returns::default(),
             serial: 0,
         }
     }
 
-    /// Puts an envelope at the end of its lane; one that was deferred goes to the place that it had.
-    pub(crate) fn enter(&mut self, flight: Flight<T>, group: Group, id: &EventId, now: Instant) {
+    /// Puts an envelope at the end of its lane.
+    pub(crate) fn enter(&mut self, flight: Flight<T>, group: Group) {
         let lane = flight.lane.clone();
-        let serial = self.returns.arrive(&lane, id).unwrap_or_else(|| self.next_serial());
-        let flight = Flight { serial, ..flight };
+        self.serial += 1;
+        let flight = Flight { serial: self.serial, ..flight };
         let row = self.rows.entry(lane.clone());
         let is_new = matches!(row, std::collections::hash_map::Entry::Vacant(_));
-        let row = row.or_insert_with(|| Row { group, phase: Phase::Busy, queue: VecDeque::new() });
-        let place = row.queue.partition_point(|other| other.serial < serial);
-        row.queue.insert(place, flight);
+        let row = row.or_insert_with(|| Row { group, phase: Phase::Busy, queue: VecDeque::new(), out: None });
+        row.queue.push_back(flight);
         if is_new {
-            self.make_ready(&lane, now);
-        } else if let Phase::Returning(due) = &row.phase {
+            self.make_ready(&lane);
+        } else if let Phase::Behind(due) = &row.phase {
+            // It may be one of those that the first envelope waits for.
             self.waiting.remove(due);
-            self.make_ready(&lane, now);
+            self.make_ready(&lane);
         }
     }
 
@@ -96,27 +96,29 @@ impl<T> Lanes<T> {
         let lane = self.turns.next()?.member;
         let row = self.rows.get_mut(&lane)?;
         row.phase = Phase::Busy;
-        row.queue.pop_front()
+        let first = row.queue.pop_front();
+        row.out = first.as_ref().map(Flight::named);
+        first
     }
 
     /// A look-up has found the group of an envelope that was handed out. Returns it if it may go on: otherwise its lane
     /// waits for a turn in its own group.
-    pub(crate) fn assign(&mut self, flight: Flight<T>, group: &Group, now: Instant) -> Option<Flight<T>> {
+    pub(crate) fn assign(&mut self, flight: Flight<T>, group: &Group) -> Option<Flight<T>> {
         let Some(row) = self.rows.get_mut(&flight.lane) else { return Some(flight) };
         let before = std::mem::replace(&mut row.group, group.clone());
         if self.turns.transfer(&before, group) {
             return Some(flight);
         }
         let lane = self.requeue(flight);
-        self.make_ready(&lane, now);
+        self.make_ready(&lane);
         None
     }
 
     /// Puts an envelope that was handed out back to the front of its lane, which waits for its next turn.
-    pub(crate) fn put_back(&mut self, flight: Flight<T>, now: Instant) {
+    pub(crate) fn put_back(&mut self, flight: Flight<T>) {
         self.end(&flight.lane);
         let lane = self.requeue(flight);
-        self.make_ready(&lane, now);
+        self.make_ready(&lane);
     }
 
     /// Puts an envelope that was handed out back to the front of its lane, to wait there until `until`.
@@ -153,9 +155,9 @@ impl<T> Lanes<T> {
     }
 
     /// The envelope that was handed out does not come back: the next one of its lane may go on.
-    pub(crate) fn release(&mut self, lane: &Lane, now: Instant) {
+    pub(crate) fn release(&mut self, lane: &Lane) {
         self.end(lane);
-        self.make_ready(lane, now);
+        self.make_ready(lane);
     }
 
     /// Something about pauses has changed: it is time for all obstacles.
@@ -169,12 +171,12 @@ impl<T> Lanes<T> {
     }
 
     /// Wakes the first lanes that wait for this obstacle. For the others it is time again at `again_at`.
-    pub(crate) fn wake(&mut self, obstacle: &Obstacle, lanes: usize, again_at: Instant, now: Instant) {
+    pub(crate) fn wake(&mut self, obstacle: &Obstacle, lanes: usize, again_at: Instant) {
         for lane in self.parking.wake(obstacle, lanes, again_at) {
             if let Some(first) = self.rows.get_mut(&lane).and_then(|row| row.queue.front_mut()) {
                 first.was_woken = true;
             }
-            self.make_ready(&lane, now);
+            self.make_ready(&lane);
         }
     }
 
@@ -201,38 +203,12 @@ impl<T> Lanes<T> {
         self.rows.values().map(|row| row.queue.len()).sum()
     }
 
-    /// Keeps the place of an event that is being deferred, until it is overdue.
-    pub(crate) fn expect(&mut self, lane: &Lane, id: &EventId, serial: u64, until: Instant) {
-        self.returns.expect(lane, id, serial, until);
-    }
-
-    /// How long an event of this lane that is taken now has to wait for deferred ones; `None` if it need not.
-    pub(crate) fn returns_until(&self, lane: &Lane, now: Instant) -> Option<Instant> {
-        self.returns.until(lane, u64::MAX, now)
-    }
-
-    /// Whether the event was deferred and its place is kept.
-    pub(crate) fn is_expected(&self, id: &EventId) -> bool {
-        self.returns.is_expected(id)
-    }
-
-    /// Gives up on deferred events that have not come back in time.
-    pub(crate) fn remove_overdue(&mut self, now: Instant) {
-        self.returns.remove_overdue(now);
-    }
-
-    /// The next place in the order of arrival.
-    pub(crate) fn next_serial(&mut self) -> u64 {
-        self.serial += 1;
-        self.serial
-    }
-
-    /// Removes everything, in the order of arrival. What is deferred is still expected back.
+    /// Removes everything, in the order of arrival.
     pub(crate) fn clear(&mut self) -> Vec<Flight<T>> {
         let rows = std::mem::take(&mut self.rows);
         let mut all: Vec<Flight<T>> = rows.into_values().flat_map(|row| row.queue).collect();
         all.sort_by_key(|flight| flight.serial);
-        *self = Self { serial: self.serial, returns: std::mem::take(&mut self.returns), ..Self::new(self.window) };
+        *self = Self { serial: self.serial, ..Self::new(self.window) };
         all
     }
 
@@ -240,6 +216,7 @@ impl<T> Lanes<T> {
     fn requeue(&mut self, flight: Flight<T>) -> Lane {
         let lane = flight.lane.clone();
         if let Some(row) = self.rows.get_mut(&lane) {
+            row.out = None;
             let place = row.queue.partition_point(|other| other.serial < flight.serial);
             row.queue.insert(place, flight);
         }
@@ -248,27 +225,22 @@ impl<T> Lanes<T> {
 
     /// What the lane had under way has ended.
     fn end(&mut self, lane: &Lane) {
-        if let Some(row) = self.rows.get(lane) {
+        if let Some(row) = self.rows.get_mut(lane) {
+            row.out = None;
             self.turns.end(&row.group);
         }
     }
 
-    /// The lane's first envelope may go on, unless an earlier event of the lane is expected back.
-    fn make_ready(&mut self, lane: &Lane, now: Instant) {
+    /// The lane's first envelope may go on.
+    fn make_ready(&mut self, lane: &Lane) {
         let Some(row) = self.rows.get_mut(lane) else { return };
         let Some(first) = row.queue.front() else {
             self.rows.remove(lane);
             return;
         };
         let serial = first.serial;
-        if let Some(until) = self.returns.until(lane, serial, now) {
-            let due = Due { at: until, serial, lane: lane.clone() };
-            self.waiting.insert(due.clone());
-            row.phase = Phase::Returning(due);
-        } else {
-            self.turns.enter(&row.group, serial, lane.clone());
-            row.phase = Phase::Ready(serial);
-        }
+        self.turns.enter(&row.group, serial, lane.clone());
+        row.phase = Phase::Ready(serial);
     }
 
     fn set_phase(&mut self, lane: &Lane, phase: Phase) {
@@ -281,7 +253,7 @@ impl<T> Lanes<T> {
         while self.waiting.first().is_some_and(|due| due.at <= now)
             && let Some(due) = self.waiting.pop_first()
         {
-            self.make_ready(&due.lane, now);
+            self.make_ready(&due.lane);
         }
     }
 }

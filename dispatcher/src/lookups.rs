@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use channels::{ChannelStore, LookupAnswer};
+use channels::ChannelStore;
 use chassis::{Backoff, Shutdown, dice};
 use event::Envelope;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use crate::contacts;
+use crate::contacts::{self, Found};
 
 /// Delays between look-ups while the store is away.
 const AWAY: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(2) };
@@ -32,7 +32,7 @@ impl Lookups {
         &self,
         envelopes: &[&Envelope],
         given_up: impl Future<Output = ()>,
-    ) -> Option<Vec<LookupAnswer>> {
+    ) -> Option<Vec<Found>> {
         let mut given_up = std::pin::pin!(given_up);
         let mut failures = 0;
         loop {

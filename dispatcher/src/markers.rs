@@ -42,7 +42,7 @@ pub(crate) async fn needs_no_dead_letter(systems: &Systems, envelope: &Envelope)
 }
 
 async fn reason_to_skip(store: &ChannelStore, envelope: &Envelope) -> Result<Option<SkipReason>, StoreError> {
-    let answer = contacts::look_up(store, &[envelope]).await?.pop();
+    let answer = contacts::look_up(store, &[envelope]).await?.pop().map(|found| found.answer);
     if matches!(answer, Some(LookupAnswer::Delivered)) {
         return Ok(Some(SkipReason::Duplicate));
     }

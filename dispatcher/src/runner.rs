@@ -4,7 +4,6 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use channels::LookupAnswer;
 use chassis::now;
 use event::{Class, Envelope};
 use futures_util::FutureExt as _;
@@ -13,8 +12,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 
+use crate::contacts::Found;
 use crate::lanes::Flight;
 use crate::markers::mark;
+use crate::notes::{forget_deferred, note_deferral};
 use crate::pauses::Permit;
 use crate::remedy::Outcome;
 use crate::room::{Intake, Space};
@@ -23,7 +24,7 @@ use crate::settle::settle;
 use crate::sources::Sources;
 use crate::state::State;
 use crate::systems::Systems;
-use crate::worker::{AttemptEnd, Completion, Moment, Work, Worker, WorkerEvent};
+use crate::worker::{AttemptEnd, Completion, Deferral, LaneEvent, Moment, Work, Worker, WorkerEvent};
 
 /// Runs the worker of one class.
 pub(crate) struct Runner {
@@ -144,8 +145,18 @@ async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiv
             let ticket = flight.ticket;
             let partition = flight.item.partition();
             let bytes = flight.item.envelope.body.len();
+            let event = LaneEvent { lane: flight.lane.clone(), id: flight.id.clone() };
             let interrupted = settle(systems, flight, settlement, draining).await.err().map(Box::new);
-            Completion::Settlement { ticket, partition, bytes, interrupted }
+            Completion::Settlement { ticket, partition, bytes, event, interrupted }
+        }
+        Work::Note { lane, ids, delay, deferrals } => {
+            let given_up = all_drain(deferrals.iter().map(|Deferral { flight, .. }| flight), draining);
+            let noted = note_deferral(systems, &lane, &ids, delay, given_up).await;
+            Completion::Noted { lane, deferrals, noted }
+        }
+        Work::Forget { lane, ids } => {
+            forget_deferred(systems, &lane, &ids).await;
+            Completion::Forgotten
         }
         Work::Mark(delivered) => {
             let tickets = delivered.iter().map(|flight| flight.ticket).collect();
@@ -163,14 +174,21 @@ async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiv
 async fn look_up(
     flights: &[Flight<Taken>],
     systems: &Systems,
-    mut draining: watch::Receiver<PartitionSet>,
-) -> Option<Vec<LookupAnswer>> {
+    draining: watch::Receiver<PartitionSet>,
+) -> Option<Vec<Found>> {
     let envelopes: Vec<&Envelope> = flights.iter().map(|flight| &flight.item.envelope).collect();
-    let given_up = async {
-        let are_all = |draining: &PartitionSet| flights.iter().all(|flight| draining.contains(flight.item.partition()));
-        draining.wait_for(are_all).await.ok();
-    };
-    systems.lookups.look_up(&envelopes, given_up).await
+    systems.lookups.look_up(&envelopes, all_drain(flights.iter(), draining)).await
+}
+
+/// Waits until all of these are about to be given back.
+fn all_drain<'f>(
+    flights: impl Iterator<Item = &'f Flight<Taken>>,
+    mut draining: watch::Receiver<PartitionSet>,
+) -> impl Future<Output = ()> {
+    let partitions: PartitionSet = flights.map(|flight| flight.item.partition()).collect();
+    async move {
+        draining.wait_for(|draining| partitions.iter().all(|partition| draining.contains(partition))).await.ok();
+    }
 }
 
 async fn attempt(flight: Flight<Taken>, permit: Permit, systems: &Systems) -> Completion<Taken> {

@@ -1,5 +1,6 @@
 //! Reports what a dispatcher has in flight and what is paused to the channel store, where `ops status` reads it.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use channels::ChannelStore;
 use chassis::{Shutdown, host, now};
 use event::Class;
+use queue::Receipts;
 use serde_json::{Value, json};
 use tracing::debug;
 
@@ -17,11 +19,16 @@ use crate::state::State;
 const PERIOD: Duration = Duration::from_secs(5);
 
 /// Reports until the process stops, and then withdraws the report.
-pub(crate) async fn report(state: Arc<State>, store: ChannelStore, shutdown: Shutdown) {
+pub(crate) async fn report(
+    state: Arc<State>,
+    receipts: BTreeMap<&'static str, Receipts>,
+    store: ChannelStore,
+    shutdown: Shutdown,
+) {
     let instance = instance();
     let started_at = now().to_string();
     loop {
-        let report = status(&state, &instance, &started_at).to_string();
+        let report = status(&state, &receipts, &instance, &started_at).to_string();
         if let Err(error) = store.report(&instance, Some(&report)).await {
             debug!("Could not report to the channel store: {error}");
         }
@@ -37,11 +44,16 @@ pub(crate) async fn report(state: Arc<State>, store: ChannelStore, shutdown: Shu
     }
 }
 
-fn status(state: &State, instance: &str, started_at: &str) -> Value {
+fn status(state: &State, receipts: &BTreeMap<&'static str, Receipts>, instance: &str, started_at: &str) -> Value {
     let paused: Vec<Value> = state.paused().iter().map(pause).collect();
     let classes = Class::ALL.map(|class| {
         let load = state.load(class);
-        let load = json!({ "in_flight": load.envelopes, "oldest_seconds": load.oldest.as_secs() });
+        let mut load = json!({ "in_flight": load.envelopes, "oldest_seconds": load.oldest.as_secs() });
+        let received = receipts.get(class.as_str()).map(Receipts::last).unwrap_or_default();
+        // An embedded queue has no partitions.
+        if received.len() > 1 {
+            load["received_at"] = json!(received.iter().map(|at| at.map(|at| at.to_string())).collect::<Vec<_>>());
+        }
         (class.as_str().to_owned(), load)
     });
     json!({

@@ -2,6 +2,7 @@
 //! follows. It never waits and takes the time as an argument, so that a test can play any order of events.
 
 mod arrive;
+mod defer;
 mod event;
 mod follow;
 mod hand_over;
@@ -15,25 +16,23 @@ use std::time::Duration;
 
 use ::event::{Class, Envelope};
 use jiff::Timestamp;
-use queue::{Partition, PartitionSet, Tier};
+use queue::{Partition, PartitionSet};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::deferred::DeferredLanes;
 use crate::group::Hints;
 use crate::hand_overs::HandOvers;
 use crate::lanes::{Flight, Lanes};
 use crate::room::{Intake, Room};
 use crate::state::{Load, State};
 use crate::tally::Tally;
-pub(crate) use event::{AttemptEnd, Completion, Moment, WorkerEvent};
-pub(crate) use work::{Item, Settlement, Work};
+pub(crate) use event::{AttemptEnd, Completion, LaneEvent, Moment, WorkerEvent};
+pub(crate) use work::{Deferral, Item, Settlement, Work};
 
 /// Most envelopes in one look-up: a full window fits, in one round trip to the store.
 const LOOK_UP_BATCH_MAX: usize = 256;
-/// How much later than its retry queue says a deferred event may come back, because others are before it in its class's
-/// queue, and still find its place kept.
-const RETURN_GRACE: Duration = Duration::from_secs(10);
 
 /// The worker of one class.
 pub(crate) struct Worker<T> {
@@ -44,6 +43,7 @@ pub(crate) struct Worker<T> {
     tally: Tally,
     room: Room,
     hand_overs: HandOvers,
+    deferred: DeferredLanes,
     reopenings: watch::Receiver<u64>,
     under_way: UnderWay,
     /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
@@ -83,6 +83,7 @@ impl<T: Item> Worker<T> {
             tally: Tally::default(),
             room: Room::new(intake.space),
             hand_overs: HandOvers::new(intake.partitions),
+            deferred: DeferredLanes::default(),
             reopenings,
             under_way: UnderWay::default(),
             delivered: Vec::new(),
@@ -191,8 +192,9 @@ impl<T: Item> Worker<T> {
                 flights.into_iter().for_each(|flight| self.set_aside(flight));
             }
             Completion::Attempt(end) => self.attempted(*end, now),
-            Completion::Settlement { ticket, partition, bytes, interrupted } => {
+            Completion::Settlement { ticket, partition, bytes, event, interrupted } => {
                 self.room.arrived(partition, bytes);
+                self.deferred.left(&event.lane, &event.id, now.instant);
                 match interrupted {
                     Some(flight) => self.set_aside(*flight),
                     None => self.tally.leave(ticket),
@@ -202,6 +204,8 @@ impl<T: Item> Worker<T> {
                 self.under_way.marking = false;
                 tickets.into_iter().for_each(|ticket| self.tally.leave(ticket));
             }
+            Completion::Noted { lane, deferrals, noted } => self.noted(&lane, deferrals, noted, now),
+            Completion::Forgotten => {}
             Completion::Survey(endpoints) => self.surveyed(endpoints, now.instant),
         }
     }
@@ -209,7 +213,7 @@ impl<T: Item> Worker<T> {
     /// Reports, and lets go of what was held for too long: RabbitMQ closes the AMQP channel of a consumer that holds a message
     /// for half an hour.
     fn tick(&mut self, stalled: PartitionSet, now: Moment) {
-        self.lanes.remove_overdue(now.instant);
+        self.deferred.remove_old(now.instant);
         let oldest = self.tally.oldest().map_or(Duration::ZERO, |queued_at| since(queued_at, now.timestamp));
         let load = Load { envelopes: self.tally.len(), oldest };
         self.state.report(self.class, load, now.instant);
@@ -269,7 +273,7 @@ impl<T: Item> Worker<T> {
         }
         for obstacle in self.lanes.due_obstacles(now.instant) {
             let wake = self.state.wake(&obstacle, now.instant);
-            self.lanes.wake(&obstacle, wake.lanes, wake.again_at, now.instant);
+            self.lanes.wake(&obstacle, wake.lanes, wake.again_at);
         }
     }
 
@@ -279,6 +283,7 @@ impl<T: Item> Worker<T> {
         if !self.under_way.look_up && !self.is_stopping && self.lanes.is_ready(now.instant) {
             let flights = std::iter::from_fn(|| self.lanes.next(now.instant)).take(LOOK_UP_BATCH_MAX).collect();
             self.under_way.look_up = true;
+            self.deferred.look_up();
             self.start(Work::LookUp(flights));
         }
         if !self.under_way.marking && !self.delivered.is_empty() {
@@ -288,14 +293,9 @@ impl<T: Item> Worker<T> {
         }
     }
 
-    /// Moves an envelope to a retry queue without using up an attempt, and keeps its place in its lane.
-    fn defer(&mut self, flight: Flight<T>, tier: Tier, now: Moment) {
-        let until = now.instant + tier.delay() + RETURN_GRACE;
-        self.lanes.expect(&flight.lane, &flight.item.envelope().id, flight.serial, until);
-        self.settle(flight, Settlement::Defer(tier));
-    }
-
+    /// Settles an envelope in another way than by a deferral.
     fn settle(&mut self, flight: Flight<T>, settlement: Settlement) {
+        self.note_settled(&flight);
         self.room.left(flight.item.partition(), flight.item.envelope().body.len());
         self.start(Work::Settle { flight, settlement });
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ::channels::{ChannelStore, ChannelsSettings};
 use chassis::Shutdown;
 use clap::Args;
+use jiff::Timestamp;
 use prometheus::Registry;
 use queue::{Queue, QueueName, QueueSettings};
 use serde_json::{Value, json};
@@ -104,7 +105,8 @@ fn screen(status: &Value) -> String {
     if items(&status["dispatchers"]).next().is_none() {
         lines.push("no dispatcher has reported in the last 30 seconds".to_owned());
     }
-    items(&status["dispatchers"]).for_each(|dispatcher| lines.extend(dispatcher_lines(dispatcher)));
+    let owners = owners(&status["dispatchers"]);
+    items(&status["dispatchers"]).for_each(|dispatcher| lines.extend(dispatcher_lines(dispatcher, &owners)));
     lines.push(String::new());
     lines.push(format!("channels: {}", counts(&status["channels"])));
     if status.get("dead_letters").is_some() {
@@ -113,11 +115,59 @@ fn screen(status: &Value) -> String {
     lines.join("\n") + "\n"
 }
 
-fn dispatcher_lines(dispatcher: &Value) -> Vec<String> {
-    let mut lines =
-        vec![format!("dispatcher {} since {}", text(&dispatcher["instance"]), text(&dispatcher["started_at"]))];
+/// Which dispatcher has which partition of a class.
+type Owners = BTreeMap<PartitionOf, Owner>;
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct PartitionOf {
+    class: String,
+    number: usize,
+}
+
+/// The dispatcher that has last received something from a partition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Owner {
+    received_at: Timestamp,
+    instance: String,
+}
+
+fn owners(dispatchers: &Value) -> Owners {
+    let mut owners = Owners::new();
+    for dispatcher in items(dispatchers) {
+        let instance = text(&dispatcher["instance"]);
+        for (class, load) in dispatcher["classes"].as_object().into_iter().flatten() {
+            for (number, at) in items(&load["received_at"]).enumerate() {
+                let Some(received_at) = at.as_str().and_then(|at| at.parse().ok()) else { continue };
+                let owner = Owner { received_at, instance: instance.clone() };
+                let last = owners.entry(PartitionOf { class: class.clone(), number }).or_insert_with(|| owner.clone());
+                *last = owner.max(last.clone());
+            }
+        }
+    }
+    owners
+}
+
+/// The partitions that a dispatcher has, such as `, partitions 0-3, 7`.
+fn partitions(instance: &str, class: &str, owners: &Owners) -> String {
+    let is_its = |(of, owner): &(&PartitionOf, &Owner)| of.class == class && owner.instance == instance;
+    let numbers: Vec<usize> = owners.iter().filter(is_its).map(|(of, _)| of.number).collect();
+    let ranges: Vec<String> = numbers
+        .chunk_by(|one, next| one + 1 == *next)
+        .map(|range| match range {
+            [first, .., last] => format!("{first}-{last}"),
+            range => range.iter().map(usize::to_string).collect(),
+        })
+        .collect();
+    if ranges.is_empty() { String::new() } else { format!(", partitions {}", ranges.join(", ")) }
+}
+
+fn dispatcher_lines(dispatcher: &Value, owners: &Owners) -> Vec<String> {
+    let instance = text(&dispatcher["instance"]);
+    let mut lines = vec![format!("dispatcher {instance} since {}", text(&dispatcher["started_at"]))];
     for (class, load) in dispatcher["classes"].as_object().into_iter().flatten() {
-        lines.push(format!("  {class:<10} {:>5} in flight, oldest {} s", load["in_flight"], load["oldest_seconds"]));
+        let partitions = partitions(&instance, class, owners);
+        let in_flight = text(&load["in_flight"]);
+        lines.push(format!("  {class:<10} {in_flight:>5} in flight, oldest {} s{partitions}", load["oldest_seconds"]));
     }
     let pauses = items(&dispatcher["paused"]);
     lines.extend(pauses.map(|pause| format!("  paused: {} ({})", text(&pause["what"]), text(&pause["reason"]))));
@@ -138,4 +188,38 @@ fn counts(by_name: &Value) -> String {
     let counts = by_name.as_object().into_iter().flatten().map(|(name, count)| format!("{count} {name}"));
     let counts: Vec<String> = counts.collect();
     if counts.is_empty() { "none".to_owned() } else { counts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dispatcher(instance: &str, messages: &[Option<&str>]) -> Value {
+        let load = json!({ "in_flight": 3, "oldest_seconds": 0, "received_at": messages });
+        json!({ "instance": instance, "started_at": "2026-11-29T08:00:00Z", "classes": { "messages": load } })
+    }
+
+    #[test]
+    fn a_partition_is_shown_with_the_dispatcher_that_last_received_something_from_it() {
+        let early = Some("2026-11-29T09:00:00Z");
+        let late = Some("2026-11-29T09:00:00.5Z");
+        let dispatchers = [
+            dispatcher("a", &[late, late, late, early, None, late]),
+            dispatcher("b", &[early, None, None, late, None, early]),
+            dispatcher("c", &[]),
+        ];
+        let status = json!({ "dispatchers": dispatchers });
+
+        let screen = screen(&status);
+
+        let lines: Vec<&str> = screen.lines().filter(|line| line.contains("in flight")).collect();
+        assert_eq!(
+            lines,
+            [
+                "  messages       3 in flight, oldest 0 s, partitions 0-2, 5",
+                "  messages       3 in flight, oldest 0 s, partitions 3",
+                "  messages       3 in flight, oldest 0 s",
+            ]
+        );
+    }
 }

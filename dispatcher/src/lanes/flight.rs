@@ -1,12 +1,20 @@
 //! An envelope in flight, and what was tried since it was taken.
 
-use event::Lane;
+use event::{EventId, Lane};
 use tokio::time::Instant;
+
+/// An event of a lane, and its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) serial: u64,
+    pub(crate) id: EventId,
+}
 
 /// An envelope in flight.
 #[derive(Debug)]
 pub(crate) struct Flight<T> {
     pub(crate) item: T,
+    pub(crate) id: EventId,
     pub(crate) lane: Lane,
     /// Its number in the tally of what is in flight.
     pub(crate) ticket: u64,
@@ -17,7 +25,7 @@ pub(crate) struct Flight<T> {
     pub(crate) failures: u32,
     /// When the first of them happened.
     pub(crate) failing_since: Option<Instant>,
-    /// Its place in the order of arrival. An event that was deferred gets its place back.
+    /// Its place in its lane, mostly that of its arrival.
     pub(crate) serial: u64,
     /// Its lane was parked and is woken: it goes before those that never waited.
     pub(crate) was_woken: bool,
@@ -25,9 +33,10 @@ pub(crate) struct Flight<T> {
 
 impl<T> Flight<T> {
     /// An envelope that was just taken and has no place in a lane yet.
-    pub(crate) fn new(item: T, lane: Lane, ticket: u64, now: Instant) -> Self {
+    pub(crate) fn new(item: T, id: EventId, lane: Lane, ticket: u64, now: Instant) -> Self {
         Self {
             item,
+            id,
             lane,
             ticket,
             taken_at: now,
@@ -37,6 +46,10 @@ impl<T> Flight<T> {
             serial: 0,
             was_woken: false,
         }
+    }
+
+    pub(crate) fn named(&self) -> Named {
+        Named { serial: self.serial, id: self.id.clone() }
     }
 
     /// A pause is not the fault of the envelope that it holds.

@@ -100,9 +100,12 @@ impl<T> Lanes<T> {
         self.rows.values().filter(|row| row.is_held(taken_by)).map(|row| row.group.clone()).collect()
     }
 
-    /// Removes these lanes, in the order of arrival.
-    pub(crate) fn remove_held(&mut self, taken_by: Instant) -> Vec<Flight<T>> {
-        self.remove_from_all(|row| if row.is_held(taken_by) { row.queue.drain(..).collect() } else { Vec::new() })
+    /// Removes those of these lanes that may leave, in the order of arrival.
+    pub(crate) fn remove_held(&mut self, taken_by: Instant, may_leave: impl Fn(&Lane) -> bool) -> Vec<Flight<T>> {
+        let may_leave = |row: &Row<T>| row.queue.front().is_some_and(|first| may_leave(&first.lane));
+        self.remove_from_all(|row| {
+            if row.is_held(taken_by) && may_leave(row) { row.queue.drain(..).collect() } else { Vec::new() }
+        })
     }
 
     /// Removes the rest of a lane whose first envelope is handed out and does not come back.
@@ -138,7 +141,7 @@ impl<T> Lanes<T> {
         match &row.phase {
             Phase::Busy => return,
             Phase::Ready(serial) => self.turns.remove(&row.group, *serial),
-            Phase::Delayed(due) | Phase::Returning(due) => _ = self.waiting.remove(due),
+            Phase::Delayed(due) | Phase::Behind(due) => _ = self.waiting.remove(due),
             Phase::Parked(obstacle, place) => self.parking.remove(obstacle, &row.group, place),
         }
         self.rows.remove(lane);

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use channels::{LookupAnswer, TenantEndpoint};
+use ::event::{EventId, Lane};
+use channels::{DeferredLane, TenantEndpoint};
 use chassis::now;
 use jiff::Timestamp;
 use queue::{Partition, PartitionSet};
 use tokio::time::Instant;
 
+use super::work::Deferral;
+use crate::contacts::Found;
 use crate::lanes::Flight;
 use crate::pauses::Permit;
 use crate::remedy::Outcome;
@@ -55,15 +58,32 @@ pub(crate) enum WorkerEvent<T> {
 #[derive(Debug)]
 pub(crate) enum Completion<T> {
     /// What the store knows of each envelope; nothing if the process stopped first.
-    LookUp { flights: Vec<Flight<T>>, answers: Option<Vec<LookupAnswer>> },
+    LookUp { flights: Vec<Flight<T>>, answers: Option<Vec<Found>> },
     /// An attempt has ended.
     Attempt(Box<AttemptEnd<T>>),
     /// A copy was confirmed and the original acknowledged. The original is still here if a drain or a stop came first.
-    Settlement { ticket: u64, partition: Partition, bytes: usize, interrupted: Option<Box<Flight<T>>> },
+    Settlement {
+        ticket: u64,
+        partition: Partition,
+        bytes: usize,
+        event: LaneEvent,
+        interrupted: Option<Box<Flight<T>>>,
+    },
+    /// The store knows what comes first in this lane; nothing if a drain or a stop came first.
+    Noted { lane: Lane, deferrals: Vec<Deferral<T>>, noted: Option<DeferredLane> },
+    /// The store has forgotten what was settled.
+    Forgotten,
     /// Delivered events were marked and acknowledged.
     Mark { tickets: Vec<u64> },
     /// Where the events of all connected channels go; nothing if the store did not say.
     Survey(Option<BTreeSet<TenantEndpoint>>),
+}
+
+/// An event and its lane.
+#[derive(Debug)]
+pub(crate) struct LaneEvent {
+    pub(crate) lane: Lane,
+    pub(crate) id: EventId,
 }
 
 /// How an attempt ended.
@@ -82,7 +102,8 @@ impl<T> Completion<T> {
             Self::LookUp { flights, .. } => flights.len(),
             Self::Attempt(_) | Self::Settlement { .. } => 1,
             Self::Mark { tickets } => tickets.len(),
-            Self::Survey(_) => 0,
+            Self::Noted { deferrals, .. } => deferrals.len(),
+            Self::Forgotten | Self::Survey(_) => 0,
         }
     }
 }

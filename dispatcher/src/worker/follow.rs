@@ -9,7 +9,10 @@ use hyper::StatusCode;
 use queue::ClassLabel;
 use tracing::{debug, error, info, warn};
 
+use super::defer::NOTE_TIME;
 use super::{AttemptEnd, Item, Moment, Settlement, Work, Worker, age};
+use crate::contacts::Found;
+use crate::deferred::Standing;
 use crate::group::Group;
 use crate::lanes::Flight;
 use crate::metrics::{OutcomeLabel, SkipReason};
@@ -21,12 +24,12 @@ use crate::retry_policy::{Next, Situation};
 const DAMAGED_WAIT: Duration = Duration::from_secs(5);
 
 impl<T: Item> Worker<T> {
-    pub(super) fn looked_up(&mut self, flight: Flight<T>, answer: LookupAnswer, now: Moment) {
-        let target = match answer {
-            LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate, now),
-            LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased, now),
-            LookupAnswer::Disconnected => return self.skip(flight, SkipReason::Disconnected, now),
-            LookupAnswer::Held => return self.move_on(flight, Settlement::DeadLetter(Reason::Held, None), now),
+    pub(super) fn looked_up(&mut self, flight: Flight<T>, found: Found, now: Moment) {
+        let target = match found.answer {
+            LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate),
+            LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased),
+            LookupAnswer::Disconnected => return self.skip(flight, SkipReason::Disconnected),
+            LookupAnswer::Held => return self.move_on(flight, Settlement::DeadLetter(Reason::Held, None)),
             LookupAnswer::Unknown => Err(Failure::UnknownChannel),
             LookupAnswer::Damaged(reason) => Err(Failure::Damaged(reason)),
             LookupAnswer::Channel(route) => self.state.targets.of(&flight.item.envelope().address, route),
@@ -37,24 +40,26 @@ impl<T: Item> Worker<T> {
             Err(_) => Group::Channel(address.clone()),
         };
         self.hints.learn(&address, &group);
-        let Some(flight) = self.lanes.assign(flight, &group, now.instant) else { return };
+        let Some(flight) = self.lanes.assign(flight, &group) else { return };
+        if let Standing::Behind(behind) = self.deferred.standing(&flight.lane, &flight.id, found.deferred, now) {
+            return self.wait_behind(flight, &behind, now);
+        }
         let target = match target {
             Ok(target) => target,
             Err(failure) => return self.follow(flight, Outcome::Failed(failure), false, now),
         };
         if self.draining().contains(flight.item.partition()) {
-            return self.lanes.put_back(flight, now.instant);
+            return self.lanes.put_back(flight);
         }
         let limit = Obstacle::Limit(target.destination.clone());
         let Some(flight) = self.lanes.park_behind(flight, &limit) else { return };
         match self.state.admit(target, now.instant) {
             Admission::Go(permit) => self.start(Work::Attempt { flight, permit }),
             Admission::Wait { obstacle, until } => self.lanes.park(flight.without_failures(), obstacle, until),
-            Admission::Defer(tier) => {
-                let rest = self.lanes.remove_rest(&flight.lane);
-                self.defer(flight, tier, now);
-                rest.into_iter().for_each(|flight| self.defer(flight, tier, now));
+            Admission::Defer(_) if self.deferred.is_being_noted(&flight.lane) => {
+                self.lanes.delay(flight, now.instant + NOTE_TIME);
             }
+            Admission::Defer(tier) => self.defer_rest(flight, tier, now),
         }
     }
 
@@ -64,7 +69,7 @@ impl<T: Item> Worker<T> {
         let Some(outcome) = outcome else {
             error!(event.id = %envelope.id, trace_id = envelope.trace_id(), "Delivering event {} panicked", envelope.id);
             self.state.abandoned(permit, now.instant);
-            return self.move_on(flight, Settlement::DeadLetter(Reason::Panicked, None), now);
+            return self.move_on(flight, Settlement::DeadLetter(Reason::Panicked, None));
         };
         let is_paused = self.state.ended(permit, &envelope.id, &outcome, now.instant);
         flight.attempts += u32::from(outcome.is_attempt());
@@ -100,14 +105,15 @@ impl<T: Item> Worker<T> {
                 let wait = if is_paused { Duration::ZERO } else { DAMAGED_WAIT };
                 self.lanes.delay(flight.without_failures(), now.instant + wait);
             }
-            Next::Retry(tier) => self.move_on(flight, Settlement::Retry(tier, failure), now),
-            Next::DeadLetter(reason) => self.move_on(flight, Settlement::DeadLetter(reason, Some(failure)), now),
+            Next::Retry(tier) => self.move_on(flight, Settlement::Retry(tier, failure)),
+            Next::DeadLetter(reason) => self.move_on(flight, Settlement::DeadLetter(reason, Some(failure))),
         }
     }
 
     /// DSK has the event: the next one of its lane may go on, and the event is to be marked.
     fn deliver(&mut self, flight: Flight<T>, status: StatusCode, now: Moment) {
-        self.lanes.release(&flight.lane, now.instant);
+        self.lanes.release(&flight.lane);
+        self.note_settled(&flight);
         let envelope = flight.item.envelope();
         let age = age(envelope, now.timestamp);
         self.state.metrics.delivered_total.inc(ClassLabel(envelope.class));
@@ -116,8 +122,9 @@ impl<T: Item> Worker<T> {
         self.delivered.push(flight);
     }
 
-    fn skip(&mut self, flight: Flight<T>, reason: SkipReason, now: Moment) {
-        self.lanes.release(&flight.lane, now.instant);
+    fn skip(&mut self, flight: Flight<T>, reason: SkipReason) {
+        self.lanes.release(&flight.lane);
+        self.note_settled(&flight);
         self.state.metrics.skipped_total.inc(reason);
         log_skipped(flight.item.envelope(), reason);
         if reason == SkipReason::Erased {
@@ -129,8 +136,8 @@ impl<T: Item> Worker<T> {
     }
 
     /// The next envelope of the lane may go on, because a copy of this one goes elsewhere.
-    fn move_on(&mut self, flight: Flight<T>, settlement: Settlement, now: Moment) {
-        self.lanes.release(&flight.lane, now.instant);
+    fn move_on(&mut self, flight: Flight<T>, settlement: Settlement) {
+        self.lanes.release(&flight.lane);
         self.settle(flight, settlement);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use queue::Tier;
 use tracing::{info, warn};
 
-use super::{Item, Moment, Worker};
+use super::{Deferral, Item, Moment, Worker};
 use crate::retry_policy::RetryPolicy;
 
 /// How long a deferral of what was held for too long may take. RabbitMQ allows five minutes more than we hold anything.
@@ -23,11 +23,13 @@ impl<T: Item> Worker<T> {
             let groups = self.lanes.groups_held(taken_by);
             let have_others_use = groups.iter().all(|group| self.has_use_for_room(group, now.instant));
             if have_others_use {
-                let held = self.lanes.remove_held(taken_by);
+                let deferred = &self.deferred;
+                let held = self.lanes.remove_held(taken_by, |lane| !deferred.is_being_noted(lane));
                 if !held.is_empty() {
                     info!(class, held_for_s, deferred = held.len(), "Deferring what was held for too long");
                 }
-                return held.into_iter().for_each(|flight| self.defer(flight, Tier::TenSeconds, now));
+                let deferrals = held.into_iter().map(|flight| Deferral { flight, tier: Tier::TenSeconds });
+                return self.defer(deferrals.collect(), now);
             }
             if self.room.is_surveying() {
                 return;
@@ -39,9 +41,14 @@ impl<T: Item> Worker<T> {
         }
         let draining = self.draining;
         // What was given back too often would be parked.
-        let is_renewed = |item: &T| draining.contains(item.partition()) && RetryPolicy::renews(item.deliveries());
-        for flight in self.lanes.remove_waiting(is_renewed) {
-            self.defer(flight, Tier::TenSeconds, now);
-        }
+        let deferred = &self.deferred;
+        let is_renewed = |item: &T| {
+            draining.contains(item.partition())
+                && RetryPolicy::renews(item.deliveries())
+                && !deferred.is_being_noted(&item.envelope().lane)
+        };
+        let renewed = self.lanes.remove_waiting(is_renewed);
+        let deferrals = renewed.into_iter().map(|flight| Deferral { flight, tier: Tier::TenSeconds });
+        self.defer(deferrals.collect(), now);
     }
 }

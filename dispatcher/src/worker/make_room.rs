@@ -7,7 +7,8 @@ use std::time::Duration;
 use channels::TenantEndpoint;
 use tokio::time::Instant;
 
-use super::{Item, Moment, Work, Worker};
+use super::{Deferral, Item, Moment, Work, Worker};
+use crate::deferred::DeferredLanes;
 use crate::group::Group;
 use crate::lanes::Removed;
 use crate::retry_policy::RetryPolicy;
@@ -28,13 +29,15 @@ impl<T: Item> Worker<T> {
         if self.lanes.is_window_full() {
             return;
         }
-        let weight = |item: &T| weight(item, excess);
-        let Some(largest) = self.lanes.largest(weight) else { return };
+        let deferred = &self.deferred;
+        let Some(largest) = self.lanes.largest(|item| weight(item, excess, deferred)) else { return };
         let is_being_delivered = largest.parked < largest.amount / 2 && now.instant < largest.since + PATIENCE;
         if is_being_delivered || !self.has_use_for_room(&largest.group, now.instant) {
             return;
         }
-        let removed = self.lanes.remove_latest(&largest.group, self.room.part(excess), weight);
+        let deferred = &self.deferred;
+        let part = self.room.part(excess);
+        let removed = self.lanes.remove_latest(&largest.group, part, |item| weight(item, excess, deferred));
         self.defer_all(removed, now);
     }
 
@@ -58,17 +61,23 @@ impl<T: Item> Worker<T> {
     /// All of what is removed of a lane goes to the same retry queue, so that it comes back in its order.
     fn defer_all(&mut self, removed: Vec<Removed<T>>, now: Moment) {
         let mut tier = None;
+        let mut deferrals = Vec::with_capacity(removed.len());
         for Removed { flight, was_ready, first_of_lane } in removed {
             let envelope = flight.item.envelope();
             let new = || RetryPolicy::defer(was_ready, envelope.visits, envelope.copies);
             let tier = *if first_of_lane { tier.insert(new()) } else { tier.get_or_insert_with(new) };
-            self.defer(flight, tier, now);
+            deferrals.push(Deferral { flight, tier });
         }
+        self.defer(deferrals, now);
     }
 }
 
-/// How much of what there is too much of is taken up by an envelope.
-fn weight<T: Item>(item: &T, excess: Excess) -> usize {
+/// How much of what there is too much of is taken up by an envelope. While the store is being told about a lane, nothing else of
+/// it can make room.
+fn weight<T: Item>(item: &T, excess: Excess, deferred: &DeferredLanes) -> usize {
+    if deferred.is_being_noted(&item.envelope().lane) {
+        return 0;
+    }
     match excess {
         Excess::OfPartition(partition) => usize::from(item.partition() == partition),
         Excess::Envelopes => 1,

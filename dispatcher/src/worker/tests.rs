@@ -1,11 +1,13 @@
 //! Tests of the worker under any order of events: nothing is lost, and a lane has one attempt under way at most.
 
+mod lane_order;
 mod parcel;
 mod simulation;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use proptest::prelude::*;
+use queue::Tier;
 
 use super::*;
 use crate::remedy::Reason;
@@ -104,8 +106,9 @@ fn a_stop_finishes_the_attempts_under_way_and_gives_back_the_rest() {
 fn deferred(simulation: &Simulation) -> Vec<u32> {
     let mut deferred = Vec::new();
     for work in &simulation.under_way {
-        if let Work::Settle { flight, settlement: Settlement::Defer(Tier::TenSeconds) } = work {
-            deferred.push(flight.item.serial());
+        if let Work::Note { deferrals, .. } = work {
+            assert!(deferrals.iter().all(|deferral| deferral.tier == Tier::TenSeconds));
+            deferred.extend(deferrals.iter().map(|deferral| deferral.flight.item.serial()));
         }
     }
     deferred

@@ -1,6 +1,8 @@
 //! What a worker wants done, and what it has to know of an envelope.
 
-use ::event::{DecodeError, Envelope};
+use std::time::Duration;
+
+use ::event::{DecodeError, Envelope, EventId, Lane};
 use queue::{Partition, Taken, Tier};
 
 use crate::lanes::Flight;
@@ -60,6 +62,13 @@ pub(crate) enum Settlement {
     DeadLetter(Reason, Option<Failure>),
 }
 
+/// An envelope that is to be deferred.
+#[derive(Debug)]
+pub(crate) struct Deferral<T> {
+    pub(crate) flight: Flight<T>,
+    pub(crate) tier: Tier,
+}
+
 /// What a worker wants done. Each piece owns its envelopes until its completion.
 #[derive(Debug)]
 #[must_use = "work that is not started keeps its envelopes for ever"]
@@ -70,6 +79,10 @@ pub(crate) enum Work<T> {
     Attempt { flight: Flight<T>, permit: Permit },
     /// Publish a copy, then acknowledge the original.
     Settle { flight: Flight<T>, settlement: Settlement },
+    /// Tell the store that these events of a lane come before all others, because some of them are about to be deferred.
+    Note { lane: Lane, ids: Vec<EventId>, delay: Duration, deferrals: Vec<Deferral<T>> },
+    /// Tell the store that these events of a lane are settled.
+    Forget { lane: Lane, ids: Vec<EventId> },
     /// Mark these as delivered, then acknowledge them.
     Mark(Vec<Flight<T>>),
     /// Ask the store which destinations there are.
@@ -83,7 +96,8 @@ impl<T> Work<T> {
             Self::LookUp(flights) => flights.len(),
             Self::Attempt { .. } | Self::Settle { .. } => 1,
             Self::Mark(flights) => flights.len(),
-            Self::Survey => 0,
+            Self::Note { deferrals, .. } => deferrals.len(),
+            Self::Forget { .. } | Self::Survey => 0,
         }
     }
 }

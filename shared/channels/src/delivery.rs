@@ -23,11 +23,12 @@ impl ChannelStore {
         Ok(self.look_up_with_contacts(lookups).await?.answers)
     }
 
-    /// Like [`Self::look_up`], and says in the same round trip until when conversations were erased, and which are held.
+    /// Like [`Self::look_up`], and says in the same round trip until when conversations were erased, which are held, and what
+    /// of lanes was deferred.
     pub async fn look_up_with_contacts(&self, lookups: &[Lookup<'_>]) -> Result<LookedUp, StoreError> {
         if lookups.is_empty() {
             let held = Held::of(&fields::Fields::new(), Hashing::plain(), now());
-            return Ok(LookedUp { answers: Vec::new(), contacts_erased_until: None, held });
+            return Ok(LookedUp { answers: Vec::new(), contacts_erased_until: None, held, deferred: Vec::new() });
         }
         let mut keys = self.opened.last();
         for _ in 0..LOOKS_MAX {
@@ -44,7 +45,8 @@ impl ChannelStore {
             let mut answers = batch.answers(&reply)?;
             let held = Held::of(&reply.held, hashing, now());
             answers.iter_mut().zip(lookups).for_each(|(answer, lookup)| answer.hold_if(&held, [lookup.lane.as_str()]));
-            return Ok(LookedUp { answers, contacts_erased_until: batch.contacts_erased_until(&reply), held });
+            let contacts_erased_until = batch.contacts_erased_until(&reply);
+            return Ok(LookedUp { answers, contacts_erased_until, held, deferred: batch.deferred(&reply) });
         }
         Err(StoreError::Conflict)
     }

@@ -73,6 +73,12 @@ pub(crate) const MARK: &str = "mark";
 pub(crate) const HOLDER: &str = "holder";
 pub(crate) const UNTIL: &str = "until";
 
+// Of a lane of which events were deferred.
+/// The events' ids in their order, separated by spaces.
+pub(crate) const IDS: &str = "ids";
+pub(crate) const LONGEST_SECONDS: &str = "longest_seconds";
+pub(crate) const BACK_BY: &str = "back_by";
+
 /// Of a dispatcher's report.
 pub(crate) const STATUS: &str = "status";
 /// Of the hash of dispatchers: the value beside an instance's name.

@@ -29,6 +29,8 @@ pub(crate) const ENDPOINTS: &str = "channels:endpoints";
 pub(crate) const DISPATCHERS: &str = "channels:dispatchers";
 /// How long a report is kept; a dispatcher writes one every 5 s.
 pub(crate) const REPORT_TIME: Duration = Duration::from_secs(30);
+/// How long it is kept of a lane which events were deferred: longer than an event waits in any queue but that of dead letters.
+pub(crate) const DEFERRED_TIME: Duration = Duration::from_hours(8 * 24);
 /// The hash of the keys with which erasures are hashed, each sealed with the key ring.
 pub(crate) const ERASURE_KEYS: &str = "channels:erasure-keys";
 /// The most keys that a store has at once. Every look-up asks for the markers under each of them.
@@ -80,6 +82,12 @@ pub(crate) fn commit(id: &str) -> String {
 
 pub(crate) fn dispatcher(instance: &str) -> String {
     format!("dispatcher:{instance}")
+}
+
+/// The key of a lane of which events were deferred. It begins like the reports of dispatchers, because the user lists of older
+/// releases permit that.
+pub(crate) fn deferred(lane_hash: &str) -> String {
+    format!("dispatcher:deferred:{lane_hash}")
 }
 
 /// The key for an address or a lane, of which only this hash is left: a lane may hold a phone number.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use event::{Address, EventId, Lane};
 use jiff::Timestamp;
 
+use crate::deferrals::{self, DeferredLane};
 use crate::error::StoreError;
 use crate::fields::Fields;
 use crate::hashing::Hashing;
@@ -70,6 +71,8 @@ pub struct LookedUp {
     pub contacts_erased_until: Option<Timestamp>,
     /// The conversations that are held. The answers say so of the envelopes' own.
     pub held: Held,
+    /// For each envelope, what comes before any other of its lane because some of it was deferred.
+    pub deferred: Vec<Option<DeferredLane>>,
 }
 
 /// The keys that a back end reads for a batch. A burst is mostly about a few channels, so each record is read once.
@@ -78,8 +81,9 @@ pub(crate) struct LookupBatch {
     /// Delivery markers of the events, then the erasure markers, form by form: of their lanes, of the channels, and at last
     /// that of any conversation.
     pub(crate) marks: Vec<String>,
-    /// Records of the channels.
+    /// Records of the channels, and behind them what was deferred of each envelope's lane, under each form of its hash.
     pub(crate) channels: Vec<String>,
+    channel_count: usize,
     events: Vec<EventKeys>,
 }
 
@@ -132,7 +136,10 @@ impl LookupBatch {
         let lanes = lookups.iter().map(|lookup| lookup.lane.as_str());
         let erasable = lanes.chain(addresses.iter().map(|address| address.as_str())).chain([keys::ANY_CONTACT]);
         marks.extend(hashing.markers_by_form(&erasable.collect::<Vec<_>>()));
-        Self { marks, channels: addresses.into_iter().map(keys::channel).collect(), events }
+        let channel_count = addresses.len();
+        let mut channels: Vec<String> = addresses.into_iter().map(keys::channel).collect();
+        channels.extend(lookups.iter().flat_map(|lookup| deferrals::keys_of(lookup.lane, hashing)));
+        Self { marks, channels, channel_count, events }
     }
 
     /// The erasure markers that an older release wrote, which did not write when.
@@ -148,7 +155,7 @@ impl LookupBatch {
     }
 
     fn erased_until(&self, reply: &LookupReply) -> ErasedUntil {
-        let mut until = vec![None; self.events.len() + self.channels.len() + 1];
+        let mut until = vec![None; self.events.len() + self.channel_count + 1];
         for form in reply.marks[self.events.len()..].chunks(until.len()) {
             for (until, marker) in until.iter_mut().zip(form) {
                 *until = (*until).max(marker.as_deref().map(|marker| time(marker).unwrap_or(Timestamp::MAX)));
@@ -159,12 +166,20 @@ impl LookupBatch {
         ErasedUntil { lanes: until, channels, contacts }
     }
 
+    /// What was deferred of each event's lane, in the order of the batch.
+    pub(crate) fn deferred(&self, reply: &LookupReply) -> Vec<Option<DeferredLane>> {
+        let lanes = reply.channels.get(self.channel_count..).unwrap_or_default();
+        let forms = (lanes.len() / self.events.len().max(1)).max(1);
+        lanes.chunks(forms).map(|forms| forms.iter().find_map(DeferredLane::from_fields)).collect()
+    }
+
     /// What is known about each event, in the order of the batch.
     pub(crate) fn answers(&self, reply: &LookupReply) -> Result<Vec<LookupAnswer>, StoreError> {
         if reply.marks.len() != self.marks.len() || reply.channels.len() != self.channels.len() {
             return Err(StoreError::Refused("an answer of another length".to_owned()));
         }
-        let addresses: Vec<Address> = self.channels.iter().map(|key| keys::address_of_channel(key)).collect();
+        let channels = &self.channels[..self.channel_count];
+        let addresses: Vec<Address> = channels.iter().map(|key| keys::address_of_channel(key)).collect();
         let records = addresses.iter().zip(&reply.channels);
         let channels: Vec<LookupAnswer> = records.map(|(address, fields)| answer_for_record(address, fields)).collect();
         let delivered = &reply.marks[..self.events.len()];

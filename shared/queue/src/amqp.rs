@@ -15,6 +15,8 @@ mod link;
 mod link_state;
 mod presence;
 mod reconnects;
+mod remake;
+mod remake_turn;
 mod requests;
 mod round;
 mod rounds;
@@ -30,7 +32,6 @@ mod version_1;
 mod watchdog;
 mod wire;
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ use event::Class;
 use lapin::Connection;
 use tokio::sync::mpsc;
 
-use crate::broker_queue::{BrokerQueue, partitions};
+use crate::broker_queue::partitions;
 use crate::error::QueueError;
 use crate::feed::Feed;
 use crate::intake::ClassIntake;
@@ -48,12 +49,12 @@ use crate::publisher::{PublishRequest, Publisher, Tasks};
 use crate::queue_name::QueueName;
 use crate::taker::Taker;
 pub use broker::{Broker, BrokerNode};
-use declare::Remade;
 use late::RoundsParts;
 use link::BrokerLink;
 pub(crate) use link_state::Declaring;
 use link_state::Purpose;
 use presence::Presence;
+use remake::Remade;
 pub(crate) use scan::AmqpScan;
 
 /// Publishing tasks of a class, each with an AMQP channel of its own. Under 256 connections two tasks are as fast as four
@@ -167,15 +168,7 @@ impl AmqpQueue {
     }
 
     pub(crate) async fn depths(&self) -> Result<Vec<(QueueName, u64)>, QueueError> {
-        let connection = connection(&self.watching)?;
-        let mut depths: BTreeMap<QueueName, u64> = BTreeMap::new();
-        let mut open = None;
-        for queue in BrokerQueue::all() {
-            let depth =
-                declare::depth(&connection, &mut open, queue).await.map_err(|error| declare::refusal(error, queue))?;
-            *depths.entry(queue.name()).or_default() += depth;
-        }
-        Ok(QueueName::ALL.map(|name| (name, depths.get(&name).copied().unwrap_or_default())).into())
+        depths::all(&*connection(&self.watching)?).await
     }
 
     pub(crate) async fn takers(&self) -> Result<Vec<(Class, u32)>, QueueError> {

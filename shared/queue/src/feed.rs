@@ -10,7 +10,10 @@ use tracing::debug;
 use crate::in_flight::{Arrival, CopyKey, InFlight};
 use crate::metrics::{ClassLabel, Metrics};
 use crate::partition::{Partition, PartitionSet};
-use crate::taker::{Disposition, DispositionKind, Incoming, PartitionHandle, Possession, Taken, Taker, TakerCommand};
+use crate::receipts::Receipts;
+use crate::taker::{
+    Disposition, DispositionKind, Incoming, PartitionHandle, Possession, Seen, Taken, Taker, TakerCommand,
+};
 
 /// Commands that wait for the back end; a taker that sends more waits.
 const COMMANDS_MAX: usize = 8;
@@ -34,6 +37,7 @@ pub(crate) struct Feed {
     all_losses: watch::Sender<u64>,
     /// The partitions of which nothing comes until what is in flight is settled.
     stalled: watch::Sender<PartitionSet>,
+    receipts: Receipts,
     round: u64,
     taken: mpsc::Sender<Taken>,
     commands: mpsc::Receiver<TakerCommand>,
@@ -65,6 +69,7 @@ impl Feed {
         let (taken, receiver) = mpsc::channel(usize::from(window) * partitions);
         let all_losses = watch::Sender::new(0);
         let stalled = watch::Sender::new(PartitionSet::default());
+        let receipts = Receipts::new(partitions);
         let mut feeds = Vec::new();
         let mut handles = Vec::new();
         for partition in Partition::first(partitions) {
@@ -90,6 +95,7 @@ impl Feed {
                 is_letting_go: false,
                 all_losses: all_losses.clone(),
                 stalled: stalled.clone(),
+                receipts: receipts.clone(),
                 round: 0,
                 taken: taken.clone(),
                 commands,
@@ -97,7 +103,8 @@ impl Feed {
                 disposition_sender,
             });
         }
-        (feeds, Taker::new(receiver, window, all_losses.subscribe(), stalled.subscribe(), handles))
+        let seen = Seen { losses: all_losses.subscribe(), stalled: stalled.subscribe(), receipts };
+        (feeds, Taker::new(receiver, window, seen, handles))
     }
 
     /// Waits for what the taker's side wants. Commands go first.
@@ -126,6 +133,7 @@ impl Feed {
 
     /// Hands an envelope to the taker, unless its event is in flight already or this very copy was settled before.
     pub(crate) async fn hand_out(&mut self, incoming: Incoming) -> Arrival {
+        self.receipts.note(self.partition);
         self.metrics.taken_total.inc(ClassLabel(self.class));
         if incoming.was_redelivered {
             self.metrics.redelivered_total.inc();

@@ -37,6 +37,8 @@ chassis::metrics! {
         depth: Gauges<QueueName>,
         /// 1 while a queue's depth can't be read, so that `queue_depth` shows an old one.
         depth_unreadable: Gauges<QueueName>,
+        /// Partitions of a class in which envelopes wait and from which no dispatcher takes.
+        unconsumed: Gauges<ClassLabel>,
     }
 }
 

@@ -10,18 +10,26 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::in_flight::LastConnection;
 use crate::partition::{Partition, PartitionSet};
+use crate::receipts::Receipts;
 
 /// Takes the envelopes of one class from all of its partitions, with at most a window of each in flight.
 #[derive(Debug)]
 pub struct Taker {
     taken: mpsc::Receiver<Taken>,
     window: u16,
-    losses: watch::Receiver<u64>,
+    seen: Seen,
     /// Received while letting go.
     kept: VecDeque<Taken>,
-    stalled: watch::Receiver<PartitionSet>,
     /// By the numbers of the partitions.
     partitions: Vec<PartitionHandle>,
+}
+
+/// What a taker sees of its partitions.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) losses: watch::Receiver<u64>,
+    pub(crate) stalled: watch::Receiver<PartitionSet>,
+    pub(crate) receipts: Receipts,
 }
 
 /// The taker's side of one partition.
@@ -52,14 +60,8 @@ pub(crate) enum TakerCommand {
 }
 
 impl Taker {
-    pub(crate) fn new(
-        taken: mpsc::Receiver<Taken>,
-        window: u16,
-        losses: watch::Receiver<u64>,
-        stalled: watch::Receiver<PartitionSet>,
-        partitions: Vec<PartitionHandle>,
-    ) -> Self {
-        Self { taken, window, losses, kept: VecDeque::new(), stalled, partitions }
+    pub(crate) fn new(taken: mpsc::Receiver<Taken>, window: u16, seen: Seen, partitions: Vec<PartitionHandle>) -> Self {
+        Self { taken, window, seen, kept: VecDeque::new(), partitions }
     }
 
     /// The most envelopes of one partition in flight.
@@ -70,7 +72,12 @@ impl Taker {
     /// Partitions of which messages wait and nothing comes, although there is room and something is in flight: the broker wants
     /// to give them to another process, and waits until what is in flight of them is settled.
     pub fn stalled(&self) -> PartitionSet {
-        *self.stalled.borrow()
+        *self.seen.stalled.borrow()
+    }
+
+    /// When something last came from each partition.
+    pub fn receipts(&self) -> Receipts {
+        self.seen.receipts.clone()
     }
 
     /// How many partitions it takes from.
@@ -82,7 +89,7 @@ impl Taker {
     /// whatever of it only waits is to be dropped: the broker gives it to somebody else, too. Nothing more is taken from the
     /// partition until [`Self::let_go`] says that this is done: what came again before would not be told from what came first.
     pub fn losses(&self) -> watch::Receiver<u64> {
-        self.losses.clone()
+        self.seen.losses.clone()
     }
 
     /// Lets go of what was lost: drops what of it waits here. The caller has dropped what waits with it.
@@ -109,7 +116,7 @@ impl Taker {
                 Some(kept) => kept,
                 None => tokio::select! {
                     biased;
-                    Ok(()) = self.losses.changed() => {
+                    Ok(()) = self.seen.losses.changed() => {
                         self.let_go();
                         continue;
                     }

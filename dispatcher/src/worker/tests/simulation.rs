@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ::event::{DecodeError, EventId, EventType, Lane, UNRECOGNIZED};
 use bytes::Bytes;
-use channels::{LookupAnswer, TenantEndpoint};
+use channels::{DeferredLane, LookupAnswer, TenantEndpoint};
 use clap::Parser as _;
 use jiff::SignedDuration;
 
@@ -14,6 +14,7 @@ use super::super::*;
 use super::parcel::{
     CHANNELS, Content, Fates, PARTITIONS, Parcel, ROUTES, address, answer, channel, outcome, partition,
 };
+use crate::contacts::Found;
 use crate::destination::Targets;
 use crate::metrics::Metrics;
 use crate::pauses::Admission;
@@ -160,7 +161,8 @@ impl Simulation {
                     |answer: &LookupAnswer| matches!(answer, LookupAnswer::Delivered | LookupAnswer::Disconnected);
                 let skipped = flights.iter().zip(&answers).filter(|(_, answer)| is_skipped(answer));
                 self.settled.extend(skipped.map(|(flight, _)| flight.item.serial));
-                Completion::LookUp { flights, answers: Some(answers) }
+                let found = answers.into_iter().map(|answer| Found { answer, deferred: None }).collect();
+                Completion::LookUp { flights, answers: Some(found) }
             }
             Work::Attempt { flight, permit } => {
                 Completion::Attempt(Box::new(AttemptEnd { flight, permit, outcome: outcome(choice) }))
@@ -170,8 +172,9 @@ impl Simulation {
                 let ticket = flight.ticket;
                 let partition = flight.item.partition;
                 let bytes = flight.item.envelope.body.len();
+                let event = LaneEvent { lane: flight.lane, id: flight.id };
                 flight.item.acknowledge();
-                Completion::Settlement { ticket, partition, bytes, interrupted: None }
+                Completion::Settlement { ticket, partition, bytes, event, interrupted: None }
             }
             Work::Mark(delivered) => {
                 let tickets = delivered.iter().map(|flight| flight.ticket).collect();
@@ -179,6 +182,10 @@ impl Simulation {
                 delivered.into_iter().for_each(|flight| flight.item.acknowledge());
                 Completion::Mark { tickets }
             }
+            Work::Note { lane, deferrals, .. } => {
+                Completion::Noted { lane, deferrals, noted: Some(DeferredLane::default()) }
+            }
+            Work::Forget { .. } => Completion::Forgotten,
             Work::Survey => Completion::Survey((!choice.is_multiple_of(3)).then(|| self.endpoints())),
         }
     }
@@ -192,9 +199,13 @@ impl Simulation {
                 ticket: flight.ticket,
                 partition: flight.item.partition,
                 bytes: flight.item.envelope.body.len(),
+                event: LaneEvent { lane: flight.lane.clone(), id: flight.id.clone() },
                 interrupted: Some(Box::new(flight)),
             },
-            work @ (Work::Attempt { .. } | Work::Mark(_) | Work::Survey) => self.carry_out(work, choice),
+            Work::Note { lane, deferrals, .. } => Completion::Noted { lane, deferrals, noted: None },
+            work @ (Work::Forget { .. } | Work::Attempt { .. } | Work::Mark(_) | Work::Survey) => {
+                self.carry_out(work, choice)
+            }
         };
         self.apply(WorkerEvent::Completed(vec![completion]));
     }
@@ -255,7 +266,7 @@ impl Simulation {
         let handed_out = self.under_way.iter().flat_map(|work| match work {
             Work::LookUp(flights) => flights.iter().map(|flight| &flight.lane).collect(),
             Work::Attempt { flight, .. } => vec![&flight.lane],
-            Work::Settle { .. } | Work::Mark(_) | Work::Survey => Vec::new(),
+            Work::Settle { .. } | Work::Note { .. } | Work::Forget { .. } | Work::Mark(_) | Work::Survey => Vec::new(),
         });
         let handed_out: Vec<&Lane> = handed_out.collect();
         let lanes: BTreeSet<&Lane> = handed_out.iter().copied().collect();

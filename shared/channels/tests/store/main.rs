@@ -7,6 +7,7 @@ mod contract;
 
 mod apps;
 mod backups;
+mod deferring;
 mod endpoints;
 mod erasing;
 mod erasure_copies;
@@ -36,6 +37,10 @@ use backups::{
 };
 use channels::{ChannelState, ChannelStore, ChannelsSettings, Lookup, LookupAnswer, NewChannel, StoreError};
 use chassis::{Secret, now};
+use deferring::{
+    a_look_up_says_what_was_deferred_of_a_lane_in_its_order_until_it_is_settled,
+    many_processes_may_change_what_is_deferred_of_a_lane_at_once,
+};
 use endpoints::{
     a_limit_is_part_of_the_route_of_a_number_and_of_its_account, dispatchers_count_as_living_until_they_end,
     the_endpoints_of_connected_channels_are_known_each_once,
@@ -98,6 +103,8 @@ contract![
     dispatchers_count_as_living_until_they_end,
     the_token_of_a_number_opens_in_its_accounts_record_too,
     a_new_url_needs_the_token_to_be_given_again,
+    a_look_up_says_what_was_deferred_of_a_lane_in_its_order_until_it_is_settled,
+    many_processes_may_change_what_is_deferred_of_a_lane_at_once,
 ];
 
 async fn a_store_without_channels_counts_as_away(store: ChannelStore) {

@@ -11,7 +11,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use tokio::time::timeout;
 
-use super::dial;
+use super::dial::{self, Node};
 use crate::broker_address;
 use crate::error::QueueError;
 use crate::settings::{QueueLocation, QueueSettings};
@@ -42,9 +42,9 @@ pub struct Broker {
 }
 
 /// What one of the addresses in `QUEUE_URL` answers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct BrokerNode {
-    /// Host and port.
+    /// Host and port, and which address of the host if there are several.
     pub address: String,
     /// The broker there, or why it can't be reached.
     pub broker: Result<Broker, String>,
@@ -56,7 +56,7 @@ impl Broker {
     pub async fn ask(settings: &QueueSettings) -> Result<Vec<BrokerNode>, QueueError> {
         let QueueLocation::Amqp(url) = settings.location()? else { return Ok(Vec::new()) };
         let addresses = broker_address::parse(&url).map_err(QueueError::Away)?;
-        Ok(join_all(addresses.iter().map(BrokerNode::ask)).await)
+        Ok(join_all(addresses.iter().map(BrokerNode::ask_all)).await.concat())
     }
 
     fn of(properties: &FieldTable) -> Self {
@@ -87,18 +87,28 @@ impl Broker {
 }
 
 impl BrokerNode {
-    async fn ask(uri: &AMQPUri) -> Self {
-        let start = timeout(ASK_TIME, start(uri)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    /// Asks each node that an address stands for.
+    async fn ask_all(uri: &AMQPUri) -> Vec<Self> {
+        let found = timeout(ASK_TIME, dial::find(uri)).await;
+        match found.unwrap_or_else(|_| Err("its name is not resolved in time".to_owned())) {
+            Ok(nodes) => join_all(nodes.iter().map(Self::ask)).await,
+            Err(error) => vec![Self { address: broker_address::shown(uri), broker: Err(error) }],
+        }
+    }
+
+    async fn ask(node: &Node) -> Self {
+        let start = timeout(ASK_TIME, start(node)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
         let broker = start.map(|start| Broker::of(&start.server_properties)).map_err(|error| error.to_string());
-        Self { address: broker_address::shown(uri), broker }
+        Self { address: node.shown.clone(), broker }
     }
 }
 
 /// Connects, and reads the server's first frame.
-async fn start(uri: &AMQPUri) -> std::io::Result<Start> {
+async fn start(node: &Node) -> std::io::Result<Start> {
+    let uri = &node.uri;
     let unexpected = || std::io::Error::other("it does not speak AMQP 0-9-1");
     let runtime = default_runtime().map_err(std::io::Error::other)?;
-    let mut stream = dial::open(uri, 0, |address| AsyncTcpStream::connect(&runtime, address)).await?;
+    let mut stream = node.open(0, |address| AsyncTcpStream::connect(&runtime, address)).await?;
     if uri.scheme == AMQPScheme::AMQPS {
         stream = stream.into_tls(&uri.authority.host, OwnedTLSConfig::default().as_ref()).await?;
     }

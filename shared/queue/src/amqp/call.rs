@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use lapin::ErrorKind;
 use lapin::protocol::AMQPErrorKind;
+use lapin::{Channel, Connection, ErrorKind};
 use tokio::time::timeout;
 
 use crate::error::QueueError;
@@ -20,11 +20,15 @@ pub(super) enum CallError {
     /// The broker may still do what it was asked.
     #[error("no answer to {call} within {limit:?}")]
     TimedOut { call: &'static str, limit: Duration },
+    /// No AMQP channel can be opened on a connection that is there otherwise.
+    #[error("no AMQP channel can be opened: {0}")]
+    WornOut(lapin::Error),
 }
 
 impl CallError {
-    pub(super) fn is_time_out(&self) -> bool {
-        matches!(self, Self::TimedOut { .. })
+    /// Whether only a new connection can help.
+    pub(super) fn ends_connection(&self) -> bool {
+        matches!(self, Self::TimedOut { .. } | Self::WornOut(_))
     }
 
     /// The broker's words, if it refused for this reason.
@@ -44,6 +48,18 @@ impl From<CallError> for QueueError {
 pub(super) fn refusal(error: &lapin::Error, reason: &AMQPErrorKind) -> Option<String> {
     let ErrorKind::ProtocolError(refusal) = error.kind() else { return None };
     (refusal.kind() == reason).then(|| refusal.get_message().to_string())
+}
+
+/// Opens an AMQP channel.
+///
+/// lapin (4.12.3) never again uses the number of an AMQP channel that the broker has closed for an error, such as that a queue
+/// is missing: when its turn comes again, it answers with the old error, and counts one more channel as open. So a connection on
+/// which there were many errors wears out ("the maximum number of channels for this connection has been reached").
+pub(super) async fn open_channel(connection: &Connection) -> Result<Channel, CallError> {
+    match call("channel.open", connection.create_channel()).await {
+        Err(CallError::Failed(error)) if connection.status().connected() => Err(CallError::WornOut(error)),
+        answer => answer,
+    }
 }
 
 /// Awaits the answer to a call at most for [`CALL_TIME`].

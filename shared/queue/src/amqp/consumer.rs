@@ -4,13 +4,13 @@ use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, Bas
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
 
-use super::call::{CallError, call};
+use super::call::{CallError, call, open_channel};
 use crate::broker_queue::{BrokerQueue, priority};
 use crate::ledger::Ledger;
 
 /// Opens an AMQP channel that gets at most `window` unacknowledged messages.
 pub(super) async fn open(connection: &Connection, window: u16) -> Result<Channel, CallError> {
-    let channel = call("channel.open", connection.create_channel()).await?;
+    let channel = open_channel(connection).await?;
     // Before the consumer: lapin's own buffer has no bound.
     call("basic.qos", channel.basic_qos(window, BasicQosOptions::default())).await?;
     Ok(channel)

@@ -1,24 +1,18 @@
 //! Declaring the queues, and reading how many envelopes and consumers they have. A queue in trouble holds up no other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use event::Class;
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ExchangeKind, Queue};
-use tokio::sync::watch;
-use tracing::warn;
 
-use super::call::{CallError, call};
+use super::call::{CallError, call, open_channel};
 use super::link_state::Declaring;
 use crate::broker_queue::BrokerQueue;
 use crate::error::QueueError;
-use crate::topology::{Argument, QueueSpec, spec, topology};
-
-/// Counts for each queue how often it had to be made again. A session that takes from a queue which was remade has to end,
-/// and no other.
-pub(super) type Remade = watch::Sender<BTreeMap<BrokerQueue, u64>>;
+use crate::topology::{Argument, QueueSpec, topology};
 
 /// Declares every queue but those that are left out. A queue that exists with the same arguments stays as it is. A user
 /// who may not declare queues (ingest's) needs those that others have declared. Returns what could not be declared. Nothing
@@ -34,12 +28,12 @@ pub(super) async fn declare_all(
     let mut may_declare = declaring == Declaring::Every;
     for spec in topology().into_iter().filter(|spec| !left_out.contains(&spec.queue)) {
         let mut declared = if may_declare {
-            declare_on(connection, &mut open, &spec).await
+            declare_on_open(connection, &mut open, &spec).await
         } else {
             find_on(connection, &mut open, spec.queue).await
         };
         if declaring == Declaring::Missing && matches!(declared, Err(QueueError::Undeclared { .. })) {
-            declared = declare_on(connection, &mut open, &spec).await;
+            declared = declare_on_open(connection, &mut open, &spec).await;
         }
         // Asked once, because the broker logs each refusal.
         if may_declare && matches!(declared, Err(QueueError::Undeclared { .. })) {
@@ -65,24 +59,33 @@ pub(super) async fn declare_all(
 }
 
 /// Declares one queue on the open AMQP channel, or a new one. After a failure that channel is not used any more.
-async fn declare_on(connection: &Connection, open: &mut Option<Channel>, spec: &QueueSpec) -> Result<(), QueueError> {
+async fn declare_on_open(
+    connection: &Connection,
+    open: &mut Option<Channel>,
+    spec: &QueueSpec,
+) -> Result<(), QueueError> {
     let channel = match open.take() {
         Some(channel) => channel,
-        None => call("channel.open", connection.create_channel()).await?,
+        None => open_channel(connection).await?,
     };
-    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let name = spec.queue.as_str();
-    let declared = channel.queue_declare(name.into(), options, table(spec));
-    call("queue.declare", declared).await.map_err(|error| refusal(error, spec.queue))?;
-    if spec.has_exchange {
-        put_exchange_before(&channel, name).await.map_err(|error| refusal(error, spec.queue))?;
-    }
+    declare_on(&channel, spec).await.map_err(|error| refusal(error, spec.queue))?;
     *open = Some(channel);
     Ok(())
 }
 
+/// Declares one queue, and what is in front of it.
+pub(super) async fn declare_on(channel: &Channel, spec: &QueueSpec) -> Result<(), CallError> {
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let name = spec.queue.as_str();
+    call("queue.declare", channel.queue_declare(name.into(), options, table(spec))).await?;
+    if spec.has_exchange {
+        put_exchange_before(channel, name).await?;
+    }
+    Ok(())
+}
+
 /// Declares a fanout exchange of the queue's name, and binds the queue to it.
-async fn put_exchange_before(channel: &Channel, name: &str) -> Result<(), CallError> {
+pub(super) async fn put_exchange_before(channel: &Channel, name: &str) -> Result<(), CallError> {
     let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     let declared = channel.exchange_declare(name.into(), ExchangeKind::Fanout, options, FieldTable::default());
     call("exchange.declare", declared).await?;
@@ -95,7 +98,7 @@ async fn put_exchange_before(channel: &Channel, name: &str) -> Result<(), CallEr
 async fn find_on(connection: &Connection, open: &mut Option<Channel>, name: BrokerQueue) -> Result<(), QueueError> {
     let channel = match open.take() {
         Some(channel) => channel,
-        None => call("channel.open", connection.create_channel()).await?,
+        None => open_channel(connection).await?,
     };
     match state(&channel, name).await {
         Ok(_) => *open = Some(channel),
@@ -105,43 +108,11 @@ async fn find_on(connection: &Connection, open: &mut Option<Channel>, name: Brok
     Ok(())
 }
 
-/// Makes a queue again if it is gone, or what is in front of it. Returns whether the queue was.
-pub(super) async fn remake(connection: &Connection, name: BrokerQueue, remade: &Remade) -> Result<bool, QueueError> {
-    let channel = call("channel.open", connection.create_channel()).await?;
-    match state(&channel, name).await {
-        Ok(_) => {
-            if spec(name).has_exchange {
-                put_exchange_before(&channel, name.as_str()).await.map_err(|error| refusal(error, name))?;
-            }
-            close(channel).await;
-            return Ok(false);
-        }
-        Err(error) if is_missing(&error) => {}
-        Err(error) => return Err(refusal(error, name)),
-    }
-    let mut open = None;
-    declare_on(connection, &mut open, &spec(name)).await?;
-    if let Some(channel) = open {
-        close(channel).await;
-    }
-    remade.send_modify(|counts| *counts.entry(name).or_default() += 1);
-    Ok(true)
-}
-
-/// Makes these queues again if they are gone. What can't be made is logged; the next publish into it finds that out again.
-pub(super) async fn remake_all(connection: &Connection, names: BTreeSet<BrokerQueue>, remade: &Remade) {
-    for queue in names {
-        if let Err(error) = remake(connection, queue, remade).await {
-            warn!(queue = queue.as_str(), "Could not make the queue {} again: {error}", queue.as_str());
-        }
-    }
-}
-
 /// How many consumers the partition of each class has that has fewest.
 pub(super) async fn takers(connection: &Connection) -> Result<Vec<(Class, u32)>, QueueError> {
     let mut takers = Vec::new();
     for class in Class::ALL {
-        let channel = call("channel.open", connection.create_channel()).await?;
+        let channel = open_channel(connection).await?;
         let mut fewest = u32::MAX;
         for queue in BrokerQueue::of_class(class) {
             fewest = fewest.min(state(&channel, queue).await?.consumer_count());
@@ -152,20 +123,20 @@ pub(super) async fn takers(connection: &Connection) -> Result<Vec<(Class, u32)>,
     Ok(takers)
 }
 
-/// How many envelopes wait in a queue. Those in flight do not count. Asks on the open AMQP channel, or a new one; after a
+/// How many envelopes wait in a queue, and how many consumers it has. Asks on the open AMQP channel, or a new one; after a
 /// failure that channel is not used any more.
-pub(super) async fn depth(
+pub(super) async fn state_on_open(
     connection: &Connection,
     open: &mut Option<Channel>,
     name: BrokerQueue,
-) -> Result<u64, CallError> {
+) -> Result<Queue, CallError> {
     let channel = match open.take() {
         Some(channel) => channel,
-        None => call("channel.open", connection.create_channel()).await?,
+        None => open_channel(connection).await?,
     };
-    let depth = state(&channel, name).await?.message_count().into();
+    let state = state(&channel, name).await?;
     *open = Some(channel);
-    Ok(depth)
+    Ok(state)
 }
 
 /// How many envelopes wait in a queue, and how many consumers it has. An error ends the AMQP channel.

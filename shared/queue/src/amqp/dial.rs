@@ -10,30 +10,61 @@ use lapin::uri::AMQPUri;
 use tokio::net::lookup_host;
 use tokio::time::timeout;
 
+use crate::broker_address;
+
 /// How long an address of a name may take to open a TCP stream before the next one is tried beside it (RFC 8305 recommends
 /// 250 ms).
-pub(super) const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
+const NEXT_ADDRESS_DELAY: Duration = Duration::from_millis(250);
 
-/// The addresses of the broker's name, beginning with number `first`: after an address that accepts and then does not
-/// answer, another one comes first.
-async fn addresses(uri: &AMQPUri, first: usize) -> io::Result<Vec<SocketAddr>> {
-    let mut addresses: Vec<SocketAddr> =
-        lookup_host((uri.authority.host.as_str(), uri.authority.port)).await?.collect();
-    if addresses.is_empty() {
-        return Err(io::Error::other("its name has no address"));
-    }
-    let first = first % addresses.len();
-    addresses.rotate_left(first);
-    Ok(addresses)
+/// A node of the broker: what to say to it, and where it may be reached.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) uri: AMQPUri,
+    addresses: Vec<SocketAddr>,
+    /// Host and port, and the address if its name stands for several nodes.
+    pub(super) shown: String,
 }
 
-/// Opens a TCP stream to the broker's name, beginning with number `first` of its addresses.
-pub(super) async fn open<S, F>(uri: &AMQPUri, first: usize, dial: impl Fn(SocketAddr) -> F) -> io::Result<S>
-where
-    F: Future<Output = io::Result<S>>,
-{
-    let dialled = first_to_answer(addresses(uri, first).await?, NEXT_ADDRESS_DELAY, dial).await;
-    dialled.map_err(|errors| errors.into_iter().next_back().unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+/// The nodes that an address of the URL stands for, or why it stands for none.
+pub(super) async fn find(uri: &AMQPUri) -> Result<Vec<Node>, String> {
+    let looked_up = lookup_host((uri.authority.host.as_str(), uri.authority.port)).await;
+    let addresses = looked_up.map_err(|error| format!("{}: {error}", broker_address::shown(uri)))?.collect();
+    nodes(uri, addresses)
+}
+
+/// The nodes that a name stands for, always in the same order. A node has an IPv4 and an IPv6 address at most, so a name with
+/// several addresses of one kind stands for several nodes, as that of a headless service of Kubernetes does.
+pub(super) fn nodes(uri: &AMQPUri, mut addresses: Vec<SocketAddr>) -> Result<Vec<Node>, String> {
+    let shown = broker_address::shown(uri);
+    if addresses.is_empty() {
+        return Err(format!("{shown}: its name has no address"));
+    }
+    let of_one_kind = addresses.iter().filter(|address| address.is_ipv4()).count();
+    if of_one_kind <= 1 && addresses.len() - of_one_kind <= 1 {
+        return Ok(vec![Node { uri: uri.clone(), addresses, shown }]);
+    }
+    addresses.sort_unstable();
+    addresses.dedup();
+    let node = |address: SocketAddr| {
+        let shown = format!("{shown} ({})", address.ip());
+        Node { uri: uri.clone(), addresses: vec![address], shown }
+    };
+    Ok(addresses.into_iter().map(node).collect())
+}
+
+impl Node {
+    /// Opens a TCP stream to the node, beginning with number `first` of its addresses: after an address that accepts and then
+    /// does not answer, another one comes first.
+    pub(super) async fn open<S, F>(&self, first: usize, dial: impl Fn(SocketAddr) -> F) -> io::Result<S>
+    where
+        F: Future<Output = io::Result<S>>,
+    {
+        let mut addresses = self.addresses.clone();
+        let first = first % addresses.len().max(1);
+        addresses.rotate_left(first);
+        let dialled = first_to_answer(addresses, NEXT_ADDRESS_DELAY, dial).await;
+        dialled.map_err(|errors| errors.into_iter().next_back().unwrap_or_else(|| io::ErrorKind::NotFound.into()))
+    }
 }
 
 /// Dials one address after the other, the next one when one has failed or has not answered for `patience`; those that have not
@@ -72,6 +103,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn address(number: u8) -> SocketAddr {
@@ -104,13 +137,33 @@ mod tests {
         assert_eq!(kinds, [io::ErrorKind::ConnectionRefused; 2]);
     }
 
+    fn uri() -> AMQPUri {
+        "amqp://guest:guest@rabbit.example:5672/%2f".parse().unwrap()
+    }
+
     #[tokio::test]
-    async fn after_a_failure_another_address_comes_first() {
-        let uri: AMQPUri = "amqp://guest:guest@localhost:5672/%2f".parse().unwrap();
+    async fn after_a_failure_another_address_of_a_node_comes_first() {
+        let addresses = vec![SocketAddr::from((Ipv6Addr::LOCALHOST, 5672)), address(3)];
+        let [node] = nodes(&uri(), addresses.clone()).unwrap().try_into().unwrap();
 
-        let all = addresses(&uri, 0).await.unwrap();
-        let rotated = addresses(&uri, all.len() + 1).await.unwrap();
+        for (first, expected) in [0, 1, 2].into_iter().zip(addresses.iter().cycle()) {
+            let opened = node.open(first, async |to| Ok(to)).await.unwrap();
 
-        assert_eq!(rotated[0], all[1 % all.len()]);
+            assert_eq!(opened, *expected);
+        }
+    }
+
+    #[test]
+    fn a_name_with_several_addresses_of_one_kind_stands_for_several_nodes_in_whatever_order_they_come() {
+        let shown = |numbers: &[u8]| {
+            let nodes = nodes(&uri(), numbers.iter().copied().map(address).collect()).unwrap();
+            nodes.into_iter().map(|node| node.shown).collect::<Vec<_>>()
+        };
+
+        let three = ["1", "2", "3"].map(|number| format!("rabbit.example:5672 (192.0.2.{number})"));
+        assert_eq!(shown(&[3, 1, 2]), three);
+        assert_eq!(shown(&[2, 3, 1]), three);
+        assert_eq!(shown(&[2]), ["rabbit.example:5672"]);
+        assert!(nodes(&uri(), Vec::new()).is_err());
     }
 }

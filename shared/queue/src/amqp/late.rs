@@ -10,8 +10,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::declare::{self, Remade};
+use super::declare;
 use super::link::BrokerLink;
+use super::remake::{Remade, remake_all};
 use super::requests::Requests;
 use super::round::{Round, RoundEnd};
 use crate::metrics::Metrics;
@@ -82,9 +83,9 @@ async fn wait(connection: &Connection) {
     }
 }
 
-async fn settle(requests: &mut Requests, end: RoundEnd, connection: &Connection, parts: &RoundsParts) {
+async fn settle(requests: &mut Requests, end: RoundEnd, connection: &Arc<Connection>, parts: &RoundsParts) {
     if end.answers.is_ok() {
         info!(envelopes = end.batch.len(), "A late round of publishes has been confirmed");
     }
-    declare::remake_all(connection, requests.settle(end), &parts.remade).await;
+    remake_all(&parts.link, connection, requests.settle(end), &parts.remade).await;
 }

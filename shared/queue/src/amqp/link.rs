@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::link_state::{LinkState, Purpose, Suspicion};
 use super::presence::Presence;
+use super::remake_turn::RemakeTurn;
 use super::supervisor::Supervisor;
 use crate::error::QueueError;
 
@@ -22,6 +23,8 @@ pub(super) struct BrokerLink {
     suspect: watch::Sender<Suspicion>,
     /// How many rounds of publishes the broker has answered.
     answered: Arc<AtomicU64>,
+    /// Only one of its users makes a queue again at a time.
+    pub(super) remake_turn: RemakeTurn,
 }
 
 impl BrokerLink {
@@ -31,7 +34,7 @@ impl BrokerLink {
         let (suspect, suspected) = watch::channel(Suspicion::default());
         let supervisor = Supervisor::new(url, purpose, presence, shutdown.clone(), suspected);
         shutdown.spawn(supervisor.run(sender));
-        Self { state, suspect, answered: Arc::default() }
+        Self { state, suspect, answered: Arc::default(), remake_turn: RemakeTurn::default() }
     }
 
     /// The present connection; `None` while there is none.

@@ -12,9 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
-use super::call::{CallError, call};
+use super::call::{CallError, call, open_channel};
 use super::declare;
 use super::late::{LateRound, RoundsParts};
+use super::remake::remake_all;
 use super::requests::Requests;
 use super::round::{self, RoundEnd};
 use crate::publisher::{PublishError, PublishRequest};
@@ -81,7 +82,7 @@ impl Rounds {
                     continue;
                 }
             };
-            match open_channel(&connection).await {
+            match open_confirming(&connection).await {
                 Ok(channel) => match self.publish_on(&connection, &channel).await {
                     ChannelEnd::Finished => {
                         declare::close(channel).await;
@@ -98,7 +99,7 @@ impl Rounds {
                     // A blocked broker does not read the request. That is found out at the top.
                     if !connection.status().blocked() {
                         self.open.fail_all(PublishError::Away);
-                        if error.is_time_out() {
+                        if error.ends_connection() {
                             self.parts.link.give_up(&connection);
                         }
                     }
@@ -241,17 +242,23 @@ impl Rounds {
         self.parts.link.note_answer();
         if let Err(error) = &end.answers {
             warn!(envelopes = end.batch.len(), "A round of publishes failed: {error}");
-            declare::remake_all(connection, self.open.settle(end), &self.parts.remade).await;
+            self.remake(connection, end).await;
             return Err(ChannelEnd::Unusable);
         }
         let is_refusing = end.is_any_refused();
-        declare::remake_all(connection, self.open.settle(end), &self.parts.remade).await;
+        self.remake(connection, end).await;
         if is_refusing { Err(ChannelEnd::Refusing) } else { Ok(()) }
+    }
+
+    /// Answers the requests of a round, and makes again what it found missing.
+    async fn remake(&mut self, connection: &Arc<Connection>, end: RoundEnd) {
+        let missing = self.open.settle(end);
+        remake_all(&self.parts.link, connection, missing, &self.parts.remade).await;
     }
 }
 
-async fn open_channel(connection: &Connection) -> Result<Channel, CallError> {
-    let channel = call("channel.open", connection.create_channel()).await?;
+async fn open_confirming(connection: &Connection) -> Result<Channel, CallError> {
+    let channel = open_channel(connection).await?;
     call("confirm.select", channel.confirm_select(ConfirmSelectOptions::default())).await?;
     Ok(channel)
 }

@@ -9,7 +9,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 use tokio::time::timeout;
 
-use super::call::{CallError, call, call_within};
+use super::call::{CallError, call, call_within, open_channel};
 use super::consumer;
 use crate::ledger::Ledger;
 use crate::queue_name::QueueName;
@@ -37,7 +37,7 @@ pub(super) struct ScanChannel {
 
 impl ScanChannel {
     pub(super) async fn open(connection: &Connection, window: u16) -> Result<Self, CallError> {
-        let channel = call("channel.open", connection.create_channel()).await?;
+        let channel = open_channel(connection).await?;
         call("basic.qos", channel.basic_qos(window, BasicQosOptions::default())).await?;
         let queue = QueueName::Dead.as_str().into();
         let options = BasicConsumeOptions::default();

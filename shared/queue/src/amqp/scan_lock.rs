@@ -9,7 +9,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer, ErrorKind};
 use tokio::time::{Instant, sleep_until};
 
-use super::call::{CallError, call, call_within};
+use super::call::{CallError, call, call_within, open_channel};
 use super::scan_channel::QUEUE_CALL_TIME;
 use super::{consumer, declare};
 use crate::dead_letter::scan_holder;
@@ -38,7 +38,7 @@ pub(super) struct ScanLock {
 impl ScanLock {
     /// Takes the lock: declares its queue and reads from it.
     pub(super) async fn take(connection: &Arc<Connection>) -> Result<Self, QueueError> {
-        let channel = call("channel.open", connection.create_channel()).await?;
+        let channel = open_channel(connection).await?;
         let mut arguments = FieldTable::default();
         arguments.insert("x-expires".into(), AMQPValue::LongLongInt(LOCK_TTL_MS));
         // Every version compares these two arguments, and they hold free text.

@@ -65,7 +65,7 @@ impl<'t> ConsumerSession<'t> {
             Ok(channel) => channel,
             Err(error) => {
                 parts.intake.stopped(&error.to_string());
-                if error.is_time_out() {
+                if error.ends_connection() {
                     parts.link.give_up(&connection);
                 }
                 return None;

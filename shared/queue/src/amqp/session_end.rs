@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::call::{CALL_TIME, CallError};
 use super::consumer;
-use super::declare;
+use super::remake::remake;
 use super::session::ConsumerSession;
 use super::session_parts::SessionEnd;
 use crate::feed::TagDisposition;
@@ -15,7 +15,7 @@ use crate::feed::TagDisposition;
 impl ConsumerSession<'_> {
     /// The session ends because of an error. After a call without an answer its connection ends, too.
     pub(super) async fn lose(&mut self, error: &CallError) -> SessionEnd {
-        if error.is_time_out() {
+        if error.ends_connection() {
             self.parts.link.give_up(&self.connection);
         }
         self.lose_consumer(&error.to_string()).await
@@ -27,7 +27,7 @@ impl ConsumerSession<'_> {
         self.parts.intake.stopped(reason);
         if self.parts.link.current().is_some_and(|current| Arc::ptr_eq(&current, &self.connection)) {
             let queue = self.parts.queue();
-            match declare::remake(&self.connection, queue, self.parts.remade).await {
+            match remake(self.parts.link, &self.connection, queue, self.parts.remade).await {
                 Ok(true) => return SessionEnd::Renew,
                 Ok(false) => {}
                 Err(error) => debug!(queue = queue.as_str(), "Could not look for the queue: {error}"),

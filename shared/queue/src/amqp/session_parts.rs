@@ -2,8 +2,8 @@
 
 use tokio::sync::oneshot;
 
-use super::declare;
 use super::link::BrokerLink;
+use super::remake::Remade;
 use crate::broker_queue::BrokerQueue;
 use crate::feed::Feed;
 use crate::intake::Intake;
@@ -13,7 +13,7 @@ pub(super) struct SessionParts<'t> {
     pub(super) link: &'t BrokerLink,
     pub(super) feed: &'t mut Feed,
     pub(super) intake: &'t mut Intake,
-    pub(super) remade: &'t declare::Remade,
+    pub(super) remade: &'t Remade,
     /// The name of this process, by which the broker knows its consumers.
     pub(super) instance: &'t str,
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::call::{CallError, call};
+use super::call::{CallError, call, open_channel};
 use super::connect::{NodeConnection, close, connect};
 use super::link_state::{LinkState, Purpose, Suspicion};
 use super::presence::Presence;
@@ -223,11 +223,11 @@ async fn silence(connection: &Connection, has_others: bool, shutdown: Shutdown) 
         let answer = match &probed {
             _ if connection.status().blocked() => continue,
             Some(channel) => probe(channel).await,
-            None => call("channel.open", connection.create_channel()).await.map(|channel| probed = Some(channel)),
+            None => open_channel(connection).await.map(|channel| probed = Some(channel)),
         };
         match answer {
             Ok(()) => {}
-            Err(error) if error.is_time_out() && !connection.status().blocked() => return,
+            Err(error) if error.ends_connection() && !connection.status().blocked() => return,
             Err(_) => probed = None,
         }
     }

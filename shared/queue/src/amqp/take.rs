@@ -7,9 +7,9 @@ use chassis::dice;
 use lapin::Connection;
 use tokio::time::{Instant, sleep_until};
 
-use super::declare::Remade;
 use super::link::BrokerLink;
 use super::reconnects::Reconnects;
+use super::remake::Remade;
 use super::session::ConsumerSession;
 use super::session_parts::{SessionEnd, SessionParts};
 use crate::feed::{Feed, FeedEvent};

@@ -14,7 +14,7 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, Consumer};
 use tracing::{debug, info, warn};
 
-use super::call::{CallError, call};
+use super::call::{CallError, call, open_channel};
 use super::link::BrokerLink;
 use super::{consumer, declare, wire};
 use crate::publisher::{Outgoing, Publisher};
@@ -58,6 +58,9 @@ impl Mover {
             let end = match self.link.current() {
                 Some(connection) => self.move_on(&connection).await.unwrap_or_else(|error| {
                     debug!(queue = queue(self.class), "Could not move what version 1 left: {error}");
+                    if error.ends_connection() {
+                        self.link.give_up(&connection);
+                    }
                     End::Later
                 }),
                 None => End::Later,
@@ -74,7 +77,7 @@ impl Mover {
 
     async fn move_on(&self, connection: &Connection) -> Result<End, CallError> {
         let queue = queue(self.class);
-        let mut channel = call("channel.open", connection.create_channel()).await?;
+        let mut channel = open_channel(connection).await?;
         let options = QueueDeclareOptions { passive: true, durable: true, ..QueueDeclareOptions::default() };
         match call("queue.declare", channel.queue_declare(queue.into(), options, FieldTable::default())).await {
             Ok(_) => {}

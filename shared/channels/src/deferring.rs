@@ -1,0 +1,48 @@
+//! Writes down the order of lanes of which events are deferred, and what of them is settled.
+
+use event::{EventId, Lane};
+
+use crate::deferrals::{DeferredLane, NewDeferral, keys_of};
+use crate::error::StoreError;
+use crate::keys;
+use crate::store::ChannelStore;
+use crate::transaction::{Lifetime, Transaction};
+use crate::update::Decision;
+
+impl ChannelStore {
+    /// Adds events to those that come before any other of their lane, before the first of them is deferred. Those that are
+    /// among them keep their places. Returns all of them.
+    pub async fn note_deferral(&self, new: NewDeferral<'_>) -> Result<DeferredLane, StoreError> {
+        let add = |deferred: &mut DeferredLane| deferred.defer(&new);
+        self.change_deferred(new.lane, add).await
+    }
+
+    /// Removes events that are settled.
+    pub async fn forget_deferred(&self, lane: &Lane, settled: &[EventId]) -> Result<DeferredLane, StoreError> {
+        self.change_deferred(lane, |deferred| deferred.ids.retain(|id| !settled.contains(id))).await
+    }
+
+    async fn change_deferred(
+        &self,
+        lane: &Lane,
+        change: impl Fn(&mut DeferredLane),
+    ) -> Result<DeferredLane, StoreError> {
+        let written = keys_of(lane, &self.hashing().await?);
+        let change = |transaction: &mut Transaction| {
+            // It stays under the key that it has, though the lane would have another hash by now.
+            let found = written.iter().find(|key| !transaction.hash(key).fields.is_empty());
+            let Some(key) = found.or(written.first()) else { return Ok(Decision::Abandon(DeferredLane::default())) };
+            let hash = transaction.hash(key);
+            let before = DeferredLane::from_fields(&hash.fields).unwrap_or_default();
+            let mut after = before.clone();
+            change(&mut after);
+            if after == before {
+                return Ok(Decision::Abandon(before));
+            }
+            hash.fields = after.to_fields();
+            hash.lifetime = Lifetime::Limited(keys::DEFERRED_TIME);
+            Ok(Decision::Write(after))
+        };
+        self.update(written.clone(), change).await
+    }
+}
