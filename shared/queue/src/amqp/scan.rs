@@ -153,7 +153,7 @@ impl AmqpScan {
         let window = self.sizes.window();
         if let Some(connection) = self.connections.last() {
             match ScanChannel::open(connection, window).await {
-                Err(CallError::Failed(error)) if matches!(error.kind(), ErrorKind::ChannelsLimitReached) => {}
+                Err(CallError::WornOut(error)) if matches!(error.kind(), ErrorKind::ChannelsLimitReached) => {}
                 opened => return Ok(opened?),
             }
         }
