@@ -2,6 +2,7 @@
 
 mod lane_order;
 mod parcel;
+mod shared_world;
 mod simulation;
 
 use std::collections::{BTreeSet, VecDeque};

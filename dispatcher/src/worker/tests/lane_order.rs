@@ -2,20 +2,20 @@
 //! partition over. Whatever happens, DSK first gets a lane's events in their order, and gets all of them.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use ::event::{DecodeError, EventId, EventType, Lane};
+use ::event::{EventId, EventType, Lane};
 use bytes::Bytes;
-use channels::{DeferredLane, LookupAnswer, TenantEndpoint};
+use channels::TenantEndpoint;
 use clap::Parser as _;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use queue::Tier;
 
 use super::super::*;
-use super::parcel::{ROUTES, address, channel, outcome};
-use crate::contacts::Found;
+use super::parcel::{address, channel, outcome};
+use super::shared_world::{Broker, Message, Store};
 use crate::destination::Targets;
 use crate::metrics::Metrics;
 use crate::remedy::Outcome;
@@ -30,110 +30,6 @@ const ROUNDS_MAX: usize = 20_000;
 
 /// More pieces of work than there can be in a row without any time passing.
 const WORK_MAX: usize = 1_000;
-
-/// A message of the partition, and what settles it.
-#[derive(Debug)]
-struct Message {
-    place: u64,
-    envelope: Envelope,
-    broker: Rc<RefCell<Broker>>,
-}
-
-/// A partition, its retry queues, and what a dispatcher has in flight.
-#[derive(Debug, Default)]
-struct Broker {
-    last_place: u64,
-    waiting: BTreeMap<u64, Envelope>,
-    in_flight: BTreeMap<u64, Envelope>,
-    retries: BTreeMap<(Instant, u64), Envelope>,
-}
-
-impl Item for Message {
-    fn envelope(&self) -> &Envelope {
-        &self.envelope
-    }
-
-    fn fault(&self) -> Option<DecodeError> {
-        None
-    }
-
-    fn deliveries(&self) -> u32 {
-        0
-    }
-
-    fn partition(&self) -> Partition {
-        Partition::FIRST
-    }
-
-    fn is_lost(&self) -> bool {
-        false
-    }
-
-    fn acknowledge(self) {
-        self.broker.borrow_mut().in_flight.remove(&self.place);
-    }
-}
-
-impl Broker {
-    fn publish(&mut self, envelope: Envelope) {
-        self.last_place += 1;
-        self.waiting.insert(self.last_place, envelope);
-    }
-
-    fn defer(&mut self, envelope: Envelope, until: Instant) {
-        self.last_place += 1;
-        self.retries.insert((until, self.last_place), envelope);
-    }
-
-    /// What has waited long enough is in the partition again.
-    fn return_due(&mut self, now: Instant) {
-        while let Some(first) = self.retries.first_entry().filter(|first| first.key().0 <= now) {
-            let envelope = first.remove();
-            self.publish(envelope);
-        }
-    }
-
-    /// Everything in flight is back in its place.
-    fn give_back(&mut self) {
-        let in_flight = std::mem::take(&mut self.in_flight);
-        self.waiting.extend(in_flight);
-    }
-}
-
-/// What the dispatchers share.
-#[derive(Clone, Debug, Default)]
-struct Store {
-    delivered: BTreeSet<EventId>,
-    deferred: HashMap<Lane, DeferredLane>,
-}
-
-impl Store {
-    fn found(&self, flight: &Flight<Message>) -> Found {
-        let lane: usize = flight.lane.as_str().parse().unwrap();
-        let answer = if self.delivered.contains(&flight.id) {
-            LookupAnswer::Delivered
-        } else {
-            LookupAnswer::Channel(Arc::clone(&ROUTES[channel(lane)]))
-        };
-        Found { answer, deferred: self.deferred.get(&flight.lane).cloned() }
-    }
-
-    fn note(&mut self, lane: &Lane, ids: &[EventId], delay: Duration, now: Timestamp) -> DeferredLane {
-        let deferred = self.deferred.entry(lane.clone()).or_default();
-        let more: Vec<EventId> = ids.iter().filter(|id| !deferred.ids.contains(id)).cloned().collect();
-        deferred.ids.extend(more);
-        deferred.longest = deferred.longest.max(delay);
-        deferred.back_by = deferred.back_by.max(Some(now + delay));
-        deferred.clone()
-    }
-
-    fn forget(&mut self, lane: &Lane, ids: &[EventId]) {
-        if let Some(deferred) = self.deferred.get_mut(lane) {
-            deferred.ids.retain(|id| !ids.contains(id));
-        }
-        self.deferred.retain(|_, deferred| !deferred.ids.is_empty());
-    }
-}
 
 /// Work that was begun, and what the store said when it was.
 #[derive(Debug)]
