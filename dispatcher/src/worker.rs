@@ -189,7 +189,11 @@ impl<T: Item> Worker<T> {
             }
             Completion::LookUp { flights, answers: None } => {
                 self.under_way.look_up = false;
-                flights.into_iter().for_each(|flight| self.set_aside(flight));
+                for flight in flights {
+                    // Or the lane would stand still for ever, and what comes later in it with it.
+                    self.lanes.release(&flight.lane);
+                    self.set_aside(flight);
+                }
             }
             Completion::Attempt(end) => self.attempted(*end, now),
             Completion::Settlement { ticket, partition, bytes, event, interrupted } => {

@@ -275,3 +275,21 @@ fn a_probe_that_panics_is_parked_and_the_next_one_may_probe() {
     simulation.complete(0, 0);
     simulation.check_pauses();
 }
+
+#[test]
+fn a_lane_whose_look_up_was_given_up_goes_on_when_its_partition_was_given_back() {
+    let mut simulation = Simulation::new();
+    simulation.take(1, Content::Event);
+    simulation.take(1, Content::Event);
+    simulation.apply(WorkerEvent::Store { is_away: true });
+    simulation.later(Duration::from_secs(5));
+    simulation.apply(WorkerEvent::Tick { stalled: PartitionSet::default() });
+    simulation.interrupt(0, 0);
+    simulation.give_back_if_drained();
+    simulation.apply(WorkerEvent::Store { is_away: false });
+    assert_eq!(simulation.worker.in_flight(), 0);
+
+    simulation.take(1, Content::Event);
+
+    assert!(matches!(simulation.under_way[..], [Work::LookUp(_)]), "{} kinds of work", simulation.under_way.len());
+}

@@ -191,7 +191,7 @@ impl Simulation {
     }
 
     /// Ends one piece of work as a stop does that comes while it waits for the store or the queue.
-    fn interrupt(&mut self, which: usize, choice: usize) {
+    pub(super) fn interrupt(&mut self, which: usize, choice: usize) {
         let work = self.under_way.swap_remove(which % self.under_way.len());
         let completion = match work {
             Work::LookUp(flights) => Completion::LookUp { flights, answers: None },
