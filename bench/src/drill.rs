@@ -62,6 +62,7 @@ pub(crate) async fn run(options: DrillOptions) -> ExitCode {
     let verdict = evidence.judge();
     complaints.extend(verdict.complaints());
     show(&evidence, &verdict, seen.repeated);
+    record::write_down(&evidence, &folder);
     record::keep(&options, &evidence, &verdict, peak);
     finish(&options, &complaints)
 }

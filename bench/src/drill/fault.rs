@@ -127,6 +127,7 @@ pub(crate) enum Fault {
 pub(crate) enum Part {
     Processes,
     Broker,
+    Cables,
     Redis,
     Dsk,
     Disk,
@@ -138,7 +139,7 @@ impl Fault {
             Self::Kill(_) | Self::Freeze(_) | Self::Upgrade => Part::Processes,
             Self::KillBroker | Self::Alarm | Self::DeleteQueue(_) | Self::CloseConnections => Part::Broker,
             Self::MoveLeaders | Self::KillNode(_) | Self::FreezeNode(_) => Part::Broker,
-            Self::Cable(Cable::Broker(_), _) => Part::Broker,
+            Self::Cable(Cable::Broker(_), _) => Part::Cables,
             Self::Cable(Cable::Redis, _) | Self::KillRedis | Self::ForgetMarkers | Self::FillRedis => Part::Redis,
             Self::Cable(Cable::Dsk(_), _) | Self::Dsk(..) => Part::Dsk,
             Self::FillDisk => Part::Disk,
@@ -209,7 +210,7 @@ impl Fault {
             Ground::Rabbitmq | Ground::Embedded => {
                 faults.extend([Self::KillBroker, Self::KillBroker, Self::Alarm, Self::Alarm]);
                 faults.extend([Self::CloseConnections, Self::CloseConnections]);
-                faults.extend((0..4).map(|queue| Self::DeleteQueue(queue * 5)));
+                faults.extend([0, 7].map(Self::DeleteQueue));
             }
         }
         faults

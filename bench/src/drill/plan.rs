@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fault::{Fault, Ground};
+use super::fault::{Fault, Ground, Part};
 
 /// The service runs undisturbed for this long before each group of faults, beside what the faults before it may take.
 pub(crate) const CALM: Duration = Duration::from_secs(20);
@@ -50,18 +50,23 @@ fn calm_after(group: Option<&Group>) -> Duration {
     CALM + allowances.max().unwrap_or_default()
 }
 
+/// Each part is as likely as any other, however many faults it has.
 fn choose(faults: &[Fault], random: &mut fastrand::Rng) -> Vec<Planned> {
-    let mut chosen: Vec<Planned> = Vec::new();
-    let count = random.usize(1..=2);
-    while chosen.len() < count {
-        let fault = faults[random.usize(..faults.len())];
-        let lasts = Duration::from_secs(random.u64(SECONDS));
-        if chosen.iter().all(|other| other.fault.part() != fault.part()) {
-            let lasts = if fault.is_moment() { Duration::ZERO } else { lasts };
-            chosen.push(Planned { fault, lasts });
+    let mut parts: Vec<Part> = Vec::new();
+    for fault in faults {
+        if !parts.contains(&fault.part()) {
+            parts.push(fault.part());
         }
     }
-    chosen
+    random.shuffle(&mut parts);
+    parts.truncate(random.usize(1..=2));
+    let one_of = |part: Part| {
+        let of_part: Vec<Fault> = faults.iter().copied().filter(|fault| fault.part() == part).collect();
+        let fault = of_part[random.usize(..of_part.len())];
+        let lasts = Duration::from_secs(random.u64(SECONDS));
+        Planned { fault, lasts: if fault.is_moment() { Duration::ZERO } else { lasts } }
+    };
+    parts.into_iter().map(one_of).collect()
 }
 
 impl Group {

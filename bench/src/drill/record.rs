@@ -1,7 +1,11 @@
 //! Keeps one row for each drill, beside those of the drills before it, for `bench report`.
 
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
 use super::options::DrillOptions;
-use super::verdict::{Evidence, Verdict};
+use super::verdict::{Evidence, Place, Verdict};
 use crate::report::{count, megabytes};
 use crate::results::{Results, Row, Table};
 
@@ -22,6 +26,44 @@ pub(super) fn keep(options: &DrillOptions, evidence: &Evidence, verdict: &Verdic
     add(row, verdict, peak);
     results.tables.push(table);
     results.finish(NAME);
+}
+
+/// Writes down who saw which event when, beside the logs.
+pub(super) fn write_down(evidence: &Evidence, folder: &Path) {
+    let mut lines: Vec<Line> = Vec::new();
+    for accepted in &evidence.accepted {
+        let Place { conversation, turn } = accepted.place;
+        let text = format!(
+            "accepted {conversation}.{turn} by ingest {}, posted {:.3}",
+            accepted.ingest,
+            accepted.posted.as_secs_f64()
+        );
+        lines.push(Line { at: accepted.at, text });
+    }
+    for taken in &evidence.taken {
+        let Place { conversation, turn } = taken.place;
+        lines.push(Line { at: taken.at, text: format!("taken {conversation}.{turn} on attempt {}", taken.attempt) });
+    }
+    for happened in &evidence.happened {
+        lines.push(Line { at: happened.began, text: format!("began: {}", happened.fault) });
+        lines.push(Line { at: happened.ended, text: format!("ended: {}", happened.fault) });
+    }
+    lines.sort_by_key(|line| line.at);
+    let mut text = String::new();
+    for line in &lines {
+        writeln!(text, "{:.3} {}", line.at.as_secs_f64(), line.text).expect("writing to memory cannot fail");
+    }
+    for parked in &evidence.parked {
+        let Place { conversation, turn } = parked.place;
+        writeln!(text, "parked {conversation}.{turn}: {}", parked.reason).expect("writing to memory cannot fail");
+    }
+    crate::rig::write(folder, "events.txt", &text);
+}
+
+/// Something that was seen.
+struct Line {
+    at: Duration,
+    text: String,
 }
 
 fn add(row: &mut Row, verdict: &Verdict, peak: u64) {
