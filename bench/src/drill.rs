@@ -3,6 +3,7 @@
 mod cables;
 mod dsk;
 mod engines;
+mod evidence;
 mod fault;
 mod meta;
 mod notification;
@@ -18,9 +19,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use evidence::Evidence;
 use meta::Load;
 pub(crate) use options::DrillOptions;
-use verdict::{Evidence, Verdict};
+use verdict::Verdict;
 use world::World;
 
 use crate::rig;
@@ -53,6 +55,15 @@ pub(crate) async fn run(options: DrillOptions) -> ExitCode {
 
     let mut evidence = Evidence { accepted: seen.accepted, happened, load_ended: seen.ended, ..Evidence::default() };
     everything_arrives(&mut evidence, &world).await;
+    if !evidence.missing().is_empty() {
+        println!(
+            "{:6.1} s: restarting every process, in case one holds what is missing",
+            start.elapsed().as_secs_f64()
+        );
+        evidence.restarted = Some(start.elapsed());
+        world.restart().await;
+        everything_arrives(&mut evidence, &world).await;
+    }
     let peak = world.peak().await;
     let mut complaints = world.stop().await;
     if world.dsk.strange() > 0 {
@@ -103,7 +114,12 @@ fn show(evidence: &Evidence, verdict: &Verdict, repeated: usize) {
         verdict.events,
         evidence.taken.len()
     );
-    println!("lost {}, deleted with their queue {}", verdict.lost.len(), verdict.deleted.len());
+    println!(
+        "lost {}, stuck until a restart {}, deleted with their queue {}",
+        verdict.lost.len(),
+        verdict.stuck.len(),
+        verdict.deleted.len()
+    );
     println!("dead letters {:?}", verdict.parked);
     println!("repeats {:?}, unexplained {}", verdict.explained, verdict.unexplained.len());
     println!("overtaken after a retry {}, out of order {}", verdict.overtaken, verdict.disorder.len());

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::evidence::Taken;
 use super::fault::{Manner, TENANTS};
 use super::notification;
-use super::verdict::Taken;
 use crate::rig;
 
 /// How long a slow DSK takes for an answer: less than an attempt may.
@@ -206,7 +206,7 @@ async fn wait(time: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::verdict::Place;
+    use super::super::evidence::Place;
     use super::*;
 
     /// Longer than any answer takes.

@@ -8,9 +8,9 @@ use prometheus::Registry;
 use queue::{Queue, QueueName, QueueSettings};
 use testkit::{RabbitCluster, RabbitMq, Redis};
 
+use super::evidence::Parked;
 use super::fault::Ground;
 use super::notification;
-use super::verdict::Parked;
 
 /// The virtual host of a broker that is started for one drill.
 const VHOST: &str = "v0";

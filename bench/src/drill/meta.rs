@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use chassis::{Drained, Secret, Shutdown};
 use ops::webhook::Meta;
 
+use super::evidence::{Accepted, Place};
 use super::notification::notification;
-use super::verdict::{Accepted, Place};
 use crate::notifications::SECRET;
 
 /// Notifications that are under way at once.

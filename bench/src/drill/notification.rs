@@ -4,8 +4,8 @@ use bytes::Bytes;
 use event::Address;
 use serde_json::{Value, json};
 
+use super::evidence::Place;
 use super::fault::TENANTS;
-use super::verdict::Place;
 
 /// What stands before the place in the id of a message.
 const MARK: &str = "wamid.drill.";

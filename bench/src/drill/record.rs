@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
+use super::evidence::{Evidence, Place};
 use super::options::DrillOptions;
-use super::verdict::{Evidence, Place, Verdict};
+use super::verdict::Verdict;
 use crate::report::{count, megabytes};
 use crate::results::{Results, Row, Table};
 
@@ -69,6 +70,7 @@ struct Line {
 fn add(row: &mut Row, verdict: &Verdict, peak: u64) {
     row.add("events", count(verdict.events));
     row.add("lost", count(verdict.lost.len()));
+    row.add("stuck", count(verdict.stuck.len()));
     row.add("dead letters", count(verdict.parked.values().sum()));
     row.add("repeated", count(verdict.repeats()));
     row.add("of these unexplained", count(verdict.unexplained.len()));

@@ -6,9 +6,9 @@ use event::Class;
 use futures_util::future::join_all;
 use queue::BrokerQueue;
 
+use super::evidence::Happened;
 use super::fault::{Cable, Damage, Fault, Manner};
 use super::plan::{Group, Planned};
-use super::verdict::Happened;
 use super::world::World;
 
 /// Carries out the whole plan, and returns what happened when. Times count from `start`.

@@ -3,74 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::fault::{Fault, TENANTS};
+use super::evidence::{Evidence, Happened, Place, Taken};
+use super::fault::Fault;
 
 /// The longest that the service may pause after a fault has ended, beside what its design allows for that fault.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
 /// How long after its end a fault may still explain a repeat: an attempt that began during it may last so long.
 const LINGERS: Duration = Duration::from_secs(12);
-
-/// One message or status: which conversation it belongs to, and its place in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place {
-    pub(crate) conversation: usize,
-    pub(crate) turn: usize,
-}
-
-impl Place {
-    pub(crate) fn tenant(self) -> usize {
-        self.conversation % TENANTS
-    }
-
-    /// Whether it is a status, of class `updates`.
-    pub(crate) fn is_update(self) -> bool {
-        (self.conversation / TENANTS).is_multiple_of(3)
-    }
-}
-
-/// A 200 to Meta. Times count from the start of the drill.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Accepted {
-    pub(crate) place: Place,
-    pub(crate) ingest: usize,
-    pub(crate) posted: Duration,
-    pub(crate) at: Duration,
-}
-
-/// An event that DSK took.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Taken {
-    pub(crate) place: Place,
-    pub(crate) attempt: u32,
-    pub(crate) at: Duration,
-}
-
-/// A dead letter.
-#[derive(Clone, Debug)]
-pub(crate) struct Parked {
-    pub(crate) place: Place,
-    pub(crate) reason: String,
-}
-
-/// A fault that has happened.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Happened {
-    pub(crate) fault: Fault,
-    pub(crate) began: Duration,
-    pub(crate) ended: Duration,
-}
-
-/// All that was seen.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Evidence {
-    pub(crate) accepted: Vec<Accepted>,
-    /// In the order in which DSK took them.
-    pub(crate) taken: Vec<Taken>,
-    pub(crate) parked: Vec<Parked>,
-    pub(crate) happened: Vec<Happened>,
-    /// When Meta ceased to post.
-    pub(crate) load_ended: Duration,
-}
 
 /// What is made of it.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +17,8 @@ pub(crate) struct Verdict {
     pub(crate) events: usize,
     /// Accepted, and neither delivered nor parked.
     pub(crate) lost: Vec<Place>,
+    /// Delivered only after the processes were restarted at the end.
+    pub(crate) stuck: Vec<Place>,
     /// Accepted before a queue was deleted, and probably in it.
     pub(crate) deleted: Vec<Place>,
     /// Dead letters by reason.
@@ -124,14 +65,6 @@ impl Evidence {
         verdict
     }
 
-    /// What has a 200 and is nowhere.
-    pub(crate) fn missing(&self) -> BTreeSet<Place> {
-        let accepted: BTreeSet<Place> = self.accepted.iter().map(|accepted| accepted.place).collect();
-        let taken = self.taken.iter().map(|taken| taken.place);
-        let found: BTreeSet<Place> = taken.chain(self.parked.iter().map(|parked| parked.place)).collect();
-        accepted.difference(&found).copied().collect()
-    }
-
     fn find_missing(&self, verdict: &mut Verdict) {
         let posted: BTreeMap<Place, Duration> =
             self.accepted.iter().rev().map(|accepted| (accepted.place, accepted.posted)).collect();
@@ -157,6 +90,9 @@ impl Evidence {
                 continue;
             }
             first.insert(taken.place, taken.at);
+            if self.restarted.is_some_and(|restarted| taken.at > restarted) {
+                verdict.stuck.push(taken.place);
+            }
             let latest = latest.entry(taken.place.conversation).or_insert(taken.place.turn);
             if taken.place.turn < *latest && taken.attempt > 1 {
                 verdict.overtaken += 1;
@@ -179,7 +115,7 @@ impl Evidence {
     fn pauses(&self) -> Vec<Pause> {
         let streams = self.streams();
         let mut pauses = Vec::new();
-        for group in groups(&self.happened) {
+        for group in self.groups() {
             let from = group.iter().map(|happened| happened.ended).max().unwrap_or_default();
             let began = self.happened.iter().map(|happened| happened.began);
             let until = began.filter(|began| *began > from).chain([self.load_ended]).min().unwrap_or_default();
@@ -227,7 +163,7 @@ impl Evidence {
             let ended = group.iter().map(|happened| happened.ended).max().unwrap_or_default();
             ended.min(until).saturating_sub(began.max(from))
         };
-        groups(&self.happened).into_iter().map(within).sum()
+        self.groups().into_iter().map(within).sum()
     }
 }
 
@@ -241,6 +177,7 @@ impl Verdict {
             }
         };
         complain("events lost", self.lost.len(), format!("{:?}", first(&self.lost)));
+        complain("events stuck until a restart", self.stuck.len(), format!("{:?}", first(&self.stuck)));
         complain("repeats without an explanation", self.unexplained.len(), format!("{:?}", first(&self.unexplained)));
         complain("events out of order", self.disorder.len(), format!("{:?}", first(&self.disorder)));
         for pause in self.pauses.iter().filter(|pause| pause.lasted > pause.allowed) {
@@ -267,20 +204,6 @@ impl std::fmt::Display for Pause {
 
 fn first<T>(list: &[T]) -> &[T] {
     &list[..list.len().min(10)]
-}
-
-/// Faults whose times touch.
-fn groups(happened: &[Happened]) -> Vec<Vec<Happened>> {
-    let mut sorted = happened.to_vec();
-    sorted.sort_by_key(|happened| happened.began);
-    let mut groups: Vec<Vec<Happened>> = Vec::new();
-    for happened in sorted {
-        match groups.last_mut() {
-            Some(group) if group.iter().any(|other| other.ended >= happened.began) => group.push(happened),
-            _ => groups.push(vec![happened]),
-        }
-    }
-    groups
 }
 
 /// The longest time between `from` and `until` without any of the moments.

@@ -87,6 +87,16 @@ impl World {
         peak
     }
 
+    /// Stops every process and starts it again.
+    pub(crate) async fn restart(&self) {
+        for slot in &self.slots {
+            slot.stop().await;
+        }
+        for slot in &self.slots {
+            slot.start().await;
+        }
+    }
+
     /// Stops every process, and returns those that did not end as they should.
     pub(crate) async fn stop(&self) -> Vec<String> {
         let mut failed = Vec::new();

@@ -1,7 +1,8 @@
 //! The verdict over evidence made by hand.
 
 use super::*;
-use crate::drill::fault::{Damage, Manner, Role};
+use crate::drill::evidence::{Accepted, Parked};
+use crate::drill::fault::{Cable, Damage, Manner, Role, TENANTS};
 
 /// A conversation of tenant 1 with messages.
 const CONVERSATION: usize = TENANTS + 1;
@@ -59,6 +60,19 @@ fn what_was_accepted_and_is_nowhere_is_lost_and_a_dead_letter_is_not() {
     assert_eq!(verdict.lost, [place(3)]);
     assert_eq!(verdict.parked, BTreeMap::from([("rejected".to_owned(), 1)]));
     assert!(verdict.complaints()[0].starts_with("1 events lost"), "{:?}", verdict.complaints());
+}
+
+#[test]
+fn what_came_only_after_a_restart_was_stuck_and_is_not_lost() {
+    let mut evidence = steady(20);
+    evidence.taken.retain(|taken| taken.place.turn != 7);
+    evidence.restarted = Some(at(60));
+    evidence.taken.push(Taken { attempt: 2, ..taken(7, 62) });
+
+    let verdict = evidence.judge();
+
+    assert_eq!((verdict.stuck.clone(), verdict.lost.len()), (vec![place(7)], 0));
+    assert!(verdict.complaints()[0].starts_with("1 events stuck"), "{:?}", verdict.complaints());
 }
 
 #[test]
@@ -159,7 +173,7 @@ fn a_pause_of_one_tenant_or_one_ingest_is_seen_beside_others_that_work() {
 fn the_longest_wait_does_not_count_what_a_fault_took() {
     let mut evidence = steady(60);
     evidence.happened.push(happened(Fault::Dsk(None, Manner::Unavailable), 10, 20));
-    evidence.happened.push(happened(Fault::Cable(super::super::fault::Cable::Redis, Damage::Cut), 12, 25));
+    evidence.happened.push(happened(Fault::Cable(Cable::Redis, Damage::Cut), 12, 25));
     evidence.taken.retain(|taken| taken.place.turn != 8);
     evidence.taken.push(Taken { attempt: 3, ..taken(8, 40) });
 
