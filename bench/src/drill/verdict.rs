@@ -8,6 +8,9 @@ use super::fault::Fault;
 
 /// The longest that the service may pause after a fault has ended, beside what its design allows for that fault.
 const PAUSE_MAX: Duration = Duration::from_secs(15);
+/// The longest that an event may wait beside faults for its first attempt: the one before it in its conversation may be
+/// retried in place for 30 s.
+const WAIT_MAX: Duration = Duration::from_secs(45);
 /// How long after its end a fault may still explain a repeat: an attempt that began during it may last so long.
 const LINGERS: Duration = Duration::from_secs(12);
 
@@ -34,6 +37,8 @@ pub(crate) struct Verdict {
     pub(crate) pauses: Vec<Pause>,
     /// The longest that an event waited while no fault was there, and its attempts.
     pub(crate) longest_wait: Option<Wait>,
+    /// Events that waited for too long for their first attempt.
+    pub(crate) neglected: Vec<Wait>,
 }
 
 /// The longest time without a sign of life from one side after faults had ended.
@@ -61,7 +66,11 @@ impl Evidence {
         }
         self.find_missing(&mut verdict);
         self.find_repeats(&mut verdict);
-        verdict.longest_wait = self.longest_wait();
+        let waits = self.waits();
+        let allowed = self.happened.iter().map(|happened| happened.fault.allowance()).max().unwrap_or_default();
+        let is_neglected = |wait: &&Wait| wait.attempt <= 1 && wait.lasted > WAIT_MAX + allowed;
+        verdict.neglected = waits.iter().filter(is_neglected).copied().collect();
+        verdict.longest_wait = waits.into_iter().max_by_key(|wait| wait.lasted);
         verdict
     }
 
@@ -141,7 +150,8 @@ impl Evidence {
         streams
     }
 
-    fn longest_wait(&self) -> Option<Wait> {
+    /// How long each event that was delivered had waited beside faults.
+    fn waits(&self) -> Vec<Wait> {
         let mut accepted: BTreeMap<Place, Duration> = BTreeMap::new();
         for event in &self.accepted {
             accepted.entry(event.place).or_insert(event.at);
@@ -153,7 +163,7 @@ impl Evidence {
             let lasted = taken.at.saturating_sub(waited_from).saturating_sub(self.disturbed(waited_from, taken.at));
             Some(Wait { lasted, place: taken.place, attempt: taken.attempt })
         };
-        first.filter_map(wait).max_by_key(|wait| wait.lasted)
+        first.filter_map(wait).collect()
     }
 
     /// How much of a time was disturbed by a fault.
@@ -178,6 +188,7 @@ impl Verdict {
         };
         complain("events lost", self.lost.len(), format!("{:?}", first(&self.lost)));
         complain("events stuck until a restart", self.stuck.len(), format!("{:?}", first(&self.stuck)));
+        complain("events neglected", self.neglected.len(), format!("{:?}", first(&self.neglected)));
         complain("repeats without an explanation", self.unexplained.len(), format!("{:?}", first(&self.unexplained)));
         complain("events out of order", self.disorder.len(), format!("{:?}", first(&self.disorder)));
         for pause in self.pauses.iter().filter(|pause| pause.lasted > pause.allowed) {

@@ -179,3 +179,14 @@ fn the_longest_wait_does_not_count_what_a_fault_took() {
 
     assert_eq!(evidence.judge().longest_wait, Some(Wait { lasted: at(17), place: place(8), attempt: 3 }));
 }
+
+#[test]
+fn an_event_that_waits_long_for_its_first_attempt_is_neglected_and_one_that_was_retried_is_not() {
+    for (attempt, neglected) in [(1, 1), (2, 0)] {
+        let mut evidence = steady(60);
+        evidence.taken.retain(|taken| taken.place.turn != 59);
+        evidence.taken.push(Taken { attempt, ..taken(59, 105) });
+
+        assert_eq!(evidence.judge().neglected.len(), neglected);
+    }
+}
