@@ -3,6 +3,7 @@
 
 mod accept;
 mod deliver;
+mod drill;
 mod embedded;
 mod latency;
 mod machine;
@@ -24,8 +25,11 @@ mod through;
 mod times;
 mod usage;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
+use drill::DrillOptions;
 use options::{LoadOptions, Options};
 
 /// Measures whole processes against a named reference in the same run.
@@ -52,12 +56,14 @@ enum Command {
     Outage(LoadOptions),
     /// Memory under a steady load: use `--seconds 3600`.
     Soak(LoadOptions),
+    /// Faults at moments that a seed decides, under load: what is lost, repeated, out of order or slow to come back.
+    Drill(DrillOptions),
     /// Writes what was measured last into docs/performance.md and the README.
     Report,
 }
 
 #[tokio::main]
-async fn main() {
+async fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Accept(options) => accept::run(options).await,
         Command::Deliver(options) => deliver::run(options).await,
@@ -66,8 +72,10 @@ async fn main() {
         Command::Scale(options) => scale::run(options).await,
         Command::Outage(options) => outage::run(options).await,
         Command::Soak(options) => soak::run(options).await,
+        Command::Drill(options) => return drill::run(options).await,
         Command::Report => report::run(),
     }
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]

@@ -2,11 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::results::{Figure, Row, Table};
+use crate::results::{Figure, Results, Row, Table};
 
 /// The name of the row that a table's other rows are measured against.
 pub(crate) const BARE: &str = "bare";
 pub(crate) const OURS: &str = "ours";
+
+impl Results {
+    /// Prints the tables, and keeps them for `bench report`.
+    pub(crate) fn finish(self, name: &str) {
+        for shown in &self.tables {
+            println!("\n{}\n\n{}", shown.title, table(shown));
+        }
+        self.keep(name);
+    }
+}
 
 /// A table, with a last row that says how many times the bare figure ours is, if both are in it.
 pub(crate) fn table(table: &Table) -> String {

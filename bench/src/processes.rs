@@ -18,7 +18,8 @@ use crate::rig;
 use crate::usage::Usage;
 
 const LISTENS: &str = "Notifications are taken at http://";
-const SIGNING_SECRET: &str = "whsec_c2lnbmluZy1zZWNyZXQtZm9yLXRlc3Rz";
+/// The secret that signs what DSK gets.
+pub(crate) const SIGNING_SECRET: &str = "whsec_c2lnbmluZy1zZWNyZXQtZm9yLXRlc3Rz";
 
 /// Whose processes are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

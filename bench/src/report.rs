@@ -12,7 +12,7 @@ pub(crate) const RATE: &str = "events/s";
 pub(crate) const CPU: &str = "µs CPU an event";
 
 /// The commands whose results the document holds.
-pub(crate) const COMMANDS: [&str; 7] = ["accept", "deliver", "through", "embedded", "scale", "outage", "soak"];
+pub(crate) const COMMANDS: [&str; 8] = ["accept", "deliver", "through", "embedded", "scale", "outage", "soak", "drill"];
 const DOCUMENT: &str = "docs/performance.md";
 const README: &str = "README.md";
 /// Plots, beside the document.

@@ -63,13 +63,10 @@ impl Results {
         &mut self.tables[index]
     }
 
-    /// Prints the tables, and keeps them for `bench report`.
-    pub(crate) fn finish(self, name: &str) {
-        for table in &self.tables {
-            println!("\n{}\n\n{}", table.title, crate::markdown::table(table));
-        }
+    /// Keeps them for `bench report`.
+    pub(crate) fn keep(&self, name: &str) {
         std::fs::create_dir_all(FOLDER).expect("target can be written");
-        let text = serde_json::to_string_pretty(&self).expect("figures can be written");
+        let text = serde_json::to_string_pretty(self).expect("figures can be written");
         std::fs::write(path(name), text).expect("target can be written");
     }
 

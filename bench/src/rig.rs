@@ -28,6 +28,15 @@ pub(crate) fn build() {
     assert!(built.is_ok_and(|status| status.success()), "ingest and dispatcher can't be built");
 }
 
+/// Builds the processes of the service in the profile of this program.
+pub(crate) fn build_service() {
+    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
+    let packages = ["--package", "ingest", "--package", "dispatcher", "--package", "ops"];
+    let built =
+        Command::new("cargo").args(["build", "--quiet", "--bins", "--profile", profile]).args(packages).status();
+    assert!(built.is_ok_and(|status| status.success()), "the service can't be built");
+}
+
 /// Fills the queues of class `messages`.
 pub(crate) async fn fill(url: &str, events: usize, shape: Shape) {
     let shutdown = Shutdown::default();

@@ -59,7 +59,9 @@ impl Sender {
         let connections = (0..self.connections).map(|_| {
             let (done, finished) = tokio::sync::oneshot::channel();
             let sender = self.clone();
-            let (next, end, schedule) = (Arc::clone(&next), range.end, schedule.clone());
+            let next = Arc::clone(&next);
+            let end = range.end;
+            let schedule = schedule.clone();
             rig::spawn(async move {
                 done.send(sender.post_one_by_one(&next, end, schedule.as_ref()).await).ok();
             });
