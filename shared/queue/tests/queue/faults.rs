@@ -185,7 +185,8 @@ async fn a_cable_that_falls_silent_at_any_moment_of_a_start_strands_no_envelope(
         let vhost = broker.vhost();
         let link = Link::to(broker.address()).await;
         let rig = Rig::open(&QueueSettings::at(vhost.url_through(&link))).await;
-        let _confirmed = rig.queue.publisher().publish_all(&envelopes(0..1)).await.expect("the cable is whole");
+        // Twelve brokers' worth of queues are being declared at once.
+        publishing_works_again(&rig.queue.publisher(), 0).await;
 
         let mut taker = rig.taker(10);
         let moment = Duration::from_micros(500 * start);

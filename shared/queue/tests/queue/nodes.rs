@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use crate::rig::{Rig, envelopes, publishing_works_again, take, take_until};
 
 /// What a busy machine may need for what takes some ten milliseconds on a quiet one.
-const BUSY: Duration = Duration::from_secs(1);
+const BUSY: Duration = Duration::from_secs(2);
 /// What a node that does not answer may cost.
 const SILENT_NODE: Duration = Duration::from_secs(1);
 /// How often a test begins: the first address is chosen by chance.
