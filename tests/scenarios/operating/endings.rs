@@ -24,7 +24,7 @@ const PROMPT_TIME: Duration = Duration::from_secs(1);
 
 /// Every command with arguments that let it succeed on a folder, in an order in which they can run. `ops standalone` is
 /// missing: it writes nothing but its log.
-const COMMANDS: [&str; 26] = [
+const COMMANDS: [&str; 27] = [
     "keys new",
     "keys check",
     "keys rotate",
@@ -42,6 +42,7 @@ const COMMANDS: [&str; 26] = [
     "dead-letters replay --all",
     "dead-letters discard --all",
     "export --channel whatsapp:1",
+    "hold --contact whatsapp:1/4915550000002",
     "erase --channel whatsapp:1",
     "webhook send body --to http://127.0.0.1:9/webhook --wait 0s",
     "webhook explain body",
