@@ -81,7 +81,9 @@ fi
 
 export RUST_BACKTRACE="${RUST_BACKTRACE-0}"
 run "Building" cargo build --locked --workspace --bins
-run "Unit tests, contracts on both back ends, scenarios" cargo test --locked --workspace
+# Most tests wait for processes, so twice as many as there are cores run at once.
+threads="${RUST_TEST_THREADS-$(($(nproc) * 2))}"
+run "Unit tests, contracts on both back ends, scenarios" env RUST_TEST_THREADS="$threads" cargo test --locked --workspace
 note "unit tests, queue and channel contracts (RabbitMQ or Redis, also with sentinels and as a cluster, and files), scenarios"
 
 if $long; then
