@@ -41,7 +41,7 @@ async fn main() {
     channel.basic_qos(window, BasicQosOptions::default()).await.expect("a window");
     let consumers = consume(&channel).await;
     eprintln!("Taking from the queue");
-    deliver(&channel, consumers, &poster).await;
+    deliver(&channel, consumers, &poster, window.into()).await;
 }
 
 fn connector() -> HttpConnector {
@@ -61,13 +61,14 @@ async fn consume(channel: &Channel) -> Vec<Consumer> {
     consumers
 }
 
-async fn deliver(channel: &Channel, consumers: Vec<Consumer>, poster: &Poster) {
+/// Delivers with at most `window` requests under way. (The prefetch counts for each of the consumers.)
+async fn deliver(channel: &Channel, consumers: Vec<Consumer>, poster: &Poster, window: usize) {
     let mut taken = select_all(consumers);
     let mut posting = FuturesUnordered::new();
     let mut settled = Settled::default();
     loop {
         tokio::select! {
-            Some(delivery) = taken.next() => posting.push(poster.post(delivery.expect("a delivery"))),
+            Some(delivery) = taken.next(), if posting.len() < window => posting.push(poster.post(delivery.expect("a delivery"))),
             Some(tag) = posting.next() => {
                 settled.add(tag);
                 if settled.unsaid() >= ACKNOWLEDGE_EVERY || posting.is_empty() {
