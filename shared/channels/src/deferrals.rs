@@ -8,8 +8,6 @@ use event::{EventId, Lane};
 use jiff::Timestamp;
 
 use crate::fields::{self, Fields};
-use crate::hashing::Hashing;
-use crate::keys;
 
 /// The events that come before any other of their lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,9 +63,4 @@ impl DeferredLane {
         self.longest = self.longest.max(new.delay);
         self.back_by = self.back_by.max(Some(new.now + new.delay));
     }
-}
-
-/// The keys under which a lane's order may be written, form by form as the hashes of the lane are.
-pub(crate) fn keys_of(lane: &Lane, hashing: &Hashing) -> Vec<String> {
-    hashing.all(lane.as_str()).iter().map(|hash| keys::deferred(hash)).collect()
 }

@@ -2,7 +2,7 @@
 
 use event::{EventId, Lane};
 
-use crate::deferrals::{DeferredLane, NewDeferral, keys_of};
+use crate::deferrals::{DeferredLane, NewDeferral};
 use crate::error::StoreError;
 use crate::keys;
 use crate::store::ChannelStore;
@@ -27,7 +27,8 @@ impl ChannelStore {
         lane: &Lane,
         change: impl Fn(&mut DeferredLane),
     ) -> Result<DeferredLane, StoreError> {
-        let written = keys_of(lane, &self.hashing().await?);
+        let hashes = self.hashing().await?.all(lane.as_str());
+        let written: Vec<String> = hashes.iter().map(|hash| keys::deferred(hash)).collect();
         let change = |transaction: &mut Transaction| {
             // It stays under the key that it has, though the lane would have another hash by now.
             let found = written.iter().find(|key| !transaction.hash(key).fields.is_empty());

@@ -113,9 +113,9 @@ impl Hashing {
         }
     }
 
-    /// The keys of the markers of many texts: those of all texts in the first form, then those in the second, and so on.
-    pub(crate) fn markers_by_form(&self, texts: &[&str]) -> Vec<String> {
-        self.forms().flat_map(|form| texts.iter().map(|text| keys::erased(&form.hash(text)))).collect()
+    /// The hashes of many texts: those of all texts in the first form, then those in the second, and so on.
+    pub(crate) fn by_form(&self, texts: &[&str]) -> Vec<String> {
+        self.forms().flat_map(|form| texts.iter().map(|text| form.hash(text))).collect()
     }
 
     fn forms(&self) -> impl Iterator<Item = &Form> {

@@ -1,12 +1,13 @@
 //! What delivery asks about a batch of envelopes, and how the answers follow from markers and records.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use event::{Address, EventId, Lane};
 use jiff::Timestamp;
 
-use crate::deferrals::{self, DeferredLane};
+use crate::deferrals::DeferredLane;
 use crate::error::StoreError;
 use crate::fields::Fields;
 use crate::hashing::Hashing;
@@ -75,15 +76,17 @@ pub struct LookedUp {
     pub deferred: Vec<Option<DeferredLane>>,
 }
 
-/// The keys that a back end reads for a batch. A burst is mostly about a few channels, so each record is read once.
+/// The keys that a back end reads for a batch. A burst is mostly about a few channels, so each record is read once, and so is
+/// what concerns a lane.
 #[derive(Debug)]
 pub(crate) struct LookupBatch {
     /// Delivery markers of the events, then the erasure markers, form by form: of their lanes, of the channels, and at last
     /// that of any conversation.
     pub(crate) marks: Vec<String>,
-    /// Records of the channels, and behind them what was deferred of each envelope's lane, under each form of its hash.
+    /// Records of the channels, and behind them, form by form, what was deferred of each lane.
     pub(crate) channels: Vec<String>,
     channel_count: usize,
+    lane_count: usize,
     events: Vec<EventKeys>,
 }
 
@@ -92,6 +95,8 @@ pub(crate) struct LookupBatch {
 struct EventKeys {
     /// The index of its channel.
     channel: usize,
+    /// The index of its lane.
+    lane: usize,
     is_about_account: bool,
     received_at: Timestamp,
 }
@@ -116,30 +121,51 @@ struct ErasedUntil {
     contacts: Option<Timestamp>,
 }
 
+/// Each of some things once, in the order in which they came.
+struct Distinct<'a, T> {
+    all: Vec<&'a T>,
+    index: HashMap<&'a T, usize>,
+}
+
+impl<T> Default for Distinct<'_, T> {
+    fn default() -> Self {
+        Self { all: Vec::new(), index: HashMap::new() }
+    }
+}
+
+impl<'a, T: Eq + Hash> Distinct<'a, T> {
+    fn index_of(&mut self, one: &'a T) -> usize {
+        *self.index.entry(one).or_insert_with(|| {
+            self.all.push(one);
+            self.all.len() - 1
+        })
+    }
+}
+
 impl LookupBatch {
     pub(crate) fn new(lookups: &[Lookup<'_>], hashing: &Hashing) -> Self {
-        let mut index = HashMap::new();
-        let mut addresses = Vec::new();
+        let mut addresses = Distinct::default();
+        let mut lanes = Distinct::default();
         let mut events = Vec::with_capacity(lookups.len());
         for lookup in lookups {
-            let channel = *index.entry(lookup.address).or_insert_with(|| {
-                addresses.push(lookup.address);
-                addresses.len() - 1
-            });
             events.push(EventKeys {
-                channel,
+                channel: addresses.index_of(lookup.address),
+                lane: lanes.index_of(lookup.lane),
                 is_about_account: lookup.is_about_account,
                 received_at: lookup.received_at,
             });
         }
+        let [channel_count, lane_count] = [addresses.all.len(), lanes.all.len()];
+        let erasable = lanes.all.iter().map(|lane| lane.as_str());
+        let erasable = erasable.chain(addresses.all.iter().map(|address| address.as_str())).chain([keys::ANY_CONTACT]);
+        let erasable: Vec<&str> = erasable.collect();
+        let hashes = hashing.by_form(&erasable);
         let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
-        let lanes = lookups.iter().map(|lookup| lookup.lane.as_str());
-        let erasable = lanes.chain(addresses.iter().map(|address| address.as_str())).chain([keys::ANY_CONTACT]);
-        marks.extend(hashing.markers_by_form(&erasable.collect::<Vec<_>>()));
-        let channel_count = addresses.len();
-        let mut channels: Vec<String> = addresses.into_iter().map(keys::channel).collect();
-        channels.extend(lookups.iter().flat_map(|lookup| deferrals::keys_of(lookup.lane, hashing)));
-        Self { marks, channels, channel_count, events }
+        marks.extend(hashes.iter().map(|hash| keys::erased(hash)));
+        let mut channels: Vec<String> = addresses.all.into_iter().map(keys::channel).collect();
+        let lanes_by_form = hashes.chunks(erasable.len()).flat_map(|form| &form[..lane_count]);
+        channels.extend(lanes_by_form.map(|hash| keys::deferred(hash)));
+        Self { marks, channels, channel_count, lane_count, events }
     }
 
     /// The erasure markers that an older release wrote, which did not write when.
@@ -155,22 +181,24 @@ impl LookupBatch {
     }
 
     fn erased_until(&self, reply: &LookupReply) -> ErasedUntil {
-        let mut until = vec![None; self.events.len() + self.channel_count + 1];
+        let mut until = vec![None; self.lane_count + self.channel_count + 1];
         for form in reply.marks[self.events.len()..].chunks(until.len()) {
             for (until, marker) in until.iter_mut().zip(form) {
                 *until = (*until).max(marker.as_deref().map(|marker| time(marker).unwrap_or(Timestamp::MAX)));
             }
         }
         let contacts = until.pop().flatten();
-        let channels = until.split_off(self.events.len());
+        let channels = until.split_off(self.lane_count);
         ErasedUntil { lanes: until, channels, contacts }
     }
 
     /// What was deferred of each event's lane, in the order of the batch.
     pub(crate) fn deferred(&self, reply: &LookupReply) -> Vec<Option<DeferredLane>> {
-        let lanes = reply.channels.get(self.channel_count..).unwrap_or_default();
-        let forms = (lanes.len() / self.events.len().max(1)).max(1);
-        lanes.chunks(forms).map(|forms| forms.iter().find_map(DeferredLane::from_fields)).collect()
+        let by_form = reply.channels.get(self.channel_count..).unwrap_or_default();
+        let of_lane =
+            |lane| by_form.chunks(self.lane_count).find_map(|form| DeferredLane::from_fields(form.get(lane)?));
+        let lanes: Vec<Option<DeferredLane>> = (0..self.lane_count).map(of_lane).collect();
+        self.events.iter().map(|event| lanes[event.lane].clone()).collect()
     }
 
     /// What is known about each event, in the order of the batch.
@@ -186,7 +214,7 @@ impl LookupBatch {
         let erased = self.erased_until(reply);
         let answer = |(index, event): (usize, &EventKeys)| {
             let erased_channel = erased.channels[event.channel];
-            if is_erased(erased.lanes[index], event) || is_erased(erased_channel, event) {
+            if is_erased(erased.lanes[event.lane], event) || is_erased(erased_channel, event) {
                 return LookupAnswer::Erased;
             }
             if delivered[index].is_some() {
