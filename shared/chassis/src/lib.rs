@@ -5,6 +5,7 @@ mod arguments;
 mod backoff;
 mod build_info;
 mod clock;
+mod host_list;
 mod https;
 mod memory;
 mod metrics;
@@ -21,6 +22,7 @@ pub use admin::{Admin, Readiness};
 pub use arguments::parse;
 pub use backoff::Backoff;
 pub use clock::{dice, now, random};
+pub use host_list::HostList;
 pub use https::{
     AddressRefused, CheckedResolver, HttpsClient, KEEP_ALIVE_TIME, KEEP_ALIVE_TRIES, UNACKNOWLEDGED_TIME, https_client,
 };

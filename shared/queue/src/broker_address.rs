@@ -1,6 +1,6 @@
 //! The addresses of a broker's nodes, as lapin takes them: each with the host that stands in the URL, IPv6 included.
 
-use chassis::Secret;
+use chassis::{HostList, Secret};
 use lapin::uri::AMQPUri;
 use url::{Host, Url};
 
@@ -12,24 +12,20 @@ const CHANCES: f64 = 27_720.0;
 ///
 /// lapin's own parser (amq-protocol-uri 10.6.3) knows no list, and repeats a URL without `//` in its error.
 pub(crate) fn parse(url: &Secret) -> Result<Vec<AMQPUri>, String> {
-    let parts = Parts::of(url.expose())?;
-    let hosts: Vec<&str> = parts.hosts.split(',').collect();
-    let count = hosts.len();
-    let mut addresses: Vec<AMQPUri> = Vec::new();
-    for (before, host) in hosts.into_iter().enumerate() {
-        let number = before + 1;
-        if host.is_empty() && count > 1 {
-            return Err(format!("address {number} of {count} is empty: remove a comma"));
-        }
-        let one = format!("{}://{}{host}{}", parts.scheme, parts.user, parts.tail);
-        let address = parse_one(&one)
-            .map_err(|error| if count > 1 { format!("address {number} of {count}: {error}") } else { error })?;
-        if let Some(earlier) = addresses.iter().position(|earlier| earlier.authority == address.authority) {
-            return Err(format!("address {number} of {count} is the same as address {}: remove one", earlier + 1));
-        }
-        addresses.push(address);
+    let Some((scheme, rest)) = url.expose().split_once("://") else {
+        return Err("it does not begin with amqp:// or amqps://".to_owned());
+    };
+    let list = HostList::of(rest)?;
+    if list.tail.split(['?', '#']).next().is_some_and(|vhost| vhost.contains(',')) {
+        return Err(
+            "it has a comma in the vhost: write the vhost once, after the last address, and a comma in its name as %2C"
+                .to_owned(),
+        );
     }
-    Ok(addresses)
+    list.parse_each(
+        |host| parse_one(&format!("{scheme}://{}{host}{}", list.user, list.tail)),
+        |one, other| one.authority == other.authority,
+    )
 }
 
 /// Host and port, as logs and reports show an address.
@@ -43,40 +39,6 @@ pub(crate) fn shown(address: &AMQPUri) -> String {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the dice lie in [0, 1)")]
 pub(crate) fn by_chance(dice: f64) -> usize {
     (dice * CHANCES) as usize
-}
-
-/// What all addresses of a URL share, and their list.
-struct Parts<'u> {
-    scheme: &'u str,
-    /// User and password with the `@` behind them, or nothing.
-    user: &'u str,
-    hosts: &'u str,
-    /// Vhost and query.
-    tail: &'u str,
-}
-
-impl<'u> Parts<'u> {
-    fn of(url: &'u str) -> Result<Self, String> {
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return Err("it does not begin with amqp:// or amqps://".to_owned());
-        };
-        let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-        let is_list_of_urls = rest.contains("://") || user.matches('@').count() > 1 && user.contains(',');
-        if is_list_of_urls {
-            return Err("it repeats the scheme or the user: write both once, before the first address, and an @ in a \
-                        password as %40"
-                .to_owned());
-        }
-        if tail.split(['?', '#']).next().is_some_and(|vhost| vhost.contains(',')) {
-            return Err(
-                "it has a comma in the vhost: write the vhost once, after the last address, and a comma in its \
-                        name as %2C"
-                    .to_owned(),
-            );
-        }
-        Ok(Self { scheme, user, hosts, tail })
-    }
 }
 
 /// lapin's parser knows no IPv6 host and takes `localhost` in its place: events and password would go to another broker. So

@@ -1,6 +1,6 @@
 //! The address of Redis: of one server, of a service that sentinels watch, or of a cluster.
 
-use chassis::Secret;
+use chassis::{HostList, Secret};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _};
 use url::{Url, form_urlencoded};
 
@@ -39,7 +39,7 @@ impl RedisAddress {
             Some(("rediss+sentinel", rest)) => Parts::of("rediss", rest)?.sentinels(),
             Some(("redis+cluster", rest)) => Parts::of("redis", rest)?.cluster(),
             Some(("rediss+cluster", rest)) => Parts::of("rediss", rest)?.cluster(),
-            Some((scheme, rest)) if Parts::of(scheme, rest).is_ok_and(|parts| parts.hosts.contains(',')) => Err(
+            Some((scheme, rest)) if Parts::of(scheme, rest).is_ok_and(|parts| parts.list.is_several()) => Err(
                 "it names several hosts: write redis+sentinel:// before sentinels, and redis+cluster:// before the nodes of \
                  a cluster"
                     .to_owned(),
@@ -54,9 +54,7 @@ impl RedisAddress {
 struct Parts<'u> {
     /// `redis`, or `rediss` for TLS.
     scheme: &'u str,
-    /// User and password with the `@` behind them, or nothing.
-    user: &'u str,
-    hosts: &'u str,
+    list: HostList<'u>,
     path: &'u str,
     query: &'u str,
 }
@@ -64,44 +62,25 @@ struct Parts<'u> {
 impl<'u> Parts<'u> {
     /// `rest`: what follows after the scheme.
     fn of(scheme: &'u str, rest: &'u str) -> Result<Self, String> {
-        let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        let (user, hosts) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
-        let is_list_of_urls = rest.contains("://") || user.matches('@').count() > 1 && user.contains(',');
-        if is_list_of_urls {
-            return Err("it repeats the scheme or the user: write both once, before the first address, and an @ in a \
-                        password as %40"
-                .to_owned());
-        }
-        if tail.contains('#') {
+        let list = HostList::of(rest)?;
+        if list.tail.contains('#') {
             return Err("it has a #: write one in a password as %23".to_owned());
         }
-        let (path, query) = tail.split_once('?').unwrap_or((tail, ""));
+        let (path, query) = list.tail.split_once('?').unwrap_or((list.tail, ""));
         if path.contains(',') {
             return Err(
                 "it has a comma after the first /: write what follows the addresses once, after the last, and a / in a password as %2F".to_owned()
             );
         }
-        Ok(Self { scheme, user, hosts, path, query })
+        Ok(Self { scheme, list, path, query })
     }
 
     /// The addresses, each with the user and the password of all.
     fn addresses(&self, user: &str, port: u16) -> Result<Vec<ConnectionInfo>, String> {
-        let hosts: Vec<&str> = self.hosts.split(',').collect();
-        let count = hosts.len();
-        let mut addresses: Vec<ConnectionInfo> = Vec::with_capacity(count);
-        for (before, host) in hosts.into_iter().enumerate() {
-            let number = before + 1;
-            if host.is_empty() && count > 1 {
-                return Err(format!("address {number} of {count} is empty: remove a comma"));
-            }
-            let address = parse_one(&format!("{}://{user}{host}", self.scheme), port)
-                .map_err(|error| if count > 1 { format!("address {number} of {count}: {error}") } else { error })?;
-            if let Some(earlier) = addresses.iter().position(|earlier| earlier.addr() == address.addr()) {
-                return Err(format!("address {number} of {count} is the same as address {}: remove one", earlier + 1));
-            }
-            addresses.push(address);
-        }
-        Ok(addresses)
+        self.list.parse_each(
+            |host| parse_one(&format!("{}://{user}{host}", self.scheme), port),
+            |one, other| one.addr() == other.addr(),
+        )
     }
 
     fn sentinels(&self) -> Result<RedisAddress, String> {
@@ -114,7 +93,7 @@ impl<'u> Parts<'u> {
                 .to_owned());
         }
         let db: i64 = db.parse().map_err(|_| "what follows the service is not the number of a database".to_owned())?;
-        let mut servers = self.addresses(self.user, SENTINEL_PORT)?;
+        let mut servers = self.addresses(self.list.user, SENTINEL_PORT)?;
         let server = servers.swap_remove(0);
         let server = server.clone().set_redis_settings(server.redis_settings().clone().set_db(db));
         let sentinels = self.with_own_password(self.addresses("", SENTINEL_PORT)?)?;
@@ -148,7 +127,7 @@ impl<'u> Parts<'u> {
         if !["", "/", "/0"].contains(&self.path) || !self.query.is_empty() {
             return Err("a cluster has no databases and no options: write nothing after the last address".to_owned());
         }
-        self.addresses(self.user, PORT).map(RedisAddress::Cluster)
+        self.addresses(self.list.user, PORT).map(RedisAddress::Cluster)
     }
 }
 
