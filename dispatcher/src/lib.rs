@@ -27,6 +27,7 @@ mod settle;
 mod sources;
 mod state;
 mod status;
+mod store_away;
 mod systems;
 mod tally;
 mod turns;

@@ -1,17 +1,13 @@
 //! Looks envelopes up in the channel store, many in one pipeline, and waits while the store is away.
 
-use std::time::Duration;
-
 use channels::ChannelStore;
-use chassis::{Backoff, Shutdown, dice};
+use chassis::Shutdown;
 use event::Envelope;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::contacts::{self, Found};
-
-/// Delays between look-ups while the store is away.
-const AWAY: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(2) };
+use crate::store_away;
 
 /// Looks envelopes up.
 #[derive(Clone, Debug)]
@@ -48,11 +44,7 @@ impl Lookups {
                         let first = envelopes.first().map(|envelope| (*envelope).clone());
                         self.shutdown.spawn(self.clone().await_return(first));
                     }
-                    let is_kept = tokio::select! {
-                        is_kept = self.shutdown.pause(AWAY.delay(failures, dice())) => is_kept,
-                        () = &mut given_up => false,
-                    };
-                    if !is_kept {
+                    if !store_away::pause_unless(given_up.as_mut(), &self.shutdown, failures).await {
                         return None;
                     }
                 }
@@ -64,7 +56,7 @@ impl Lookups {
     /// nobody else asks.
     async fn await_return(self, envelope: Option<Envelope>) {
         let mut failures = 1;
-        while *self.away.borrow() && self.shutdown.pause(AWAY.delay(failures, dice())).await {
+        while *self.away.borrow() && store_away::pause(&self.shutdown, failures).await {
             match contacts::look_up(&self.store, envelope.as_ref().as_slice()).await {
                 Ok(_) => self.is_back(),
                 Err(_) => failures += 1,

@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use channels::{DeferredLane, NewDeferral, StoreError};
-use chassis::{Backoff, dice, now};
+use chassis::now;
 use event::{EventId, Lane};
 use tracing::{debug, warn};
 
+use crate::store_away;
 use crate::systems::Systems;
-
-/// Delays between tries while the store is away.
-const AWAY: Backoff = Backoff { base: Duration::from_millis(200), ceiling: Duration::from_secs(2) };
 
 /// Notes that these events come before all others of their lane. `None` once the process stops, or `given_up` ends: then nothing
 /// may be deferred.
@@ -29,11 +27,7 @@ pub(crate) async fn note_deferral(
             Err(error) => {
                 failures += 1;
                 tell(failures, "Could not note a deferral, which waits for that", &error);
-                let is_kept = tokio::select! {
-                    is_kept = systems.shutdown.pause(AWAY.delay(failures, dice())) => is_kept,
-                    () = &mut given_up => false,
-                };
-                if !is_kept {
+                if !store_away::pause_unless(given_up.as_mut(), &systems.shutdown, failures).await {
                     return None;
                 }
             }
@@ -47,7 +41,7 @@ pub(crate) async fn forget_deferred(systems: &Systems, lane: &Lane, ids: &[Event
     while let Err(error) = systems.store.forget_deferred(lane, ids).await {
         failures += 1;
         tell(failures, "Could not note that deferred events are settled, and will try again", &error);
-        if !systems.shutdown.pause(AWAY.delay(failures, dice())).await {
+        if !store_away::pause(&systems.shutdown, failures).await {
             return;
         }
     }
