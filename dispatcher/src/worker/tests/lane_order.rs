@@ -5,8 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use ::event::{EventId, EventType, Lane};
-use bytes::Bytes;
+use ::event::{EventId, Lane};
 use channels::TenantEndpoint;
 use clap::Parser as _;
 use jiff::SignedDuration;
@@ -14,7 +13,7 @@ use proptest::prelude::*;
 use queue::Tier;
 
 use super::super::*;
-use super::parcel::{address, channel, outcome};
+use super::parcel::{envelope, outcome};
 use super::shared_world::{Broker, Message, Store};
 use crate::destination::Targets;
 use crate::metrics::Metrics;
@@ -77,22 +76,7 @@ impl World {
 
     fn publish(&mut self, lane: usize) {
         self.published += 1;
-        let envelope = Envelope {
-            id: EventId::new(self.published.to_string()),
-            event_type: EventType::new("whatsapp.message"),
-            address: address(channel(lane)),
-            lane: Lane::new(lane.to_string()),
-            class: Class::Messages,
-            effect: None,
-            received_at: self.now.timestamp,
-            queued_at: self.now.timestamp,
-            attempts: 0,
-            visits: 0,
-            copies: 0,
-            traceparent: None,
-            letter: None,
-            body: Bytes::from_static(b"{}"),
-        };
+        let envelope = envelope(self.published.to_string(), lane, self.now.timestamp);
         self.broker.borrow_mut().publish(envelope);
     }
 

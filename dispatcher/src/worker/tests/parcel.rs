@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use ::event::{Address, DecodeError, Lane};
+use ::event::{Address, DecodeError, EventId, EventType, Lane};
+use bytes::Bytes;
 use channels::{LookupAnswer, Route};
+use jiff::Timestamp;
 
 use super::super::*;
 use crate::destination::samples;
@@ -96,6 +98,26 @@ pub(super) fn channel(lane: usize) -> usize {
 
 pub(super) fn partition(lane: usize) -> Partition {
     Partition::first(PARTITIONS).nth(lane % PARTITIONS).unwrap()
+}
+
+/// An envelope of a lane, queued for the first time.
+pub(super) fn envelope(id: String, lane: usize, queued_at: Timestamp) -> Envelope {
+    Envelope {
+        id: EventId::new(id),
+        event_type: EventType::new("whatsapp.message"),
+        address: address(channel(lane)),
+        lane: Lane::new(lane.to_string()),
+        class: Class::Messages,
+        effect: None,
+        received_at: queued_at,
+        queued_at,
+        attempts: 0,
+        visits: 0,
+        copies: 0,
+        traceparent: None,
+        letter: None,
+        body: Bytes::from_static(b"{}"),
+    }
 }
 
 pub(super) fn address(channel: usize) -> Address {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use ::event::{DecodeError, EventId, EventType, Lane, UNRECOGNIZED};
+use ::event::{DecodeError, EventType, Lane, UNRECOGNIZED};
 use bytes::Bytes;
 use channels::{DeferredLane, LookupAnswer, TenantEndpoint};
 use clap::Parser as _;
@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 
 use super::super::*;
 use super::parcel::{
-    CHANNELS, Content, Fates, PARTITIONS, Parcel, ROUTES, address, answer, channel, outcome, partition,
+    CHANNELS, Content, Fates, PARTITIONS, Parcel, ROUTES, address, answer, envelope, outcome, partition,
 };
 use crate::contacts::Found;
 use crate::destination::Targets;
@@ -89,22 +89,11 @@ impl Simulation {
         }
         self.taken += 1;
         self.lanes.push(lane);
-        let event_type = if matches!(content, Content::Unrecognized) { UNRECOGNIZED } else { "whatsapp.message" };
-        let envelope = Envelope {
-            id: EventId::new(format!("evt_{}", self.taken)),
-            event_type: EventType::new(event_type),
-            address: address(channel(lane)),
-            lane: Lane::new(lane.to_string()),
-            class: Class::Messages,
-            effect: None,
-            received_at: self.now.timestamp,
-            queued_at: self.now.timestamp,
-            attempts: 0,
-            visits: 0,
-            copies: 0,
-            traceparent: None,
-            letter: None,
-            body: Bytes::from_static(&[0; 150]),
+        let body = Bytes::from_static(&[0; 150]);
+        let envelope = Envelope { body, ..envelope(format!("evt_{}", self.taken), lane, self.now.timestamp) };
+        let envelope = match content {
+            Content::Unrecognized => Envelope { event_type: EventType::new(UNRECOGNIZED), ..envelope },
+            Content::Event | Content::Undecodable => envelope,
         };
         let fault = matches!(content, Content::Undecodable).then_some(DecodeError::Missing("lane"));
         let fates = Rc::clone(&self.fates);
