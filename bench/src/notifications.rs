@@ -47,7 +47,7 @@ impl SignedNotification {
     }
 }
 
-/// Makes so many notifications with one event each.
+/// Makes notifications with one event each.
 pub(crate) fn signed(events: usize, shape: Shape) -> Arc<Vec<SignedNotification>> {
     Arc::new((0..events).map(|serial| SignedNotification::new(notification(serial, shape))).collect())
 }

@@ -33,7 +33,7 @@ pub(crate) struct LoadOptions {
     pub(crate) seconds: u64,
     /// Notifications a second: where `through` begins, and half load for the others.
     #[arg(long, default_value_t = 1_000)]
-    pub(crate) rate: u64,
+    pub(crate) rate: u32,
     /// Connections that post.
     #[arg(long, default_value_t = 64)]
     pub(crate) parallel: usize,

@@ -22,7 +22,7 @@ const NONE: f64 = 0.1;
 pub(crate) async fn run(options: LoadOptions) {
     rig::build();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let rate = count(usize::try_from(options.rate).unwrap_or(usize::MAX));
+    let rate = f64::from(options.rate);
     let mut results = Results::begin();
     let mut table = Table::new("Until the backlog of two minutes is gone, under load");
     for _ in 0..options.rounds {

@@ -53,7 +53,7 @@ impl Results {
         Self { command, commit: crate::machine::commit(), machine: crate::machine::describe(), tables: Vec::new() }
     }
 
-    /// The table with this title, which is made if there is none.
+    /// The table with this title. Adds an empty one if there is none.
     pub(crate) fn table(&mut self, title: &str, axis: &str) -> &mut Table {
         let found = self.tables.iter().position(|table| table.title == title);
         let index = found.unwrap_or_else(|| {
@@ -91,7 +91,7 @@ impl Table {
         self.row(row, None).add(figure, value);
     }
 
-    /// The row with this name at this place, which is made if there is none.
+    /// The row with this name at this place. Adds an empty one if there is none.
     pub(crate) fn row(&mut self, name: &str, at: Option<f64>) -> &mut Row {
         let found = self.rows.iter().position(|row| row.name == name && row.at == at);
         let index = found.unwrap_or_else(|| {

@@ -15,7 +15,7 @@ const PERIOD: Duration = Duration::from_mins(1);
 pub(crate) async fn run(options: LoadOptions) {
     rig::build();
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let rate = count(usize::try_from(options.rate).unwrap_or(usize::MAX));
+    let rate = f64::from(options.rate);
     let time = options.time();
     let mut results = Results::begin();
     let mut table = Table::by("Memory under a steady load", "minutes");

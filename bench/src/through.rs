@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::options::LoadOptions;
 use crate::pair::{Pair, Step};
 use crate::processes::Side;
-use crate::report::{RATE, count};
+use crate::report::RATE;
 use crate::results::{Results, Row, Table};
 use crate::rig;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run(options: LoadOptions) {
     let mut half = Table::new("Through: at half of our rate");
     let mut results = Results::begin();
     for _ in 0..options.rounds {
-        let mut ours = count_of(options.rate);
+        let mut ours = f64::from(options.rate);
         for side in Side::BOTH {
             let rate = highest_rate(side, options, &folder, &mut ages).await;
             rates.add(side.name(), RATE, rate);
@@ -50,7 +50,7 @@ async fn highest_rate(side: Side, options: LoadOptions, folder: &TempDir, ages: 
     let mut pair = Pair::start(side, options.parallel, folder).await;
     let mut best = 0.0;
     for step in 0..STEPS {
-        let rate = count_of(options.rate) * STEP.powi(step);
+        let rate = f64::from(options.rate) * STEP.powi(step);
         let mut held = pair.hold(rate, options.time()).await;
         let row = ages.row(side.name(), Some(rate.round()));
         row.add("age p50, ms", held.ages.percentile_ms(50.0));
@@ -79,8 +79,4 @@ fn add(row: &mut Row, mut step: Step) {
     for used in step.used.iter().filter(|used| used.is_measured) {
         row.add(&format!("{}, MB", used.by), used.megabytes);
     }
-}
-
-fn count_of(rate: u64) -> f64 {
-    count(usize::try_from(rate).unwrap_or(usize::MAX))
 }

@@ -19,7 +19,7 @@ const POSTERS: usize = 24;
 const BATCH_MAX: usize = 8;
 /// The most repeats in one notification.
 const REPEATS_MAX: usize = 3;
-/// One notification in so many holds repeats of what was accepted.
+/// One notification in this many holds repeats of what was accepted.
 const REPEATED: usize = 10;
 /// How far back such repeats go.
 const REMEMBERED: usize = 2_000;
@@ -64,7 +64,7 @@ struct Batch {
 }
 
 impl Load {
-    /// Begins to post to these ingests by turns, about so many events a second. Times count from `start`.
+    /// Begins to post `rate` events a second, spread over these ingests by chance. Times count from `start`.
     pub(crate) fn begin(seed: u64, listens: &[SocketAddr], rate: f64, start: Instant) -> Self {
         let to = |address: &SocketAddr| {
             let url = format!("http://{address}/webhook").parse().expect("it is an address");
