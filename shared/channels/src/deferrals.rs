@@ -7,8 +7,6 @@ use std::time::Duration;
 use event::{EventId, Lane};
 use jiff::Timestamp;
 
-use crate::fields::{self, Fields};
-
 /// The events that come before any other of their lane.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeferredLane {
@@ -35,26 +33,20 @@ pub struct NewDeferral<'a> {
 
 impl DeferredLane {
     /// Reads what the store holds of a lane; `None` if nothing of it was deferred.
-    pub(crate) fn from_fields(fields: &Fields) -> Option<Self> {
-        let ids = fields::text(fields, fields::IDS)?;
-        let longest = fields::text(fields, fields::LONGEST_SECONDS).and_then(|seconds| seconds.parse().ok());
-        Some(Self {
-            ids: ids.split(' ').map(EventId::new).collect(),
-            longest: Duration::from_secs(longest.unwrap_or_default()),
-            back_by: fields::text(fields, fields::BACK_BY).and_then(|time| time.parse().ok()),
-        })
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let longest = words.next()?.parse().ok().map(Duration::from_secs)?;
+        let back_by = words.next()?.parse().ok();
+        Some(Self { ids: words.map(EventId::new).collect(), longest, back_by })
     }
 
-    pub(crate) fn to_fields(&self) -> Fields {
-        if self.ids.is_empty() {
-            return Fields::new();
-        }
-        let ids: Vec<&str> = self.ids.iter().map(EventId::as_str).collect();
-        fields::collect([
-            (fields::IDS, Some(ids.join(" "))),
-            (fields::LONGEST_SECONDS, Some(self.longest.as_secs().to_string())),
-            (fields::BACK_BY, self.back_by.map(|time| time.to_string())),
-        ])
+    /// Its text in the store: the longest time in seconds, when the last is to be back, and the ids. `None` if nothing is
+    /// deferred any more.
+    pub(crate) fn to_text(&self) -> Option<String> {
+        let back_by = self.back_by.map_or_else(|| "-".to_owned(), |time| time.to_string());
+        let mut words = vec![self.longest.as_secs().to_string(), back_by];
+        words.extend(self.ids.iter().map(EventId::to_string));
+        (!self.ids.is_empty()).then(|| words.join(" "))
     }
 
     pub(crate) fn defer(&mut self, new: &NewDeferral<'_>) {
@@ -62,5 +54,28 @@ impl DeferredLane {
         self.ids.extend(new.ids.iter().filter(|id| !known.contains(*id)).cloned());
         self.longest = self.longest.max(new.delay);
         self.back_by = self.back_by.max(Some(new.now + new.delay));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_is_read_as_it_was_written() {
+        let ids = ["evt_a", "evt_b"].map(EventId::new).to_vec();
+        let back_by = Some("2026-11-29T12:00:00.5Z".parse().unwrap());
+        for lane in [
+            DeferredLane { ids: ids.clone(), longest: Duration::from_mins(10), back_by },
+            DeferredLane { ids, longest: Duration::ZERO, back_by: None },
+        ] {
+            assert_eq!(DeferredLane::from_text(&lane.to_text().unwrap()), Some(lane));
+        }
+    }
+
+    #[test]
+    fn of_a_lane_without_deferred_events_nothing_is_stored() {
+        assert_eq!(DeferredLane::default().to_text(), None);
+        assert_eq!(DeferredLane::from_text(""), None);
     }
 }

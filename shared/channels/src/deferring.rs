@@ -4,10 +4,10 @@ use event::{EventId, Lane};
 
 use crate::deferrals::{DeferredLane, NewDeferral};
 use crate::error::StoreError;
-use crate::keys;
 use crate::store::ChannelStore;
 use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
+use crate::{fields, keys};
 
 impl ChannelStore {
     /// Adds events to those that come before any other of their lane, before the first of them is deferred. Those that are
@@ -34,13 +34,14 @@ impl ChannelStore {
             let found = written.iter().find(|key| !transaction.hash(key).fields.is_empty());
             let Some(key) = found.or(written.first()) else { return Ok(Decision::Abandon(DeferredLane::default())) };
             let hash = transaction.hash(key);
-            let before = DeferredLane::from_fields(&hash.fields).unwrap_or_default();
+            let text = hash.fields.get(fields::MARK).map(String::as_str);
+            let before = text.and_then(DeferredLane::from_text).unwrap_or_default();
             let mut after = before.clone();
             change(&mut after);
             if after == before {
                 return Ok(Decision::Abandon(before));
             }
-            hash.fields = after.to_fields();
+            hash.fields = fields::collect([(fields::MARK, after.to_text())]);
             hash.lifetime = Lifetime::Limited(keys::DEFERRED_TIME);
             Ok(Decision::Write(after))
         };

@@ -66,18 +66,12 @@ pub(crate) const PLAIN_UNTIL: &str = "plain_until";
 pub(crate) const COUNT: &str = "count";
 pub(crate) const REWRITTEN_AT: &str = "at";
 
-/// Of a marker in files: its value, which in Redis stands alone.
+/// Of what is a text in Redis: the text.
 pub(crate) const MARK: &str = "mark";
 
 // Of leases.
 pub(crate) const HOLDER: &str = "holder";
 pub(crate) const UNTIL: &str = "until";
-
-// Of a lane of which events were deferred.
-/// The events' ids in their order, separated by spaces.
-pub(crate) const IDS: &str = "ids";
-pub(crate) const LONGEST_SECONDS: &str = "longest_seconds";
-pub(crate) const BACK_BY: &str = "back_by";
 
 /// Of a dispatcher's report.
 pub(crate) const STATUS: &str = "status";

@@ -13,6 +13,9 @@ pub(crate) const CHANNEL: &str = "channel:";
 pub(crate) const ALL_CHANNELS: &str = "channels:all";
 /// The beginning of every marker of a delivered event.
 pub(crate) const DELIVERED: &str = "delivered:";
+/// The beginning of the keys of lanes of which events were deferred. It begins like the reports of dispatchers, because the user
+/// lists of older releases permit that.
+const DEFERRED: &str = "dispatcher:deferred:";
 /// The beginning of every erasure's marker.
 pub(crate) const ERASED: &str = "erased:";
 /// What is marked as erased whenever a conversation is. No channel has this address.
@@ -84,10 +87,9 @@ pub(crate) fn dispatcher(instance: &str) -> String {
     format!("dispatcher:{instance}")
 }
 
-/// The key of a lane of which events were deferred. It begins like the reports of dispatchers, because the user lists of older
-/// releases permit that.
+/// The key of a lane of which events were deferred.
 pub(crate) fn deferred(lane_hash: &str) -> String {
-    format!("dispatcher:deferred:{lane_hash}")
+    format!("{DEFERRED}{lane_hash}")
 }
 
 /// The key for an address or a lane, of which only this hash is left: a lane may hold a phone number.
@@ -98,6 +100,11 @@ pub(crate) fn erased(hash: &str) -> String {
 /// Whether it is the key of an erasure's marker.
 pub(crate) fn is_erased_mark(key: &str) -> bool {
     key.strip_prefix(ERASED).is_some_and(is_hash)
+}
+
+/// Whether it is the key of a text. Everything else is a hash.
+pub(crate) fn is_text(key: &str) -> bool {
+    is_erased_mark(key) || key.starts_with(DEFERRED)
 }
 
 /// Whether a text is a hash: of [`hash`], or behind the id of the key that it was made with.

@@ -80,12 +80,12 @@ pub struct LookedUp {
 /// what concerns a lane.
 #[derive(Debug)]
 pub(crate) struct LookupBatch {
-    /// Delivery markers of the events, then the erasure markers, form by form: of their lanes, of the channels, and at last
-    /// that of any conversation.
+    /// Delivery markers of the events; then the erasure markers, form by form: of their lanes, of the channels, and at last
+    /// that of any conversation; then, form by form, what was deferred of each lane.
     pub(crate) marks: Vec<String>,
-    /// Records of the channels, and behind them, form by form, what was deferred of each lane.
+    /// Records of the channels.
     pub(crate) channels: Vec<String>,
-    channel_count: usize,
+    erasure_marks: usize,
     lane_count: usize,
     events: Vec<EventKeys>,
 }
@@ -155,22 +155,22 @@ impl LookupBatch {
                 received_at: lookup.received_at,
             });
         }
-        let [channel_count, lane_count] = [addresses.all.len(), lanes.all.len()];
+        let lane_count = lanes.all.len();
         let erasable = lanes.all.iter().map(|lane| lane.as_str());
         let erasable = erasable.chain(addresses.all.iter().map(|address| address.as_str())).chain([keys::ANY_CONTACT]);
         let erasable: Vec<&str> = erasable.collect();
         let hashes = hashing.by_form(&erasable);
         let mut marks: Vec<String> = lookups.iter().map(|lookup| keys::delivered(lookup.id)).collect();
         marks.extend(hashes.iter().map(|hash| keys::erased(hash)));
-        let mut channels: Vec<String> = addresses.all.into_iter().map(keys::channel).collect();
         let lanes_by_form = hashes.chunks(erasable.len()).flat_map(|form| &form[..lane_count]);
-        channels.extend(lanes_by_form.map(|hash| keys::deferred(hash)));
-        Self { marks, channels, channel_count, lane_count, events }
+        marks.extend(lanes_by_form.map(|hash| keys::deferred(hash)));
+        let channels = addresses.all.into_iter().map(keys::channel).collect();
+        Self { marks, channels, erasure_marks: hashes.len(), lane_count, events }
     }
 
     /// The erasure markers that an older release wrote, which did not write when.
     pub(crate) fn undated(&self, reply: &LookupReply) -> Vec<String> {
-        let marks = self.marks.iter().zip(&reply.marks).skip(self.events.len());
+        let marks = self.marks.iter().zip(&reply.marks).skip(self.events.len()).take(self.erasure_marks);
         let undated = marks.filter(|(_, value)| value.as_deref().is_some_and(|value| time(value).is_none()));
         undated.map(|(key, _)| key.clone()).collect()
     }
@@ -181,8 +181,8 @@ impl LookupBatch {
     }
 
     fn erased_until(&self, reply: &LookupReply) -> ErasedUntil {
-        let mut until = vec![None; self.lane_count + self.channel_count + 1];
-        for form in reply.marks[self.events.len()..].chunks(until.len()) {
+        let mut until = vec![None; self.lane_count + self.channels.len() + 1];
+        for form in reply.marks[self.events.len()..][..self.erasure_marks].chunks(until.len()) {
             for (until, marker) in until.iter_mut().zip(form) {
                 *until = (*until).max(marker.as_deref().map(|marker| time(marker).unwrap_or(Timestamp::MAX)));
             }
@@ -194,9 +194,10 @@ impl LookupBatch {
 
     /// What was deferred of each event's lane, in the order of the batch.
     pub(crate) fn deferred(&self, reply: &LookupReply) -> Vec<Option<DeferredLane>> {
-        let by_form = reply.channels.get(self.channel_count..).unwrap_or_default();
-        let of_lane =
-            |lane| by_form.chunks(self.lane_count).find_map(|form| DeferredLane::from_fields(form.get(lane)?));
+        let by_form = reply.marks.get(self.events.len() + self.erasure_marks..).unwrap_or_default();
+        let of_lane = |lane| {
+            by_form.chunks(self.lane_count).find_map(|form| DeferredLane::from_text(form.get(lane)?.as_deref()?))
+        };
         let lanes: Vec<Option<DeferredLane>> = (0..self.lane_count).map(of_lane).collect();
         self.events.iter().map(|event| lanes[event.lane].clone()).collect()
     }
@@ -206,8 +207,7 @@ impl LookupBatch {
         if reply.marks.len() != self.marks.len() || reply.channels.len() != self.channels.len() {
             return Err(StoreError::Refused("an answer of another length".to_owned()));
         }
-        let channels = &self.channels[..self.channel_count];
-        let addresses: Vec<Address> = channels.iter().map(|key| keys::address_of_channel(key)).collect();
+        let addresses: Vec<Address> = self.channels.iter().map(|key| keys::address_of_channel(key)).collect();
         let records = addresses.iter().zip(&reply.channels);
         let channels: Vec<LookupAnswer> = records.map(|(address, fields)| answer_for_record(address, fields)).collect();
         let delivered = &reply.marks[..self.events.len()];

@@ -140,7 +140,7 @@ impl RedisStore {
         }
         let mut pipeline = Pipeline::with_capacity(keys.len());
         for key in &keys {
-            if keys::is_erased_mark(key) {
+            if keys::is_text(key) {
                 pipeline.mget(&[self.key(key)]);
             } else {
                 pipeline.hgetall(self.key(key));
@@ -148,7 +148,7 @@ impl RedisStore {
         }
         let mut values = self.query(&pipeline).await?;
         let read = |key: &String| {
-            if !keys::is_erased_mark(key) {
+            if !keys::is_text(key) {
                 return next::<Fields>(&mut values);
             }
             let mark = next::<Vec<Option<String>>>(&mut values)?.pop().flatten();

@@ -152,8 +152,8 @@ impl ChannelStore {
         ask!(self, backend => backend.erasures())
     }
 
-    /// The hashes at these keys, in their order; a hash that does not exist is empty. An erasure's marker is read as a hash
-    /// with one field.
+    /// The hashes at these keys, in their order; a hash that does not exist is empty. A text is read as a hash with one
+    /// field.
     pub(crate) async fn read(&self, keys: Vec<String>) -> Result<Vec<Fields>, StoreError> {
         ask!(self, backend => backend.read(keys))
     }

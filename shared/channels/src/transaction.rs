@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::fields::{self, Fields};
 use crate::keys;
 
-/// One hash, which the back end replaces as a whole if it is still as it was read. An erasure's marker counts as a hash with
-/// one field.
+/// One hash, which the back end replaces as a whole if it is still as it was read. What is a text in Redis counts as
+/// a hash with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Write {
     #[serde(skip)]

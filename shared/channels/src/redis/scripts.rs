@@ -10,8 +10,8 @@ use crate::transaction::Write;
 /// A member of the set of all channels that is no key. It is added last, and says that the sets are complete.
 pub(super) const COMPLETE: &str = "";
 
-/// Compares every hash with what was read, then replaces all of them, or none. An erasure's marker, which is a text in
-/// Redis, comes as a hash with one field. The keys after the hashes are those of the index sets to change. A set that can't
+/// Compares every hash with what was read, then replaces all of them, or none. What is a text in Redis comes as a
+/// hash with one field. The keys after the hashes are those of the index sets to change. A set that can't
 /// be changed, because a user list of an older release does not permit it, is made again by whoever finds that it is not
 /// complete. A key beyond all of these is a hash that counts the commits. In a cluster, a key before all of these remembers
 /// the commit: the client sends a request again whose answer was lost, and would be told that somebody else had been first.
@@ -22,7 +22,7 @@ for i, argument in ipairs(ARGV) do
   writes[i] = write
   if write.is_once then
     if redis.call('EXISTS', key) == 1 then return 1 end
-  elseif write.is_mark then
+  elseif write.is_text then
     if redis.call('MGET', key)[1] ~= (write.before.mark or false) then return 0 end
   elseif write.before then
     local fields, count = redis.call('HGETALL', key), 0
@@ -37,8 +37,8 @@ for i, write in ipairs(writes) do
   local key = KEYS[i]
   if write.is_once then
     redis.call('SETEX', key, write.expires, '1')
-  elseif write.is_mark then
-    redis.call('SETEX', key, write.expires, write.after.mark)
+  elseif write.is_text then
+    if write.after.mark then redis.call('SETEX', key, write.expires, write.after.mark) else redis.call('DEL', key) end
   elseif write.before then
     redis.call('DEL', key)
     for field, value in pairs(write.after) do redis.call('HSET', key, field, value) end
@@ -83,12 +83,12 @@ impl Default for Once {
 pub(super) struct HashWrite<'a> {
     #[serde(flatten)]
     write: &'a Write,
-    is_mark: bool,
+    is_text: bool,
 }
 
 impl<'a> HashWrite<'a> {
     pub(super) fn of(write: &'a Write) -> Self {
-        Self { write, is_mark: keys::is_erased_mark(&write.key) }
+        Self { write, is_text: keys::is_text(&write.key) }
     }
 }
 
