@@ -189,6 +189,11 @@ impl<T> Lanes<T> {
     /// Whether a lane may go on now.
     pub(crate) fn is_ready(&mut self, now: Instant) -> bool {
         self.end_waits(now);
+        self.may_any_begin()
+    }
+
+    /// Whether a lane may go on that need not wait any more.
+    pub(crate) fn may_any_begin(&self) -> bool {
         self.turns.may_any_begin()
     }
 

@@ -16,6 +16,7 @@ mod lookups;
 mod markers;
 mod metrics;
 mod notes;
+mod pace;
 mod parking;
 mod pauses;
 mod remedy;
@@ -31,6 +32,7 @@ mod store_away;
 mod systems;
 mod tally;
 mod turns;
+mod unmarked;
 mod worker;
 
 pub use app::{Dispatcher, DispatcherParts, start};

@@ -2,6 +2,7 @@
 //! follows. It never waits and takes the time as an argument, so that a test can play any order of events.
 
 mod arrive;
+mod begin;
 mod defer;
 mod event;
 mod follow;
@@ -25,14 +26,13 @@ use crate::deferred::DeferredLanes;
 use crate::group::Hints;
 use crate::hand_overs::HandOvers;
 use crate::lanes::{Flight, Lanes};
+use crate::pace::Paces;
 use crate::room::{Intake, Room};
 use crate::state::{Load, State};
 use crate::tally::Tally;
-pub(crate) use event::{AttemptEnd, Completion, LaneEvent, Moment, WorkerEvent};
+use crate::unmarked::Unmarked;
+pub(crate) use event::{AttemptEnd, Completion, LaneEvent, Marked, Moment, WorkerEvent};
 pub(crate) use work::{Deferral, Item, Settlement, Work};
-
-/// Most envelopes in one look-up: a full window fits, in one round trip to the store.
-const LOOK_UP_BATCH_MAX: usize = 256;
 
 /// The worker of one class.
 pub(crate) struct Worker<T> {
@@ -48,6 +48,8 @@ pub(crate) struct Worker<T> {
     under_way: UnderWay,
     /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
     delivered: Vec<Flight<T>>,
+    unmarked: Unmarked,
+    paces: Paces,
     /// Nothing of these partitions is looked up or deferred, because everything that they have in flight is about to be given
     /// back. What is settled before then need not be.
     draining: PartitionSet,
@@ -73,7 +75,7 @@ struct UnderWay {
 
 impl<T: Item> Worker<T> {
     /// A worker with at most `window` attempts under way, and at most as much in flight as there is space.
-    pub(crate) fn new(state: Arc<State>, class: Class, window: u16, intake: Intake) -> Self {
+    pub(crate) fn new(state: Arc<State>, class: Class, window: u16, intake: Intake, paces: Paces) -> Self {
         let reopenings = state.reopenings();
         Self {
             state,
@@ -87,6 +89,8 @@ impl<T: Item> Worker<T> {
             reopenings,
             under_way: UnderWay::default(),
             delivered: Vec::new(),
+            unmarked: Unmarked::default(),
+            paces,
             draining: PartitionSet::default(),
             is_stopping: false,
             set_aside: BTreeMap::new(),
@@ -115,15 +119,6 @@ impl<T: Item> Worker<T> {
         self.make_room(now);
         self.room.note(&self.tally);
         std::mem::take(&mut self.begun)
-    }
-
-    /// When to send [`WorkerEvent::Due`] if nothing else happens first. `None` during a look-up or a stop: no other look-up
-    /// may begin then.
-    pub(crate) fn next_due(&self) -> Option<Instant> {
-        if self.under_way.look_up || self.is_stopping {
-            return None;
-        }
-        self.lanes.next_due().into_iter().chain(self.room.next_due()).min()
     }
 
     /// Whether nothing more should be taken for now: the store is away, or too much is in flight.
@@ -186,9 +181,11 @@ impl<T: Item> Worker<T> {
             Completion::LookUp { flights, answers: Some(answers) } => {
                 self.under_way.look_up = false;
                 flights.into_iter().zip(answers).for_each(|(flight, answer)| self.looked_up(flight, answer, now));
+                self.unmarked.look_up_ended();
             }
             Completion::LookUp { flights, answers: None } => {
                 self.under_way.look_up = false;
+                self.unmarked.look_up_ended();
                 for flight in flights {
                     // Or the lane would stand still for ever, and what comes later in it with it.
                     self.lanes.release(&flight.lane);
@@ -204,9 +201,10 @@ impl<T: Item> Worker<T> {
                     None => self.tally.leave(ticket),
                 }
             }
-            Completion::Mark { tickets } => {
+            Completion::Mark(marked) => {
                 self.under_way.marking = false;
-                tickets.into_iter().for_each(|ticket| self.tally.leave(ticket));
+                marked.iter().for_each(|marked| self.tally.leave(marked.ticket));
+                self.unmarked.mark(marked.into_iter().map(|marked| marked.id).collect(), self.under_way.look_up);
             }
             Completion::Noted { lane, deferrals, noted } => self.noted(&lane, deferrals, noted, now),
             Completion::Forgotten => {}
@@ -278,22 +276,6 @@ impl<T: Item> Worker<T> {
         for obstacle in self.lanes.due_obstacles(now.instant) {
             let wake = self.state.wake(&obstacle, now.instant);
             self.lanes.wake(&obstacle, wake.lanes, wake.again_at);
-        }
-    }
-
-    /// Begins everything that can begin now: a look-up of the envelopes whose turn it is, and the markers of the events that
-    /// DSK has.
-    fn begin(&mut self, now: Moment) {
-        if !self.under_way.look_up && !self.is_stopping && self.lanes.is_ready(now.instant) {
-            let flights = std::iter::from_fn(|| self.lanes.next(now.instant)).take(LOOK_UP_BATCH_MAX).collect();
-            self.under_way.look_up = true;
-            self.deferred.look_up();
-            self.start(Work::LookUp(flights));
-        }
-        if !self.under_way.marking && !self.delivered.is_empty() {
-            let delivered = std::mem::take(&mut self.delivered);
-            self.under_way.marking = true;
-            self.start(Work::Mark(delivered));
         }
     }
 

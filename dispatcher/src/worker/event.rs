@@ -74,9 +74,16 @@ pub(crate) enum Completion<T> {
     /// The store has forgotten what was settled.
     Forgotten,
     /// Delivered events were marked and acknowledged.
-    Mark { tickets: Vec<u64> },
+    Mark(Vec<Marked>),
     /// Where the events of all connected channels go; nothing if the store did not say.
     Survey(Option<BTreeSet<TenantEndpoint>>),
+}
+
+/// An event whose marker was written, or can't be.
+#[derive(Debug)]
+pub(crate) struct Marked {
+    pub(crate) ticket: u64,
+    pub(crate) id: EventId,
 }
 
 /// An event and its lane.
@@ -95,13 +102,19 @@ pub(crate) struct AttemptEnd<T> {
     pub(crate) outcome: Option<Outcome>,
 }
 
+impl Marked {
+    pub(crate) fn of<T>(flight: &Flight<T>) -> Self {
+        Self { ticket: flight.ticket, id: flight.id.clone() }
+    }
+}
+
 impl<T> Completion<T> {
     /// How many envelopes were out with the work.
     pub(crate) fn envelopes(&self) -> usize {
         match self {
             Self::LookUp { flights, .. } => flights.len(),
             Self::Attempt(_) | Self::Settlement { .. } => 1,
-            Self::Mark { tickets } => tickets.len(),
+            Self::Mark(marked) => marked.len(),
             Self::Noted { deferrals, .. } => deferrals.len(),
             Self::Forgotten | Self::Survey(_) => 0,
         }

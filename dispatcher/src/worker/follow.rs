@@ -25,6 +25,9 @@ const DAMAGED_WAIT: Duration = Duration::from_secs(5);
 
 impl<T: Item> Worker<T> {
     pub(super) fn looked_up(&mut self, flight: Flight<T>, found: Found, now: Moment) {
+        if self.unmarked.contains(&flight.id) {
+            return self.skip(flight, SkipReason::Duplicate);
+        }
         let target = match found.answer {
             LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate),
             LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased),
@@ -119,6 +122,12 @@ impl<T: Item> Worker<T> {
         self.state.metrics.delivered_total.inc(ClassLabel(envelope.class));
         self.state.metrics.event_age_seconds.observe_duration(ClassLabel(envelope.class), age);
         log_delivered(envelope, status, age);
+        self.mark(flight);
+    }
+
+    /// The event is to be marked as delivered, together with others.
+    fn mark(&mut self, flight: Flight<T>) {
+        self.unmarked.deliver(flight.id.clone());
         self.delivered.push(flight);
     }
 
@@ -129,7 +138,7 @@ impl<T: Item> Worker<T> {
         log_skipped(flight.item.envelope(), reason);
         if reason == SkipReason::Erased {
             // It is marked as if it had been delivered: Meta may repeat it, and that is no newer event.
-            return self.delivered.push(flight);
+            return self.mark(flight);
         }
         self.tally.leave(flight.ticket);
         flight.item.acknowledge();

@@ -1,6 +1,7 @@
 //! Tests of the worker under any order of events: nothing is lost, and a lane has one attempt under way at most.
 
 mod lane_order;
+mod pacing;
 mod parcel;
 mod shared_world;
 mod simulation;

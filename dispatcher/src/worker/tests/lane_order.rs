@@ -56,7 +56,7 @@ fn worker() -> Worker<Message> {
     let targets = Targets::new(&settings.dispatcher).unwrap();
     let metrics = Metrics::register(&prometheus::Registry::new()).unwrap();
     let state = Arc::new(State::new(targets, Duration::from_mins(25), metrics, || 0.5));
-    Worker::new(state, Class::Messages, WINDOW, Intake { partitions: 1, space: SPACE })
+    Worker::new(state, Class::Messages, WINDOW, Intake { partitions: 1, space: SPACE }, Paces::default())
 }
 
 impl World {
@@ -156,10 +156,10 @@ impl World {
                 Completion::Forgotten
             }
             Work::Mark(flights) => {
-                let tickets = flights.iter().map(|flight| flight.ticket).collect();
+                let marked = flights.iter().map(Marked::of).collect();
                 self.store.delivered.extend(flights.iter().map(|flight| flight.id.clone()));
                 flights.into_iter().for_each(|flight| flight.item.acknowledge());
-                Completion::Mark { tickets }
+                Completion::Mark(marked)
             }
             Work::Survey => {
                 let of = |tenant: &str| TenantEndpoint { tenant: tenant.to_owned(), dsk_url: None };

@@ -68,6 +68,7 @@ impl Simulation {
                 Class::Messages,
                 WINDOW,
                 Intake { partitions: PARTITIONS, space: SPACE },
+                Paces::default(),
             ),
             state,
             under_way: Vec::new(),
@@ -166,10 +167,10 @@ impl Simulation {
                 Completion::Settlement { ticket, partition, bytes, event, interrupted: None }
             }
             Work::Mark(delivered) => {
-                let tickets = delivered.iter().map(|flight| flight.ticket).collect();
+                let marked = delivered.iter().map(Marked::of).collect();
                 self.settled.extend(delivered.iter().map(|flight| flight.item.serial));
                 delivered.into_iter().for_each(|flight| flight.item.acknowledge());
-                Completion::Mark { tickets }
+                Completion::Mark(marked)
             }
             Work::Note { lane, deferrals, .. } => {
                 Completion::Noted { lane, deferrals, noted: Some(DeferredLane::default()) }
