@@ -1,10 +1,20 @@
-//! What was measured, and on what: the commit, the processor, the memory and the engines.
+//! What was measured, and on what: the commit, the profile of the build, the processor, the memory and the engines.
 
 use std::process::Command;
 
 /// The commit that is checked out, with a mark if something is changed.
 pub(crate) fn commit() -> String {
     first_line("git", &["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"])
+}
+
+/// The profile in which this program was built: its folder in `target` has that name, or `debug` for `dev`.
+pub(crate) fn profile() -> String {
+    let program = std::env::current_exe().expect("this program has a path");
+    let folder = program.parent().and_then(|folder| folder.file_name()).unwrap_or_default();
+    match folder.to_string_lossy().as_ref() {
+        "debug" => "dev".to_owned(),
+        profile => profile.to_owned(),
+    }
 }
 
 /// The machine in one line.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::machine;
+
 /// Where the results of each command are kept.
 const FOLDER: &str = "target/bench";
 
@@ -49,8 +51,12 @@ impl Results {
     /// Notes what is about to be measured, and on what.
     pub(crate) fn begin() -> Self {
         let arguments: Vec<String> = std::env::args().skip(1).collect();
-        let command = format!("cargo run --release -p bench -- {}", arguments.join(" "));
-        Self { command, commit: crate::machine::commit(), machine: crate::machine::describe(), tables: Vec::new() }
+        let profile = match machine::profile().as_str() {
+            "release" => "--release".to_owned(),
+            profile => format!("--profile {profile}"),
+        };
+        let command = format!("cargo run {profile} -p bench -- {}", arguments.join(" "));
+        Self { command, commit: machine::commit(), machine: machine::describe(), tables: Vec::new() }
     }
 
     /// The table with this title. Adds an empty one if there is none.

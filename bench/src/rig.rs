@@ -9,6 +9,7 @@ use event::{Envelope, split};
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
 
+use crate::machine;
 use crate::notifications::{Shape, notification};
 
 /// Spawns a task that ends with the measurement.
@@ -20,21 +21,21 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
 }
 
-/// Builds the binaries that are measured.
+/// Builds the binaries that are measured, in the profile of this program.
 pub(crate) fn build() {
-    let built = Command::new("cargo")
-        .args(["build", "--release", "--quiet", "--package", "bench", "--package", "ingest", "--package", "dispatcher"])
-        .status();
-    assert!(built.is_ok_and(|status| status.success()), "ingest and dispatcher can't be built");
+    build_packages(&["bench", "ingest", "dispatcher"]);
 }
 
 /// Builds the processes of the service in the profile of this program.
 pub(crate) fn build_service() {
-    let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
-    let packages = ["--package", "ingest", "--package", "dispatcher", "--package", "ops"];
-    let built =
-        Command::new("cargo").args(["build", "--quiet", "--bins", "--profile", profile]).args(packages).status();
-    assert!(built.is_ok_and(|status| status.success()), "the service can't be built");
+    build_packages(&["ingest", "dispatcher", "ops"]);
+}
+
+fn build_packages(packages: &[&str]) {
+    let packages = packages.iter().flat_map(|package| ["--package", package]);
+    let mut build = Command::new("cargo");
+    build.args(["build", "--quiet", "--bins", "--profile", &machine::profile()]).args(packages);
+    assert!(build.status().is_ok_and(|status| status.success()), "the processes can't be built");
 }
 
 /// Fills the queues of class `messages`.

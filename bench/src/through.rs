@@ -16,6 +16,10 @@ use crate::rig;
 const STEP: f64 = 1.2;
 /// The most rates that are tried.
 const STEPS: i32 = 14;
+/// How often the step between the last rate that was held and the first that was not is halved: to 2 %.
+const HALVINGS: usize = 3;
+/// How long a backlog may take that a rate has left which was too high.
+const DRAIN_TIME: Duration = Duration::from_mins(2);
 /// The share of the steady rate that counts as half load.
 const HALF: f64 = 0.5;
 
@@ -45,22 +49,31 @@ pub(crate) async fn run(options: LoadOptions) {
     results.finish("through");
 }
 
-/// The highest rate, step by step, at which the age of events does not grow.
+/// The highest rate at which the age of events does not grow: found step by step, and then by halving the last step.
 async fn highest_rate(side: Side, options: LoadOptions, folder: &TempDir, ages: &mut Table) -> f64 {
     let mut pair = Pair::start(side, options.parallel, folder).await;
     let mut best = 0.0;
-    for step in 0..STEPS {
-        let rate = f64::from(options.rate) * STEP.powi(step);
+    let mut rate = f64::from(options.rate);
+    let mut step = STEP;
+    let mut halvings = 0;
+    for _ in 0..STEPS {
         let mut held = pair.hold(rate, options.time()).await;
         let row = ages.row(side.name(), Some(rate.round()));
         row.add("age p50, ms", held.ages.percentile_ms(50.0));
         row.add("age p99, ms", held.ages.percentile_ms(99.0));
         row.add("200 p99, ms", held.answers.percentile_ms(99.0));
-        if !held.is_sustained {
+        pair.drain(DRAIN_TIME).await;
+        if held.is_sustained {
+            best = held.rate;
+        }
+        if !held.is_sustained || halvings > 0 {
+            halvings += 1;
+            step = step.sqrt();
+        }
+        if halvings > HALVINGS {
             break;
         }
-        best = held.rate;
-        pair.drain(Duration::from_mins(1)).await;
+        rate = if held.is_sustained { rate * step } else { rate / step };
     }
     best
 }
