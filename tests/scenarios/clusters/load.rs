@@ -11,13 +11,14 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::MissedTickBehavior;
 
 use crate::clusters::moments::{self, Moments, Pauses};
-use crate::support::bodies::{self, NUMBER};
+use crate::support::conversations::{self, disorder};
 use crate::support::stack::{Backends, Processes, SecondIngest};
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// People who write to each ingest at once, and how often each of them does.
+/// People who write to each ingest at once, how often each of them does, and in how many conversations by turns.
 const PEOPLE: usize = 12;
+const CONVERSATIONS: usize = 8;
 const MESSAGE_PERIOD: Duration = Duration::from_millis(100);
 /// How much has to arrive after a fault until it counts as over.
 const SETTLED: usize = 200;
@@ -123,7 +124,7 @@ impl Load {
         eventually_within(PATIENCE, "DSK has what was accepted", has_all).await;
     }
 
-    /// Ends the load, and checks that DSK gets everything that was accepted.
+    /// Ends the load, and checks that DSK gets everything that was accepted, each conversation in its order.
     pub(crate) async fn nothing_is_lost(mut self) {
         self.shutdown.request();
         assert_eq!(self.shutdown.drain(PATIENCE).await, Drained::Cleanly, "every poster ends");
@@ -132,15 +133,19 @@ impl Load {
         let has_all = async || (dsk.ids().len() >= sent).then_some(());
         eventually_within(PATIENCE, "DSK has everything that was accepted", has_all).await;
         assert_eq!(dsk.ids().len(), sent, "DSK has what nobody sent");
-        println!("{sent} accepted, 0 lost, {} arrived twice", dsk.requests() - sent);
+        let disorder = disorder(&dsk.seen());
+        let violations = &disorder.violations;
+        println!("{sent} accepted, 0 lost, {} out of order, {} arrived twice", violations.len(), disorder.repeats);
+        assert!(violations.is_empty(), "{:?}", &violations[..violations.len().min(20)]);
         assert_eq!(self.second.process.stop().await, Some(0));
     }
 
     fn run(&self) {
         let metas = [&self.processes.meta, &self.second.meta];
-        for (meta, accepted) in metas.into_iter().zip(&self.accepted) {
-            for _ in 0..PEOPLE {
+        for (ingest, (meta, accepted)) in metas.into_iter().zip(&self.accepted).enumerate() {
+            for person in 0..PEOPLE {
                 self.shutdown.spawn(write(Person {
+                    number: ingest * PEOPLE + person,
                     meta: meta.clone(),
                     accepted: accepted.clone(),
                     sent: Arc::clone(&self.sent),
@@ -156,6 +161,7 @@ impl Load {
 
 /// Somebody who writes messages to one ingest.
 struct Person {
+    number: usize,
     meta: Meta,
     accepted: Moments,
     sent: Arc<AtomicUsize>,
@@ -168,9 +174,13 @@ struct Person {
 async fn write(person: Person) {
     let mut ticks = tokio::time::interval(MESSAGE_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !person.shutdown.is_requested() {
-        let serial = person.sent.fetch_add(1, Ordering::Relaxed);
-        let body = bodies::from(NUMBER, &format!("49155{serial:08}"), &format!("cluster.{serial}"));
+    for turn in 0.. {
+        if person.shutdown.is_requested() {
+            return;
+        }
+        person.sent.fetch_add(1, Ordering::Relaxed);
+        let conversation = person.number * CONVERSATIONS + turn % CONVERSATIONS;
+        let body = conversations::message(conversation, turn / CONVERSATIONS);
         loop {
             ticks.tick().await;
             match person.meta.post(body.clone()).await.map_or(0, |status| status.as_u16()) {
