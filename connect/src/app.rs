@@ -33,6 +33,8 @@ const LIMITS: ServeLimits = ServeLimits {
 };
 /// Enough for a form or a ticket; nothing larger is meant for us.
 const BODY_BYTES_MAX: usize = 64 << 10;
+/// Enough for a call of Meta's, which has to be read before it shows whose it is: they have some 300 bytes.
+const CALLBACK_BYTES_MAX: usize = 16 << 10;
 
 /// Connect as a part of a process, which has the store and the registry.
 #[derive(Debug)]
@@ -91,10 +93,11 @@ pub async fn start(settings: Settings, shutdown: &Shutdown) -> Result<(), Proble
 fn router(state: AppState, rate_limit: RateLimit) -> Router {
     let metrics = state.metrics.clone();
     let rate_limit = Arc::new(rate_limit);
+    let callback_limit = DefaultBodyLimit::max(CALLBACK_BYTES_MAX);
     let for_servers = Router::new()
         .route("/api/tickets", post(ticket_api::issue))
-        .route("/meta/deauthorize", post(data_rights::deauthorize))
-        .route("/meta/deletion", post(data_rights::delete))
+        .route("/meta/deauthorize", post(data_rights::deauthorize).layer(callback_limit))
+        .route("/meta/deletion", post(data_rights::delete).layer(callback_limit))
         .route("/media/{platform}/{channel}/{file}", get(media::fetch))
         .route("/profile/{platform}/{channel}/{contact}", get(profile::show))
         .route_layer(from_fn_with_state(Arc::clone(&rate_limit), limit_unproven));

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
-use axum::http::header::HeaderMap;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use channels::{Allowance, StoreError, Ticket, check_customer, check_dsk_token};
 use chassis::{Problem, Secret, SigningSecret};
@@ -74,17 +74,25 @@ impl IntoResponse for TicketError {
     }
 }
 
+/// Proof that DSK's server asks. It is looked for before the body is read, so that strangers can't have theirs held in memory.
+pub(crate) struct KnownKey;
+
+impl FromRequestParts<Arc<AppState>> for KnownKey {
+    type Rejection = TicketError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<AppState>) -> Result<Self, TicketError> {
+        let is_known = bearer(&parts.headers).is_some_and(|given| Secret::is_one_of(given, &state.api_keys));
+        if is_known { Ok(Self) } else { Err(TicketError::UnknownKey) }
+    }
+}
+
 /// `POST /api/tickets` takes a JSON object with `tenant` and `dsk_token`, and optionally `dsk_url` and `signing_secret`.
 /// It answers 201 with `{"url":…,"expires_in":seconds}`, 401 without a known key, or 400 with what is wrong.
 pub(crate) async fn issue(
+    _: KnownKey,
     State(state): State<Arc<AppState>>,
-    headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<TicketAnswer>), TicketError> {
-    let is_known = bearer(&headers).is_some_and(|given| Secret::is_one_of(given, &state.api_keys));
-    if !is_known {
-        return Err(TicketError::UnknownKey);
-    }
     let request: TicketRequest = serde_json::from_slice(&body).map_err(|_| TicketError::Malformed)?;
     request.check(state.allowance)?;
     let seal = |secret: &Secret| state.key_ring.seal(secret);

@@ -128,9 +128,10 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::remedy::Remedy;
 
     /// Sends one request to a server that answers with these bytes and then keeps the connection open in silence.
-    async fn outcome_of(answer: &'static str) -> Outcome {
+    async fn outcome_of(answer: &str) -> Outcome {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let server = async {
@@ -155,6 +156,54 @@ mod tests {
 
         assert_eq!(success.remedy(), None, "{success:?}");
         assert!(matches!(refusal, Outcome::Failed(Failure::Answered { status, .. }) if status == 422), "{refusal:?}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed_and_its_target_sees_no_token() {
+        let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let location = format!("location: http://{}/\r\n", target.local_addr().unwrap());
+        for status in ["300 Choose", "301 Moved", "302 Found", "303 See", "307 Moved", "308 Moved"] {
+            let outcome = outcome_of(&format!("HTTP/1.1 {status}\r\n{location}content-length: 0\r\n\r\n")).await;
+            assert_eq!(outcome.remedy(), Some(Remedy::Mend), "{status}");
+        }
+
+        let asked = timeout(Duration::from_millis(200), target.accept()).await;
+        assert!(asked.is_err(), "a redirect was followed");
+    }
+
+    /// Answers with a body that does not end, and says how many bytes of it were taken.
+    async fn bytes_taken_of_an_endless_body(listener: TcpListener) -> usize {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _request = stream.read(&mut [0; 4_096]).await.unwrap();
+        stream.write_all(b"HTTP/1.1 422 No\r\ncontent-length: 1000000000000\r\n\r\n").await.unwrap();
+        let piece = vec![b'x'; 64 << 10];
+        let mut taken = 0;
+        while stream.write_all(&piece).await.is_ok() {
+            taken += piece.len();
+        }
+        taken
+    }
+
+    #[tokio::test]
+    async fn of_an_endless_answer_little_is_read_and_less_is_kept() {
+        /// What the sockets' buffers hold at most, and the rest of what a client without a bound takes in a moment.
+        const BUFFERED_BYTES_MAX: usize = 16 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}/", listener.local_addr().unwrap());
+        let endpoint = Endpoint::parse(&endpoint, Allowance::default()).unwrap();
+        let client = Client::new(Duration::from_secs(5)).unwrap();
+        let request = Request::post(endpoint.uri()).body(Full::default()).unwrap();
+
+        let attempt = async {
+            let outcome = client.attempt(request, &endpoint, chassis::now()).await;
+            drop(client);
+            outcome
+        };
+        let (taken, outcome) = tokio::join!(bytes_taken_of_an_endless_body(listener), attempt);
+
+        assert!(taken < BUFFERED_BYTES_MAX, "{taken} bytes were taken");
+        let Outcome::Failed(Failure::Answered { answer, .. }) = outcome else { panic!("{outcome:?}") };
+        assert!(answer.len() <= ANSWER_KEPT_BYTES, "{} bytes are kept", answer.len());
     }
 
     #[tokio::test]
@@ -214,6 +263,14 @@ mod tests {
         assert_eq!(pause("Mon, 23 Nov 2026 18:00:30 GMT"), Some(Duration::from_secs(30)));
         assert_eq!(pause("Mon, 23 Nov 2026 17:00:00 GMT"), Some(Duration::ZERO), "the date is past");
         assert_eq!(pause("Monday, 23-Nov-26 18:00:30 GMT"), Some(Duration::from_secs(30)), "the form of RFC 850");
-        assert_eq!(pause("soon"), None);
+        assert_eq!(
+            pause("18446744073709551615"),
+            Some(Duration::from_secs(u64::MAX)),
+            "it is bounded where it is used"
+        );
+        assert_eq!(pause("Thu, 30 Dec 9999 00:00:00 GMT").map(|pause| pause > Duration::from_hours(24)), Some(true));
+        for wrong in ["soon", "-1", "1.5", "99999999999999999999", ""] {
+            assert_eq!(pause(wrong), None, "{wrong}");
+        }
     }
 }

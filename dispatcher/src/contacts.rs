@@ -4,7 +4,7 @@
 //! are read for the others, but only those that were received before the latest erasure of a contact, or while anybody is held.
 
 use channels::{ChannelStore, DeferredLane, LookedUp, Lookup, LookupAnswer, StoreError};
-use event::{Address, Envelope, Family, Lane, numbers, person_lanes};
+use event::{Address, Envelope, EventId, Family, Lane, numbers, person_lanes};
 
 /// What becomes of an account at Meta, such as that we were added to it or removed from it. DSK gets that whatever the
 /// account's state is here.
@@ -12,6 +12,10 @@ const ACCOUNT_NEWS: &str = "whatsapp.account_update";
 
 /// The kinds of channels.
 const FAMILIES: [Family; 4] = [Family::WhatsApp, Family::WhatsAppAccount, Family::Instagram, Family::Messenger];
+
+/// Most channels of ours in a body that is no event of which each number is looked for among the erased people. Such a body
+/// names one.
+const KNOWN_CHANNELS_MAX: usize = 4;
 
 /// What the store knows of an envelope.
 #[derive(Clone, Debug)]
@@ -50,27 +54,39 @@ pub(crate) async fn look_up(store: &ChannelStore, envelopes: &[&Envelope]) -> Re
     Ok(found)
 }
 
-/// Whether a body that is no event names a channel that was erased since. Nobody can say whose such a body is.
-pub(crate) async fn names_erased_channel(store: &ChannelStore, envelope: &Envelope) -> Result<bool, StoreError> {
-    let of_family = |id: &str| FAMILIES.map(|family| Address::of(family, id));
-    let addresses: Vec<Address> = numbers(envelope).iter().flat_map(|id| of_family(id)).collect();
-    let lanes: Vec<Lane> = addresses.iter().map(|address| Lane::new(address.as_str())).collect();
-    let lookups: Vec<_> = addresses
-        .iter()
-        .zip(&lanes)
-        .map(|(address, lane)| Lookup {
-            id: &envelope.id,
-            address,
-            lane,
-            is_about_account: false,
-            received_at: envelope.received_at,
-        })
-        .collect();
-    if lookups.is_empty() {
+/// Whether a body that is no event names a channel that was erased since, or a channel of ours and a person of it who was.
+/// Nobody can say whose such a body is. A person is found by their number, and not by a user id with a country.
+pub(crate) async fn names_erased(store: &ChannelStore, envelope: &Envelope) -> Result<bool, StoreError> {
+    let numbers = numbers(envelope);
+    let of_family = |id: &String| FAMILIES.map(|family| Address::of(family, id));
+    let channels: Vec<Address> = numbers.iter().flat_map(of_family).collect();
+    let lanes: Vec<Lane> = channels.iter().map(|channel| Lane::new(channel.as_str())).collect();
+    if channels.is_empty() {
         return Ok(false);
     }
-    let answers = store.look_up(&lookups).await?;
-    Ok(answers.iter().any(|answer| matches!(answer, LookupAnswer::Erased)))
+    // The event itself is marked once it is parked, and what is asked here is not about the event.
+    let id = EventId::new("");
+    let about =
+        |address, lane| Lookup { id: &id, address, lane, is_about_account: false, received_at: envelope.received_at };
+    let lookups: Vec<_> = channels.iter().zip(&lanes).map(|(channel, lane)| about(channel, lane)).collect();
+    let LookedUp { answers, contacts_erased_until, .. } = store.look_up_with_contacts(&lookups).await?;
+    if answers.iter().any(is_erased) {
+        return Ok(true);
+    }
+    if contacts_erased_until.is_none_or(|until| envelope.received_at > until) {
+        return Ok(false);
+    }
+    let known = channels.iter().zip(&answers).filter(|(_, answer)| !matches!(answer, LookupAnswer::Unknown));
+    let known: Vec<&Address> = known.map(|(channel, _)| channel).take(KNOWN_CHANNELS_MAX).collect();
+    let lanes = known.iter().flat_map(|channel| numbers.iter().map(move |id| Lane::new(format!("{channel}/{id}"))));
+    let lanes: Vec<Lane> = lanes.collect();
+    let channels = known.iter().flat_map(|channel| std::iter::repeat_n(*channel, numbers.len()));
+    let lookups: Vec<_> = channels.zip(&lanes).map(|(channel, lane)| about(channel, lane)).collect();
+    Ok(store.look_up(&lookups).await?.iter().any(is_erased))
+}
+
+fn is_erased(answer: &LookupAnswer) -> bool {
+    matches!(answer, LookupAnswer::Erased)
 }
 
 /// The lanes of an envelope's people that are not its own, each with the envelope's index.

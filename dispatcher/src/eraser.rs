@@ -186,7 +186,7 @@ impl Eraser {
         for (letter, found) in letters.into_iter().zip(answers) {
             let is_erased = matches!(found.answer, LookupAnswer::Erased)
                 || letter.envelope.event_type.as_str() == UNRECOGNIZED
-                    && contacts::names_erased_channel(&self.store, &letter.envelope).await?;
+                    && contacts::names_erased(&self.store, &letter.envelope).await?;
             if is_erased {
                 erased.push(letter);
             } else {

@@ -46,8 +46,7 @@ async fn reason_to_skip(store: &ChannelStore, envelope: &Envelope) -> Result<Opt
     if matches!(answer, Some(LookupAnswer::Delivered)) {
         return Ok(Some(SkipReason::Duplicate));
     }
-    let is_erased =
-        matches!(answer, Some(LookupAnswer::Erased)) || contacts::names_erased_channel(store, envelope).await?;
+    let is_erased = matches!(answer, Some(LookupAnswer::Erased)) || contacts::names_erased(store, envelope).await?;
     Ok(is_erased.then_some(SkipReason::Erased))
 }
 

@@ -194,6 +194,16 @@ mod tests {
         }
     }
 
+    /// Log lines and errors are made of it.
+    #[test]
+    fn what_dsk_answers_stands_in_no_text_of_a_failure() {
+        let answer = "{\"error\":\"no customer Ada Sample\"}";
+        let outcome = Outcome::of_answer(StatusCode::UNPROCESSABLE_ENTITY, None, answer.to_owned());
+
+        let Outcome::Failed(failure) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(failure.to_string(), "DSK answered 422 Unprocessable Entity");
+    }
+
     #[test]
     fn retry_after_is_honoured_with_any_answer_that_is_not_final() {
         let pause = Remedy::Wait(Some(Duration::from_secs(7)));

@@ -3,6 +3,7 @@
 
 mod add;
 mod backup;
+mod backup_file;
 mod check;
 mod record;
 

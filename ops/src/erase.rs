@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use ::channels::{ChannelStore, ErasureOrigin, ErasureRequest, new_erasure_code};
+use ::channels::{AppKind, AppUser, ChannelStore, ErasureOrigin, ErasureRequest, PersonRequest, new_erasure_code};
 use chassis::{Shutdown, now};
 use clap::Args;
 use event::Address;
@@ -12,6 +12,7 @@ use queue::Queue;
 use crate::contact::Contact;
 use crate::dead_letters::Sweep;
 use crate::failure::Failure;
+use crate::listed_user::{ListedUser, parse_listed_user};
 use crate::open::SystemsAccess;
 use crate::output::{counted, outln};
 use crate::subject::{Subject, SubjectChoice};
@@ -25,8 +26,15 @@ const BATCH_MAX: usize = 64;
 pub(crate) struct Erase {
     #[command(flatten)]
     choice: SubjectChoice,
+    /// Somebody who has connected channels and wants that deleted, as in the lists that Meta sends to the owner of an app: the
+    /// id of the Meta app, a slash, and the id in the list. It may be given several times.
+    #[arg(long, value_name = "APP/USER", value_parser = parse_listed_user, conflicts_with_all = ["contact", "channel", "tenant"])]
+    app_user: Vec<ListedUser>,
+    /// The same for a list that concerns an Instagram app.
+    #[arg(long, value_name = "APP/USER", value_parser = parse_listed_user, conflicts_with_all = ["contact", "channel", "tenant"])]
+    instagram_user: Vec<ListedUser>,
     /// Shows how far the erasure with this code has come, and erases nothing.
-    #[arg(long, conflicts_with_all = ["contact", "channel", "tenant", "yes"])]
+    #[arg(long, conflicts_with_all = ["contact", "channel", "tenant", "app_user", "instagram_user", "yes"])]
     show: Option<String>,
     /// Erases; without it the command only says what it would erase.
     #[arg(long)]
@@ -40,8 +48,13 @@ impl Erase {
         if let Some(code) = &self.show {
             return self.systems.with_store(async |store| show(&store, code).await).await;
         }
+        if !self.app_user.is_empty() || !self.instagram_user.is_empty() {
+            return self.systems.with_store(async |store| self.erase_listed(&store).await).await;
+        }
         if self.choice.is_empty() {
-            return Err(Failure::usage("say what to erase: --contact, --channel or --tenant"));
+            return Err(Failure::usage(
+                "say what to erase: --contact, --channel, --tenant, --app-user or --instagram-user",
+            ));
         }
         self.systems.with(async |queue, store, shutdown| self.erase(&queue, &store, &shutdown).await).await
     }
@@ -67,6 +80,33 @@ impl Erase {
         // Only now: what is parked from here on is marked, and the dispatchers find it.
         show_found(&look_through(Sweep::begin(queue, shutdown).await?, &subject, Some(store)).await?)?;
         self.show_subject("Erased", &subject)
+    }
+
+    /// Erases what people have connected who are in a list of Meta's, as if Meta had called for each of them.
+    async fn erase_listed(&self, store: &ChannelStore) -> Result<(), Failure> {
+        let of_meta = self.app_user.iter().map(|user| (user, AppKind::Meta));
+        for (user, kind) in of_meta.chain(self.instagram_user.iter().map(|user| (user, AppKind::Instagram))) {
+            let now = now();
+            let apps = [user.app(kind)];
+            let request = PersonRequest { person: AppUser { apps: &apps, id: &user.user_id }, asked_at: now };
+            let channels = store.channels_of(request).await?;
+            for address in &channels {
+                outln!("{address}")?;
+            }
+            let found = counted(channels.len(), "channel");
+            if !self.yes {
+                outln!("Would erase: {found} of {}.", user.user_id)?;
+                continue;
+            }
+            let code = store.erase_person(request, ErasureOrigin::Operator, &new_erasure_code(), now).await?;
+            outln!("Erased: {found} of {}; `ops erase --show {code}` says when dispatchers are done.", user.user_id)?;
+        }
+        if self.yes {
+            return outln!(
+                "What a person had connected with another app is not looked for. DSK and Meta keep what they have."
+            );
+        }
+        outln!("Nothing is done yet: add --yes.")
     }
 
     /// Says what was meant, and what nobody can know.

@@ -69,8 +69,13 @@ impl Export {
             let since = record.connected_at.as_deref().or(record.updated_at.as_deref()).unwrap_or_default();
             let held = since.parse().map_or_else(|_| "unknown".to_owned(), |since| age(since, now));
             count += 1;
+            let mut held_record = record_json(&record);
+            if let Some(name) = &record.name {
+                // Lists of channels do not show it: it is a phone number, or a person's name at Instagram.
+                held_record["name"] = json!(name);
+            }
             self.show_one(&json!({
-                "kind": "channel", "address": address.as_str(), "held_for": held, "record": record_json(&record),
+                "kind": "channel", "address": address.as_str(), "held_for": held, "record": held_record,
             }))?;
         }
         Ok(count)

@@ -21,6 +21,7 @@ pub mod graph;
 mod hold;
 mod install;
 mod keys;
+mod listed_user;
 mod logging;
 mod open;
 mod output;

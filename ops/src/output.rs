@@ -5,7 +5,8 @@
 //! drained. (Letting SIGPIPE end the process would be shorter. But vectored writes to a socket whose peer has gone raise
 //! the same signal, and it would end `ops standalone`.)
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::io::{self, ErrorKind, Write as _};
 
 use crate::failure::Failure;
@@ -19,7 +20,7 @@ pub(crate) use outln;
 
 /// Writes one line. Use [`outln!`].
 pub(crate) fn line(text: fmt::Arguments<'_>) -> Result<(), Failure> {
-    text_as_is(format_args!("{text}\n"))
+    text_as_is(format_args!("{}\n", harmless(&text.to_string())))
 }
 
 /// Writes text that brings its own line ends.
@@ -30,7 +31,30 @@ pub(crate) fn text_as_is(text: fmt::Arguments<'_>) -> Result<(), Failure> {
 
 /// Writes a remark to standard error. Where nobody reads it, nothing is lost.
 pub(crate) fn remark(text: impl fmt::Display) {
-    writeln!(io::stderr().lock(), "{text}").ok();
+    writeln!(io::stderr().lock(), "{}", harmless(&text.to_string())).ok();
+}
+
+/// A text in which no character controls a terminal, or changes how the others are shown: much of what commands show was
+/// written by strangers. The escapes are those of JSON, so a line of JSON stays one, and says the same.
+pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.contains(controls) {
+        return Cow::Borrowed(text);
+    }
+    let mut harmless = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if controls(character) {
+            write!(harmless, "\\u{:04x}", u32::from(character)).ok();
+        } else {
+            harmless.push(character);
+        }
+    }
+    Cow::Owned(harmless)
+}
+
+/// All but the ends of lines and tabulators: control characters, and those that change the direction of what follows.
+fn controls(character: char) -> bool {
+    let is_direction = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    is_direction || character.is_control() && !matches!(character, '\n' | '\t')
 }
 
 /// Tells a reader that has gone from a disk that is full.
@@ -55,6 +79,22 @@ pub(crate) fn counted<N: fmt::Display + PartialEq + From<u8>>(count: N, noun: &s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_strangers_wrote_controls_no_terminal_and_json_stays_json() {
+        let strange = "whatsapp.\u{1b}[2J\u{9b}31m\u{7f}\r\u{202e}x\ty\nz";
+        let json = serde_json::json!({ "text": strange }).to_string();
+
+        for shown in [harmless(strange), harmless(&json)] {
+            let is_control =
+                |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t') || letter == '\u{202e}';
+            assert!(!shown.contains(is_control), "{shown:?}");
+        }
+        assert_eq!(harmless(strange), "whatsapp.\\u001b[2J\\u009b31m\\u007f\\u000d\\u202ex\ty\nz");
+        let read: serde_json::Value = serde_json::from_str(&harmless(&json)).unwrap();
+        assert_eq!(read["text"], strange, "it says the same");
+        assert!(matches!(harmless("Müller & Söhne, 株式会社"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn a_noun_agrees_with_its_number() {

@@ -15,7 +15,7 @@ use crate::dead_letters::count_by_reason;
 use crate::failure::Failure;
 use crate::logging::CommandLogging;
 use crate::open;
-use crate::output::text_as_is;
+use crate::output::{harmless, text_as_is};
 
 /// How often `--watch` shows the status.
 const WATCH_PERIOD: Duration = Duration::from_secs(2);
@@ -59,7 +59,7 @@ impl Status {
             // On a terminal each screen takes the place of the last one.
             let clear = if self.watch && !self.json { "\x1b[2J\x1b[H" } else { "" };
             let text = if self.json { format!("{status}\n") } else { screen(&status) };
-            text_as_is(format_args!("{clear}{text}"))?;
+            text_as_is(format_args!("{clear}{}", harmless(&text)))?;
             if !self.watch || !shutdown.pause(WATCH_PERIOD).await {
                 return Ok(());
             }

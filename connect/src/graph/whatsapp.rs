@@ -154,7 +154,7 @@ impl WhatsAppGraph {
         Ok(BusinessToken {
             token,
             expires_at: (info.expires_at > 0).then_some(info.expires_at),
-            user_id: info.user_id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned)),
+            user_id: info.user_id.as_ref().and_then(user_id),
             grants: info.granular_scopes,
         })
     }
@@ -220,5 +220,28 @@ impl WhatsAppGraph {
             token: Some(token),
         };
         self.client.change(request).await
+    }
+}
+
+/// The person's id as Meta's callbacks write it. Meta writes 0 where it names nobody, also in the callback for a Page that
+/// was uninstalled: whoever was stored under that id would lose their channels with the first such Page.
+fn user_id(id: &Value) -> Option<String> {
+    let id = id.as_str().map_or_else(|| id.to_string(), str::to_owned);
+    Some(id).filter(|id| id.bytes().any(|byte| byte != b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_id_that_names_nobody_is_not_stored_as_somebodys() {
+        assert_eq!(user_id(&json!("122100000000001")).as_deref(), Some("122100000000001"));
+        assert_eq!(user_id(&json!(17_841_400_000_000_001_234_u64)).as_deref(), Some("17841400000000001234"));
+        for nobody in [json!(0), json!("0"), json!("")] {
+            assert_eq!(user_id(&nobody), None, "{nobody}");
+        }
     }
 }

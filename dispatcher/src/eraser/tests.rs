@@ -35,6 +35,13 @@ fn letter(serial: usize, address: &str) -> Envelope {
     }
 }
 
+/// A body that is no event, parked.
+fn no_event(serial: usize, channel: &str, text: &str) -> Envelope {
+    let body = format!("{{\"object\":\"unknown\",\"phone_number_id\":\"{channel}\",\"text\":\"{text}\"}}");
+    let event = event::split(body.as_bytes(), now()).remove(0);
+    Envelope { event_type: event.event_type, body: event.body, ..letter(serial, "meta:unrecognized") }
+}
+
 /// Makes of each claim one test on RabbitMQ and one on files.
 macro_rules! claims {
     ($($claim:ident),* $(,)?) => {
@@ -61,6 +68,7 @@ claims![
     an_erasure_among_many_dead_letters_is_done_in_pieces_and_ends,
     a_scan_that_another_one_keeps_out_continues_where_it_was,
     an_erased_channels_bodies_that_are_no_event_are_erased_and_those_of_others_stay,
+    an_erased_persons_bodies_that_are_no_event_are_erased_and_those_of_others_stay,
     two_copies_of_an_event_that_the_queue_parked_in_the_same_second_are_both_looked_at,
     a_scan_that_only_skips_ends_at_its_limit_and_gives_back_what_it_read,
 ];
@@ -112,6 +120,18 @@ async fn left(eraser: &Eraser) -> Vec<String> {
     left
 }
 
+/// The ids of the dead letters, sorted.
+async fn ids_left(eraser: &Eraser) -> Vec<String> {
+    let mut scan = eraser.queue.scan_dead_letters().await.unwrap();
+    let mut left = Vec::new();
+    while let Some(letter) = scan.next().await.unwrap() {
+        left.push(letter.envelope.id.as_str().to_owned());
+    }
+    scan.finish().await.unwrap();
+    left.sort_unstable();
+    left
+}
+
 async fn is_done(eraser: &Eraser, code: &str) -> bool {
     eraser.store.erasure(code).await.unwrap().unwrap().done_at.is_some()
 }
@@ -157,23 +177,35 @@ async fn a_scan_that_another_one_keeps_out_continues_where_it_was(mut eraser: Er
 }
 
 async fn an_erased_channels_bodies_that_are_no_event_are_erased_and_those_of_others_stay(mut eraser: Eraser) {
-    let no_event = |serial: usize, number: &str| {
-        let body = format!("{{\"object\":\"unknown\",\"phone_number_id\":\"{number}\",\"text\":\"Hello\"}}");
-        let event = event::split(body.as_bytes(), now()).remove(0);
-        Envelope { event_type: event.event_type, body: event.body, ..letter(serial, "meta:unrecognized") }
-    };
-    park(&eraser, [no_event(1, "100000000000001"), no_event(2, "100000000000002")].into_iter()).await;
+    park(&eraser, [no_event(1, "100000000000001", "Hello"), no_event(2, "100000000000002", "Hello")].into_iter()).await;
     ask(&eraser, "code").await;
 
     while !is_done(&eraser, "code").await {
         eraser.carry_out().await.unwrap();
     }
 
-    let mut scan = eraser.queue.scan_dead_letters().await.unwrap();
-    let left = scan.next().await.unwrap().expect("the other one stays");
-    assert_eq!(left.envelope.id, EventId::new("evt_2"));
-    assert!(scan.next().await.unwrap().is_none());
-    scan.finish().await.unwrap();
+    assert_eq!(ids_left(&eraser).await, ["evt_2"]);
+}
+
+async fn an_erased_persons_bodies_that_are_no_event_are_erased_and_those_of_others_stay(mut eraser: Eraser) {
+    let bodies = [
+        no_event(1, "100000000000001", "from +4915550000001"),
+        no_event(2, "100000000000001", "from +4915550000002"),
+        no_event(3, "100000000000002", "from +4915550000001"),
+    ];
+    park(&eraser, bodies.into_iter()).await;
+    // As a dispatcher marks what it has parked.
+    eraser.store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap();
+    let lanes = [format!("{ERASED}/4915550000001")];
+    let origin = ErasureOrigin::Operator;
+    let request = ErasureRequest { code: "code", origin, channels: &[], lanes: &lanes, until: None };
+    eraser.store.erase(&request, now() - SETTLE_TIME).await.unwrap();
+
+    while !is_done(&eraser, "code").await {
+        eraser.carry_out().await.unwrap();
+    }
+
+    assert_eq!(ids_left(&eraser).await, ["evt_2", "evt_3"], "the same number is another person's at another channel");
 }
 
 async fn two_copies_of_an_event_that_the_queue_parked_in_the_same_second_are_both_looked_at(mut eraser: Eraser) {

@@ -6,56 +6,22 @@ use std::collections::BTreeMap;
 use chassis::{Problem, now};
 use event::Address;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 
 use crate::app_user::Connector;
 use crate::changes::restore::{Restored, restore};
 use crate::changes::{self, Removal, users};
 use crate::customer::check_tenant;
-use crate::erasure_keys::{NEEDED_TIME, SavedErasureKey};
+use crate::erasure_keys::NEEDED_TIME;
 use crate::erasure_records::{Beginning, ErasureOrigin};
 use crate::erasures::new_erasure_code;
 use crate::error::StoreError;
 use crate::fields::{self, Fields, text};
 use crate::hashing::Hashing;
-use crate::holds::SavedHold;
 use crate::keys;
-use crate::limits::Limits;
-use crate::record::{self, ChannelState};
+use crate::record;
+use crate::saved::{SavedErasure, SavedErasures, SavedRecord, is_recognised};
 use crate::store::ChannelStore;
 use crate::update::Decision;
-
-/// A record as the store holds it, with sealed tokens. The record of a removed channel is saved, too, so that a restored
-/// backup does not deliver its events again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SavedRecord {
-    /// The channel or account.
-    pub address: String,
-    /// Its fields.
-    pub fields: Fields,
-}
-
-/// An erasure of a channel or conversation, of which only a hash is left.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SavedErasure {
-    /// A hash of the channel's address or the conversation's lane; in an export of an older release, one without a key.
-    pub erased: String,
-    /// What was received until then is erased; RFC 3339.
-    pub until: String,
-}
-
-/// The erasures and holds of an export, with the keys by which they are recognised.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SavedErasures {
-    /// The keys.
-    pub keys: Vec<SavedErasureKey>,
-    /// The erasures.
-    pub erasures: Vec<SavedErasure>,
-    /// The holds.
-    pub holds: Vec<SavedHold>,
-}
 
 /// What became of a record of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,48 +36,6 @@ pub enum Imported {
     Erased,
     /// It is not stored, because a tenant has no such name: the text says why.
     Refused(String),
-}
-
-impl SavedErasures {
-    /// A key that the erasures, the holds, or the persons in these records are hashed with, and that is not among the keys.
-    pub fn missing_key(&self, records: &[SavedRecord]) -> Option<String> {
-        let persons = records.iter().filter_map(|record| record.fields.get(fields::APP_USER_HASH));
-        let hashes = self.erasures.iter().map(|erasure| &erasure.erased).chain(persons);
-        let hashes = hashes.chain(self.holds.iter().map(|hold| &hold.held));
-        let mut missing = hashes.filter(|hash| !is_recognised(hash, &self.keys));
-        missing.find_map(|hash| keys::hash_key_id(hash)).map(str::to_owned)
-    }
-}
-
-impl SavedRecord {
-    /// What is wrong with the record, if anything is.
-    pub fn fault(&self) -> Option<String> {
-        if self.address.is_empty() || text(&self.fields, fields::TENANT).is_none() {
-            return Some("it has no address or no tenant".to_owned());
-        }
-        let state = ChannelState::from_fields(&self.fields).err();
-        state.or_else(|| Limits::from_fields(&self.fields).err())
-    }
-
-    /// Whether an erasure of this time concerns it. A tombstone that an older release left says only when its channel was
-    /// removed.
-    fn was_connected_by(&self, erased_until: Timestamp) -> bool {
-        let times = [fields::CONNECTED_AT, fields::UPDATED_AT];
-        let connected_at = times.iter().find_map(|name| changes::time(&self.fields, name));
-        connected_at.is_none_or(|connected_at| connected_at <= erased_until)
-    }
-}
-
-impl SavedErasure {
-    /// What is wrong with it, if anything is.
-    pub fn fault(&self) -> Option<String> {
-        let is_whole = keys::is_hash(&self.erased) && self.time().is_some();
-        (!is_whole).then(|| "it is not the hash and the time of an erasure".to_owned())
-    }
-
-    fn time(&self) -> Option<Timestamp> {
-        self.until.parse().ok()
-    }
 }
 
 impl ChannelStore {
@@ -129,8 +53,10 @@ impl ChannelStore {
         Ok(saved.collect())
     }
 
-    /// Every hold, and every erasure that still holds. One that an older release marked holds for what was received until now.
+    /// Every hold, every erasure that still holds (one that an older release marked holds for what was received until now),
+    /// and who had connected which channel in the last 30 days.
     pub async fn export_erasures(&self) -> Result<SavedErasures, StoreError> {
+        let mut former = self.export_former(now()).await?;
         let markers = self.erasures().await?;
         let mut holds = self.export_holds(now()).await?;
         // Read afterwards, so that nothing lacks its key.
@@ -141,12 +67,14 @@ impl ChannelStore {
             Some(SavedErasure { erased, until: until.to_string() })
         });
         holds.retain(|hold| is_recognised(&hold.held, &keys));
-        Ok(SavedErasures { erasures: erasures.collect(), holds, keys })
+        former.retain(|former| is_recognised(&former.person, &keys));
+        Ok(SavedErasures { erasures: erasures.collect(), holds, former, keys })
     }
 
     /// Stores the erasures of an export, of which the store may have later ones, and removes what had been connected by
     /// then: an older export may have brought it back. Returns how many records that were. The dispatchers look through the
-    /// dead letters once more. Do it before the records of the same export are imported.
+    /// dead letters once more. Notes who had connected channels before, unless everything of theirs was erased. Do it before
+    /// the records of the same export are imported.
     pub async fn import_erasures(
         &self,
         saved: &SavedErasures,
@@ -155,9 +83,25 @@ impl ChannelStore {
     ) -> Result<usize, StoreError> {
         self.import_erasure_keys(&saved.keys, now).await?;
         let hashing = self.hashing().await?;
+        let erased = saved.erasures.iter().map(|erasure| &erasure.erased);
+        for hash in erased.chain(saved.former.iter().map(|former| &former.person)) {
+            hashing.check_known(hash)?;
+        }
+        let removed = self.carry_out(&saved.erasures, &hashing, code, now).await?;
+        self.import_former(&saved.former, now).await?;
+        Ok(removed)
+    }
+
+    /// Stores erasures, and removes what they concern. Returns how many records that were.
+    async fn carry_out(
+        &self,
+        erasures: &[SavedErasure],
+        hashing: &Hashing,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         let mut erased = BTreeMap::new();
-        for erasure in &saved.erasures {
-            hashing.check_known(&erasure.erased)?;
+        for erasure in erasures {
             let latest = erased.entry(erasure.erased.to_ascii_lowercase()).or_default();
             *latest = erasure.time().max(*latest);
         }
@@ -178,7 +122,7 @@ impl ChannelStore {
         }
         let mut removed = 0;
         // Also what was hashed without a key so long ago that the store does not look for it.
-        let hashing = hashing.and_plain();
+        let hashing = hashing.clone().and_plain();
         for present in self.export().await? {
             let hashes = hashing.all(&present.address);
             let until = hashes.iter().filter_map(|hash| erased.get(hash).copied().flatten()).max();
@@ -276,9 +220,4 @@ impl ChannelStore {
         }
         Ok(fields)
     }
-}
-
-/// Whether a hash was made without a key, or with one of these.
-fn is_recognised(hash: &str, keys: &[SavedErasureKey]) -> bool {
-    keys::hash_key_id(hash).is_none_or(|id| keys.iter().any(|key| key.erasure_key == id))
 }

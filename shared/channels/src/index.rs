@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::fields::{self, Fields};
 use crate::{changes, keys};
 
-/// How long a set of links and sessions lasts that is rebuilt. Each later link makes it last as long as itself.
-pub(crate) const TICKETS_TIME: Duration = Duration::from_hours(24);
+/// How long a set of links and sessions lasts that is rebuilt.
+const TICKETS_TIME: Duration = Duration::from_hours(24);
 /// A day of which the markers of erasures are kept in one set, which ends with the last of them.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -22,6 +22,8 @@ pub(crate) enum Index {
     ChannelsOf(String),
     /// A tenant's open links and sessions.
     TicketsOf(String),
+    /// What is left of the persons whose channels were removed.
+    FormerUsers,
 }
 
 impl Index {
@@ -31,6 +33,17 @@ impl Index {
             Self::Channels => keys::ALL_CHANNELS.to_owned(),
             Self::ChannelsOf(tenant) => format!("channels:of:{tenant}"),
             Self::TicketsOf(tenant) => format!("channels:tickets:{tenant}"),
+            Self::FormerUsers => keys::FORMER_USERS.to_owned(),
+        }
+    }
+
+    /// How long the set lasts that is rebuilt, if what it names ends by itself. Each later member makes it last as long as
+    /// itself.
+    pub(crate) fn time(&self) -> Option<Duration> {
+        match self {
+            Self::Channels | Self::ChannelsOf(_) => None,
+            Self::TicketsOf(_) => Some(TICKETS_TIME),
+            Self::FormerUsers => Some(keys::TOMBSTONE_TIME),
         }
     }
 
@@ -39,6 +52,7 @@ impl Index {
         match self {
             Self::Channels | Self::ChannelsOf(_) => &[keys::CHANNEL],
             Self::TicketsOf(_) => &[keys::TICKET, keys::SESSION],
+            Self::FormerUsers => &[keys::REMOVED_OF],
         }
     }
 
@@ -52,6 +66,8 @@ impl Index {
             [Self::Channels].into_iter().chain(connected.map(Self::ChannelsOf)).collect()
         } else if key.starts_with(keys::TICKET) || key.starts_with(keys::SESSION) {
             tenant().map(Self::TicketsOf).into_iter().collect()
+        } else if key.starts_with(keys::REMOVED_OF) {
+            vec![Self::FormerUsers]
         } else {
             Vec::new()
         }

@@ -169,10 +169,15 @@ pub(crate) fn user(app_user_id: &str) -> String {
     format!("{USER}{app_user_id}")
 }
 
+/// The beginning of the keys of what is left of persons whose channels were removed.
+pub(crate) const REMOVED_OF: &str = "user:removed:";
+/// The set of these keys.
+pub(crate) const FORMER_USERS: &str = "channels:former-users";
+
 /// The key of the addresses that one person at Meta had connected until they were removed. Only a hash of the person is
 /// left then.
 pub(crate) fn removed_of(user_hash: &str) -> String {
-    format!("user:removed:{user_hash}")
+    format!("{REMOVED_OF}{user_hash}")
 }
 
 /// A key that does not show the text that it is made of.

@@ -41,20 +41,37 @@ impl ChannelStore {
         Ok(removed)
     }
 
-    /// Erases what a person has connected, or had connected until it was removed, and returns the code under which that is
-    /// recorded: `fresh_code` the first time, and then the same for as long as Meta may ask again.
+    /// Erases what a person has connected, because Meta calls for them.
     pub async fn delete_person(
         &self,
         request: PersonRequest<'_>,
         fresh_code: &str,
         now: Timestamp,
     ) -> Result<String, StoreError> {
-        let code = self.deletion_code(request.person, fresh_code).await?;
+        self.erase_person(request, ErasureOrigin::Callback, fresh_code, now).await
+    }
+
+    /// The channels that a request of this person concerns: those that they have connected, or had connected until they were
+    /// removed.
+    pub async fn channels_of(&self, request: PersonRequest<'_>) -> Result<Vec<Address>, StoreError> {
         let mut channels = self.connected_by(request).await?;
         channels.extend(self.removed_of(request).await?);
         channels.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
         channels.dedup();
-        let origin = ErasureOrigin::Callback;
+        Ok(channels)
+    }
+
+    /// Erases what a person has connected, or had connected until it was removed, and returns the code under which that is
+    /// recorded: `fresh_code` the first time, and then the same for as long as Meta may ask again.
+    pub async fn erase_person(
+        &self,
+        request: PersonRequest<'_>,
+        origin: ErasureOrigin,
+        fresh_code: &str,
+        now: Timestamp,
+    ) -> Result<String, StoreError> {
+        let code = self.deletion_code(request.person, fresh_code).await?;
+        let channels = self.channels_of(request).await?;
         let has_connected_since = self.has_connected_since(request).await?;
         let beginning = Beginning { code: &code, origin, found: channels.len(), has_connected_since };
         if channels.is_empty() {

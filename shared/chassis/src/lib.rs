@@ -9,6 +9,7 @@ mod host_list;
 mod https;
 mod memory;
 mod metrics;
+mod panics;
 mod process;
 mod proxies;
 mod secret;

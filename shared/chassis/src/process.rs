@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{error, info};
 
+use crate::panics::log_panics;
 use crate::{Drained, Problem, Problems, Shutdown, TelemetrySettings, start_telemetry};
 
 /// The exit code if something broke while the process ran, or the drain did not finish.
@@ -25,6 +26,7 @@ pub async fn run<E: Display>(
     if let Err(problem) = start_telemetry(telemetry) {
         return could_not_start(&Problems::from(problem));
     }
+    log_panics();
     let shutdown = match Shutdown::on_signals() {
         Ok(shutdown) => shutdown,
         Err(error) => return could_not_start(&error),

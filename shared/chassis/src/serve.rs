@@ -33,6 +33,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LINGER: Duration = Duration::from_secs(1);
 /// Most requests at once on one HTTP/2 connection. Further ones wait.
 const STREAMS_MAX: u32 = 256;
+/// Most bytes of a request's headers, and of its body that are read ahead. A thousand connections whose headers do not end
+/// take 64 MiB then; hyper itself would let them take 400. (Of HTTP/2, hyper bounds the headers by 16 KiB.)
+const HEADER_BYTES_MAX: usize = 64 << 10;
 
 /// What all connections of a listener share.
 struct Listener {
@@ -111,6 +114,7 @@ fn log_end<E: std::fmt::Display>(ended: Result<(), E>) {
 
 fn builder(limits: ServeLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().max_buf_size(HEADER_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -1,7 +1,7 @@
 //! Opening a database: readable by its owner only, and on disk when a commit returns.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +12,9 @@ use crate::{clock, transaction};
 /// How long to wait while another process writes (`ops` beside a running service).
 pub(crate) const BUSY_TIME: Duration = Duration::from_secs(5);
 
+/// What everybody but the owner may do with a file.
+const OTHERS: u32 = 0o077;
+
 /// Opens the database `name` in `folder` and creates what is missing: the folder, the file, and what `schema` (SQL that
 /// can be repeated) asks for.
 pub fn open(folder: &Path, name: &str, schema: &str) -> Result<Connection> {
@@ -19,6 +22,9 @@ pub fn open(folder: &Path, name: &str, schema: &str) -> Result<Connection> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error)?;
     // SQLite itself would create the file with the process's umask.
     OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(io_error)?;
+    for file in [name.to_owned(), format!("{name}-wal"), format!("{name}-shm")] {
+        keep_from_others(&folder.join(file));
+    }
     let database = Connection::open(&path)?;
     database.busy_timeout(BUSY_TIME)?;
     database.pragma_update(None, "journal_mode", "WAL")?;
@@ -40,14 +46,21 @@ pub fn open_to_read(folder: &Path, name: &str) -> Result<Connection> {
     Ok(database)
 }
 
+/// Takes a file from everybody but its owner: one that was copied from a backup has the rights of the copy. Where that is not
+/// possible, because the file is somebody else's, it stays as it is.
+fn keep_from_others(file: &Path) {
+    let Ok(permissions) = file.metadata().map(|metadata| metadata.permissions()) else { return };
+    if permissions.mode() & OTHERS != 0 {
+        std::fs::set_permissions(file, Permissions::from_mode(permissions.mode() & !OTHERS)).ok();
+    }
+}
+
 fn io_error(error: std::io::Error) -> Error {
     Error::ToSqlConversionFailure(Box::new(error))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS word (text TEXT NOT NULL) STRICT";
@@ -63,6 +76,24 @@ mod tests {
             let mode = folder.path().join("data").join(file).metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{file}");
         }
+    }
+
+    #[test]
+    fn files_that_were_copied_with_rights_for_others_are_taken_from_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = open(folder.path(), "words.db", SCHEMA).unwrap();
+        written.execute("INSERT INTO word (text) VALUES ('hello')", []).unwrap();
+        let files = ["words.db", "words.db-wal", "words.db-shm"].map(|file| folder.path().join(file));
+        for file in &files {
+            std::fs::set_permissions(file, Permissions::from_mode(0o644)).unwrap();
+        }
+
+        let database = open(folder.path(), "words.db", SCHEMA).unwrap();
+
+        for file in &files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.display());
+        }
+        assert_eq!(database.query_row("SELECT text FROM word", [], |row| row.get::<_, String>(0)).unwrap(), "hello");
     }
 
     #[test]

@@ -49,7 +49,10 @@ pub(super) async fn everything(prefix: &str) -> String {
     let keys = redis.command(&["KEYS", &format!("{prefix}*")]).await;
     let mut text = keys.clone();
     for key in keys.split("\r\n").filter(|word| word.starts_with(prefix)) {
-        text.push_str(&redis.command(&["HGETALL", key]).await);
+        // To the wrong one of these Redis answers with an error, which repeats nothing.
+        for command in ["HGETALL", "SMEMBERS", "GET"] {
+            text.push_str(&redis.command(&[command, key]).await);
+        }
     }
     text
 }

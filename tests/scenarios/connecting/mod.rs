@@ -6,6 +6,7 @@ pub(crate) mod data_rights;
 mod flows;
 mod foreign_pages;
 mod languages;
+mod listed_users;
 mod maintenance;
 pub(crate) mod media;
 mod privacy_policy;

@@ -81,13 +81,13 @@ async fn the_policy_answers_every_point_of_article_13_with_what_the_operator_fil
         ("Other countries", filled_in[3].1),
         ("Cookies", "only when the person presses the button"),
         ("Your rights", "to the authority of Bavaria"),
-        ("What has changed", "Version 5, 29 November 2026"),
+        ("What has changed", "Version 6, 29 November 2026"),
     ] {
         let (_, section) = page.split_once(&format!("<h2>{heading}</h2>")).unwrap_or_else(|| panic!("no {heading}"));
         let section = section.split("<h2>").next().unwrap_or_default();
         assert!(section.contains(statement), "{statement:?} is not under {heading:?}: {section}");
     }
-    assert!(page.contains("Version 5, of 29 November 2026."), "{page}");
+    assert!(page.contains("Version 6, of 29 November 2026."), "{page}");
     for right in ["copy of everything", "Withdraw", "Delete", "Correct, restrict, object", "Complain"] {
         assert!(page.contains(right), "{right}");
     }

@@ -68,6 +68,25 @@ async fn a_form_that_trickles_in_is_answered_408() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_body_of_a_stranger_is_not_read_for_a_ticket_and_only_a_short_one_for_a_callback() {
+    let connect = ConnectStack::start().await;
+    let head = |path: &str, length: usize| {
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: test\r\nauthorization: Bearer stolen\r\ncontent-length: {length}\r\ncontent-type: \
+             application/x-www-form-urlencoded\r\nconnection: close\r\n\r\n"
+        )
+    };
+
+    // Nothing of the body comes; an answer to a body that was waited for would be 408.
+    let ticket = raw(&connect.address, head("/api/tickets", 60_000).as_bytes()).await.0;
+    // No more than what is read before the refusal, so that the connection ends in good order.
+    let long = format!("{}{}", head("/meta/deletion", 40_000), "a".repeat(16_500));
+    let callback = raw(&connect.address, long.as_bytes()).await.0;
+
+    assert_eq!([ticket, callback], [401, 413]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn meta_and_dsk_are_heard_from_an_address_that_asks_too_often() {
     let connect = ConnectStack::start().await;
     let ask_as_nobody = async || Browser::new(&connect.address).post("/connect/guessed", &[]).await.status;

@@ -5,6 +5,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use chassis::now;
+use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use crate::support::stack::program;
@@ -112,7 +114,8 @@ const OLD_SEAL: &str = "gAAAAABo53gAAAECAwQFBgcICQoLDA0OD9W75DpFDDy5j3JfCIP6JcY0
 
 /// A backup that an older release made of one channel.
 fn old_backup(folder: &OperatorFolder, address: &str) {
-    let head = serde_json::json!({ "format": "meta-integration-channels/1", "saved_at": "2026-01-01T00:00:00Z", "records": 1 });
+    let head =
+        serde_json::json!({ "format": "meta-integration-channels/1", "saved_at": now().to_string(), "records": 1 });
     let fields = serde_json::json!({ "tenant": "acme", "state": "connected", "dsk_token": OLD_SEAL });
     let record = serde_json::json!({ "address": address, "fields": fields });
     std::fs::write(folder.path().join("backup"), format!("{head}\n{record}\n")).unwrap();
@@ -170,6 +173,26 @@ fn an_export_is_imported_only_with_a_key_that_recognises_its_erasures() {
     assert!(other.runs(&["keys", "forget-erasures", "--yes"]).contains("Forgotten"));
     assert!(other.runs(&["keys", "forget-erasures", "--yes"]).contains("nothing to forget"));
     other.runs(&add);
+}
+
+#[test]
+fn an_export_of_more_than_thirty_days_ago_is_imported_only_on_demand() {
+    let folder = OperatorFolder::new();
+    folder.runs(&["channels", "add", "whatsapp:1", "--tenant", "acme", "--dsk-token-file", "token"]);
+    folder.runs(&["channels", "export", "saved"]);
+    let saved = std::fs::read_to_string(folder.path().join("saved")).unwrap();
+    let (head, rest) = saved.split_once('\n').unwrap();
+    let mut head: serde_json::Value = serde_json::from_str(head).unwrap();
+    head["saved_at"] = (now() - SignedDuration::from_hours(24 * 31)).to_string().into();
+    let restored = OperatorFolder::new();
+    std::fs::copy(folder.path().join("key-ring"), restored.path().join("key-ring")).unwrap();
+    std::fs::write(restored.path().join("old"), format!("{head}\n{rest}")).unwrap();
+
+    let refused = restored.fails(2, &["channels", "import", "old"]);
+
+    assert!(refused.contains("more than 30 days ago") && refused.contains("--although-old"), "{refused}");
+    assert!(restored.runs(&["channels", "list"]).contains("0 channels"), "nothing was stored");
+    assert!(restored.runs(&["channels", "import", "old", "--although-old"]).contains("Stored 1 record"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use testkit::eventually;
 
 use crate::support::bodies::{ADDRESS, NUMBER, from};
+use crate::support::connect_stack::ConnectStack;
 use crate::support::stack::Stack;
 
 const PHONE: &str = "4915550000001";
@@ -126,6 +127,27 @@ async fn what_waits_of_an_erased_contact_under_another_id_or_in_a_group_is_not_d
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_no_event_and_waits_while_a_person_in_it_is_erased_is_not_parked() {
+    let mut stack = Stack::start().await;
+    assert_eq!(stack.processes.dispatchers[0].stop().await, Some(0));
+    stack.processes.dispatchers.clear();
+    let no_event = |number: &str| Bytes::from(format!(r#"{{"object":"user","to":"{NUMBER}","from":"+{number}"}}"#));
+    for number in [PHONE, OTHER] {
+        assert_eq!(stack.processes.post(no_event(number)).await, 200);
+    }
+
+    stack.ops(&["erase", "--contact", &format!("{ADDRESS}/{WRITTEN}"), "--yes"]).await;
+    stack.processes.add_dispatcher().await;
+
+    eventually("one is skipped", async || {
+        let skipped = stack.processes.dispatcher_metric(r#"dispatcher_skipped_total{reason="erased"}"#).await;
+        (skipped > 0.5).then_some(())
+    })
+    .await;
+    eventually("the other one is parked", async || (stack.dead_letters().await.len() == 1).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_shows_all_that_is_held_about_a_contact_with_its_age_and_nothing_of_anybody_else() {
     let stack = Stack::start().await;
     park(&stack, &all_of_one_person()).await;
@@ -144,6 +166,22 @@ async fn an_export_shows_all_that_is_held_about_a_contact_with_its_age_and_nothi
     for part in ["\"dsk_token\": \"sealed\"", "wamid.others", "1 record, 0 holds and 6 parked events", "Not in here"] {
         assert!(channel.contains(part), "{part} is missing in\n{channel}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_of_a_channel_shows_the_number_by_which_its_owner_knows_it() {
+    let stack = Stack::start().await;
+    let prefix = &stack.direct.key_prefix;
+    let connect = ConnectStack::on(&stack.direct.channels_url, prefix, &stack.processes.key(), &[]).await;
+    let mut browser = connect.begin("acme").await;
+    connect.sign_up(&mut browser).await;
+    let address = format!("whatsapp:{}", ops::graph::NUMBER);
+
+    let export = stack.ops(&["export", "--channel", &address]).await;
+    let shown = stack.ops(&["channels", "show", &address]).await;
+
+    assert!(export.contains("\"name\": \"+49 30 000000\""), "{export}");
+    assert!(!shown.contains("+49 30 000000"), "nobody has asked for it:\n{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use channels::new_key;
-use chassis::{Secret, Shutdown};
+use chassis::{Secret, Shutdown, now};
 use ops::dsk::Dsk;
 use ops::graph::{ACCOUNT, Graph, NUMBER};
 use ops::webhook::Meta;
@@ -268,7 +268,8 @@ async fn a_backup_restores_the_channels_and_does_not_hold_the_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_names_the_lines_that_it_refuses_stores_the_others_and_fails() {
     let business = Business::start().await;
-    let head = r#"{"format":"meta-integration-channels/1","records":2}"#;
+    let head =
+        serde_json::json!({ "format": "meta-integration-channels/1", "saved_at": now().to_string(), "records": 2 });
     let odd = r#"{"address":"instagram:1","fields":{"tenant":"acme*","dsk_token":"gAAAAA"}}"#;
     let plain = odd.replace("acme*", "acme").replace("instagram:1", "instagram:2");
     let file = business.folder.path().join("old.backup");

@@ -19,12 +19,12 @@ pub(crate) struct PastConnection {
 }
 
 impl PastConnection {
-    fn from_text(text: &str) -> Option<Self> {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         let (connected_at, removed_at) = text.split_once('/')?;
         Some(Self { connected_at: connected_at.parse().ok(), removed_at: removed_at.parse().ok()? })
     }
 
-    fn to_text(self) -> String {
+    pub(crate) fn to_text(self) -> String {
         let connected_at = self.connected_at.map(|at| at.to_string()).unwrap_or_default();
         format!("{connected_at}/{}", self.removed_at)
     }
@@ -32,6 +32,30 @@ impl PastConnection {
     /// Whether a request of this time concerns it: it was connected by then.
     pub(crate) fn began_by(&self, at: Timestamp) -> bool {
         self.connected_at.is_none_or(|connected_at| connected_at <= at)
+    }
+
+    /// What is left of it once everything that was received until then is erased. What is received at the moment of its end
+    /// is not its own: somebody may have connected the channel then.
+    fn after(self, erased_until: Timestamp) -> Option<Self> {
+        if !self.began_by(erased_until) {
+            return Some(self);
+        }
+        let connected_at = erased_until.checked_add(SignedDuration::from_nanos(1)).ok()?;
+        (self.removed_at > connected_at).then_some(Self { connected_at: Some(connected_at), ..self })
+    }
+
+    /// Whether it ended so long ago that it is forgotten.
+    pub(crate) fn is_over(self, now: Timestamp) -> bool {
+        let time = SignedDuration::try_from(keys::TOMBSTONE_TIME).unwrap_or(SignedDuration::MAX);
+        now.duration_since(self.removed_at) > time
+    }
+
+    /// Both as one, with the pause between them.
+    fn joined(self, other: Self) -> Self {
+        Self {
+            connected_at: self.connected_at.min(other.connected_at),
+            removed_at: self.removed_at.max(other.removed_at),
+        }
     }
 }
 
@@ -72,7 +96,7 @@ pub(crate) fn removed(
     for other in hashing.all(&name).iter().filter(|other| **other != user_hash) {
         change_removed(transaction, other, past.removed_at, |removed| {
             let Some(before) = removed_channel(removed, address) else { return };
-            past.connected_at = before.connected_at.min(past.connected_at);
+            past = past.joined(before);
             removed.remove(address.as_str());
         });
     }
@@ -84,8 +108,8 @@ pub(crate) fn removed(
 pub(crate) fn note_removed(transaction: &mut Transaction, user_hash: &str, address: &Address, past: PastConnection) {
     change_removed(transaction, user_hash, past.removed_at, |removed| {
         let before = removed_channel(removed, address);
-        let connected_at = before.map_or(past.connected_at, |before| before.connected_at.min(past.connected_at));
-        removed.insert(address.to_string(), PastConnection { connected_at, ..past }.to_text());
+        let past = before.map_or(past, |before| before.joined(past));
+        removed.insert(address.to_string(), past.to_text());
     });
 }
 
@@ -93,11 +117,10 @@ pub(crate) fn note_removed(transaction: &mut Transaction, user_hash: &str, addre
 pub(crate) fn forget_removed_until(transaction: &mut Transaction, user_hash: &str, erased: Erased<'_>) {
     let Erased { address, until, now } = erased;
     change_removed(transaction, user_hash, now, |removed| {
-        let Some(past) = removed_channel(removed, address).filter(|past| past.began_by(until)) else { return };
+        let Some(past) = removed_channel(removed, address) else { return };
         removed.remove(address.as_str());
-        if past.removed_at > until {
-            let connected_at = until.checked_add(SignedDuration::from_nanos(1)).ok();
-            removed.insert(address.to_string(), PastConnection { connected_at, ..past }.to_text());
+        if let Some(left) = past.after(until) {
+            removed.insert(address.to_string(), left.to_text());
         }
     });
 }
@@ -119,13 +142,8 @@ pub(crate) fn removed_channel(fields: &Fields, address: &Address) -> Option<Past
 fn change_removed(transaction: &mut Transaction, user_hash: &str, now: Timestamp, change: impl FnOnce(&mut Fields)) {
     let hash = transaction.hash(&keys::removed_of(user_hash));
     change(&mut hash.fields);
-    hash.fields.retain(|_, text| PastConnection::from_text(text).is_some_and(|past| !is_over(past, now)));
+    hash.fields.retain(|_, text| PastConnection::from_text(text).is_some_and(|past| !past.is_over(now)));
     if hash.before() != &hash.fields {
         hash.lifetime = Lifetime::Limited(keys::TOMBSTONE_TIME);
     }
-}
-
-fn is_over(past: PastConnection, now: Timestamp) -> bool {
-    let time = SignedDuration::try_from(keys::TOMBSTONE_TIME).unwrap_or(SignedDuration::MAX);
-    now.duration_since(past.removed_at) > time
 }

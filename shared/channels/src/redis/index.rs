@@ -15,7 +15,7 @@ const SCAN_COUNT: usize = 500;
 /// How many hashes are read at once while the sets are made.
 const BATCH: usize = 500;
 /// The first letters of the keys that an index names. The many markers of deliveries have another.
-const FIRST_LETTERS: &str = "[cest]*";
+const FIRST_LETTERS: &str = "[cestu]*";
 
 impl RedisStore {
     /// The keys in an index, sorted, without our prefix.
@@ -53,8 +53,8 @@ impl RedisStore {
             for (key, fields) in hashes.iter().zip(self.read(hashes.clone()).await?) {
                 for index in Index::of(key, &fields) {
                     sets.sadd(self.key(&index.set()), key);
-                    if matches!(index, Index::TicketsOf(_)) {
-                        sets.expire(self.key(&index.set()), seconds(index::TICKETS_TIME.as_secs()));
+                    if let Some(time) = index.time() {
+                        sets.expire(self.key(&index.set()), seconds(time.as_secs()));
                     }
                 }
             }
@@ -127,7 +127,7 @@ impl RedisStore {
         let prefix = &self.0.placement.prefix;
         let pattern = format!("{}{FIRST_LETTERS}", glob_escaped(prefix));
         let is_indexed = |key: &String| {
-            let beginnings = [keys::CHANNEL, keys::TICKET, keys::SESSION];
+            let beginnings = [keys::CHANNEL, keys::TICKET, keys::SESSION, keys::REMOVED_OF];
             beginnings.iter().any(|beginning| key.starts_with(beginning)) || keys::is_erased_mark(key)
         };
         let mut found = Vec::new();

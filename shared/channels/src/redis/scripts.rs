@@ -7,8 +7,9 @@ use crate::index::{self, Index};
 use crate::keys;
 use crate::transaction::Write;
 
-/// A member of the set of all channels that is no key. It is added last, and says that the sets are complete.
-pub(super) const COMPLETE: &str = "";
+/// A member of the set of all channels that is no key. It is added last, and says that the sets are complete. (That of a
+/// release which had no set of former users is the empty text.)
+pub(super) const COMPLETE: &str = "2";
 
 /// Compares every hash with what was read, then replaces all of them, or none. What is a text in Redis comes as a
 /// hash with one field. The keys after the hashes are those of the index sets to change. A set that can't
@@ -111,7 +112,7 @@ impl IndexChange {
             let are = Index::of(&write.key, &write.after);
             let were = Index::of(&write.key, &write.before).into_iter().filter(|index| !are.contains(index));
             let change = |index: Index, joins| {
-                let lasts = if matches!(index, Index::TicketsOf(_)) { write.expires } else { 0 };
+                let lasts = if index.time().is_some() { write.expires } else { 0 };
                 Self { set: index.set(), member: write.key.clone(), joins, expires: lasts }
             };
             changes.extend(were.map(|index| change(index, false)));

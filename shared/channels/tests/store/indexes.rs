@@ -103,6 +103,25 @@ async fn what_an_older_release_left_is_found_without_an_index_and_one_scan_is_en
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_had_connected_a_channel_before_an_upgrade_is_exported_after_it() {
+    let redis = Redis::shared().await;
+    let prefix = redis.prefix();
+    let store = open(&ChannelsSettings::at(redis.url(), &prefix));
+    store.add(&NewChannel { app_user_id: Some("7".to_owned()), ..channel(NUMBER, &ring()) }, now()).await.unwrap();
+    store.remove(&Address::new(NUMBER), now()).await.unwrap();
+    let former = store.export_erasures().await.unwrap().former;
+    // That release had no set of former users.
+    let set = format!("{prefix}channels:all");
+    redis.command(&["DEL", &format!("{prefix}channels:former-users")]).await;
+    redis.command(&["SREM", &set, "2"]).await;
+    redis.command(&["SADD", &set, ""]).await;
+
+    assert_eq!(former.len(), 1);
+    assert_eq!(store.export_erasures().await.unwrap().former, former);
+    assert_eq!(listed(&store).await, [NUMBER]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_an_older_release_adds_beside_this_one_is_listed() {
     let redis = Redis::shared().await;
     let prefix = redis.prefix();

@@ -18,11 +18,13 @@ mod failovers;
 mod forgetting;
 #[cfg(feature = "long")]
 mod forgetting_replicas;
+mod former;
 mod holds;
 mod indexes;
 mod maintenance;
 mod outages;
 mod refusals;
+mod retention;
 mod rights;
 mod seals;
 mod support;

@@ -90,6 +90,17 @@ async fn pings_of_http_2_do_not_keep_a_connection() {
 }
 
 #[tokio::test]
+async fn headers_that_do_not_end_are_refused_before_they_fill_the_memory() {
+    let address = start(LIMITS).await;
+    let mut headers = b"GET / HTTP/1.1\r\nhost: test\r\nx: ".to_vec();
+    headers.resize(HEADER_BYTES_MAX, b'x');
+
+    let answer = end_of(connect(address, "127.0.0.1", &headers).await).await;
+
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_body_that_trickles_in_is_answered_408() {
     let address = start(LIMITS).await;
     let mut stream =

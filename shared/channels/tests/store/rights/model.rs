@@ -59,7 +59,7 @@ pub(crate) enum Step {
     Import(Index),
     /// Everything is exported, Redis is lost, and a new one gets all exports, in any order.
     Restore {
-        first: Index,
+        first: usize,
         backwards: bool,
         /// Whether the new one has made a key of its own before, under which erasures are hashed.
         has_key: bool,
@@ -84,8 +84,13 @@ struct Connection {
     tenant: usize,
     from: Timestamp,
     to: Option<Timestamp>,
-    /// Whether the store still knows that the person had it.
-    is_findable: bool,
+}
+
+impl Connection {
+    /// Whether a person's request of this time concerns it.
+    fn is_concerned(&self, person: usize, asked_at: Timestamp) -> bool {
+        self.person == Some(person) && self.from <= asked_at
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -151,7 +156,7 @@ impl Model {
         // An operator who rotates a token takes the channel from nobody.
         let person = person.or_else(|| self.open(channel).and_then(|open| open.person));
         self.end(now, |connection| connection.channel == channel);
-        self.connections.push(Connection { channel, person, tenant, from: now, to: None, is_findable: true });
+        self.connections.push(Connection { channel, person, tenant, from: now, to: None });
         self.is_erased[channel] = false;
         if NUMBERS.contains(&channel) {
             self.withhold(ACCOUNT, self.account_tenant, tenant);
@@ -176,25 +181,33 @@ impl Model {
         self.end(now, |connection| NUMBERS.contains(&connection.channel) && connection.from <= happened_at);
     }
 
-    /// Whether there was something to erase.
-    pub(crate) fn delete(&mut self, person: usize, asked_at: Timestamp, now: Timestamp) -> bool {
-        let is_concerned = |connection: &Connection| {
-            connection.person == Some(person) && connection.is_findable && connection.from <= asked_at
-        };
-        let mut found = false;
-        for connection in self.connections.clone().into_iter().filter(is_concerned) {
+    /// Whether a person has a channel connected that a request of this time concerns.
+    pub(crate) fn has_connected(&self, person: usize, asked_at: Timestamp) -> bool {
+        self.connections.iter().any(|connection| connection.is_concerned(person, asked_at) && connection.to.is_none())
+    }
+
+    /// The events that a request of this time concerns: those that came by then, or until the channel was removed, while the
+    /// person had it connected.
+    pub(crate) fn events_of(&self, person: usize, asked_at: Timestamp, now: Timestamp) -> Vec<usize> {
+        let concerned: Vec<&Connection> =
+            self.connections.iter().filter(|connection| connection.is_concerned(person, asked_at)).collect();
+        let is_of = |event: &Event, connection: &Connection| {
             let until = connection.to.map_or(now, |to| to.min(asked_at));
-            found |= connection.to.is_none();
-            for event in self.events.iter_mut().filter(|event| event.channel == connection.channel && !event.is_erased)
-            {
-                event.is_erased = connection.from <= event.received_at && event.received_at <= until;
-                found |= event.is_erased;
-            }
+            connection.channel == event.channel && (connection.from..=until).contains(&event.received_at)
+        };
+        let indexes = 0..self.events.len();
+        indexes.filter(|index| concerned.iter().any(|connection| is_of(&self.events[*index], connection))).collect()
+    }
+
+    pub(crate) fn delete(&mut self, person: usize, asked_at: Timestamp, now: Timestamp) {
+        for index in self.events_of(person, asked_at, now) {
+            self.events[index].is_erased = true;
+        }
+        for connection in self.connections.iter().filter(|connection| connection.is_concerned(person, asked_at)) {
             let is_last = self.last(connection.channel).is_some_and(|last| last.from == connection.from);
             self.is_erased[connection.channel] |= is_last;
         }
-        self.end(now, is_concerned);
-        found
+        self.end(now, |connection| connection.is_concerned(person, asked_at));
     }
 
     pub(crate) fn has_ever_connected(&self, person: usize) -> bool {
@@ -215,11 +228,6 @@ impl Model {
     /// A backup has the records and the tombstones, and no markers of deliveries.
     pub(crate) fn restore(&mut self) {
         self.events.iter_mut().for_each(|event| event.is_delivered = false);
-        for index in 0..self.connections.len() {
-            let connection = &self.connections[index];
-            let is_last = self.last(connection.channel).is_some_and(|last| last.from == connection.from);
-            self.connections[index].is_findable &= is_last;
-        }
     }
 
     pub(crate) fn expected(&self, event: &Event) -> Expected {
