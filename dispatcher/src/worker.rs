@@ -103,7 +103,12 @@ impl<T: Item> Worker<T> {
             WorkerEvent::Tick { stalled } => self.tick(stalled, now),
             WorkerEvent::GivenBack(partition) => self.drop_given_back(partition),
             WorkerEvent::Lost => self.drop_lost(),
-            WorkerEvent::Store { is_away } => self.hand_overs.note_store(is_away, now.instant),
+            WorkerEvent::Store { is_away } => {
+                self.hand_overs.note_store(is_away, now.instant);
+                if !is_away {
+                    self.deferred.wait_anew(now.instant);
+                }
+            }
             WorkerEvent::Stop => self.is_stopping = true,
             // There is nothing to note: the steps below look at the time and at pauses.
             WorkerEvent::Due | WorkerEvent::Reopened => {}
@@ -123,7 +128,9 @@ impl<T: Item> Worker<T> {
         if self.under_way.look_up || self.is_stopping {
             return None;
         }
-        self.lanes.next_due().into_iter().chain(self.room.next_due()).min()
+        // Nobody makes room while the store is away: the time to look for it would have come again and again.
+        let look_at = self.room.next_due().filter(|_| !self.hand_overs.is_store_away());
+        self.lanes.next_due().into_iter().chain(look_at).min()
     }
 
     /// Whether nothing more should be taken for now: the store is away, or too much is in flight.
