@@ -157,6 +157,13 @@ impl DeferredLanes {
         Standing::Behind(Behind { order: open, back_in: back_in.and_then(Result::ok).unwrap_or_default() })
     }
 
+    /// Nothing could be taken for a while, because the store was away: what is waited for is not late yet.
+    pub(crate) fn wait_anew(&mut self, now: Instant) {
+        for awaited in self.lanes.values_mut().filter_map(|known| known.awaited.as_mut()) {
+            awaited.since = now;
+        }
+    }
+
     /// Forgets lanes that nobody has asked about for a while.
     pub(crate) fn remove_old(&mut self, now: Instant) {
         self.lanes.retain(|_, known| {
@@ -226,5 +233,34 @@ impl Known {
         self.settled.extend(open.iter().take_while(|id| !awaited.seen.contains(*id)).cloned());
         self.awaited = None;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn what_is_deferred_is_not_late_because_the_store_was_away() {
+        let began = Moment { instant: Instant::now(), timestamp: Timestamp::UNIX_EPOCH };
+        let later = Moment {
+            instant: began.instant + OVERDUE_AFTER * 2,
+            timestamp: began.timestamp + SignedDuration::try_from(OVERDUE_AFTER * 2).unwrap(),
+        };
+        let lane = Lane::new("lane");
+        let first = EventId::new("first");
+        let second = EventId::new("second");
+        let deferred = Some(DeferredLane { ids: vec![first], ..DeferredLane::default() });
+        let mut lanes = DeferredLanes::default();
+        let behind = |standing: Standing| matches!(standing, Standing::Behind(_));
+
+        assert!(behind(lanes.standing(&lane, &second, deferred.clone(), began)));
+        lanes.wait_anew(later.instant);
+        assert!(behind(lanes.standing(&lane, &second, deferred.clone(), later)), "nothing could come meanwhile");
+
+        let lost = Moment { instant: later.instant + OVERDUE_AFTER, ..later };
+        assert_eq!(lanes.standing(&lane, &second, deferred, lost), Standing::First);
     }
 }

@@ -11,7 +11,7 @@ use crate::remedy::Failure;
 use crate::settings::DispatcherSettings;
 
 /// A tenant at an endpoint. DSK asks for pauses of all of its channels together.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Destination {
     /// The DSK customer.
     pub(crate) tenant: Arc<str>,

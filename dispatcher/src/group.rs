@@ -8,7 +8,7 @@ use crate::destination::Destination;
 
 /// Lanes that take turns together. A group decides when a lane goes on and never where its events go: the channel's
 /// record is read before each attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Group {
     /// Of channels that have not been looked up yet.
     Unknown,

@@ -25,6 +25,8 @@ mod room;
 mod runner;
 mod settings;
 mod settle;
+#[cfg(test)]
+mod simulation;
 mod sources;
 mod state;
 mod status;

@@ -4,11 +4,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// The least time from one look-up to the next. Each costs nearly the same whether it is about one envelope or about ten.
+const LOOK_UP_INTERVAL: Duration = Duration::from_millis(1);
+/// The least time from one marking to the next: DSK has the events already, and nobody waits.
+const MARK_INTERVAL: Duration = Duration::from_millis(5);
+
 /// The paces of a worker. Those of the default never wait.
 #[derive(Debug, Default)]
 pub(crate) struct Paces {
     pub(crate) look_up: Pace,
     pub(crate) mark: Pace,
+}
+
+impl Paces {
+    /// Those of a worker that a runner runs.
+    pub(crate) const fn of_a_runner() -> Self {
+        Self { look_up: Pace::every(LOOK_UP_INTERVAL), mark: Pace::every(MARK_INTERVAL) }
+    }
 }
 
 /// Work of one kind, which begins at most once in an interval. After a longer rest it begins at once.

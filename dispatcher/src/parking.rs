@@ -44,7 +44,7 @@ impl<O, G> Default for Parking<O, G> {
     }
 }
 
-impl<O: Clone + Eq + Hash, G: Clone + Eq + Hash> Parking<O, G> {
+impl<O: Clone + Ord + Hash, G: Clone + Eq + Hash> Parking<O, G> {
     /// A lane of that group waits. It has just been told until when, so that is when it is time for all lanes of the
     /// obstacle.
     pub(crate) fn park(&mut self, obstacle: O, group: G, place: Place, until: Instant) {
@@ -70,13 +70,16 @@ impl<O: Clone + Eq + Hash, G: Clone + Eq + Hash> Parking<O, G> {
         self.next_due
     }
 
-    /// The obstacles for which it is time.
+    /// The obstacles for which it is time. Their order depends on nothing else, so that a simulation can be repeated.
     pub(crate) fn due(&mut self, now: Instant) -> Vec<O> {
         if self.next_due.is_none_or(|due| due > now) {
             return Vec::new();
         }
         self.next_due = self.lots.values().map(|lot| lot.due).filter(|due| *due > now).min();
-        self.lots.iter().filter(|(_, lot)| lot.due <= now).map(|(obstacle, _)| obstacle.clone()).collect()
+        let due = self.lots.iter().filter(|(_, lot)| lot.due <= now);
+        let mut due: Vec<O> = due.map(|(obstacle, _)| obstacle.clone()).collect();
+        due.sort_unstable();
+        due
     }
 
     /// Something about pauses has changed: it is time for every obstacle.

@@ -163,7 +163,7 @@ impl Pauses {
                     Some(_) => {}
                     None => self.suspect(origin, id, now, dice),
                 }
-                is_probe && self.end_probes([destination, channel])
+                is_probe && self.leave_to_breaker(&scopes, now)
             }
             Some(Remedy::Wait(pause)) => {
                 let failures = self.paused.get(destination).map_or(0, |pause| pause.failures) + 1;
@@ -248,6 +248,19 @@ impl Pauses {
             self.runs.remove(origin);
             self.paused.insert(origin.clone(), Pause::new(now, PROBES.delay(1, dice)));
         }
+    }
+
+    /// A probe found its target unavailable. If the pause that DSK had asked for is over, it asks for no other one, and what is
+    /// wrong now is the breaker's concern: one event that DSK can't digest must not keep a destination paused. A channel is
+    /// probed again as late as after a refusal. `true` if something was reopened or is not probed any more.
+    fn leave_to_breaker(&mut self, scopes: &Scopes, now: Instant) -> bool {
+        let Scopes { destination, channel, .. } = scopes;
+        let has_ended = self.end_probes([destination, channel]);
+        if let Some(pause) = self.paused.get_mut(channel) {
+            pause.probe_at = pause.probe_at.max(now + MISCONFIGURED);
+        }
+        let is_over = self.paused.get(destination).is_some_and(|pause| pause.probe_at <= now);
+        has_ended | (is_over && self.reopen([destination]))
     }
 
     /// Ends pauses; `true` if there were any.

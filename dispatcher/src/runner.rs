@@ -3,7 +3,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chassis::now;
 use event::{Class, Envelope};
@@ -17,7 +16,7 @@ use crate::contacts::Found;
 use crate::lanes::Flight;
 use crate::markers::mark;
 use crate::notes::{forget_deferred, note_deferral};
-use crate::pace::{Pace, Paces};
+use crate::pace::Paces;
 use crate::pauses::Permit;
 use crate::remedy::Outcome;
 use crate::room::{Intake, Space};
@@ -48,10 +47,6 @@ impl Runner {
     const IN_FLIGHT_MAX: usize = 4_096;
     /// The most bytes of bodies of a class in flight.
     const BYTES_IN_FLIGHT_MAX: usize = 64 * 1024 * 1024;
-    /// The least time from one look-up to the next. Each costs the same whether it is about one envelope or about ten.
-    const LOOK_UP_PACE: Duration = Duration::from_millis(1);
-    /// The least time from one marking to the next: DSK has the events already, and nobody waits.
-    const MARK_PACE: Duration = Duration::from_millis(5);
 
     pub(crate) fn new(state: Arc<State>, systems: Arc<Systems>, class: Class, window: u16, taker: Taker) -> Self {
         // Unbounded in name only: it holds at most one completion for each envelope in flight.
@@ -61,8 +56,8 @@ impl Runner {
             Space { of_partition: taker.window(), envelopes: Self::IN_FLIGHT_MAX, bytes: Self::BYTES_IN_FLIGHT_MAX };
         let partitions = taker.partitions();
         let sources = Sources::new(taker, completed, is_away, state.reopenings(), systems.shutdown.clone());
-        let paces = Paces { look_up: Pace::every(Self::LOOK_UP_PACE), mark: Pace::every(Self::MARK_PACE) };
-        let worker = Worker::new(state, class, window, Intake { partitions, space }, paces);
+        let intake = Intake { partitions, space };
+        let worker = Worker::new(state, class, window, intake, Paces::of_a_runner());
         Self { class, worker, sources, systems, completions, draining: watch::Sender::default(), is_held: false }
     }
 

@@ -23,13 +23,17 @@ impl Unmarked {
         if is_look_up_under_way {
             self.marked_since.extend(ids);
         } else {
-            ids.iter().for_each(|id| drop(self.ids.remove(id)));
+            for id in &ids {
+                self.ids.remove(id);
+            }
         }
     }
 
     /// A look-up has ended, and what it found has been noted. The next one sees every marker that is written by now.
     pub(crate) fn look_up_ended(&mut self) {
-        self.marked_since.drain(..).for_each(|id| drop(self.ids.remove(&id)));
+        for id in self.marked_since.drain(..) {
+            self.ids.remove(&id);
+        }
     }
 
     /// Whether DSK has the event, although a look-up may not say so.

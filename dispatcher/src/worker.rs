@@ -19,7 +19,6 @@ use ::event::{Class, Envelope};
 use jiff::Timestamp;
 use queue::{Partition, PartitionSet};
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tracing::info;
 
 use crate::deferred::DeferredLanes;
@@ -107,7 +106,12 @@ impl<T: Item> Worker<T> {
             WorkerEvent::Tick { stalled } => self.tick(stalled, now),
             WorkerEvent::GivenBack(partition) => self.drop_given_back(partition),
             WorkerEvent::Lost => self.drop_lost(),
-            WorkerEvent::Store { is_away } => self.hand_overs.note_store(is_away, now.instant),
+            WorkerEvent::Store { is_away } => {
+                self.hand_overs.note_store(is_away, now.instant);
+                if !is_away {
+                    self.deferred.wait_anew(now.instant);
+                }
+            }
             WorkerEvent::Stop => self.is_stopping = true,
             // There is nothing to note: the steps below look at the time and at pauses.
             WorkerEvent::Due | WorkerEvent::Reopened => {}

@@ -53,7 +53,8 @@ impl<T> Lanes<T> {
             }
             holding.since = holding.since.min(first.taken_at);
         }
-        holdings.into_values().max_by_key(|holding| holding.amount)
+        let is_less = |one: &Holding, other: &Holding| (one.amount, &one.group).cmp(&(other.amount, &other.group));
+        holdings.into_values().max_by(is_less)
     }
 
     /// Removes the latest lanes of a group, until this amount is removed; of the last of these lanes only the end. The

@@ -7,7 +7,7 @@ use event::Address;
 use crate::destination::{Destination, Target};
 
 /// What is paused.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Scope {
     /// An origin is unavailable: its breaker is open.
     Origin(Arc<str>),
@@ -18,7 +18,7 @@ pub(crate) enum Scope {
 }
 
 /// What stands in the way of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Obstacle {
     /// A pause.
     Pause(Scope),

@@ -87,6 +87,33 @@ fn an_outage_opens_the_breaker_and_lets_one_probe_through_at_a_time() {
 }
 
 #[test]
+fn an_event_that_dsk_can_not_digest_does_not_keep_its_destination_paused() {
+    let target = target("t", "https://dsk.example/a", "whatsapp:1");
+    let began = Instant::now();
+    let mut pauses = Pauses::default();
+    attempt(&mut pauses, &target, &answered(429, Some(1)), began);
+    let due = wait(&mut pauses, &target, began);
+
+    let consequence = attempt(&mut pauses, &target, &answered(500, None), due);
+
+    assert_eq!(consequence, Consequence { has_reopened: true, is_paused: false }, "DSK asks for no other pause");
+}
+
+#[test]
+fn a_refused_channel_whose_probe_finds_dsk_unavailable_is_probed_again_a_minute_later() {
+    let target = target("t", "https://dsk.example/a", "whatsapp:1");
+    let began = Instant::now();
+    let mut pauses = Pauses::default();
+    attempt(&mut pauses, &target, &answered(401, None), began);
+    let due = began + MISCONFIGURED;
+
+    attempt(&mut pauses, &target, &answered(503, None), due);
+
+    let reason = pauses.paused.get(&Scopes::of(&target).channel).map(|pause| pause.probe_at);
+    assert_eq!(reason, Some(due + MISCONFIGURED), "it would be probed again and again");
+}
+
+#[test]
 fn an_attempt_that_began_before_the_breaker_opened_says_nothing_new() {
     let target = target("t", "https://dsk.example/a", "whatsapp:1");
     let began = Instant::now();

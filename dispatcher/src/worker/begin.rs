@@ -21,8 +21,10 @@ impl<T: Item> Worker<T> {
         if self.under_way.look_up {
             return marking;
         }
+        // Nobody makes room while the store is away: the time to look for it would have come again and again.
+        let look_at = self.room.next_due().filter(|_| !self.hand_overs.is_store_away());
         let look_up = self.paces.look_up.next().filter(|_| self.lanes.may_any_begin());
-        [self.lanes.next_due(), self.room.next_due(), look_up, marking].into_iter().flatten().min()
+        [self.lanes.next_due(), look_at, look_up, marking].into_iter().flatten().min()
     }
 
     /// Begins everything that can begin now: a look-up of the envelopes whose turn it is, and the markers of the events that

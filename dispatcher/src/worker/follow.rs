@@ -58,7 +58,12 @@ impl<T: Item> Worker<T> {
         let Some(flight) = self.lanes.park_behind(flight, &limit) else { return };
         match self.state.admit(target, now.instant) {
             Admission::Go(permit) => self.start(Work::Attempt { flight, permit }),
-            Admission::Wait { obstacle, until } => self.lanes.park(flight.without_failures(), obstacle, until),
+            Admission::Wait { obstacle, until } => {
+                // A limit is no pause: an event that always fails would never leave.
+                let is_pause = matches!(obstacle, Obstacle::Pause(_));
+                let flight = if is_pause { flight.without_failures() } else { flight };
+                self.lanes.park(flight, obstacle, until);
+            }
             Admission::Defer(_) if self.deferred.is_being_noted(&flight.lane) => {
                 self.lanes.delay(flight, now.instant + NOTE_TIME);
             }

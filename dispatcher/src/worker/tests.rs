@@ -264,6 +264,16 @@ fn what_waits_for_a_pause_makes_room_at_once() {
 }
 
 #[test]
+fn nothing_is_due_for_the_room_while_the_store_is_away() {
+    let mut simulation = crowded();
+
+    simulation.apply(WorkerEvent::Store { is_away: true });
+    simulation.later(Duration::from_secs(1));
+
+    assert_eq!(simulation.worker.next_due(), None, "it would be due again and again");
+}
+
+#[test]
 fn a_probe_that_panics_is_parked_and_the_next_one_may_probe() {
     let mut simulation = attempting(&[1]);
 

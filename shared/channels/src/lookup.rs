@@ -195,7 +195,7 @@ impl LookupBatch {
     /// What was deferred of each event's lane, in the order of the batch.
     pub(crate) fn deferred(&self, reply: &LookupReply) -> Vec<Option<DeferredLane>> {
         let by_form = reply.marks.get(self.events.len() + self.erasure_marks..).unwrap_or_default();
-        let of_lane = |lane| {
+        let of_lane = |lane: usize| {
             by_form.chunks(self.lane_count).find_map(|form| DeferredLane::from_text(form.get(lane)?.as_deref()?))
         };
         let lanes: Vec<Option<DeferredLane>> = (0..self.lane_count).map(of_lane).collect();

@@ -24,7 +24,17 @@ const DOCUMENTS: [&str; 15] = [
     "ops/runbook.md",
 ];
 /// Names in capitals that are not settings of ours.
-const OTHERS: [&str; 7] = ["RABBITMQ_SBIN", "PATH", "X_FILE", "PWD", "UPDATE_EXPECT", "PARTNER_", "COMPOSE_PROFILES"];
+const OTHERS: [&str; 9] = [
+    "RABBITMQ_SBIN",
+    "PATH",
+    "X_FILE",
+    "PWD",
+    "UPDATE_EXPECT",
+    "PARTNER_",
+    "COMPOSE_PROFILES",
+    "SIMULATION_SEED",
+    "SIMULATION_SEEDS",
+];
 
 fn documents() -> impl Iterator<Item = (&'static str, String)> {
     DOCUMENTS.into_iter().map(|name| (name, read(&root().join(name))))

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use ::event::{DecodeError, EventId, Lane};
 use channels::{DeferredLane, LookupAnswer};
+use tokio::time::Instant;
 
 use super::super::*;
 use super::parcel::{ROUTES, channel};
