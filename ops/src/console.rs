@@ -2,9 +2,13 @@
 
 mod app;
 mod assets;
+mod entrance;
+mod guard;
 mod layout;
 mod live;
 mod page_error;
+mod reach;
+mod refusal;
 mod settings;
 mod shell;
 mod state;
@@ -65,7 +69,7 @@ impl Console {
         let parts = ConsoleParts { queue, store, key_ring };
         let server = ConsoleServer::start(&self.console, parts, shutdown).await?;
         // Whoever reads the output has gone, and with it the only way in.
-        if outln!("The console is at {}", server.url).is_err() {
+        if outln!("Open the console, once, at {}", server.link.expose()).is_err() {
             shutdown.request();
         }
         Ok(())

@@ -3,6 +3,14 @@
 use axum::response::Html;
 use maud::{DOCTYPE, Markup, html};
 
+use super::assets::{ICON_PATH, SCRIPT_PATH, STYLE_PATH};
+use super::state::ConsoleState;
+
+/// The first page.
+pub(crate) const START: &str = "/";
+/// The field of a form that says that it is ours.
+pub(crate) const FORM_TOKEN: &str = "form_token";
+
 /// Where a page belongs in the navigation. Each page adds its place here and to [`NAVIGATION`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -10,14 +18,14 @@ pub(crate) enum Place {
     Elsewhere,
 }
 
-/// The places that the navigation leads to, in its order. The first one is where the console opens.
+/// The places that the navigation leads to, in its order.
 const NAVIGATION: &[Place] = &[];
 
 impl Place {
     /// Where it is.
     pub(crate) const fn path(self) -> &'static str {
         match self {
-            Self::Elsewhere => "/",
+            Self::Elsewhere => START,
         }
     }
 
@@ -40,9 +48,9 @@ pub(crate) fn page(title: &str, here: Place, content: &Markup) -> Html<String> {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) " – Console" }
-                link rel="icon" type="image/svg+xml" href="/icon.svg";
-                link rel="stylesheet" href="/style.css";
-                script src="/live.js" defer {}
+                link rel="icon" type="image/svg+xml" href=(ICON_PATH);
+                link rel="stylesheet" href=(STYLE_PATH);
+                script src=(SCRIPT_PATH) defer {}
             }
             body {
                 a class="skip" href="#content" { "Skip to the content" }
@@ -79,6 +87,11 @@ pub(crate) fn command(line: &str) -> Markup {
             code { (line) }
         }
     }
+}
+
+/// What each form with `method="post"` has to contain: the guard refuses others (`guard.rs`).
+pub(crate) fn form_token(state: &ConsoleState) -> Markup {
+    html! { input type="hidden" name=(FORM_TOKEN) value=(state.entrance.form_token().expose()); }
 }
 
 /// A part of a page that stays fresh: the server sends it anew at `path` (see `live.rs`), and the script shows it in place

@@ -5,15 +5,24 @@ use axum::response::{IntoResponse, Response};
 use maud::html;
 
 use super::layout::{self, Place};
+use super::refusal::Refusal;
 use crate::failure::Failure;
 
 /// Why a page could not be shown, or did not do what it was asked.
 #[derive(Debug)]
 pub(crate) enum PageError {
+    /// The request never came to a page.
+    Refused(Refusal),
     /// Nothing is at this address.
     NotFound,
     /// The store, the queue or Meta failed, or what was entered can't be used. The texts are those of the command line.
     Failed(Failure),
+}
+
+impl From<Refusal> for PageError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
 }
 
 impl From<Failure> for PageError {
@@ -31,6 +40,7 @@ impl<E: std::error::Error> From<E> for PageError {
 impl PageError {
     const fn status(&self) -> StatusCode {
         match self {
+            Self::Refused(refusal) => refusal.status(),
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Failed(Failure::Usage(_)) => StatusCode::BAD_REQUEST,
             Self::Failed(Failure::Runtime(_) | Failure::OutputClosed) => StatusCode::SERVICE_UNAVAILABLE,
@@ -39,6 +49,7 @@ impl PageError {
 
     const fn title(&self) -> &'static str {
         match self {
+            Self::Refused(refusal) => refusal.title(),
             Self::NotFound => "Nothing is here",
             Self::Failed(Failure::Usage(_)) => "That can't be used",
             Self::Failed(Failure::Runtime(_) | Failure::OutputClosed) => "That did not work",
@@ -47,6 +58,7 @@ impl PageError {
 
     fn text(&self) -> &str {
         match self {
+            Self::Refused(refusal) => refusal.text(),
             Self::NotFound => "No page has this address.",
             Self::Failed(failure) => failure.text().unwrap_or("The output was closed."),
         }

@@ -4,6 +4,9 @@ use ::channels::{ChannelStore, KeyRing};
 use chassis::Shutdown;
 use queue::Queue;
 
+use super::entrance::Entrance;
+use super::reach::Reach;
+
 /// What the console works on. Whoever starts it has opened these.
 pub(crate) struct ConsoleParts {
     pub(crate) queue: Queue,
@@ -19,11 +22,13 @@ pub(crate) struct ConsoleState {
     pub(crate) key_ring: Option<KeyRing>,
     /// A task of a page is spawned here; a stream ends when a stop is requested.
     pub(crate) shutdown: Shutdown,
+    pub(crate) entrance: Entrance,
+    pub(crate) reach: Reach,
 }
 
 impl ConsoleState {
-    pub(crate) fn new(parts: ConsoleParts, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(parts: ConsoleParts, reach: Reach, shutdown: Shutdown) -> Self {
         let ConsoleParts { queue, store, key_ring } = parts;
-        Self { queue, store, key_ring, shutdown }
+        Self { queue, store, key_ring, shutdown, entrance: Entrance::new(), reach }
     }
 }
