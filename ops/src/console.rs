@@ -2,7 +2,10 @@
 
 mod app;
 mod assets;
+mod dead_letters;
+mod directory;
 mod entrance;
+mod forms;
 mod guard;
 mod layout;
 mod live;
@@ -12,6 +15,9 @@ mod refusal;
 mod settings;
 mod shell;
 mod state;
+mod times;
+mod work;
+mod work_card;
 
 use std::process::ExitCode;
 use std::time::Duration;

@@ -4,8 +4,11 @@ use ::channels::{ChannelStore, KeyRing};
 use chassis::Shutdown;
 use queue::Queue;
 
+use super::dead_letters::reader::Reader;
+use super::directory::Directory;
 use super::entrance::Entrance;
 use super::reach::Reach;
+use super::work::Desk;
 
 /// What the console works on. Whoever starts it has opened these.
 pub(crate) struct ConsoleParts {
@@ -24,11 +27,25 @@ pub(crate) struct ConsoleState {
     pub(crate) shutdown: Shutdown,
     pub(crate) entrance: Entrance,
     pub(crate) reach: Reach,
+    /// What is under way.
+    pub(crate) desk: Desk,
+    pub(crate) reader: Reader,
+    pub(crate) directory: Directory,
 }
 
 impl ConsoleState {
     pub(crate) fn new(parts: ConsoleParts, reach: Reach, shutdown: Shutdown) -> Self {
         let ConsoleParts { queue, store, key_ring } = parts;
-        Self { queue, store, key_ring, shutdown, entrance: Entrance::new(), reach }
+        Self {
+            queue,
+            store,
+            key_ring,
+            shutdown,
+            entrance: Entrance::new(),
+            reach,
+            desk: Desk::default(),
+            reader: Reader::default(),
+            directory: Directory::default(),
+        }
     }
 }
