@@ -30,6 +30,7 @@ mod status;
 mod store_away;
 mod systems;
 mod tally;
+mod trails;
 mod turns;
 mod worker;
 

@@ -14,7 +14,7 @@ use tracing::{debug, info};
 
 use crate::contacts::Found;
 use crate::lanes::Flight;
-use crate::markers::mark;
+use crate::markers::{Done, mark};
 use crate::notes::{forget_deferred, note_deferral};
 use crate::pauses::Permit;
 use crate::remedy::Outcome;
@@ -24,7 +24,7 @@ use crate::settle::settle;
 use crate::sources::Sources;
 use crate::state::State;
 use crate::systems::Systems;
-use crate::worker::{AttemptEnd, Completion, Deferral, LaneEvent, Moment, Work, Worker, WorkerEvent};
+use crate::worker::{AttemptEnd, Completion, Deferral, Ended, LaneEvent, Moment, Work, Worker, WorkerEvent};
 
 /// Runs the worker of one class.
 pub(crate) struct Runner {
@@ -98,6 +98,7 @@ impl Runner {
         // The queue gives all of them back in their order before they are dropped one by one.
         self.sources.taker.finish().await;
         drop(unsettled);
+        self.systems.trails.write(&self.systems.store, &self.systems.instance).await;
     }
 
     /// Takes nothing while the worker wants nothing more.
@@ -158,9 +159,10 @@ async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiv
             forget_deferred(systems, &lane, &ids).await;
             Completion::Forgotten
         }
-        Work::Mark(delivered) => {
-            let tickets = delivered.iter().map(|flight| flight.ticket).collect();
-            mark(systems, delivered.into_iter().map(|flight| flight.item).collect()).await;
+        Work::Mark(ended) => {
+            let tickets = ended.iter().map(|ended| ended.flight.ticket).collect();
+            let done = ended.into_iter().map(|Ended { flight, end }| Done { taken: flight.item, end });
+            mark(systems, done.collect()).await;
             Completion::Mark { tickets }
         }
         Work::Survey => {

@@ -8,6 +8,7 @@ mod follow;
 mod hand_over;
 mod held;
 mod make_room;
+mod trail;
 mod work;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,7 @@ use crate::room::{Intake, Room};
 use crate::state::{Load, State};
 use crate::tally::Tally;
 pub(crate) use event::{AttemptEnd, Completion, LaneEvent, Moment, WorkerEvent};
-pub(crate) use work::{Deferral, Item, Settlement, Work};
+pub(crate) use work::{Deferral, Ended, Item, Settlement, Work};
 
 /// Most envelopes in one look-up: a full window fits, in one round trip to the store.
 const LOOK_UP_BATCH_MAX: usize = 256;
@@ -46,8 +47,8 @@ pub(crate) struct Worker<T> {
     deferred: DeferredLanes,
     reopenings: watch::Receiver<u64>,
     under_way: UnderWay,
-    /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
-    delivered: Vec<Flight<T>>,
+    /// Envelopes whose event came to its end, and whose marker, which prevents a second delivery, is not written yet.
+    ended: Vec<Ended<T>>,
     /// Nothing of these partitions is looked up or deferred, because everything that they have in flight is about to be given
     /// back. What is settled before then need not be.
     draining: PartitionSet,
@@ -86,7 +87,7 @@ impl<T: Item> Worker<T> {
             deferred: DeferredLanes::default(),
             reopenings,
             under_way: UnderWay::default(),
-            delivered: Vec::new(),
+            ended: Vec::new(),
             draining: PartitionSet::default(),
             is_stopping: false,
             set_aside: BTreeMap::new(),
@@ -156,7 +157,7 @@ impl<T: Item> Worker<T> {
     #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         let set_aside: usize = self.set_aside.values().map(Vec::len).sum();
-        self.lanes.len() + self.under_way.envelopes + self.delivered.len() + set_aside
+        self.lanes.len() + self.under_way.envelopes + self.ended.len() + set_aside
     }
 
     /// Envelopes of a partition taken and not settled yet.
@@ -175,7 +176,7 @@ impl<T: Item> Worker<T> {
     pub(crate) fn finish(mut self) -> Vec<T> {
         let mut unsettled: Vec<Flight<T>> = self.set_aside.into_values().flatten().collect();
         unsettled.append(&mut self.lanes.clear());
-        unsettled.append(&mut self.delivered);
+        unsettled.extend(self.ended.into_iter().map(|ended| ended.flight));
         unsettled.into_iter().map(|flight| flight.item).collect()
     }
 
@@ -282,7 +283,7 @@ impl<T: Item> Worker<T> {
     }
 
     /// Begins everything that can begin now: a look-up of the envelopes whose turn it is, and the markers of the events that
-    /// DSK has.
+    /// came to their end.
     fn begin(&mut self, now: Moment) {
         if !self.under_way.look_up && !self.is_stopping && self.lanes.is_ready(now.instant) {
             let flights = std::iter::from_fn(|| self.lanes.next(now.instant)).take(LOOK_UP_BATCH_MAX).collect();
@@ -290,15 +291,16 @@ impl<T: Item> Worker<T> {
             self.deferred.look_up();
             self.start(Work::LookUp(flights));
         }
-        if !self.under_way.marking && !self.delivered.is_empty() {
-            let delivered = std::mem::take(&mut self.delivered);
+        if !self.under_way.marking && !self.ended.is_empty() {
+            let ended = std::mem::take(&mut self.ended);
             self.under_way.marking = true;
-            self.start(Work::Mark(delivered));
+            self.start(Work::Mark(ended));
         }
     }
 
     /// Settles an envelope in another way than by a deferral.
-    fn settle(&mut self, flight: Flight<T>, settlement: Settlement) {
+    fn settle(&mut self, flight: Flight<T>, settlement: Settlement, now: Moment) {
+        self.note_settlement(&flight, &settlement, now);
         self.note_settled(&flight);
         self.room.left(flight.item.partition(), flight.item.envelope().body.len());
         self.start(Work::Settle { flight, settlement });

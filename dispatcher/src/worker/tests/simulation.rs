@@ -165,10 +165,10 @@ impl Simulation {
                 flight.item.acknowledge();
                 Completion::Settlement { ticket, partition, bytes, event, interrupted: None }
             }
-            Work::Mark(delivered) => {
-                let tickets = delivered.iter().map(|flight| flight.ticket).collect();
-                self.settled.extend(delivered.iter().map(|flight| flight.item.serial));
-                delivered.into_iter().for_each(|flight| flight.item.acknowledge());
+            Work::Mark(ended) => {
+                let tickets = ended.iter().map(|ended| ended.flight.ticket).collect();
+                self.settled.extend(ended.iter().map(|ended| ended.flight.item.serial));
+                ended.into_iter().for_each(|ended| ended.flight.item.acknowledge());
                 Completion::Mark { tickets }
             }
             Work::Note { lane, deferrals, .. } => {
