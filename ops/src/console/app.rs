@@ -16,7 +16,7 @@ use super::page_error::PageError;
 use super::reach::Reach;
 use super::settings::ConsoleSettings;
 use super::state::{ConsoleParts, ConsoleState};
-use super::{assets, dead_letters, work_card};
+use super::{assets, channels, dead_letters, erasures, work_card};
 
 /// A few people's browsers, each with some parts of pages that stay fresh.
 const LIMITS: ServeLimits = ServeLimits {
@@ -63,6 +63,8 @@ fn router(state: Arc<ConsoleState>) -> Router {
         .merge(guard::routes())
         .merge(work_card::routes())
         .merge(dead_letters::routes())
+        .merge(channels::routes())
+        .merge(erasures::routes())
         .fallback(async || PageError::NotFound)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&state), guard::guard))

@@ -7,8 +7,8 @@ mod index;
 mod letter;
 mod list;
 pub(crate) mod reader;
+mod selecting;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,11 +25,10 @@ use super::page_error::PageError;
 use super::state::ConsoleState;
 use super::times::when;
 use super::work_card;
-use crate::dead_letters::{Filter, Selection};
-use crate::failure::Failure;
 use choice::Choice;
 use list::Page;
 use reader::{Reading, Shelf};
+use selecting::select;
 
 /// How often the count moves while they are read.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -48,7 +47,7 @@ pub(crate) fn routes() -> Router<Arc<ConsoleState>> {
 async fn show(State(state): State<Arc<ConsoleState>>, Query(fields): Query<Fields>) -> Result<Html<String>, PageError> {
     let choice = Choice::of_fields(&fields);
     let page = parsed::<usize>(&fields, "page")?.unwrap_or(1).max(1);
-    let selection = selection(&state, choice.filter()?)?;
+    let selection = select(&state, choice.filter()?)?;
     let mut shelf = state.reader.shelf();
     if shelf.index.is_none() && shelf.reading.is_none() && shelf.trouble.is_none() {
         begin_reading(&state);
@@ -73,21 +72,6 @@ async fn read(State(state): State<Arc<ConsoleState>>) -> impl IntoResponse {
 
 fn begin_reading(state: &ConsoleState) {
     state.reader.begin(&state.queue, state.desk.scanning(), &state.shutdown);
-}
-
-/// The selection of a filter. Which channels are a tenant's is known from the directory.
-fn selection(state: &ConsoleState, filter: Filter) -> Result<Selection, Failure> {
-    let Some(tenant) = filter.tenant() else { return Ok(filter.among(None)) };
-    let seen = state.directory.look(&state.store, &state.shutdown);
-    let Some(listing) = seen.listing else {
-        let trouble = seen.trouble.map_or_else(|| "try again in a moment".to_owned(), |error| error.to_string());
-        return Err(Failure::runtime(format!("the channels are not read yet: {trouble}")));
-    };
-    let addresses: BTreeSet<String> = listing.addresses_of(tenant).map(|address| address.as_str().to_owned()).collect();
-    if addresses.is_empty() {
-        return Err(Failure::usage(format!("no channel is stored for tenant {tenant}: the page Channels lists them")));
-    }
-    Ok(filter.among(Some(addresses)))
 }
 
 /// How old the list is, or how far the next one is.

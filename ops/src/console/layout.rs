@@ -17,10 +17,12 @@ pub(crate) enum Place {
     /// A page that the navigation does not lead to, such as an error.
     Elsewhere,
     DeadLetters,
+    Channels,
+    Erasures,
 }
 
 /// The places that the navigation leads to, in its order.
-const NAVIGATION: &[Place] = &[Place::DeadLetters];
+const NAVIGATION: &[Place] = &[Place::DeadLetters, Place::Channels, Place::Erasures];
 
 impl Place {
     /// Where it is.
@@ -28,6 +30,8 @@ impl Place {
         match self {
             Self::Elsewhere => START,
             Self::DeadLetters => "/dead-letters",
+            Self::Channels => "/channels",
+            Self::Erasures => "/erasures",
         }
     }
 
@@ -36,6 +40,8 @@ impl Place {
         match self {
             Self::Elsewhere => "Console",
             Self::DeadLetters => "Dead letters",
+            Self::Channels => "Channels",
+            Self::Erasures => "Erasures",
         }
     }
 }

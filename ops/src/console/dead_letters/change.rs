@@ -10,7 +10,7 @@ use maud::{Markup, html};
 
 use super::choice::{Choice, RATE};
 use super::index::{RowKey, Summary};
-use super::selection;
+use super::selecting::select;
 use crate::console::forms::{Fields, needed, parsed};
 use crate::console::layout::{self, Place, form_token};
 use crate::console::page_error::PageError;
@@ -34,7 +34,7 @@ pub(super) async fn preview(
     let change = change_of(wanted.strip_suffix("-all").unwrap_or(wanted), RATE)?;
     let index = state.reader.shelf().index;
     let index = index.ok_or_else(|| Failure::usage("the dead letters are not read yet: try again in a moment"))?;
-    let summary = index.summary(&selection(&state, choice.filter()?)?, now());
+    let summary = index.summary(&select(&state, choice.filter()?)?, now());
     let count = affected(change, &summary);
     let content = html! {
         (description(change, &summary))
@@ -114,7 +114,7 @@ pub(super) async fn begin(
     let rate = parsed::<u32>(&fields, "rate")?.unwrap_or(RATE).clamp(1, RATE_MAX);
     let change = change_of(needed(&fields, "change")?, rate)?;
     let choice = Choice::of_fields(&fields);
-    let selection = selection(&state, choice.filter()?)?;
+    let selection = select(&state, choice.filter()?)?;
     let steps = state.reader.shelf().index.map(|index| affected(change, &index.summary(&selection, now())));
     let what = steps.map_or_else(|| "dead letters".to_owned(), |steps| counted(steps, "dead letter"));
     let title = format!("{} {what}", capital(change.verb()));
