@@ -8,6 +8,7 @@ mod containers;
 mod dead_letters;
 mod doctor;
 mod endings;
+mod events;
 mod installing;
 mod logs;
 mod on_disk;
