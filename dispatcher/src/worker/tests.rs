@@ -4,6 +4,7 @@ mod lane_order;
 mod parcel;
 mod shared_world;
 mod simulation;
+mod trails;
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::pauses::Admission;
 use crate::room::{Intake, Space};
 use crate::settings::Settings;
+use crate::trails::Note;
 
 const WINDOW: u16 = 8;
 const SPACE: Space = Space { of_partition: 12, envelopes: 24, bytes: 2_400 };
@@ -127,6 +128,11 @@ impl Simulation {
         while let Some(place) = self.under_way.iter().position(|work| matches!(work, Work::LookUp(_))) {
             self.complete(place, 5);
         }
+    }
+
+    /// What the store is to remember.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        self.state.trails.unwritten()
     }
 
     pub(super) fn surveys(&self) -> usize {
