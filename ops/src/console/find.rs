@@ -199,6 +199,7 @@ fn badge(standing: &Standing) -> Markup {
         Standing::Erased { .. }
         | Standing::Retrying { .. }
         | Standing::Deferred { .. }
+        | Standing::Accepted { .. }
         | Standing::Back { .. }
         | Standing::UnderWay { .. }
         | Standing::Noted => "idle",

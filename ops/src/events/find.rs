@@ -1,5 +1,5 @@
-//! Finds events: asks the store what it knows of them, the dispatchers what they have paused, and the dead letters if the
-//! store does not know how an event ended.
+//! Finds events: asks the store what it knows of them, the dispatchers what they have paused, and, if the store does not know
+//! how an event ended, the dead letters and a queue that can be looked into.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use ::channels::{ChannelStore, StoredEvent};
 use chassis::{Shutdown, now};
 use event::EventId;
 use jiff::Timestamp;
-use queue::{Queue, QueueName};
+use queue::{Queue, QueueName, Whereabouts};
 
 use super::channel::ChannelStanding;
 use super::standing::{Parked, Standing, View};
@@ -93,10 +93,13 @@ pub(crate) async fn find(wanted: &Wanted, source: LetterSource, places: Places<'
     let depths = queue.depths().await?;
     let dead = depths.iter().find(|(queue, _)| *queue == QueueName::Dead).map_or(0, |(_, envelopes)| *envelopes);
     let open = open_ids(wanted, &stored.events, &view);
+    let seen = if open.is_empty() { None } else { queue.whereabouts(open.iter().cloned().collect()).await? };
+    let seen = seen.unwrap_or_default();
     let looked = look_through(source, &open, dead, Places { queue, store, shutdown }).await?;
     view.has_seen_all = matches!(looked.how, Looked::AtAll { .. });
+    let sights = Sights { letters: &looked.letters, seen: &seen, view: &view };
     let events = wanted.events.iter().zip(&stored.events);
-    let events = events.filter_map(|(wanted, stored)| found(wanted, stored, &looked.letters, &view)).collect();
+    let events = events.filter_map(|(wanted, stored)| sights.found(wanted, stored)).collect();
     let channel = match &wanted.channel {
         Some(address) => Some(ChannelStanding::read(store, address, &view).await?),
         None => None,
@@ -115,7 +118,7 @@ pub(crate) async fn find(wanted: &Wanted, source: LetterSource, places: Places<'
 
 /// The ids that may be those of dead letters: those that the store parked, and if it knows no end of any event, all.
 fn open_ids(wanted: &Wanted, stored: &[StoredEvent], view: &View) -> BTreeSet<EventId> {
-    let standings: Vec<Option<Standing>> = stored.iter().map(|event| Standing::of(event, None, view)).collect();
+    let standings: Vec<Option<Standing>> = stored.iter().map(|event| Standing::of(event, None, None, view)).collect();
     let knows_end = standings.iter().flatten().any(Standing::is_final);
     let is_open = |standing: &Option<Standing>| match standing {
         Some(Standing::Delivered { .. } | Standing::Erased { .. }) => false,
@@ -156,10 +159,20 @@ async fn look_through(
     Ok(LookedThrough { letters: found.iter().map(Parked::from).collect(), how })
 }
 
-fn found(wanted: &WantedEvent, stored: &StoredEvent, letters: &[Parked], view: &View) -> Option<FoundEvent> {
-    // A replay may have left several of one event: the newest says where it is.
-    let letter = letters.iter().filter(|letter| letter.id == wanted.id).max_by_key(|letter| letter.at);
-    let standing = Standing::of(stored, letter, view)?;
-    let steps = steps(stored, letter);
-    Some(FoundEvent { id: wanted.id.clone(), what: wanted.what.clone(), standing, steps })
+/// What was seen of all wanted events.
+struct Sights<'a> {
+    letters: &'a [Parked],
+    seen: &'a [Whereabouts],
+    view: &'a View,
+}
+
+impl Sights<'_> {
+    fn found(&self, wanted: &WantedEvent, stored: &StoredEvent) -> Option<FoundEvent> {
+        // A replay may have left several of one event: the newest says where it is.
+        let letter = self.letters.iter().filter(|letter| letter.id == wanted.id).max_by_key(|letter| letter.at);
+        let seen = self.seen.iter().rfind(|seen| seen.id == wanted.id);
+        let standing = Standing::of(stored, letter, seen, self.view)?;
+        let steps = steps(stored, letter);
+        Some(FoundEvent { id: wanted.id.clone(), what: wanted.what.clone(), standing, steps })
+    }
 }

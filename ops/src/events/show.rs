@@ -28,6 +28,13 @@ pub(crate) fn sentence(standing: &Standing) -> String {
         Standing::Deferred { queue, until } => {
             format!("deferred so that others come first: waits in {queue}, until {}", moment(*until))
         }
+        Standing::Accepted { queue, is_in_flight: true } => {
+            format!(
+                "in flight: the dispatcher has taken it from {}, and no attempt of it has failed lately",
+                queue.as_str()
+            )
+        }
+        Standing::Accepted { queue, is_in_flight: false } => format!("accepted: waits in {}", queue.as_str()),
         Standing::Back { queue, since } => format!(
             "back in {queue} since {}, where it waits for its turn behind others; or it was settled since in a way that leaves \
              no trail: its channel is disconnected, or a person whom it concerns is held",
@@ -207,6 +214,7 @@ fn event_json(event: &FoundEvent) -> Value {
         Standing::Retrying { queue, until } | Standing::Deferred { queue, until } => {
             json!({ "queue": queue, "until": moment(*until) })
         }
+        Standing::Accepted { queue, is_in_flight } => json!({ "queue": queue.as_str(), "is_in_flight": is_in_flight }),
         Standing::Back { queue, since } => json!({ "queue": queue, "since": moment(*since) }),
         Standing::UnderWay { by, at, is_living } => {
             json!({ "dispatcher": by, "is_living": is_living, "next_attempt_at": moment(*at) })

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ::channels::{Delivery, FailedAttempt, Marker, Next, StoredEvent, StoredTrail};
 use event::EventId;
 use jiff::Timestamp;
-use queue::{DeadLetter, QueueName};
+use queue::{DeadLetter, QueueName, Whereabouts};
 use serde_json::Value;
 
 /// How much later than it was due an event may still be on its way back from a retry queue.
@@ -30,6 +30,8 @@ pub(crate) enum Standing {
     Retrying { queue: String, until: Timestamp },
     /// It waits in a retry queue so that others come first.
     Deferred { queue: String, until: Timestamp },
+    /// It was seen in a queue, which only a queue in files shows.
+    Accepted { queue: QueueName, is_in_flight: bool },
     /// It is back from a retry queue, and nothing was noted since.
     Back { queue: String, since: Timestamp },
     /// A dispatcher has it in flight and attempts it again.
@@ -124,7 +126,12 @@ impl View {
 
 impl Standing {
     /// Where an event stands; `None` if nothing is known of it.
-    pub(crate) fn of(stored: &StoredEvent, letter: Option<&Parked>, view: &View) -> Option<Self> {
+    pub(crate) fn of(
+        stored: &StoredEvent,
+        letter: Option<&Parked>,
+        seen: Option<&Whereabouts>,
+        view: &View,
+    ) -> Option<Self> {
         match stored.marker {
             Some(Marker::Erased { at }) => return Some(Self::Erased { at }),
             Some(Marker::Delivered(delivery)) => {
@@ -139,8 +146,23 @@ impl Standing {
         if let Some(Marker::Parked { at }) = stored.marker {
             return Some(Self::DeadLetter { reason: "unrecognized".to_owned(), at, status: None, sighting });
         }
-        let trail = stored.trail.as_ref()?;
-        Some(match trail.next.clone() {
+        let noted = stored.trail.as_ref().map(|trail| Self::noted(trail, sighting, view));
+        match seen {
+            Some(Whereabouts { queue: queue @ QueueName::Class(_), is_in_flight: false, .. }) => {
+                Some(Self::Accepted { queue: *queue, is_in_flight: false })
+            }
+            Some(Whereabouts { queue: queue @ (QueueName::Class(_) | QueueName::Retry(..)), is_in_flight, .. })
+                if noted.as_ref().is_none_or(|noted| matches!(noted, Self::Back { .. })) =>
+            {
+                Some(Self::Accepted { queue: *queue, is_in_flight: *is_in_flight })
+            }
+            Some(_) | None => noted,
+        }
+    }
+
+    /// Where it stands by what was noted last.
+    fn noted(trail: &StoredTrail, sighting: Sighting, view: &View) -> Self {
+        match trail.next.clone() {
             None | Some(Next::Other) => Self::Noted,
             Some(Next::Park { at, reason }) => {
                 Self::DeadLetter { reason, at, status: last(trail).and_then(|failure| failure.status), sighting }
@@ -156,7 +178,7 @@ impl Standing {
                 let pauses = outcome.as_deref().map(|outcome| view.pauses_after(outcome)).unwrap_or_default();
                 Self::Paused { is_living: view.living.contains(&by), by, since, outcome, pauses }
             }
-        })
+        }
     }
 
     /// Whether it came to an end that nothing changes any more.
@@ -172,7 +194,8 @@ impl Standing {
             Self::DeadLetter { .. } => "dead_letter",
             Self::Retrying { .. } => "retrying",
             Self::Deferred { .. } => "deferred",
-            Self::Back { .. } => "waiting",
+            Self::Accepted { is_in_flight: true, .. } => "in_flight",
+            Self::Accepted { is_in_flight: false, .. } | Self::Back { .. } => "waiting",
             Self::UnderWay { .. } => "under_way",
             Self::Paused { .. } => "paused",
             Self::Noted => "noted",
@@ -222,8 +245,8 @@ mod tests {
         let delivery = Delivery { at: at(95), attempt: 3, status: 200 };
         let marked = |marker| StoredEvent { marker: Some(marker), ..failed(retry(96)) };
 
-        let delivered = Standing::of(&marked(Marker::Delivered(Some(delivery))), None, &view());
-        let erased = Standing::of(&marked(Marker::Erased { at: at(95) }), None, &view());
+        let delivered = Standing::of(&marked(Marker::Delivered(Some(delivery))), None, None, &view());
+        let erased = Standing::of(&marked(Marker::Erased { at: at(95) }), None, None, &view());
 
         assert_eq!(delivered, Some(Standing::Delivered { delivery: Some(delivery), may_be_erased: false }));
         assert_eq!(erased, Some(Standing::Erased { at: at(95) }));
@@ -231,21 +254,22 @@ mod tests {
 
     #[test]
     fn an_event_waits_in_a_retry_queue_until_its_time_and_then_in_the_queue_of_its_class() {
-        let standing = |until| Standing::of(&failed(retry(until)), None, &view());
+        let standing = |until| Standing::of(&failed(retry(until)), None, None, &view());
         let queue = || "meta.updates.retry.10s.v2".to_owned();
 
         assert_eq!(standing(105), Some(Standing::Retrying { queue: queue(), until: at(105) }));
         assert_eq!(standing(99), Some(Standing::Retrying { queue: queue(), until: at(99) }), "it may be a bit late");
         assert_eq!(standing(90), Some(Standing::Back { queue: "meta.updates.v2".to_owned(), since: at(90) }));
         let deferred = failed(Next::Defer { at: at(105), queue: queue() });
-        assert_eq!(Standing::of(&deferred, None, &view()), {
+        assert_eq!(Standing::of(&deferred, None, None, &view()), {
             Some(Standing::Deferred { queue: queue(), until: at(105) })
         });
     }
 
     #[test]
     fn a_paused_event_says_which_pause_holds_it_and_whether_its_dispatcher_lives() {
-        let held = |by: &str| Standing::of(&failed(Next::Hold { since: at(91), by: by.to_owned() }), None, &view());
+        let held =
+            |by: &str| Standing::of(&failed(Next::Hold { since: at(91), by: by.to_owned() }), None, None, &view());
 
         let Some(Standing::Paused { outcome, pauses, is_living, .. }) = held("host-1") else { panic!("it is held") };
         assert_eq!((outcome.as_deref(), pauses, is_living), {
@@ -258,19 +282,37 @@ mod tests {
     fn a_dead_letter_is_seen_or_gone_or_only_noted() {
         let parked = failed(Next::Park { at: at(91), reason: "rejected".to_owned() });
         let letter = Parked { id: EventId::new("evt_1"), at: at(92), reason: "expired".to_owned(), status: Some(500) };
-        let sighting = |letter, view| match Standing::of(&parked, letter, view) {
+        let sighting = |letter, view| match Standing::of(&parked, letter, None, view) {
             Some(Standing::DeadLetter { reason, sighting, .. }) => (reason, sighting),
             other => panic!("{other:?}"),
         };
 
         assert_eq!(sighting(Some(&letter), &view()), ("expired".to_owned(), Sighting::Seen));
-        assert_eq!(sighting(None, &view()), ("rejected".to_owned(), Sighting::NotSeen));
+        assert_eq!(sighting(None, None, &view()), ("rejected".to_owned(), Sighting::NotSeen));
         let all = View { has_seen_all: true, ..view() };
         assert_eq!(sighting(None, &all), ("rejected".to_owned(), Sighting::Gone));
     }
 
     #[test]
+    fn what_is_seen_in_a_queue_says_more_than_an_old_note_and_less_than_a_fresh_one() {
+        let messages = QueueName::Class(event::Class::Messages);
+        let seen = |is_in_flight| Whereabouts { id: EventId::new("evt_1"), queue: messages, is_in_flight };
+        let standing =
+            |stored: &StoredEvent, is_in_flight| Standing::of(stored, None, Some(&seen(is_in_flight)), &view());
+
+        for stored in [StoredEvent::default(), failed(retry(50))] {
+            for is_in_flight in [true, false] {
+                let accepted = Standing::Accepted { queue: messages, is_in_flight };
+                assert_eq!(standing(&stored, is_in_flight), Some(accepted), "{stored:?}");
+            }
+        }
+        let held = failed(Next::Hold { since: at(91), by: "host-1".to_owned() });
+        assert!(matches!(standing(&held, true), Some(Standing::Paused { .. })));
+        assert!(matches!(standing(&held, false), Some(Standing::Accepted { .. })), "it was given back");
+    }
+
+    #[test]
     fn of_an_event_without_marker_trail_or_dead_letter_nothing_is_known() {
-        assert_eq!(Standing::of(&StoredEvent::default(), None, &view()), None);
+        assert_eq!(Standing::of(&StoredEvent::default(), None, None, &view()), None);
     }
 }
