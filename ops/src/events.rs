@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::open::SystemsAccess;
 use crate::output::{outln, text_as_is};
 pub(crate) use find::{FoundEvent, LetterSource, Places, Trail, find};
-pub(crate) use show::{of_channel, of_letters, reasons_why_unknown, sentence};
+pub(crate) use show::{of_channel, reasons_why_unknown, sentence};
 pub(crate) use standing::{Parked, Standing};
 pub(crate) use wanted::Wanted;
 

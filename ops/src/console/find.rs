@@ -145,7 +145,8 @@ fn known_letters(state: &ConsoleState, wanted: &Wanted) -> Vec<Parked> {
     let ids = wanted.ids();
     let ids: BTreeSet<&str> = ids.iter().map(EventId::as_str).collect();
     let Some(index) = state.reader.shelf().index else { return Vec::new() };
-    let listed = index.select(&Selection::default(), now()).filter(|listed| ids.contains(listed.traits.id));
+    let all = Selection::default();
+    let listed = index.select(&all, now()).filter(|listed| ids.contains(listed.traits.id));
     let parked = listed.map(|listed| Parked {
         id: EventId::new(listed.traits.id),
         at: listed.traits.parked_at,

@@ -152,7 +152,7 @@ impl Standing {
                 Some(Self::Accepted { queue: *queue, is_in_flight: false })
             }
             Some(Whereabouts { queue: queue @ (QueueName::Class(_) | QueueName::Retry(..)), is_in_flight, .. })
-                if noted.as_ref().is_none_or(|noted| matches!(noted, Self::Back { .. })) =>
+                if noted.as_ref().is_none_or(|noted| matches!(noted, Self::Back { .. } | Self::DeadLetter { .. })) =>
             {
                 Some(Self::Accepted { queue: *queue, is_in_flight: *is_in_flight })
             }

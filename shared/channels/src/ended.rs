@@ -131,18 +131,23 @@ impl ChannelStore {
     /// Remembers that these events came to their end, for as long as Meta may send them again. Of an erased event, nothing
     /// else is left.
     pub async fn mark_ended(&self, ended: &[EndedEvent], now: Timestamp) -> Result<(), StoreError> {
-        if ended.is_empty() {
-            return Ok(());
-        }
         if let Some(status) = ended.iter().rev().find_map(|event| event.end.status()) {
             self.usual_status.learn(status);
         }
-        let erased: Vec<EventId> =
-            ended.iter().filter(|event| event.end == End::Erased).map(|event| event.id.clone()).collect();
-        let looks = if erased.is_empty() { None } else { Some(self.looks_of_erased().await?) };
-        let mark =
-            |event: &EndedEvent| NewMark { key: keys::delivered(&event.id), value: marker(event, looks.as_ref(), now) };
-        self.set_marks(ended.iter().map(mark).collect(), keys::DELIVERED_TIME).await?;
+        let (erased, others): (Vec<&EndedEvent>, Vec<&EndedEvent>) =
+            ended.iter().partition(|event| event.end == End::Erased);
+        // First, because the others need no key.
+        if !others.is_empty() {
+            self.set_marks(others.into_iter().map(|event| mark(event, None, now)).collect(), keys::DELIVERED_TIME)
+                .await?;
+        }
+        if erased.is_empty() {
+            return Ok(());
+        }
+        let looks = self.looks_of_erased().await?;
+        let marks = erased.iter().map(|event| mark(event, Some(&looks), now)).collect();
+        self.set_marks(marks, keys::DELIVERED_TIME).await?;
+        let erased: Vec<EventId> = erased.into_iter().map(|event| event.id.clone()).collect();
         self.forget_trails(&erased).await
     }
 
@@ -166,6 +171,10 @@ impl ChannelStore {
 struct Looks {
     hashing: Hashing,
     status: u16,
+}
+
+fn mark(event: &EndedEvent, looks: Option<&Looks>, at: Timestamp) -> NewMark {
+    NewMark { key: keys::delivered(&event.id), value: marker(event, looks, at) }
 }
 
 fn marker(event: &EndedEvent, looks: Option<&Looks>, at: Timestamp) -> String {
