@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chassis::now;
 use event::EventId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -208,11 +209,9 @@ impl ChannelStore {
 
     /// What the store knows of these events.
     pub async fn find_events(&self, ids: &[EventId]) -> Result<StoredEvents, StoreError> {
-        let hashing = match self.hashing().await {
-            Ok(hashing) => Some(hashing),
-            Err(StoreError::ErasureKey(_)) => None,
-            Err(error) => return Err(error),
-        };
+        // Whoever only asks makes no key.
+        let keys = self.read_one(keys::ERASURE_KEYS.to_owned()).await?;
+        let hashing = self.opened.opened(keys).ok().map(|keys| keys.at(now()));
         let markers = self.read_marks(ids.iter().map(keys::delivered).collect()).await?;
         let trails = self.read_trails(ids).await?;
         let markers = ids.iter().zip(markers).map(|(id, text)| Some(Marker::read(&text?, id, hashing.as_ref())));

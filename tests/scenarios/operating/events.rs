@@ -152,3 +152,27 @@ async fn of_an_unknown_event_nothing_is_found_and_the_command_says_what_that_can
     let wrong = stack.ops_fails(2, &["events", "find", "wamid.1"]).await;
     assert!(wrong.contains("--message"), "{wrong}");
 }
+
+#[cfg(feature = "long")]
+#[tokio::test(flavor = "multi_thread")]
+async fn among_200_000_dead_letters_the_command_ends_in_its_time_and_says_how_many_it_has_seen() {
+    const COUNT: usize = 200_000;
+    let stack = Stack::start().await;
+    stack.park(COUNT).await;
+    let [message, id, channel, address] = about(COUNT - 1);
+    let last = [&*message, &*id, &*channel, &*address];
+
+    let started = std::time::Instant::now();
+    let found = stack.found(&[&last[..], &["--scan-for", "1s"]].concat()).await;
+    let in_a_second = started.elapsed();
+    let seen = found["dead_letters"]["looked_at"].as_u64().expect("a number");
+    assert!(found["dead_letters"]["is_complete"] == false && seen > 0, "{found}");
+
+    let started = std::time::Instant::now();
+    let found = stack.found(&[&last[..], &["--scan-for", "5min"]].concat()).await;
+    println!("{seen} of {COUNT} dead letters in {in_a_second:?}, all in {:?}", started.elapsed());
+    assert!(in_a_second < std::time::Duration::from_secs(10), "{in_a_second:?}");
+    assert_eq!((&found["events"][0]["state"], &found["events"][0]["reason"]), {
+        (&Value::from("dead_letter"), &Value::from("rejected"))
+    });
+}
