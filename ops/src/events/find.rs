@@ -85,17 +85,16 @@ pub(crate) struct Places<'a> {
 
 /// Finds what is known of events.
 pub(crate) async fn find(wanted: &Wanted, source: LetterSource, places: Places<'_>) -> Result<Trail, Failure> {
-    let Places { queue, store, shutdown } = places;
+    let Places { queue, store, .. } = places;
     let found_at = now();
     let mut view = View::of_reports(&store.reports().await?, found_at);
     let stored = store.find_events(&wanted.ids()).await?;
     view.hides_erasures = stored.hides_erasures;
     let depths = queue.depths().await?;
-    let dead = depths.iter().find(|(queue, _)| *queue == QueueName::Dead).map_or(0, |(_, envelopes)| *envelopes);
     let open = open_ids(wanted, &stored.events, &view);
     let seen = if open.is_empty() { None } else { queue.whereabouts(open.iter().cloned().collect()).await? };
     let seen = seen.unwrap_or_default();
-    let looked = look_through(source, &open, dead, Places { queue, store, shutdown }).await?;
+    let looked = look_through(source, &open, places).await?;
     view.has_seen_all = matches!(looked.how, Looked::AtAll { .. });
     let sights = Sights { letters: &looked.letters, seen: &seen, view: &view };
     let events = wanted.events.iter().zip(&stored.events);
@@ -139,14 +138,12 @@ struct LookedThrough {
 async fn look_through(
     source: LetterSource,
     open: &BTreeSet<EventId>,
-    dead: u64,
     places: Places<'_>,
 ) -> Result<LookedThrough, Failure> {
     let nothing = |how| Ok(LookedThrough { letters: Vec::new(), how });
     let time = match source {
         LetterSource::Read(letters) => return Ok(LookedThrough { letters, how: Looked::AtThoseRead }),
         LetterSource::Queue(_) if open.is_empty() => return nothing(Looked::NotNeeded),
-        LetterSource::Queue(_) if dead == 0 => return nothing(Looked::AtAll { count: 0 }),
         LetterSource::Queue(time) if time.is_zero() => return nothing(Looked::AtSome { count: 0 }),
         LetterSource::Queue(time) => time,
     };

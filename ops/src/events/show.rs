@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::channel::{ChannelStanding, Connection};
 use super::find::{FoundEvent, Looked, Trail};
-use super::standing::{Sighting, Standing};
+use super::standing::{Pause, Sighting, Standing};
 use super::wanted::Wanted;
 use crate::output::counted;
 
@@ -45,7 +45,8 @@ pub(crate) fn sentence(standing: &Standing) -> String {
         }
         Standing::Paused { by, since, outcome, pauses, is_living } => {
             let why = outcome.as_deref().unwrap_or("unknown");
-            let pauses = if pauses.is_empty() { String::new() } else { format!("; paused now: {}", pauses.join(", ")) };
+            let now: Vec<String> = pauses.iter().map(pause).collect();
+            let pauses = if now.is_empty() { String::new() } else { format!("; paused now: {}", now.join(", ")) };
             format!(
                 "paused ({why}) since {}: dispatcher {by} holds it until the pause ends{pauses}{}",
                 moment(*since),
@@ -54,6 +55,18 @@ pub(crate) fn sentence(standing: &Standing) -> String {
         }
         Standing::Noted => "known, but what was noted of it is of another version".to_owned(),
     }
+}
+
+fn pause(pause: &Pause) -> String {
+    let Pause { what, reason, since, next_probe_at } = pause;
+    let since = since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
+    let next = next_probe_at.as_ref().map_or_else(String::new, |at| format!(", next probe at {at}"));
+    format!("{what} ({reason}{since}{next})")
+}
+
+fn pause_json(pause: &Pause) -> Value {
+    let Pause { what, reason, since, next_probe_at } = pause;
+    json!({ "what": what, "reason": reason, "since": since, "next_probe_at": next_probe_at })
 }
 
 fn delivered(delivery: Option<Delivery>, may_be_erased: bool) -> String {
@@ -97,8 +110,7 @@ pub(crate) fn of_channel(channel: &ChannelStanding) -> Option<String> {
         }
         Connection::Connected { .. } if channel.pauses.is_empty() => None,
         Connection::Connected { .. } => {
-            let pauses = channel.pauses.iter().map(|pause| format!("{} ({})", pause.what, pause.reason));
-            let pauses = pauses.collect::<Vec<_>>().join(", ");
+            let pauses = channel.pauses.iter().map(pause).collect::<Vec<_>>().join(", ");
             Some(format!("{address} may have to wait for a pause to end: {pauses}"))
         }
     }
@@ -186,7 +198,7 @@ pub(crate) fn json(trail: &Trail) -> Value {
         "looked_for": trail.looked_for,
         "channel": trail.channel.as_ref().map(|channel| json!({
             "address": channel.address.as_str(), "state": channel.state.as_str(), "tenant": channel.state.tenant(),
-            "paused": channel.pauses.iter().map(|pause| json!({ "what": pause.what, "reason": pause.reason })).collect::<Vec<_>>(),
+            "paused": channel.pauses.iter().map(pause_json).collect::<Vec<_>>(),
         })),
         "dead_letters": looked_json(&trail.dead_letters),
         "waiting": trail.waiting.iter().map(|of| json!({ "queue": of.queue.as_str(), "envelopes": of.envelopes })).collect::<Vec<_>>(),
@@ -220,7 +232,7 @@ fn event_json(event: &FoundEvent) -> Value {
             json!({ "dispatcher": by, "is_living": is_living, "next_attempt_at": moment(*at) })
         }
         Standing::Paused { by, since, outcome, pauses, is_living } => json!({
-            "dispatcher": by, "is_living": is_living, "since": moment(*since), "outcome": outcome, "paused": pauses,
+            "dispatcher": by, "is_living": is_living, "since": moment(*since), "outcome": outcome, "paused": pauses.iter().map(pause_json).collect::<Vec<_>>(),
         }),
     };
     if let (Some(json), Some(details)) = (json.as_object_mut(), details.as_object()) {

@@ -37,7 +37,7 @@ pub(crate) enum Standing {
     /// A dispatcher has it in flight and attempts it again.
     UnderWay { by: String, at: Timestamp, is_living: bool },
     /// A dispatcher has it in flight until a pause ends.
-    Paused { by: String, since: Timestamp, outcome: Option<String>, pauses: Vec<String>, is_living: bool },
+    Paused { by: String, since: Timestamp, outcome: Option<String>, pauses: Vec<Pause>, is_living: bool },
     /// Something is noted that this version does not know.
     Noted,
 }
@@ -63,10 +63,13 @@ pub(crate) struct Parked {
 }
 
 /// What a dispatcher has paused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Pause {
-    pub(crate) reason: String,
     pub(crate) what: String,
+    pub(crate) reason: String,
+    /// RFC 3339, if the dispatcher says so.
+    pub(crate) since: Option<String>,
+    pub(crate) next_probe_at: Option<String>,
 }
 
 /// What is known beside an event.
@@ -99,7 +102,14 @@ impl View {
     pub(crate) fn of_reports(reports: &[String], now: Timestamp) -> Self {
         let reports: Vec<Value> = reports.iter().filter_map(|report| serde_json::from_str(report).ok()).collect();
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let pause = |pause: &Value| Some(Pause { reason: text(&pause["reason"])?, what: text(&pause["what"])? });
+        let pause = |pause: &Value| {
+            Some(Pause {
+                what: text(&pause["what"])?,
+                reason: text(&pause["reason"])?,
+                since: text(&pause["since"]),
+                next_probe_at: text(&pause["next_probe_at"]),
+            })
+        };
         let pauses = reports.iter().filter_map(|report| report["paused"].as_array()).flatten().filter_map(pause);
         let mut view = Self {
             now,
@@ -108,19 +118,20 @@ impl View {
             hides_erasures: false,
             has_seen_all: false,
         };
-        view.pauses.sort_by(|one, other| (&one.what, &one.reason).cmp(&(&other.what, &other.reason)));
-        view.pauses.dedup();
+        // Several dispatchers may have paused the same.
+        view.pauses.sort();
+        view.pauses.dedup_by(|later, first| later.what == first.what && later.reason == first.reason);
         view
     }
 
     /// The pauses that can hold an event whose last attempt ended so.
-    fn pauses_after(&self, outcome: &str) -> Vec<String> {
+    fn pauses_after(&self, outcome: &str) -> Vec<Pause> {
         let reason = match outcome {
             "unavailable" | "timed_out" => "unavailable",
             "throttled" => "throttled",
             _ => "misconfigured",
         };
-        self.pauses.iter().filter(|pause| pause.reason == reason).map(|pause| pause.what.clone()).collect()
+        self.pauses.iter().filter(|pause| pause.reason == reason).cloned().collect()
     }
 }
 
@@ -218,6 +229,8 @@ fn class_queue(retry: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -225,8 +238,12 @@ mod tests {
     }
 
     fn view() -> View {
-        let report = r#"{"instance":"host-1","paused":[{"reason":"unavailable","what":"https://dsk.example"}]}"#;
-        View::of_reports(&[report.to_owned(), "not JSON".to_owned()], at(100))
+        let report = |instance: &str, since: &str| {
+            let pause = json!({ "reason": "unavailable", "what": "https://dsk.example", "since": since });
+            json!({ "instance": instance, "paused": [pause] }).to_string()
+        };
+        let reports = [report("host-1", "1970-01-01T00:01:31Z"), report("host-3", "1970-01-01T00:01:30Z")];
+        View::of_reports(&[&reports[..], &["not JSON".to_owned()]].concat(), at(100))
     }
 
     fn failed(next: Next) -> StoredEvent {
@@ -272,9 +289,13 @@ mod tests {
             |by: &str| Standing::of(&failed(Next::Hold { since: at(91), by: by.to_owned() }), None, None, &view());
 
         let Some(Standing::Paused { outcome, pauses, is_living, .. }) = held("host-1") else { panic!("it is held") };
-        assert_eq!((outcome.as_deref(), pauses, is_living), {
-            (Some("unavailable"), vec!["https://dsk.example".to_owned()], true)
-        });
+        let pause = Pause {
+            what: "https://dsk.example".to_owned(),
+            reason: "unavailable".to_owned(),
+            since: Some("1970-01-01T00:01:30Z".to_owned()),
+            next_probe_at: None,
+        };
+        assert_eq!((outcome.as_deref(), pauses, is_living), (Some("unavailable"), vec![pause], true));
         assert!(matches!(held("host-2"), Some(Standing::Paused { is_living: false, .. })));
     }
 

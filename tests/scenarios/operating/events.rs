@@ -98,7 +98,7 @@ async fn a_paused_event_says_which_dispatcher_holds_it_and_why() {
     assert_eq!(stack.processes.post(text(1)).await, 200);
 
     // A dispatcher reports its pauses every few seconds.
-    let event = found(&stack, &about(1), |event| event["paused"][0] == ADDRESS).await;
+    let event = found(&stack, &about(1), |event| event["paused"][0]["what"] == ADDRESS).await;
 
     assert_eq!((&event["state"], &event["outcome"], &event["is_living"]), {
         (&Value::from("paused"), &Value::from("misconfigured"), &Value::from(true))
