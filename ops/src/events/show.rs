@@ -8,8 +8,9 @@ use queue::QueueName;
 use serde_json::{Value, json};
 
 use super::channel::{ChannelStanding, Connection};
-use super::find::{FoundEvent, Looked, Trail};
+use super::find::{FoundEvent, Looked, Trail, Waiting};
 use super::standing::{Pause, Sighting, Standing};
+use super::steps::Step;
 use super::wanted::Wanted;
 use crate::output::counted;
 
@@ -201,9 +202,17 @@ pub(crate) fn json(trail: &Trail) -> Value {
             "paused": channel.pauses.iter().map(pause_json).collect::<Vec<_>>(),
         })),
         "dead_letters": looked_json(&trail.dead_letters),
-        "waiting": trail.waiting.iter().map(|of| json!({ "queue": of.queue.as_str(), "envelopes": of.envelopes })).collect::<Vec<_>>(),
+        "waiting": trail.waiting.iter().map(waiting_json).collect::<Vec<_>>(),
         "dispatchers": trail.dispatchers,
     })
+}
+
+fn waiting_json(waiting: &Waiting) -> Value {
+    json!({ "queue": waiting.queue.as_str(), "envelopes": waiting.envelopes })
+}
+
+fn step_json(step: &Step) -> Value {
+    json!({ "at": format!("{:.3}", step.at), "kind": step.kind.as_str(), "text": step.text })
 }
 
 fn event_json(event: &FoundEvent) -> Value {
@@ -232,14 +241,14 @@ fn event_json(event: &FoundEvent) -> Value {
             json!({ "dispatcher": by, "is_living": is_living, "next_attempt_at": moment(*at) })
         }
         Standing::Paused { by, since, outcome, pauses, is_living } => json!({
-            "dispatcher": by, "is_living": is_living, "since": moment(*since), "outcome": outcome, "paused": pauses.iter().map(pause_json).collect::<Vec<_>>(),
+            "dispatcher": by, "is_living": is_living, "since": moment(*since), "outcome": outcome,
+            "paused": pauses.iter().map(pause_json).collect::<Vec<_>>(),
         }),
     };
     if let (Some(json), Some(details)) = (json.as_object_mut(), details.as_object()) {
         json.extend(details.clone());
     }
-    let step = |step: &super::steps::Step| json!({ "at": format!("{:.3}", step.at), "kind": step.kind.as_str(), "text": step.text });
-    json["steps"] = steps.iter().map(step).collect();
+    json["steps"] = steps.iter().map(step_json).collect();
     json
 }
 
