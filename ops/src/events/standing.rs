@@ -309,7 +309,7 @@ mod tests {
         };
 
         assert_eq!(sighting(Some(&letter), &view()), ("expired".to_owned(), Sighting::Seen));
-        assert_eq!(sighting(None, None, &view()), ("rejected".to_owned(), Sighting::NotSeen));
+        assert_eq!(sighting(None, &view()), ("rejected".to_owned(), Sighting::NotSeen));
         let all = View { has_seen_all: true, ..view() };
         assert_eq!(sighting(None, &all), ("rejected".to_owned(), Sighting::Gone));
     }
