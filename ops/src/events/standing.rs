@@ -303,7 +303,7 @@ mod tests {
     fn a_dead_letter_is_seen_or_gone_or_only_noted() {
         let parked = failed(Next::Park { at: at(91), reason: "rejected".to_owned() });
         let letter = Parked { id: EventId::new("evt_1"), at: at(92), reason: "expired".to_owned(), status: Some(500) };
-        let sighting = |letter, view| match Standing::of(&parked, letter, None, view) {
+        let sighting = |letter: Option<&Parked>, view: &View| match Standing::of(&parked, letter, None, view) {
             Some(Standing::DeadLetter { reason, sighting, .. }) => (reason, sighting),
             other => panic!("{other:?}"),
         };

@@ -42,7 +42,9 @@ fn every_event_about_a_message_is_among_those_that_its_message_may_have() {
             *found.entry(event.event_type.to_string()).or_default() += 1;
         } else {
             let is_promised = FOUND.contains(&event.event_type.as_str());
+            // What another id takes part in can't be known from the message's own.
             let names_others = ["group", "payment", "participant"].iter().any(|word| fixture.item.contains(word));
+            let names_others = names_others || fixture.what.ends_with("an id that nobody knows yet");
             assert!(!is_promised || names_others, "{} at {}: {}", fixture.what, fixture.at, event.id);
         }
     }
