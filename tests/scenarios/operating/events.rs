@@ -1,6 +1,6 @@
 //! An operator asks where an event is, and is told: delivered and how, a dead letter and why, paused and why, or unknown.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::eventually;
 
 use crate::support::bodies::{ADDRESS, text};
@@ -36,9 +36,7 @@ async fn an_event_that_its_third_attempt_delivered_is_found_with_its_trail_and_w
     stack.processes.delivered(1).await;
 
     let event = found(&stack, &about(1), |event| steps(event).len() == 3).await;
-    assert_eq!((&event["state"], &event["attempt"], &event["status"]), {
-        (&Value::from("delivered"), &Value::from(3), &Value::from(200))
-    });
+    assert_eq!(json!([event["state"], event["attempt"], event["status"]]), json!(["delivered", 3, 200]));
     assert_eq!(
         steps(&event),
         [
@@ -66,7 +64,7 @@ async fn a_repeat_of_a_delivered_event_is_found_as_a_duplicate() {
     assert_eq!(stack.processes.post(text(1)).await, 200);
 
     let event = found(&stack, &about(1), |event| steps(event).len() == 2).await;
-    assert_eq!((&event["state"], &event["attempt"]), (&Value::from("delivered"), &Value::from(1)));
+    assert_eq!(json!([event["state"], event["attempt"]]), json!(["delivered", 1]));
     assert_eq!(steps(&event)[1], "came again (once), and was discarded as a duplicate");
 }
 
@@ -77,9 +75,7 @@ async fn a_dead_letter_is_found_with_its_reason_until_it_is_discarded() {
     assert_eq!(stack.processes.post(text(1)).await, 200);
 
     let event = found(&stack, &about(1), |event| event["is_there"] == true).await;
-    assert_eq!((&event["state"], &event["reason"], &event["status"]), {
-        (&Value::from("dead_letter"), &Value::from("rejected"), &Value::from(400))
-    });
+    assert_eq!(json!([event["state"], event["reason"], event["status"]]), json!(["dead_letter", "rejected", 400]));
     let id = event["id"].as_str().expect("an event has an id");
     let told = stack.ops(&["events", "find", id]).await;
     assert!(told.contains("dead letter since") && told.contains("attempt 1 failed: rejected"), "{told}");
@@ -100,9 +96,7 @@ async fn a_paused_event_says_which_dispatcher_holds_it_and_why() {
     // A dispatcher reports its pauses every few seconds.
     let event = found(&stack, &about(1), |event| event["paused"][0]["what"] == ADDRESS).await;
 
-    assert_eq!((&event["state"], &event["outcome"], &event["is_living"]), {
-        (&Value::from("paused"), &Value::from("misconfigured"), &Value::from(true))
-    });
+    assert_eq!(json!([event["state"], event["outcome"], event["is_living"]]), json!(["paused", "misconfigured", true]));
     let told = stack.ops(&["events", "find", event["id"].as_str().expect("an id")]).await;
     assert!(told.contains("paused (misconfigured) since"), "{told}");
     stack.processes.dsk.behave(|dsk| dsk.answer = None);
@@ -172,7 +166,5 @@ async fn among_200_000_dead_letters_the_command_ends_in_its_time_and_says_how_ma
     let found = stack.found(&[&last[..], &["--scan-for", "5min"]].concat()).await;
     println!("{seen} of {COUNT} dead letters in {in_a_second:?}, all in {:?}", started.elapsed());
     assert!(in_a_second < std::time::Duration::from_secs(10), "{in_a_second:?}");
-    assert_eq!((&found["events"][0]["state"], &found["events"][0]["reason"]), {
-        (&Value::from("dead_letter"), &Value::from("rejected"))
-    });
+    assert_eq!(json!([found["events"][0]["state"], found["events"][0]["reason"]]), json!(["dead_letter", "rejected"]));
 }
