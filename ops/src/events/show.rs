@@ -125,7 +125,7 @@ pub(crate) fn text(trail: &Trail) -> String {
         // Writing to a string can't fail.
         writeln!(text, "{}{what}\n  {}", event.id, sentence(&event.standing)).ok();
         for step in &event.steps {
-            writeln!(text, "    {:.3}  {}", step.at, step.text).ok();
+            writeln!(text, "    {:<24}  {}", time_of(step), step.text).ok();
         }
     }
     for line in trail.channel.iter().filter_map(of_channel).chain(of_letters(&trail.dead_letters)) {
@@ -212,7 +212,7 @@ fn waiting_json(waiting: &Waiting) -> Value {
 }
 
 fn step_json(step: &Step) -> Value {
-    json!({ "at": format!("{:.3}", step.at), "kind": step.kind.as_str(), "text": step.text })
+    json!({ "at": time_of(step), "kind": step.kind.as_str(), "text": step.text })
 }
 
 fn event_json(event: &FoundEvent) -> Value {
@@ -259,6 +259,11 @@ fn looked_json(looked: &Looked) -> Value {
         Looked::AtSome { count } => json!({ "looked_at": count, "is_complete": false }),
         Looked::AtThoseRead | Looked::Busy { .. } => json!({ "looked_at": null, "is_complete": false }),
     }
+}
+
+/// As precisely as it is known.
+fn time_of(step: &Step) -> String {
+    if step.at.subsec_nanosecond() == 0 { moment(step.at) } else { format!("{:.3}", step.at) }
 }
 
 fn moment(at: Timestamp) -> String {

@@ -48,7 +48,8 @@ pub(super) fn steps(stored: &StoredEvent, letter: Option<&Parked>) -> Vec<Step> 
     steps.extend(letter.filter(|letter| !is_parked(&steps, letter)).map(|letter| parked(letter.at, &letter.reason)));
     steps.extend(stored.marker.and_then(end));
     steps.extend(trail.repeated.map(repeated));
-    steps.sort_by_key(|step| step.at);
+    // A marker says its time to the second, so what happened in the same second stays before it.
+    steps.sort_by_key(|step| step.at.as_second());
     steps
 }
 
@@ -133,11 +134,13 @@ mod tests {
 
     #[test]
     fn a_delivered_event_shows_its_failures_its_delivery_and_its_repeats_in_their_order() {
-        let trail = StoredTrail {
+        let mut trail = StoredTrail {
             failures: vec![failed(1, Some(1)), failed(2, Some(2))],
             next: Some(Next::Retry { at: at(12), queue: "meta.messages.retry.10s.v2".to_owned() }),
             repeated: Some(Repeated { last_at: at(50), times: 2 }),
         };
+        // In the second in which the delivery was noted, which is older than the failure to the millisecond.
+        trail.failures[1].at = at(12) + std::time::Duration::from_millis(500);
         let delivery = Delivery { at: at(12), attempt: 3, status: 200 };
         let stored = StoredEvent { marker: Some(Marker::Delivered(Some(delivery))), trail: Some(trail) };
 
