@@ -55,7 +55,14 @@ impl Dispatcher {
             store: store.clone(),
             publisher: queue.publisher(),
             metrics,
+            trails: Arc::clone(&state.trails),
+            instance: status::instance(),
             shutdown: shutdown.clone(),
+        });
+        let writer = Arc::clone(&systems);
+        shutdown.spawn(async move {
+            let Systems { trails, store, instance, shutdown, .. } = &*writer;
+            trails.write_each_second(store, instance, shutdown).await;
         });
         shutdown.spawn(store.clone().forget_what_was_erased(status::instance(), shutdown.clone()));
         shutdown.spawn(eraser::run(Arc::clone(&systems), queue.clone()));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::{ChannelStore, LookupAnswer, PendingErasure};
+use channels::{ChannelStore, End, EndedEvent, LookupAnswer, PendingErasure};
 use chassis::{Shutdown, now};
 use event::UNRECOGNIZED;
 use jiff::{SignedDuration, Timestamp};
@@ -140,8 +140,9 @@ impl Eraser {
             let erased = self.to_be_erased(letters, sweep).await?;
             sweep.erased += erased.len();
             // Meta may repeat what became a dead letter, and that is no newer event.
-            let ids: Vec<_> = erased.iter().map(|letter| letter.envelope.id.clone()).collect();
-            self.store.mark_delivered(&ids).await?;
+            let ended = |letter: &DeadLetter| EndedEvent { id: letter.envelope.id.clone(), end: End::Erased };
+            let ended: Vec<EndedEvent> = erased.iter().map(ended).collect();
+            self.store.mark_ended(&ended, now()).await?;
             self.metrics.skipped_total.add(SkipReason::Erased, erased.len());
             scan.remove(erased).await?;
             sweep.progress.advance();

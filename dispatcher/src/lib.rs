@@ -33,6 +33,7 @@ mod status;
 mod store_away;
 mod systems;
 mod tally;
+mod trails;
 mod turns;
 mod unmarked;
 mod worker;

@@ -1,26 +1,35 @@
 //! Writes down what DSK has, so that a repeat of it is not delivered again, and disconnects accounts that have left.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use channels::{ChannelStore, LookupAnswer, StoreError, latest_by_our_clock};
+use channels::{ChannelStore, End, EndedEvent, LookupAnswer, StoreError, latest_by_our_clock};
 use chassis::{Backoff, dice, now};
-use event::{Effect, Envelope, EventId};
+use event::{Effect, Envelope};
 use queue::Taken;
 use tracing::{debug, info, warn};
 
 use crate::contacts;
 use crate::metrics::{Metrics, SkipReason};
 use crate::systems::Systems;
+use crate::trails::Trails;
 
 /// Delays between tries to disconnect an account while the store is away.
 const REPEAT: Backoff = Backoff { base: Duration::from_millis(500), ceiling: Duration::from_secs(15) };
 
-/// Marks events as delivered, then acknowledges them: if the process dies in between, the redelivery finds the marker.
-pub(crate) async fn mark(systems: &Systems, delivered: Vec<Taken>) {
-    let (changing, others): (Vec<_>, Vec<_>) = delivered.into_iter().partition(|taken| taken.envelope.effect.is_some());
-    mark_and_acknowledge(&systems.store, &systems.metrics, others).await;
-    for taken in changing {
-        apply_effect(systems, taken).await;
+/// What was taken, and how its event came to its end.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) taken: Taken,
+    pub(crate) end: End,
+}
+
+/// Marks events, then acknowledges them: if the process dies in between, the redelivery finds the marker.
+pub(crate) async fn mark(systems: &Systems, done: Vec<Done>) {
+    let (changing, others): (Vec<_>, Vec<_>) = done.into_iter().partition(|done| done.taken.envelope.effect.is_some());
+    mark_and_acknowledge(Desk::of(systems), others).await;
+    for done in changing {
+        apply_effect(systems, done).await;
     }
 }
 
@@ -52,23 +61,25 @@ async fn reason_to_skip(store: &ChannelStore, envelope: &Envelope) -> Result<Opt
 
 /// Marks a body that was parked, then acknowledges it.
 pub(crate) async fn mark_parked(systems: &Systems, parked: Taken) {
-    mark_and_acknowledge(&systems.store, &systems.metrics, vec![parked]).await;
+    mark_and_acknowledge(Desk::of(systems), vec![Done { taken: parked, end: End::Parked }]).await;
 }
 
 /// Changes our own records before the event is marked: a repeat of a marked event is skipped, and would not change them.
 /// While that fails it is repeated beside everything else; if the process stops meanwhile, the event is delivered again.
-async fn apply_effect(systems: &Systems, taken: Taken) {
+async fn apply_effect(systems: &Systems, done: Done) {
+    if disconnect(&systems.store, &done.taken).await {
+        return mark_and_acknowledge(Desk::of(systems), vec![done]).await;
+    }
     let store = systems.store.clone();
     let metrics = systems.metrics.clone();
-    if disconnect(&store, &taken).await {
-        return mark_and_acknowledge(&store, &metrics, vec![taken]).await;
-    }
+    let trails = Arc::clone(&systems.trails);
     let shutdown = systems.shutdown.clone();
     systems.shutdown.spawn(async move {
         let mut failures = 1;
         while shutdown.pause(REPEAT.delay(failures, dice())).await {
-            if disconnect(&store, &taken).await {
-                return mark_and_acknowledge(&store, &metrics, vec![taken]).await;
+            if disconnect(&store, &done.taken).await {
+                let desk = Desk { store: &store, metrics: &metrics, trails: &trails };
+                return mark_and_acknowledge(desk, vec![done]).await;
             }
             failures += 1;
         }
@@ -96,15 +107,33 @@ async fn disconnect(store: &ChannelStore, taken: &Taken) -> bool {
     }
 }
 
-async fn mark_and_acknowledge(store: &ChannelStore, metrics: &Metrics, delivered: Vec<Taken>) {
-    if delivered.is_empty() {
+/// What it takes to mark events.
+#[derive(Clone, Copy)]
+struct Desk<'s> {
+    store: &'s ChannelStore,
+    metrics: &'s Metrics,
+    trails: &'s Trails,
+}
+
+impl<'s> Desk<'s> {
+    fn of(systems: &'s Systems) -> Self {
+        Self { store: &systems.store, metrics: &systems.metrics, trails: &systems.trails }
+    }
+}
+
+async fn mark_and_acknowledge(desk: Desk<'_>, done: Vec<Done>) {
+    if done.is_empty() {
         return;
     }
-    let ids: Vec<EventId> = delivered.iter().map(|taken| taken.envelope.id.clone()).collect();
-    if let Err(error) = store.mark_delivered(&ids).await {
+    let ended: Vec<EndedEvent> =
+        done.iter().map(|done| EndedEvent { id: done.taken.envelope.id.clone(), end: done.end }).collect();
+    // The trail of an erased event is removed, and must not come back because it is just being written.
+    let has_erased = ended.iter().any(|ended| ended.end == End::Erased);
+    let _guard = if has_erased { Some(desk.trails.hold().await) } else { None };
+    if let Err(error) = desk.store.mark_ended(&ended, now()).await {
         // DSK or a person has the events. Holding them back for a marker would only repeat them.
-        metrics.unmarked_total.add(ids.len());
-        warn!(events = ids.len(), "Could not mark settled events: {error}");
+        desk.metrics.unmarked_total.add(ended.len());
+        warn!(events = ended.len(), "Could not mark settled events: {error}");
     }
-    delivered.into_iter().for_each(Taken::acknowledge);
+    done.into_iter().for_each(|done| done.taken.acknowledge());
 }

@@ -57,10 +57,15 @@ pub(crate) enum OutcomeLabel {
 
 impl From<&Outcome> for OutcomeLabel {
     fn from(outcome: &Outcome) -> Self {
-        let failure = match outcome {
-            Outcome::Delivered { .. } => return Self::Delivered,
-            Outcome::Failed(failure) => failure,
-        };
+        match outcome {
+            Outcome::Delivered { .. } => Self::Delivered,
+            Outcome::Failed(failure) => Self::from(failure),
+        }
+    }
+}
+
+impl From<&Failure> for OutcomeLabel {
+    fn from(failure: &Failure) -> Self {
         match (failure, failure.remedy()) {
             (Failure::UnknownChannel, _) => Self::UnknownChannel,
             (Failure::TimedOut, _) => Self::TimedOut,

@@ -14,7 +14,7 @@ use tracing::{debug, info};
 
 use crate::contacts::Found;
 use crate::lanes::Flight;
-use crate::markers::mark;
+use crate::markers::{Done, mark};
 use crate::notes::{forget_deferred, note_deferral};
 use crate::pace::Paces;
 use crate::pauses::Permit;
@@ -25,7 +25,7 @@ use crate::settle::settle;
 use crate::sources::Sources;
 use crate::state::State;
 use crate::systems::Systems;
-use crate::worker::{AttemptEnd, Completion, Deferral, LaneEvent, Marked, Moment, Work, Worker, WorkerEvent};
+use crate::worker::{AttemptEnd, Completion, Deferral, Ended, LaneEvent, Marked, Moment, Work, Worker, WorkerEvent};
 
 /// Runs the worker of one class.
 pub(crate) struct Runner {
@@ -100,6 +100,7 @@ impl Runner {
         // The queue gives all of them back in their order before they are dropped one by one.
         self.sources.taker.finish().await;
         drop(unsettled);
+        self.systems.trails.write(&self.systems.store, &self.systems.instance).await;
     }
 
     /// Takes nothing while the worker wants nothing more.
@@ -160,9 +161,10 @@ async fn carry_out(work: Work<Taken>, systems: &Systems, draining: watch::Receiv
             forget_deferred(systems, &lane, &ids).await;
             Completion::Forgotten
         }
-        Work::Mark(delivered) => {
-            let marked = delivered.iter().map(Marked::of).collect();
-            mark(systems, delivered.into_iter().map(|flight| flight.item).collect()).await;
+        Work::Mark(ended) => {
+            let marked = ended.iter().map(|ended| Marked::of(&ended.flight)).collect();
+            let done = ended.into_iter().map(|Ended { flight, end }| Done { taken: flight.item, end });
+            mark(systems, done.collect()).await;
             Completion::Mark(marked)
         }
         Work::Survey => {

@@ -18,6 +18,7 @@ use crate::metrics::Metrics;
 use crate::pauses::{Admission, Obstacle, PauseReason, Pauses, Permit, Scope, Wake};
 use crate::remedy::Outcome;
 use crate::retry_policy::RetryPolicy;
+use crate::trails::Trails;
 
 /// What one worker has in flight.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +36,8 @@ pub(crate) struct State {
     /// Longest time an envelope is held before it is given back.
     pub(crate) hold_time: Duration,
     pub(crate) metrics: Metrics,
+    /// What the store is to remember of events that were not delivered at once.
+    pub(crate) trails: Arc<Trails>,
     /// Draws a number of `[0, 1)`.
     pub(crate) dice: fn() -> f64,
     pauses: Mutex<Pauses>,
@@ -54,6 +57,7 @@ impl State {
             retry_policy: RetryPolicy::default(),
             hold_time,
             metrics,
+            trails: Arc::default(),
             dice,
             pauses: Mutex::default(),
             limiter: Mutex::default(),

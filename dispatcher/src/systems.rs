@@ -1,5 +1,7 @@
 //! The systems outside the process that a delivery needs: DSK, the channel store and the queue.
 
+use std::sync::Arc;
+
 use channels::ChannelStore;
 use chassis::Shutdown;
 use queue::Publisher;
@@ -7,6 +9,7 @@ use queue::Publisher;
 use crate::attempt::Attempts;
 use crate::lookups::Lookups;
 use crate::metrics::Metrics;
+use crate::trails::Trails;
 
 /// What work is done with.
 #[derive(Debug)]
@@ -16,5 +19,8 @@ pub(crate) struct Systems {
     pub(crate) store: ChannelStore,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
+    pub(crate) trails: Arc<Trails>,
+    /// The name by which an operator finds this process.
+    pub(crate) instance: String,
     pub(crate) shutdown: Shutdown,
 }

@@ -9,6 +9,7 @@ mod follow;
 mod hand_over;
 mod held;
 mod make_room;
+mod trail;
 mod work;
 
 use std::collections::BTreeMap;
@@ -31,7 +32,7 @@ use crate::state::{Load, State};
 use crate::tally::Tally;
 use crate::unmarked::Unmarked;
 pub(crate) use event::{AttemptEnd, Completion, LaneEvent, Marked, Moment, WorkerEvent};
-pub(crate) use work::{Deferral, Item, Settlement, Work};
+pub(crate) use work::{Deferral, Ended, Item, Settlement, Work};
 
 /// The worker of one class.
 pub(crate) struct Worker<T> {
@@ -45,8 +46,8 @@ pub(crate) struct Worker<T> {
     deferred: DeferredLanes,
     reopenings: watch::Receiver<u64>,
     under_way: UnderWay,
-    /// Envelopes whose event DSK has, and whose marker, which prevents a second delivery, is not written yet.
-    delivered: Vec<Flight<T>>,
+    /// Envelopes whose event came to its end, and whose marker, which prevents a second delivery, is not written yet.
+    ended: Vec<Ended<T>>,
     unmarked: Unmarked,
     paces: Paces,
     /// Nothing of these partitions is looked up or deferred, because everything that they have in flight is about to be given
@@ -87,7 +88,7 @@ impl<T: Item> Worker<T> {
             deferred: DeferredLanes::default(),
             reopenings,
             under_way: UnderWay::default(),
-            delivered: Vec::new(),
+            ended: Vec::new(),
             unmarked: Unmarked::default(),
             paces,
             draining: PartitionSet::default(),
@@ -155,7 +156,7 @@ impl<T: Item> Worker<T> {
     #[cfg(test)]
     pub(crate) fn in_flight(&self) -> usize {
         let set_aside: usize = self.set_aside.values().map(Vec::len).sum();
-        self.lanes.len() + self.under_way.envelopes + self.delivered.len() + set_aside
+        self.lanes.len() + self.under_way.envelopes + self.ended.len() + set_aside
     }
 
     /// Envelopes of a partition taken and not settled yet.
@@ -174,7 +175,7 @@ impl<T: Item> Worker<T> {
     pub(crate) fn finish(mut self) -> Vec<T> {
         let mut unsettled: Vec<Flight<T>> = self.set_aside.into_values().flatten().collect();
         unsettled.append(&mut self.lanes.clear());
-        unsettled.append(&mut self.delivered);
+        unsettled.extend(self.ended.into_iter().map(|ended| ended.flight));
         unsettled.into_iter().map(|flight| flight.item).collect()
     }
 
@@ -284,7 +285,8 @@ impl<T: Item> Worker<T> {
     }
 
     /// Settles an envelope in another way than by a deferral.
-    fn settle(&mut self, flight: Flight<T>, settlement: Settlement) {
+    fn settle(&mut self, flight: Flight<T>, settlement: Settlement, now: Moment) {
+        self.note_settlement(&flight, &settlement, now);
         self.note_settled(&flight);
         self.room.left(flight.item.partition(), flight.item.envelope().body.len());
         self.start(Work::Settle { flight, settlement });

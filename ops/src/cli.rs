@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::{
-    channels, connect_link, console, dead_letters, demo, doctor, erase, export, hold, install, keys, output, play_dsk,
-    standalone, status, topology, webhook,
+    channels, connect_link, console, dead_letters, demo, doctor, erase, events, export, hold, install, keys, output,
+    play_dsk, standalone, status, topology, webhook,
 };
 
 /// Runs, feeds and watches the Meta Integration Service.
@@ -35,6 +35,9 @@ enum Command {
     /// Lists, shows, replays and discards dead letters: events that were parked for a person.
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
+    /// Says where an event is and what has become of it.
+    #[command(subcommand)]
+    Events(events::Events),
     /// Shows what this service holds about a contact, a channel or a tenant, and since when.
     Export(export::Export),
     /// Removes what this service still stores about a contact, a channel or a tenant.
@@ -74,6 +77,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Channels(channels) => channels.run().await,
         Command::ConnectLink(link) => link.run().await,
         Command::DeadLetters(dead_letters) => dead_letters.run().await,
+        Command::Events(events) => events.run().await,
         Command::Export(export) => export.run().await,
         Command::Erase(erase) => erase.run().await,
         Command::Hold(hold) => hold.run().await,

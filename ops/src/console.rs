@@ -7,6 +7,7 @@ mod dead_letters;
 mod directory;
 mod entrance;
 mod erasures;
+mod find;
 mod forms;
 mod guard;
 mod layout;

@@ -18,7 +18,7 @@ use bulk_command::BulkOptions;
 pub(crate) use explain::{Meaning, hidden};
 pub(crate) use filter::{Filter, Selection, Traits, reasons};
 use scan::Page;
-pub(crate) use scan::{count_by_reason, first_match};
+pub(crate) use scan::{Search, count_by_reason, first_match, search};
 pub(crate) use sweep::Sweep;
 
 /// Lists, shows, replays and discards dead letters: events that were parked for a person.

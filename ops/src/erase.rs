@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use ::channels::{AppKind, AppUser, ChannelStore, ErasureOrigin, ErasureRequest, PersonRequest, new_erasure_code};
+use ::channels::{
+    AppKind, AppUser, ChannelStore, End, EndedEvent, ErasureOrigin, ErasureRequest, PersonRequest, new_erasure_code,
+};
 use chassis::{Shutdown, now};
 use clap::Args;
 use event::Address;
-use queue::Queue;
+use queue::{DeadLetter, Queue};
 
 use crate::contact::Contact;
 use crate::dead_letters::Sweep;
@@ -168,8 +170,9 @@ async fn count(
             *found.entry(letter.envelope.event_type.to_string()).or_default() += 1;
         }
         if let Some(store) = removed_in {
-            let ids: Vec<_> = batch.iter().map(|letter| letter.envelope.id.clone()).collect();
-            store.mark_delivered(&ids).await?;
+            let ended = |letter: &DeadLetter| EndedEvent { id: letter.envelope.id.clone(), end: End::Erased };
+            let ended: Vec<EndedEvent> = batch.iter().map(ended).collect();
+            store.mark_ended(&ended, now()).await?;
             sweep.remove(batch).await?;
         }
     }

@@ -34,9 +34,10 @@ pub(crate) struct Export {
 /// What is not in an export, and why.
 const NOT_HERE: &str = "\
 Not in here: events on their way to DSK, which nobody can look at without taking them (they are held for 7 days at most,
-and usually for less than a second); what DSK and Meta hold; log lines, which name nobody; markers by which an event is
-not delivered twice (8 days), which hold an event's id and no personal data. A contact's events are found under every id
-that a dead letter links to the given one: give the phone number and the user id, if you know both.";
+and usually for less than a second); what DSK and Meta hold; log lines, which name nobody; what is noted of an
+event under its id (8 days): how it ended, so that it is not delivered twice, and which attempts failed, but no personal
+data. A contact's events are found under every id that a dead letter links to the given one: give the phone number and
+the user id, if you know both.";
 
 impl Export {
     pub(crate) async fn run(self) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ mod demo;
 mod doctor;
 pub mod dsk;
 mod erase;
+mod events;
 mod explain;
 mod export;
 mod failure;

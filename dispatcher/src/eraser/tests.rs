@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use channels::{ChannelsSettings, ErasureOrigin, ErasureRequest, KeyRing, KeyRingSettings, NewChannel, new_key};
+use channels::{
+    ChannelsSettings, End, EndedEvent, ErasureOrigin, ErasureRequest, KeyRing, KeyRingSettings, NewChannel, new_key,
+};
 use chassis::Secret;
 use event::{Address, Class, Envelope, EventId, EventType, Lane, Letter};
 use prometheus::Registry;
@@ -195,7 +197,8 @@ async fn an_erased_persons_bodies_that_are_no_event_are_erased_and_those_of_othe
     ];
     park(&eraser, bodies.into_iter()).await;
     // As a dispatcher marks what it has parked.
-    eraser.store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap();
+    let parked = EndedEvent { id: EventId::new("evt_1"), end: End::Parked };
+    eraser.store.mark_ended(&[parked], now()).await.unwrap();
     let lanes = [format!("{ERASED}/4915550000001")];
     let origin = ErasureOrigin::Operator;
     let request = ErasureRequest { code: "code", origin, channels: &[], lanes: &lanes, until: None };

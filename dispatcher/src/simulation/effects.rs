@@ -18,7 +18,7 @@ use super::world::World;
 use crate::lanes::Flight;
 use crate::remedy::{Outcome, Reason};
 use crate::retry_policy::RetryPolicy;
-use crate::worker::{Deferral, Settlement, Work};
+use crate::worker::{Deferral, Ended, Settlement, Work};
 
 /// Something has taken its effect. Its worker hears of that after `takes`.
 struct Effect {
@@ -103,7 +103,7 @@ impl World {
                 Some(Effect { answer: Answer::Noted(Some(noted)), takes: self.store_time() })
             }
             Work::Forget { lane, ids } => self.forget(id, lane, ids),
-            Work::Mark(delivered) => Some(self.mark(id, delivered)),
+            Work::Mark(ended) => Some(self.mark(id, ended)),
             Work::Survey => {
                 let endpoints = (!self.is_store_away(id)).then(|| self.store.endpoints().collect());
                 Some(Effect { answer: Answer::Surveyed(endpoints), takes: self.store_time() })
@@ -212,9 +212,9 @@ impl World {
         Some(done)
     }
 
-    fn mark(&mut self, id: SeatId, delivered: &[Flight<Parcel>]) -> Effect {
+    fn mark(&mut self, id: SeatId, ended: &[Ended<Parcel>]) -> Effect {
         let is_away = self.is_store_away(id);
-        for flight in delivered {
+        for Ended { flight, .. } in ended {
             if is_away {
                 self.ledger.may_repeat(&flight.id);
             } else {

@@ -88,9 +88,9 @@ impl Task {
             }
             (Work::Note { lane, deferrals, .. }, Answer::Noted(noted)) => Completion::Noted { lane, deferrals, noted },
             (Work::Forget { .. }, Answer::Done) => Completion::Forgotten,
-            (Work::Mark(delivered), Answer::Done) => {
-                let marked = delivered.iter().map(Marked::of).collect();
-                delivered.into_iter().for_each(|flight| flight.item.acknowledge());
+            (Work::Mark(ended), Answer::Done) => {
+                let marked = ended.iter().map(|ended| Marked::of(&ended.flight)).collect();
+                ended.into_iter().for_each(|ended| ended.flight.item.acknowledge());
                 Completion::Mark(marked)
             }
             (Work::Survey, Answer::Surveyed(endpoints)) => Completion::Survey(endpoints),

@@ -19,7 +19,7 @@ impl<T: Item> Worker<T> {
         let reason = dead_letter_reason(&item);
         let flight = Flight::new(item, id, lane, self.tally.enter(weight), now.instant);
         if let Some(reason) = reason {
-            return self.settle(flight, Settlement::DeadLetter(reason, None));
+            return self.settle(flight, Settlement::DeadLetter(reason, None), now);
         }
         self.lanes.enter(flight, group);
     }

@@ -6,7 +6,7 @@ use super::{Item, Moment, Work, Worker};
 
 /// Most envelopes in one look-up: a full window fits, in one round trip to the store.
 const LOOK_UP_BATCH_MAX: usize = 256;
-/// With so many delivered events a marking does not wait for its pace.
+/// With so many events a marking does not wait for its pace.
 const MARK_BATCH: usize = 256;
 
 impl<T: Item> Worker<T> {
@@ -16,7 +16,7 @@ impl<T: Item> Worker<T> {
         if self.is_stopping {
             return None;
         }
-        let may_mark = !self.under_way.marking && !self.delivered.is_empty();
+        let may_mark = !self.under_way.marking && !self.ended.is_empty();
         let marking = self.paces.mark.next().filter(|_| may_mark);
         if self.under_way.look_up {
             return marking;
@@ -28,7 +28,7 @@ impl<T: Item> Worker<T> {
     }
 
     /// Begins everything that can begin now: a look-up of the envelopes whose turn it is, and the markers of the events that
-    /// DSK has.
+    /// came to their end.
     pub(super) fn begin(&mut self, now: Moment) {
         let may_look_up = !self.under_way.look_up && !self.is_stopping;
         if may_look_up && self.lanes.is_ready(now.instant) && self.paces.look_up.may_begin(now.instant) {
@@ -38,17 +38,17 @@ impl<T: Item> Worker<T> {
             self.deferred.look_up();
             self.start(Work::LookUp(flights));
         }
-        if !self.under_way.marking && !self.delivered.is_empty() && self.is_time_to_mark(now.instant) {
+        if !self.under_way.marking && !self.ended.is_empty() && self.is_time_to_mark(now.instant) {
             self.paces.mark.begin(now.instant);
-            let delivered = std::mem::take(&mut self.delivered);
+            let ended = std::mem::take(&mut self.ended);
             self.under_way.marking = true;
-            self.start(Work::Mark(delivered));
+            self.start(Work::Mark(ended));
         }
     }
 
     /// What is about to be given back does not wait for others.
     fn is_time_to_mark(&self, now: Instant) -> bool {
-        let is_urgent = self.is_stopping || !self.draining.is_empty() || self.delivered.len() >= MARK_BATCH;
+        let is_urgent = self.is_stopping || !self.draining.is_empty() || self.ended.len() >= MARK_BATCH;
         is_urgent || self.paces.mark.may_begin(now)
     }
 }

@@ -53,6 +53,7 @@ impl<T: Item> Worker<T> {
         for Deferral { flight, tier } in deferrals {
             if is_noted {
                 self.deferred.leaves(lane, &flight.id, now.instant);
+                self.note_deferral(&flight, tier, now);
                 self.start(Work::Settle { flight, settlement: Settlement::Defer(tier) });
             } else {
                 self.room.arrived(flight.item.partition(), flight.item.envelope().body.len());

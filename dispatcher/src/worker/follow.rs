@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use ::event::Envelope;
-use channels::LookupAnswer;
+use channels::{End, LookupAnswer};
 use chassis::Label as _;
 use hyper::StatusCode;
 use queue::ClassLabel;
 use tracing::{debug, error, info, warn};
 
 use super::defer::NOTE_TIME;
-use super::{AttemptEnd, Item, Moment, Settlement, Work, Worker, age};
+use super::{AttemptEnd, Ended, Item, Moment, Settlement, Work, Worker, age};
 use crate::contacts::Found;
 use crate::deferred::Standing;
 use crate::group::Group;
@@ -19,6 +19,7 @@ use crate::metrics::{OutcomeLabel, SkipReason};
 use crate::pauses::{Admission, Obstacle};
 use crate::remedy::{Failure, Outcome, Reason};
 use crate::retry_policy::{Next, Situation};
+use crate::trails::Step;
 
 /// How often a record that can't be used is read again.
 const DAMAGED_WAIT: Duration = Duration::from_secs(5);
@@ -26,13 +27,13 @@ const DAMAGED_WAIT: Duration = Duration::from_secs(5);
 impl<T: Item> Worker<T> {
     pub(super) fn looked_up(&mut self, flight: Flight<T>, found: Found, now: Moment) {
         if self.unmarked.contains(&flight.id) {
-            return self.skip(flight, SkipReason::Duplicate);
+            return self.skip(flight, SkipReason::Duplicate, now);
         }
         let target = match found.answer {
-            LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate),
-            LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased),
-            LookupAnswer::Disconnected => return self.skip(flight, SkipReason::Disconnected),
-            LookupAnswer::Held => return self.move_on(flight, Settlement::DeadLetter(Reason::Held, None)),
+            LookupAnswer::Delivered => return self.skip(flight, SkipReason::Duplicate, now),
+            LookupAnswer::Erased => return self.skip(flight, SkipReason::Erased, now),
+            LookupAnswer::Disconnected => return self.skip(flight, SkipReason::Disconnected, now),
+            LookupAnswer::Held => return self.move_on(flight, Settlement::DeadLetter(Reason::Held, None), now),
             LookupAnswer::Unknown => Err(Failure::UnknownChannel),
             LookupAnswer::Damaged(reason) => Err(Failure::Damaged(reason)),
             LookupAnswer::Channel(route) => self.state.targets.of(&flight.item.envelope().address, route),
@@ -77,7 +78,7 @@ impl<T: Item> Worker<T> {
         let Some(outcome) = outcome else {
             error!(event.id = %envelope.id, trace_id = envelope.trace_id(), "Delivering event {} panicked", envelope.id);
             self.state.abandoned(permit, now.instant);
-            return self.move_on(flight, Settlement::DeadLetter(Reason::Panicked, None));
+            return self.move_on(flight, Settlement::DeadLetter(Reason::Panicked, None), now);
         };
         let is_paused = self.state.ended(permit, &envelope.id, &outcome, now.instant);
         flight.attempts += u32::from(outcome.is_attempt());
@@ -105,16 +106,18 @@ impl<T: Item> Worker<T> {
         match self.state.retry_policy.next(&failure, situation, (self.state.dice)()) {
             Next::AttemptAgain(delay) => {
                 log_failure(&flight, &failure, Some(delay));
+                self.note_failure(&flight, &failure, Step::Attempt(delay), now);
                 self.lanes.delay(flight, now.instant + delay);
             }
             Next::Hold => {
                 log_failure(&flight, &failure, None);
+                self.note_failure(&flight, &failure, Step::Hold, now);
                 // It asks again at once, and is told what to wait for.
                 let wait = if is_paused { Duration::ZERO } else { DAMAGED_WAIT };
                 self.lanes.delay(flight.without_failures(), now.instant + wait);
             }
-            Next::Retry(tier) => self.move_on(flight, Settlement::Retry(tier, failure)),
-            Next::DeadLetter(reason) => self.move_on(flight, Settlement::DeadLetter(reason, Some(failure))),
+            Next::Retry(tier) => self.move_on(flight, Settlement::Retry(tier, failure), now),
+            Next::DeadLetter(reason) => self.move_on(flight, Settlement::DeadLetter(reason, Some(failure)), now),
         }
     }
 
@@ -127,32 +130,39 @@ impl<T: Item> Worker<T> {
         self.state.metrics.delivered_total.inc(ClassLabel(envelope.class));
         self.state.metrics.event_age_seconds.observe_duration(ClassLabel(envelope.class), age);
         log_delivered(envelope, status, age);
-        self.mark(flight);
+        let end = End::Delivered { attempt: envelope.attempts + flight.attempts, status: status.as_u16() };
+        self.mark(flight, end);
     }
 
-    /// The event is to be marked as delivered, together with others.
-    fn mark(&mut self, flight: Flight<T>) {
+    /// The event is to be marked, together with others.
+    fn mark(&mut self, flight: Flight<T>, end: End) {
         self.unmarked.deliver(flight.id.clone());
-        self.delivered.push(flight);
+        self.ended.push(Ended { flight, end });
     }
 
-    fn skip(&mut self, flight: Flight<T>, reason: SkipReason) {
+    fn skip(&mut self, flight: Flight<T>, reason: SkipReason, now: Moment) {
         self.lanes.release(&flight.lane);
         self.note_settled(&flight);
         self.state.metrics.skipped_total.inc(reason);
         log_skipped(flight.item.envelope(), reason);
-        if reason == SkipReason::Erased {
-            // It is marked as if it had been delivered: Meta may repeat it, and that is no newer event.
-            return self.mark(flight);
+        match reason {
+            SkipReason::Erased => {
+                self.state.trails.forget(&flight.id);
+                // It is marked: Meta may repeat it, and that is no newer event.
+                return self.mark(flight, End::Erased);
+            }
+            SkipReason::Duplicate => self.note(&flight, None, Step::Repeat, now),
+            // A trail would show for days that its channel was removed, which nothing else in the store may tell.
+            SkipReason::Disconnected => {}
         }
         self.tally.leave(flight.ticket);
         flight.item.acknowledge();
     }
 
     /// The next envelope of the lane may go on, because a copy of this one goes elsewhere.
-    fn move_on(&mut self, flight: Flight<T>, settlement: Settlement) {
+    fn move_on(&mut self, flight: Flight<T>, settlement: Settlement, now: Moment) {
         self.lanes.release(&flight.lane);
-        self.settle(flight, settlement);
+        self.settle(flight, settlement, now);
     }
 }
 

@@ -5,6 +5,7 @@ mod pacing;
 mod parcel;
 mod shared_world;
 mod simulation;
+mod trails;
 
 use std::collections::{BTreeSet, VecDeque};
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ::event::{DecodeError, Envelope, EventId, Lane};
+use channels::End;
 use queue::{Partition, Taken, Tier};
 
 use crate::lanes::Flight;
@@ -69,6 +70,13 @@ pub(crate) struct Deferral<T> {
     pub(crate) tier: Tier,
 }
 
+/// An envelope whose event came to its end, and how.
+#[derive(Debug)]
+pub(crate) struct Ended<T> {
+    pub(crate) flight: Flight<T>,
+    pub(crate) end: End,
+}
+
 /// What a worker wants done. Each piece owns its envelopes until its completion.
 #[derive(Debug)]
 #[must_use = "work that is not started keeps its envelopes for ever"]
@@ -83,8 +91,8 @@ pub(crate) enum Work<T> {
     Note { lane: Lane, ids: Vec<EventId>, delay: Duration, deferrals: Vec<Deferral<T>> },
     /// Tell the store that these events of a lane are settled.
     Forget { lane: Lane, ids: Vec<EventId> },
-    /// Mark these as delivered, then acknowledge them.
-    Mark(Vec<Flight<T>>),
+    /// Mark these, then acknowledge them.
+    Mark(Vec<Ended<T>>),
     /// Ask the store which destinations there are.
     Survey,
 }
@@ -95,7 +103,7 @@ impl<T> Work<T> {
         match self {
             Self::LookUp(flights) => flights.len(),
             Self::Attempt { .. } | Self::Settle { .. } => 1,
-            Self::Mark(flights) => flights.len(),
+            Self::Mark(ended) => ended.len(),
             Self::Note { deferrals, .. } => deferrals.len(),
             Self::Forget { .. } | Self::Survey => 0,
         }

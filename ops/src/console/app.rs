@@ -16,7 +16,7 @@ use super::page_error::PageError;
 use super::reach::Reach;
 use super::settings::ConsoleSettings;
 use super::state::{ConsoleParts, ConsoleState};
-use super::{assets, channels, dead_letters, erasures, work_card};
+use super::{assets, channels, dead_letters, erasures, find, work_card};
 
 /// A few people's browsers, each with some parts of pages that stay fresh.
 const LIMITS: ServeLimits = ServeLimits {
@@ -62,6 +62,7 @@ fn router(state: Arc<ConsoleState>) -> Router {
         .merge(assets::routes())
         .merge(guard::routes())
         .merge(work_card::routes())
+        .merge(find::routes())
         .merge(dead_letters::routes())
         .merge(channels::routes())
         .merge(erasures::routes())

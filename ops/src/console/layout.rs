@@ -16,19 +16,21 @@ pub(crate) const FORM_TOKEN: &str = "form_token";
 pub(crate) enum Place {
     /// A page that the navigation does not lead to, such as an error.
     Elsewhere,
+    Find,
     DeadLetters,
     Channels,
     Erasures,
 }
 
 /// The places that the navigation leads to, in its order. The console opens at the first one.
-const NAVIGATION: &[Place] = &[Place::DeadLetters, Place::Channels, Place::Erasures];
+const NAVIGATION: &[Place] = &[Place::Find, Place::DeadLetters, Place::Channels, Place::Erasures];
 
 impl Place {
     /// Where it is.
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Elsewhere => "/",
+            Self::Find => "/find",
             Self::DeadLetters => "/dead-letters",
             Self::Channels => "/channels",
             Self::Erasures => "/erasures",
@@ -39,6 +41,7 @@ impl Place {
     const fn name(self) -> &'static str {
         match self {
             Self::Elsewhere => "Console",
+            Self::Find => "Find",
             Self::DeadLetters => "Dead letters",
             Self::Channels => "Channels",
             Self::Erasures => "Erasures",

@@ -1,9 +1,12 @@
 //! Reads dead letters without removing any.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use chassis::{Shutdown, now};
-use queue::{DeadLetter, Queue};
+use event::EventId;
+use queue::{DeadLetter, Queue, QueueError};
+use tokio::time::Instant;
 
 use super::filter::Selection;
 use super::sweep::Sweep;
@@ -61,4 +64,62 @@ pub(crate) async fn first_match(
     let letter = sweep.next(|letter| selection.matches(letter, now())).await;
     sweep.finish().await?;
     letter
+}
+
+/// What a look for dead letters of some events has found.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// Without their bodies.
+    pub(crate) found: Vec<DeadLetter>,
+    pub(crate) looked_at: usize,
+    /// Whether all were looked at.
+    pub(crate) is_complete: bool,
+    /// Who looks through them instead.
+    pub(crate) holder: Option<String>,
+}
+
+/// Looks for the dead letters of events, oldest first, until the time is over.
+pub(crate) async fn search(
+    ids: &BTreeSet<EventId>,
+    time: Duration,
+    queue: &Queue,
+    shutdown: &Shutdown,
+) -> Result<Search, Failure> {
+    let end = Instant::now() + time;
+    let mut sweep = match Sweep::begin(queue, shutdown).await {
+        Err(QueueError::ScanLocked { holder }) => return Ok(Search { holder: Some(holder), ..Search::default() }),
+        sweep => sweep?,
+    };
+    let mut search = Search::default();
+    let result = search.look_through(&mut sweep, ids, end).await;
+    sweep.finish().await?;
+    result.map(|()| search)
+}
+
+impl Search {
+    async fn look_through(
+        &mut self,
+        sweep: &mut Sweep<'_>,
+        ids: &BTreeSet<EventId>,
+        end: Instant,
+    ) -> Result<(), Failure> {
+        loop {
+            let looked_at = &mut self.looked_at;
+            let wanted = |letter: &DeadLetter| {
+                *looked_at += 1;
+                ids.contains(&letter.envelope.id) || Instant::now() >= end
+            };
+            let Some(mut letter) = sweep.next(wanted).await? else {
+                self.is_complete = true;
+                return Ok(());
+            };
+            if ids.contains(&letter.envelope.id) {
+                letter.envelope.body.clear();
+                self.found.push(letter);
+            }
+            if Instant::now() >= end {
+                return Ok(());
+            }
+        }
+    }
 }

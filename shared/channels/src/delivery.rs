@@ -1,7 +1,6 @@
-//! What a dispatcher asks of the store, and what it leaves there: markers of delivered events, and reports about itself.
+//! What a dispatcher asks of the store about the envelopes that it takes, and the reports about itself that it leaves there.
 
 use chassis::now;
-use event::EventId;
 
 use crate::error::StoreError;
 use crate::hashing::Hashing;
@@ -12,8 +11,6 @@ use crate::transaction::{Lifetime, Transaction};
 use crate::update::Decision;
 use crate::{fields, keys};
 
-/// The value of a marker of a delivered event. That it exists is all that counts.
-const DELIVERED: &str = "1";
 /// How often a batch is looked up again because the keys of erasures have changed.
 const LOOKS_MAX: usize = 4;
 
@@ -51,20 +48,16 @@ impl ChannelStore {
         Err(StoreError::Conflict)
     }
 
-    /// Remembers that DSK has these events, for as long as Meta may send them again.
-    pub async fn mark_delivered(&self, ids: &[EventId]) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        self.mark(ids.iter().map(keys::delivered).collect(), DELIVERED.to_owned(), keys::DELIVERED_TIME).await
-    }
-
     /// Stores a dispatcher's report about itself (JSON) for 30 seconds; `None` removes it, because the dispatcher ends.
     pub async fn report(&self, instance: &str, status: Option<&str>) -> Result<(), StoreError> {
         let key = keys::dispatcher(instance);
         let replace = |transaction: &mut Transaction| {
             let report = transaction.hash(&key);
-            report.fields = fields::collect([(fields::STATUS, status.map(str::to_owned))]);
+            let usual_status = status.and(self.usual_status.get());
+            report.fields = fields::collect([
+                (fields::STATUS, status.map(str::to_owned)),
+                (fields::USUAL_STATUS, usual_status.map(|status| status.to_string())),
+            ]);
             report.lifetime = Lifetime::Limited(keys::REPORT_TIME);
             let instances = &mut transaction.hash(keys::DISPATCHERS).fields;
             match status {

@@ -11,6 +11,7 @@ use crate::fields::{self, Fields};
 use crate::index::Index;
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
+use crate::mark::NewMark;
 use crate::transaction::Write;
 
 const SCHEMA: &str = "
@@ -68,13 +69,20 @@ impl Embedded {
         seen.await?.ok_or(StoreError::NotInitialised)
     }
 
-    pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn set_marks(&self, marks: Vec<NewMark>, time: Duration) -> Result<(), StoreError> {
         let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-        let fields = fields::collect([(fields::MARK, Some(value))]);
         self.change(move |database, now| {
-            marks.iter().try_for_each(|key| put(database, key, &fields, now.saturating_add(time)))
+            for NewMark { key, value } in marks {
+                let fields = fields::collect([(fields::MARK, Some(value))]);
+                put(database, &key, &fields, now.saturating_add(time))?;
+            }
+            Ok(())
         })
         .await
+    }
+
+    pub(crate) async fn remove_marks(&self, marks: Vec<String>) -> Result<(), StoreError> {
+        self.change(move |database, _| marks.iter().try_for_each(|key| remove(database, key))).await
     }
 
     pub(crate) async fn read_marks(&self, marks: Vec<String>) -> Result<Vec<Option<String>>, StoreError> {
@@ -97,7 +105,7 @@ impl Embedded {
             }
             for write in &writes {
                 if write.after.is_empty() {
-                    database.prepare_cached("DELETE FROM entry WHERE key = ?")?.execute([&write.key])?;
+                    remove(database, &write.key)?;
                     continue;
                 }
                 let seconds = i64::try_from(write.expires).unwrap_or(i64::MAX);
@@ -199,6 +207,10 @@ fn put(database: &Connection, key: &str, fields: &Fields, expires_at: i64) -> sq
     let json = serde_json::to_string(fields).map_err(unreadable)?;
     let mut put = database.prepare_cached("INSERT OR REPLACE INTO entry (key, fields, expires_at) VALUES (?, ?, ?)")?;
     put.execute(params![key, json, expires_at]).map(drop)
+}
+
+fn remove(database: &Connection, key: &str) -> sqlite::Result<()> {
+    database.prepare_cached("DELETE FROM entry WHERE key = ?")?.execute([key]).map(drop)
 }
 
 fn unreadable(error: serde_json::Error) -> sqlite::Error {

@@ -37,6 +37,13 @@ pub enum StoreError {
     ErasureKey(#[from] ErasureKeyError),
 }
 
+impl StoreError {
+    /// Whether Redis does not permit this to our user.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refused(code) if code == "NOPERM")
+    }
+}
+
 /// Why nobody can say what was erased.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ErasureKeyError {

@@ -75,6 +75,8 @@ pub(crate) const UNTIL: &str = "until";
 
 /// Of a dispatcher's report.
 pub(crate) const STATUS: &str = "status";
+/// The status with which DSK has last said to it that it has an event.
+pub(crate) const USUAL_STATUS: &str = "usual_status";
 /// Of the hash of dispatchers: the value beside an instance's name.
 pub(crate) const REPORTS: &str = "reports";
 

@@ -16,6 +16,8 @@ pub(crate) const DELIVERED: &str = "delivered:";
 /// The beginning of the keys of lanes of which events were deferred. It begins like the reports of dispatchers, because the user
 /// lists of older releases permit that.
 const DEFERRED: &str = "dispatcher:deferred:";
+/// The beginning of every trail of an event that was not delivered at once.
+pub(crate) const TRAIL: &str = "trail:";
 /// The beginning of every erasure's marker.
 pub(crate) const ERASED: &str = "erased:";
 /// What is marked as erased whenever a conversation is. No channel has this address.
@@ -46,7 +48,7 @@ pub(crate) const HASH_KEY_ID_BYTES: usize = 8;
 pub(crate) const ERASED_COUNT: &str = "channels:erased";
 /// The hash that says what the count was when Redis last rewrote its append-only file, and when that was.
 pub(crate) const REWRITTEN: &str = "channels:rewritten";
-/// Meta sends an event again for 7 days.
+/// How long the marker of an event and its trail are kept: Meta sends an event again for 7 days.
 pub const DELIVERED_TIME: Duration = Duration::from_hours(8 * 24);
 /// Longer than a copy can wait in any queue (dead letters: 14 days).
 pub(crate) const ERASED_TIME: Duration = Duration::from_hours(30 * 24);
@@ -76,6 +78,11 @@ pub(crate) fn address_of_channel(key: &str) -> Address {
 
 pub(crate) fn delivered(id: &EventId) -> String {
     format!("{DELIVERED}{id}")
+}
+
+/// The key of what is known of an event that was not delivered at once.
+pub(crate) fn trail(id: &EventId) -> String {
+    format!("{TRAIL}{id}")
 }
 
 /// What remembers that a commit was made.

@@ -1,4 +1,4 @@
-//! Channel records with sealed tokens, markers of delivered events, and the key ring that opens the tokens.
+//! Channel records with sealed tokens, markers and trails of events, and the key ring that opens the tokens.
 
 mod app_user;
 mod backup;
@@ -9,6 +9,7 @@ mod deferrals;
 mod deferring;
 mod delivery;
 mod embedded;
+mod ended;
 mod endpoints;
 mod erasure_key_changes;
 mod erasure_keys;
@@ -28,6 +29,7 @@ mod limits;
 mod listing;
 mod lookup;
 mod maintenance;
+mod mark;
 mod metas_clock;
 mod metrics;
 mod opened_keys;
@@ -44,13 +46,16 @@ mod server;
 mod settings;
 mod store;
 mod tickets;
+mod trails;
 mod transaction;
 mod update;
+mod usual_status;
 
 pub use app_user::{AppKind, AppUser, SigningApp};
 pub use backup::Imported;
 pub use customer::{Allowance, check_channel_url, check_customer, check_dsk_token, check_url};
 pub use deferrals::{DeferredLane, NewDeferral};
+pub use ended::{Delivery, End, EndedEvent, Marker};
 pub use endpoints::TenantEndpoint;
 pub use erasure_keys::SavedErasureKey;
 pub use erasure_records::{Erasure, ErasureOrigin, PendingErasure};
@@ -78,3 +83,4 @@ pub use server::{AppendOnlyFile, Server, ServerKind, Servers};
 pub use settings::ChannelsSettings;
 pub use store::ChannelStore;
 pub use tickets::{SessionRecord, Ticket};
+pub use trails::{FailedAttempt, Happened, Next, Repeated, StoredEvent, StoredEvents, StoredTrail, TrailNote};

@@ -23,6 +23,7 @@ use crate::error::StoreError;
 use crate::fields::{self, Fields};
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
+use crate::mark::NewMark;
 use crate::metrics::Metrics;
 use crate::transaction::Write;
 pub(crate) use address::RedisAddress;
@@ -99,10 +100,18 @@ impl RedisStore {
         Ok(LookupReply { marks: self.marks(&batch.marks, &mut values)?, channels, erasure_keys, held })
     }
 
-    pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {
+    pub(crate) async fn set_marks(&self, marks: Vec<NewMark>, time: Duration) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::with_capacity(marks.len());
         for mark in &marks {
-            pipeline.set_ex(self.key(mark), &value, time.as_secs());
+            pipeline.set_ex(self.key(&mark.key), &mark.value, time.as_secs());
+        }
+        self.query(&pipeline).await.map(drop)
+    }
+
+    pub(crate) async fn remove_marks(&self, marks: Vec<String>) -> Result<(), StoreError> {
+        let mut pipeline = Pipeline::with_capacity(marks.len());
+        for mark in &marks {
+            pipeline.del(self.key(mark));
         }
         self.query(&pipeline).await.map(drop)
     }

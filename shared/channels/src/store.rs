@@ -1,5 +1,6 @@
 //! The channel store: opens a back end, and puts to it the few questions of which everything else is made.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chassis::{Problem, Shutdown};
@@ -11,12 +12,14 @@ use crate::index::Index;
 use crate::key_ring::KeyRing;
 use crate::keys;
 use crate::lookup::{LookupBatch, LookupReply};
+use crate::mark::NewMark;
 use crate::metrics::Metrics;
 use crate::opened_keys::OpenedKeys;
 use crate::redis::{ProcessRights, RedisStore};
 use crate::server::Servers;
 use crate::settings::{ChannelsSettings, StoreLocation};
 use crate::transaction::Write;
+use crate::usual_status::UsualStatus;
 
 /// Channels and markers, in Redis or in files. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct ChannelStore {
     metrics: Metrics,
     /// The keys under which erasures are hashed.
     pub(crate) opened: OpenedKeys,
+    /// How DSK says that it has an event.
+    pub(crate) usual_status: Arc<UsualStatus>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,15 +38,33 @@ enum Backend {
     Embedded(Embedded),
 }
 
-/// Puts a question to the back end, and counts the error if there is one.
-macro_rules! ask {
-    ($store:expr, $backend:ident => $question:expr) => {{
-        let answer = match &$store.backend {
+/// Puts a question to the back end.
+macro_rules! put {
+    ($store:expr, $backend:ident => $question:expr) => {
+        match &$store.backend {
             Backend::Redis($backend) => $question.await,
             Backend::Embedded($backend) => $question.await,
-        };
-        answer.inspect_err(|error| $store.count(error))
-    }};
+        }
+    };
+}
+
+/// Puts a question to the back end, and counts the error if there is one.
+macro_rules! ask {
+    ($store:expr, $backend:ident => $question:expr) => {
+        put!($store, $backend => $question).inspect_err(|error| $store.count(error))
+    };
+}
+
+/// Puts a question about trails to the back end. That a user list of an older release does not permit trails is no trouble
+/// that anybody should be called for, so it is not counted.
+macro_rules! ask_about_trails {
+    ($store:expr, $backend:ident => $question:expr) => {
+        put!($store, $backend => $question).inspect_err(|error| {
+            if !error.is_forbidden() {
+                $store.count(error);
+            }
+        })
+    };
 }
 
 impl ChannelStore {
@@ -58,7 +81,7 @@ impl ChannelStore {
                 Backend::Embedded(Embedded::open(&folder, shutdown)?)
             }
         };
-        Ok(Self { backend, metrics, opened: OpenedKeys::default() })
+        Ok(Self { backend, metrics, opened: OpenedKeys::default(), usual_status: Arc::default() })
     }
 
     /// The store for a process that delivers, erases, connects or removes channels: these need a key that only the ring
@@ -122,9 +145,24 @@ impl ChannelStore {
         ask!(self, backend => backend.look_up(batch))
     }
 
-    /// Sets markers of this value for a time.
-    pub(crate) async fn mark(&self, marks: Vec<String>, value: String, time: Duration) -> Result<(), StoreError> {
-        ask!(self, backend => backend.mark(marks, value, time))
+    /// Sets markers for a time.
+    pub(crate) async fn set_marks(&self, marks: Vec<NewMark>, time: Duration) -> Result<(), StoreError> {
+        ask!(self, backend => backend.set_marks(marks, time))
+    }
+
+    /// Sets trails for a time.
+    pub(crate) async fn set_trails(&self, trails: Vec<NewMark>, time: Duration) -> Result<(), StoreError> {
+        ask_about_trails!(self, backend => backend.set_marks(trails, time))
+    }
+
+    /// The texts of trails, in the order of their keys; `None` for one that does not exist.
+    pub(crate) async fn read_trail_texts(&self, keys: Vec<String>) -> Result<Vec<Option<String>>, StoreError> {
+        ask_about_trails!(self, backend => backend.read_marks(keys))
+    }
+
+    /// Removes trails.
+    pub(crate) async fn remove_trails(&self, keys: Vec<String>) -> Result<(), StoreError> {
+        ask_about_trails!(self, backend => backend.remove_marks(keys))
     }
 
     /// The values of markers, in the order of their keys; `None` for one that does not exist.

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops where it can't go on")]
 
-use channels::{ChannelState, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Metrics, NewChannel, new_key};
+use channels::{
+    ChannelState, ChannelStore, ChannelsSettings, End, EndedEvent, KeyRing, KeyRingSettings, Metrics, NewChannel,
+    new_key,
+};
 use chassis::{Secret, Shutdown, now};
 use event::{Address, EventId};
 use prometheus::Registry;
@@ -52,7 +55,8 @@ async fn channels_tokens_and_removals_are_there_after_a_restart_of_redis() {
     .await;
     add(&store, ROTATED, &key_ring, "new").await;
     store.remove(&Address::new(REMOVED), now()).await.unwrap();
-    store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap();
+    let end = End::Delivered { attempt: 1, status: 200 };
+    store.mark_ended(&[EndedEvent { id: EventId::new("evt_1"), end }], now()).await.unwrap();
     redis.restart().await;
 
     let store = open(&redis, &key_ring);

@@ -2,6 +2,7 @@
 
 mod dead_bytes;
 mod locks;
+mod look;
 mod publish;
 mod rows;
 mod scan;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chassis::Shutdown;
-use event::Class;
+use event::{Class, EventId};
 use sqlite::{Health, Writer};
 use tokio::sync::{Notify, OnceCell, mpsc};
 
@@ -23,6 +24,7 @@ use crate::metrics::{DEPTHS_PERIOD, Metrics, Side};
 use crate::publisher::{PublishRequest, Publisher};
 use crate::queue_name::QueueName;
 use crate::taker::Taker;
+use crate::whereabouts::Whereabouts;
 pub(crate) use scan::EmbeddedScan;
 
 /// The database of a queue, in its folder.
@@ -108,6 +110,14 @@ impl EmbeddedQueue {
 
     pub(crate) async fn depths(&self) -> Result<Vec<(QueueName, u64)>, QueueError> {
         depths(&self.folder, &self.writer).await
+    }
+
+    /// Where the envelopes of these events are.
+    pub(crate) async fn whereabouts(&self, ids: Vec<EventId>) -> Result<Vec<Whereabouts>, QueueError> {
+        let folder = self.folder.clone();
+        let look = tokio::task::spawn_blocking(move || look::whereabouts(&sqlite::open_to_read(&folder, FILE)?, &ids));
+        let looked = look.await.map_err(|error| QueueError::Files(error.to_string()))?;
+        looked.map_err(|error| QueueError::Files(error.to_string()))
     }
 
     pub(crate) async fn scan_dead_letters(&self) -> Result<EmbeddedScan, QueueError> {

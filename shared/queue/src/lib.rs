@@ -25,6 +25,7 @@ mod stand_in;
 mod sweep_progress;
 mod taker;
 mod topology;
+mod whereabouts;
 
 pub use amqp::{Broker, BrokerNode};
 pub use broker_queue::BrokerQueue;
@@ -42,3 +43,4 @@ pub use stand_in::UNDECODABLE;
 pub use sweep_progress::{ScanLimits, ScanTime, SweepProgress};
 pub use taker::{Taken, Taker};
 pub use topology::{Argument, CLASS_TTL, DEAD_BYTES_MAX, DEAD_TTL, DELIVERY_LIMIT, QueueSpec, topology};
+pub use whereabouts::Whereabouts;

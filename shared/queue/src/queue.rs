@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chassis::Shutdown;
-use event::Class;
+use event::{Class, EventId};
 
 use crate::amqp::{AmqpQueue, Declaring};
 use crate::embedded::EmbeddedQueue;
@@ -14,6 +14,7 @@ use crate::queue_name::QueueName;
 use crate::scan::DeadLetterScan;
 use crate::settings::{QueueLocation, QueueSettings};
 use crate::taker::Taker;
+use crate::whereabouts::Whereabouts;
 
 /// RabbitMQ, or files on this machine.
 #[derive(Clone, Debug)]
@@ -90,6 +91,14 @@ impl Queue {
         match &self.back_end {
             BackEnd::Amqp(amqp) => amqp.depths().await,
             BackEnd::Embedded(embedded) => embedded.depths().await,
+        }
+    }
+
+    /// Where the envelopes of these events are. `None` for RabbitMQ: nobody can look into its queues without taking from them.
+    pub async fn whereabouts(&self, ids: Vec<EventId>) -> Result<Option<Vec<Whereabouts>>, QueueError> {
+        match &self.back_end {
+            BackEnd::Amqp(_) => Ok(None),
+            BackEnd::Embedded(embedded) => embedded.whereabouts(ids).await.map(Some),
         }
     }
 

@@ -10,11 +10,12 @@ use crate::support::composed_servers::{LocalSecrets, redis};
 use crate::support::workspace::{read, root};
 
 /// A key of each kind.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "channel:whatsapp:1",
     "channels:initialised",
     "user:1",
     "delivered:evt_1",
+    "trail:evt_1",
     "erased:1",
     "dispatcher:1",
     "ticket:1",
@@ -38,7 +39,7 @@ async fn each_process_reaches_its_own_keys_in_redis_and_no_others() {
     assert!(redis.command(&["HGETALL", KEYS[0]]).await.starts_with("-NOAUTH"));
     for (process, unreachable) in [
         ("dispatcher", &["ticket:1", "session:1", "deletion:1", "lease:maintenance"][..]),
-        ("connect", &["delivered:evt_1", "dispatcher:1"]),
+        ("connect", &["delivered:evt_1", "trail:evt_1", "dispatcher:1"]),
         ("ops", &[]),
     ] {
         for key in KEYS.into_iter().chain(["somebody-else"]) {

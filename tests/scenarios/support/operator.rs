@@ -71,6 +71,13 @@ impl Stack {
         errors
     }
 
+    /// What `ops events find` says, whether it finds anything or not.
+    pub(crate) async fn found(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.run_ops(&[&["events", "find", "--json"], arguments].concat()).await;
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {errors}"))
+    }
+
     /// The settings of `ops`, which needs no cables.
     pub(crate) fn ops_settings(&self) -> Vec<(&'static str, String)> {
         let Backends { queue_url, channels_url, key_prefix } = &self.direct;

@@ -155,10 +155,10 @@ impl World {
                 self.store.forget(&lane, &ids);
                 Completion::Forgotten
             }
-            Work::Mark(flights) => {
-                let marked = flights.iter().map(Marked::of).collect();
-                self.store.delivered.extend(flights.iter().map(|flight| flight.id.clone()));
-                flights.into_iter().for_each(|flight| flight.item.acknowledge());
+            Work::Mark(ended) => {
+                let marked = ended.iter().map(|ended| Marked::of(&ended.flight)).collect();
+                self.store.delivered.extend(ended.iter().map(|ended| ended.flight.id.clone()));
+                ended.into_iter().for_each(|ended| ended.flight.item.acknowledge());
                 Completion::Mark(marked)
             }
             Work::Survey => {
@@ -207,8 +207,8 @@ impl World {
                     self.store.note(&lane, &ids, delay, self.now.timestamp);
                 }
                 Work::Forget { lane, ids } if is_done => self.store.forget(&lane, &ids),
-                Work::Mark(flights) if is_done => {
-                    self.store.delivered.extend(flights.iter().map(|flight| flight.id.clone()));
+                Work::Mark(ended) if is_done => {
+                    self.store.delivered.extend(ended.iter().map(|ended| ended.flight.id.clone()));
                 }
                 Work::LookUp(_)
                 | Work::Attempt { .. }

@@ -74,10 +74,10 @@ impl Paced {
             Work::Attempt { flight, permit } => {
                 Completion::Attempt(Box::new(AttemptEnd { flight, permit, outcome: outcome(9) }))
             }
-            Work::Mark(flights) => {
-                let marked = flights.iter().map(Marked::of).collect();
-                self.store.delivered.extend(flights.iter().map(|flight| flight.id.clone()));
-                flights.into_iter().for_each(|flight| flight.item.acknowledge());
+            Work::Mark(ended) => {
+                let marked = ended.iter().map(|ended| Marked::of(&ended.flight)).collect();
+                self.store.delivered.extend(ended.iter().map(|ended| ended.flight.id.clone()));
+                ended.into_iter().for_each(|ended| ended.flight.item.acknowledge());
                 Completion::Mark(marked)
             }
             Work::Settle { .. } | Work::Note { .. } | Work::Forget { .. } | Work::Survey => panic!("{work:?}"),
@@ -105,7 +105,7 @@ impl Paced {
         let describe = |work: &Work<Message>| match work {
             Work::LookUp(flights) => format!("look up {}", flights.len()),
             Work::Attempt { flight, .. } => format!("attempt {}", flight.id),
-            Work::Mark(flights) => format!("mark {}", flights.len()),
+            Work::Mark(ended) => format!("mark {}", ended.len()),
             other => format!("{other:?}"),
         };
         self.under_way.iter().map(describe).collect()

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::pauses::Admission;
 use crate::room::{Intake, Space};
 use crate::settings::Settings;
+use crate::trails::Note;
 
 const WINDOW: u16 = 8;
 const SPACE: Space = Space { of_partition: 12, envelopes: 24, bytes: 2_400 };
@@ -130,6 +131,11 @@ impl Simulation {
         }
     }
 
+    /// What the store is to remember.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        self.state.trails.unwritten()
+    }
+
     pub(super) fn surveys(&self) -> usize {
         self.under_way.iter().filter(|work| matches!(work, Work::Survey)).count()
     }
@@ -166,10 +172,10 @@ impl Simulation {
                 flight.item.acknowledge();
                 Completion::Settlement { ticket, partition, bytes, event, interrupted: None }
             }
-            Work::Mark(delivered) => {
-                let marked = delivered.iter().map(Marked::of).collect();
-                self.settled.extend(delivered.iter().map(|flight| flight.item.serial));
-                delivered.into_iter().for_each(|flight| flight.item.acknowledge());
+            Work::Mark(ended) => {
+                let marked = ended.iter().map(|ended| Marked::of(&ended.flight)).collect();
+                self.settled.extend(ended.iter().map(|ended| ended.flight.item.serial));
+                ended.into_iter().for_each(|ended| ended.flight.item.acknowledge());
                 Completion::Mark(marked)
             }
             Work::Note { lane, deferrals, .. } => {

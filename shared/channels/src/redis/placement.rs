@@ -18,11 +18,11 @@ pub(super) struct Placement {
 }
 
 impl Placement {
-    /// The name of a key. In a cluster the markers of deliveries, nearly all that is stored, are spread over its slots.
+    /// The name of a key. In a cluster the markers and trails of events, nearly all that is stored, are spread over its slots.
     /// Everything else lies in one slot, because a commit changes several keys, and Redis runs it for those of one slot only.
     pub(super) fn key(&self, key: &str) -> String {
         let prefix = &self.prefix;
-        if !self.is_spread || key.starts_with(keys::DELIVERED) {
+        if !self.is_spread || key.starts_with(keys::DELIVERED) || key.starts_with(keys::TRAIL) {
             return format!("{prefix}{key}");
         }
         // The first { of a key begins its tag, and a tenant's name may have one.
@@ -53,10 +53,11 @@ mod tests {
     }
 
     #[test]
-    fn in_a_cluster_all_keys_but_the_markers_of_deliveries_have_one_tag() {
+    fn in_a_cluster_all_keys_but_the_markers_and_trails_of_events_have_one_tag() {
         let placement = Placement { prefix: "p:".to_owned(), is_spread: true };
 
         assert_eq!(placement.key("delivered:evt_1"), "p:delivered:evt_1");
+        assert_eq!(placement.key("trail:evt_1"), "p:trail:evt_1");
         assert_eq!(placement.key("channel:whatsapp:1"), "p:channel:whatsapp:1{channels}");
         assert_eq!(placement.key("channels:of:{a}%"), "p:channels:of:%7Ba}%25{channels}");
         assert_eq!(placement.probes().len(), CLUSTER_PROBES);

@@ -51,13 +51,13 @@ const COMMANDS: &[&str] = &[
 const NEEDS: [Need; 3] = [
     Need {
         process: "dispatcher",
-        keys: &["delivered:*", "dispatcher:*", "lease:rewrite*"],
+        keys: &["delivered:*", "trail:*", "dispatcher:*", "lease:rewrite*"],
         keyless: &["info", "bgrewriteaof"],
     },
     Need { process: "connect", keys: &["ticket:*", "session:*", "deletion:*", "lease:*"], keyless: &[] },
     Need {
         process: "ops",
-        keys: &["delivered:*", "dispatcher:*", "ticket:*", "session:*", "deletion:*", "lease:*"],
+        keys: &["delivered:*", "trail:*", "dispatcher:*", "ticket:*", "session:*", "deletion:*", "lease:*"],
         keyless: &["info", "time", "acl|dryrun", "script|kill"],
     },
 ];

@@ -9,7 +9,7 @@ use event::{Address, EventId, Lane};
 use testkit::{RedisCluster, SentinelSet, eventually};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::support::{NUMBER, add, channel, open, ring};
+use crate::support::{NUMBER, add, channel, mark_delivered, open, ring};
 
 /// The longest pause that the loss of a server may cost.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -37,7 +37,7 @@ impl Met {
         while left > 0 {
             ticks.tick().await;
             let id = EventId::new(format!("evt_{}", met.marked.len() + met.refusals));
-            match store.mark_delivered(std::slice::from_ref(&id)).await {
+            match mark_delivered(store, std::slice::from_ref(&id)).await {
                 Ok(()) => {
                     met.marked.push(id);
                     met.longest_pause = met.longest_pause.max(last.elapsed());
@@ -165,7 +165,7 @@ async fn a_primary_that_lives_on_cut_off_from_its_sentinels_is_left() {
     eventually("the other one is the primary", async || set.is_primary(1 - old).await.then_some(())).await;
     let replaced = Instant::now();
     eventually("marks go to the new primary", async || {
-        store.mark_delivered(&[EventId::new("evt_new")]).await.ok()?;
+        mark_delivered(&store, &[EventId::new("evt_new")]).await.ok()?;
         is_at(1 - old, "evt_new").await.then_some(())
     })
     .await;
@@ -173,7 +173,7 @@ async fn a_primary_that_lives_on_cut_off_from_its_sentinels_is_left() {
     eprintln!("replaced after {:?}, left {:?} later", replaced - started, replaced.elapsed());
     assert!(replaced.elapsed() <= PAUSE_MAX, "{:?}", replaced.elapsed());
     assert!(set.is_primary(old).await, "it was told that it is replaced");
-    store.mark_delivered(&[EventId::new("evt_later")]).await.unwrap();
+    mark_delivered(&store, &[EventId::new("evt_later")]).await.unwrap();
     assert!(!is_at(old, "evt_later").await, "the old primary still gets what is written");
 }
 
@@ -189,7 +189,7 @@ async fn dead_and_silent_sentinels_cost_little() {
 
     let started = Instant::now();
     let store = open(&ChannelsSettings::at(set.url_with(&[dead, silent.local_addr().unwrap()]), &set.prefix()));
-    store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap();
+    mark_delivered(&store, &[EventId::new("evt_1")]).await.unwrap();
 
     assert!(started.elapsed() < Duration::from_millis(1_500), "{:?}", started.elapsed());
 }
@@ -249,7 +249,7 @@ async fn while_the_slot_of_all_records_moves_events_are_looked_up_and_marked() {
         .move_slot("{channels}", nodes[1], nodes[2], async || {
             let found = store.look_up(&lookups).await.unwrap();
             assert!(found.iter().all(|found| matches!(found, LookupAnswer::Channel(_))), "{found:?}");
-            store.mark_delivered(&ids).await.unwrap();
+            mark_delivered(&store, &ids).await.unwrap();
             let found = store.look_up(&lookups).await.unwrap();
             assert!(found.iter().all(|found| matches!(found, LookupAnswer::Delivered)), "{found:?}");
         })

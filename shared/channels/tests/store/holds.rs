@@ -6,7 +6,7 @@ use event::Address;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::erasing::{lane, plain};
-use crate::support::{NUMBER, add, look_up, look_up_received, open};
+use crate::support::{NUMBER, add, look_up, look_up_received, mark_delivered, open};
 
 contract![
     events_of_a_held_conversation_are_answered_so_until_it_is_released,
@@ -69,7 +69,7 @@ async fn an_erasure_wins_over_a_hold_and_a_removed_channel_is_not_held(store: Ch
 
     assert!(matches!(look_up_received(&store, "evt_1", NUMBER, received_at).await, LookupAnswer::Erased));
     assert!(is_held(&store).await, "what comes later is held");
-    store.mark_delivered(&[event::EventId::new("evt_1")]).await.unwrap();
+    mark_delivered(&store, &[event::EventId::new("evt_1")]).await.unwrap();
     assert!(matches!(look_up(&store, "evt_1", NUMBER).await, LookupAnswer::Delivered));
     store.remove(&Address::new(NUMBER), now()).await.unwrap();
     assert!(matches!(look_up(&store, "evt_2", NUMBER).await, LookupAnswer::Disconnected));

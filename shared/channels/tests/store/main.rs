@@ -29,6 +29,7 @@ mod rights;
 mod seals;
 mod support;
 mod tenants;
+mod trails;
 mod upgrades;
 
 use backups::{
@@ -62,11 +63,15 @@ use indexes::{
 };
 use maintenance::{a_lease_has_one_holder_until_it_is_over, maintenance_changes_nothing_once_another_token_is_stored};
 use seals::{a_new_url_needs_the_token_to_be_given_again, the_token_of_a_number_opens_in_its_accounts_record_too};
-use support::{NUMBER, add, channel, look_up, open, ring};
+use support::{NUMBER, add, channel, look_up, mark_delivered, open, ring};
 use tenants::{
     a_tenant_that_connects_again_gets_what_was_received_meanwhile,
     what_is_received_after_an_erasure_is_not_kept_for_whoever_connects_next,
     what_was_received_for_one_tenant_is_never_delivered_to_the_next,
+};
+use trails::{
+    an_erased_event_keeps_no_trail_and_only_the_key_ring_tells_it_from_a_delivered_one,
+    an_event_is_found_with_what_its_marker_says_and_with_its_trail,
 };
 
 contract![
@@ -107,6 +112,8 @@ contract![
     a_new_url_needs_the_token_to_be_given_again,
     a_look_up_says_what_was_deferred_of_a_lane_in_its_order_until_it_is_settled,
     many_processes_may_change_what_is_deferred_of_a_lane_at_once,
+    an_event_is_found_with_what_its_marker_says_and_with_its_trail,
+    an_erased_event_keeps_no_trail_and_only_the_key_ring_tells_it_from_a_delivered_one,
 ];
 
 async fn a_store_without_channels_counts_as_away(store: ChannelStore) {
@@ -140,7 +147,7 @@ async fn an_address_that_is_not_stored_is_unknown(store: ChannelStore) {
 async fn a_marked_event_is_found_as_delivered(store: ChannelStore) {
     add(&store, NUMBER).await;
 
-    store.mark_delivered(&[EventId::new("evt_1"), EventId::new("evt_2")]).await.unwrap();
+    mark_delivered(&store, &[EventId::new("evt_1"), EventId::new("evt_2")]).await.unwrap();
 
     assert!(matches!(look_up(&store, "evt_2", NUMBER).await, LookupAnswer::Delivered));
     assert!(matches!(look_up(&store, "evt_3", NUMBER).await, LookupAnswer::Channel(_)));
@@ -170,7 +177,7 @@ async fn a_rotated_token_holds_at_once(store: ChannelStore) {
 async fn every_channel_is_listed_and_nothing_else(store: ChannelStore) {
     add(&store, "whatsapp:2").await;
     add(&store, "instagram:1").await;
-    store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap();
+    mark_delivered(&store, &[EventId::new("evt_1")]).await.unwrap();
 
     let listed: Vec<String> = store.list().await.unwrap().iter().map(|record| record.address.to_string()).collect();
 
@@ -195,7 +202,7 @@ async fn processes_that_add_to_one_account_do_not_overwrite_each_other(store: Ch
 
 async fn a_batch_is_answered_in_order(store: ChannelStore) {
     add(&store, "whatsapp:1").await;
-    store.mark_delivered(&[EventId::new("evt_done")]).await.unwrap();
+    mark_delivered(&store, &[EventId::new("evt_done")]).await.unwrap();
     let stored = Address::new("whatsapp:1");
     let unknown = Address::new("whatsapp:2");
     let lane = Lane::new("lane");
@@ -218,7 +225,7 @@ async fn tokens_in_redis_are_sealed_and_markers_expire() {
     let prefix = redis.prefix();
     let store = open(&ChannelsSettings::at(redis.url(), &prefix));
     add(&store, NUMBER).await;
-    store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap();
+    mark_delivered(&store, &[EventId::new("evt_1")]).await.unwrap();
 
     let record = redis.command(&["HGETALL", &format!("{prefix}channel:{NUMBER}")]).await;
     let marker = redis.command(&["TTL", &format!("{prefix}delivered:evt_1")]).await;

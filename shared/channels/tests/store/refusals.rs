@@ -11,7 +11,7 @@ use testkit::{Redis, RedisCluster, SentinelSet, eventually};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{NUMBER, add, look_up, open};
+use crate::support::{NUMBER, add, look_up, mark_delivered, open};
 
 /// An address that leads to one server now and to another one later. Connections that are open stay where they are.
 async fn address_that_leads_to(target: Arc<Mutex<SocketAddr>>) -> SocketAddr {
@@ -31,7 +31,7 @@ async fn address_that_leads_to(target: Arc<Mutex<SocketAddr>>) -> SocketAddr {
 }
 
 async fn mark(store: &ChannelStore) -> Result<(), StoreError> {
-    store.mark_delivered(&[EventId::new("evt_1")]).await
+    mark_delivered(store, &[EventId::new("evt_1")]).await
 }
 
 fn refused(code: &str) -> StoreError {

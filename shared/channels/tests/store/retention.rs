@@ -11,7 +11,7 @@ use event::{Address, EventId, Lane};
 use testkit::Redis;
 
 use crate::erasing::{OTHER, PERSON, lane, number};
-use crate::support::{NUMBER, add, asks, open, ring};
+use crate::support::{NUMBER, add, asks, mark_delivered, open, ring};
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// What the service itself needs for ever. None of it is about anybody who has left.
@@ -63,7 +63,7 @@ async fn leave_traces(store: &ChannelStore) {
         ErasureRequest { code: &code, origin: ErasureOrigin::Operator, channels: &[], lanes: &lanes, until: None };
     store.erase(&erasure, now()).await.unwrap();
     store.hold(&[lane()], now()).await.unwrap();
-    store.mark_delivered(&[EventId::new("evt_1")]).await.unwrap();
+    mark_delivered(&store, &[EventId::new("evt_1")]).await.unwrap();
     let deferral = NewDeferral { lane: &Lane::new(lane()), ids: &[EventId::new("evt_2")], delay: MINUTE, now: now() };
     store.note_deferral(deferral).await.unwrap();
 }

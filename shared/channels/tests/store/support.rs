@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use channels::{
-    AppKind, AppUser, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Lookup, LookupAnswer, Metrics,
-    NewChannel, PersonRequest, SigningApp, new_key,
+    AppKind, AppUser, ChannelStore, ChannelsSettings, End, EndedEvent, KeyRing, KeyRingSettings, Lookup, LookupAnswer,
+    Metrics, NewChannel, PersonRequest, SigningApp, StoreError, new_key,
 };
 use chassis::{Secret, Shutdown, now};
 use event::{Address, EventId, Lane};
@@ -57,6 +57,13 @@ pub(crate) fn channel(address: &str, ring: &KeyRing) -> NewChannel {
 
 pub(crate) async fn add(store: &ChannelStore, address: &str) {
     store.add(&channel(address, &ring()), now()).await.unwrap();
+}
+
+/// Marks events as delivered at once.
+pub(crate) async fn mark_delivered(store: &ChannelStore, ids: &[EventId]) -> Result<(), StoreError> {
+    let end = End::Delivered { attempt: 1, status: 200 };
+    let ended: Vec<EndedEvent> = ids.iter().map(|id| EndedEvent { id: id.clone(), end }).collect();
+    store.mark_ended(&ended, now()).await
 }
 
 pub(crate) async fn look_up(store: &ChannelStore, id: &str, address: &str) -> LookupAnswer {

@@ -5,6 +5,7 @@ mod content;
 mod document;
 mod fixtures;
 mod notifications;
+mod possible;
 mod properties;
 mod schema;
 mod shapes;

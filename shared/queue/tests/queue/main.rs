@@ -6,6 +6,7 @@ mod dead_letters;
 mod faults;
 mod files;
 mod isolation;
+mod looking;
 mod nodes;
 mod partitions;
 mod rig;

@@ -15,7 +15,7 @@ use proptest::test_runner::TestCaseError;
 
 use super::model::{ACCOUNT, CHANNELS, Expected, Model, Step, Stored, Time};
 use super::stores::Stores;
-use crate::support::{APPS, asks_by, ring};
+use crate::support::{APPS, asks_by, mark_delivered, ring};
 
 const ACCOUNT_ID: &str = "9";
 /// The id of both persons: each app has given it to another one.
@@ -120,7 +120,7 @@ impl<'a> Player<'a> {
             Step::Deliver(index) if self.is_initialised.get() && !self.model.events.is_empty() => {
                 let index = index.index(self.model.events.len());
                 if matches!(self.look_up().await[index], LookupAnswer::Channel(_)) {
-                    self.store.mark_delivered(&[id(index)]).await.unwrap();
+                    mark_delivered(&self.store, &[id(index)]).await.unwrap();
                     self.model.events[index].is_delivered = true;
                 }
             }
