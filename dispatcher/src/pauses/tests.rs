@@ -3,10 +3,10 @@
 use hyper::StatusCode;
 use proptest::prelude::*;
 
+use super::pause::PROBED_PERIOD;
 use super::*;
 use crate::destination::samples::{self, target};
 use crate::remedy::Failure;
-use pause::PROBED_PERIOD;
 
 /// When the events of an outage fail, in milliseconds, and how long that takes.
 const OUTAGE: [u64; RUN_EVENTS] = [0, 1, 2, 3, 301];
