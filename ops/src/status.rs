@@ -69,9 +69,9 @@ impl Status {
 
     async fn read(&self, queue: &Queue, store: &ChannelStore, shutdown: &Shutdown) -> Result<Value, Failure> {
         let queues = reading::queues(queue).await?;
-        let queues = queues.iter().map(|queue| {
-            json!({ "queue": queue.name.as_str(), "waiting": queue.waiting, "consumers": queue.takers })
-        });
+        let queues = queues
+            .iter()
+            .map(|queue| json!({ "queue": queue.name.as_str(), "waiting": queue.waiting, "consumers": queue.takers }));
         let mut status = json!({
             "queues": queues.collect::<Vec<_>>(),
             "dispatchers": reading::reports(store).await?,
