@@ -38,12 +38,7 @@ pub(crate) fn clear() -> String {
 
 /// The cookie that the browser sent. Two of them count as none, because nothing says which one is right.
 pub(crate) fn get(headers: &HeaderMap) -> Option<SessionCookie<'_>> {
-    let lines = headers.get_all("cookie").iter().filter_map(|line| line.to_str().ok());
-    let mut values = lines.flat_map(|line| line.split(';')).filter_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name == NAME).then_some(value)
-    });
-    let value = values.next().filter(|_| values.next().is_none())?;
+    let value = chassis::cookie(headers, NAME)?;
     let (signed_id, tag) = value.split_once(SEPARATOR).unwrap_or((value, ""));
     Some(SessionCookie { signed_id, language: Language::of_tag(tag) })
 }
@@ -51,18 +46,6 @@ pub(crate) fn get(headers: &HeaderMap) -> Option<SessionCookie<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn session_cookie(line: &'static str) -> Option<String> {
-        let headers = HeaderMap::from_iter([("cookie".parse().unwrap(), axum::http::HeaderValue::from_static(line))]);
-        get(&headers).map(|session| session.signed_id.to_owned())
-    }
-
-    #[test]
-    fn our_cookie_is_found_among_others_and_two_count_as_none() {
-        assert_eq!(session_cookie("a=1; __Host-session=x.y; b=2").as_deref(), Some("x.y"));
-        assert_eq!(session_cookie("session=x.y"), None);
-        assert_eq!(session_cookie("__Host-session=x.y; __Host-session=z"), None);
-    }
 
     #[test]
     fn a_cookie_keeps_its_language_and_may_have_none() {

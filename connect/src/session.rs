@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use channels::{NewChannel, NewSecret, Ticket, check_customer};
+use chassis::Sender;
 use event::Address;
 use tracing::error;
 
@@ -82,43 +82,7 @@ impl FromRequestParts<Arc<AppState>> for OwnForm {
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<AppState>) -> Result<Self, PageError> {
         let ours = state.url.origin().ascii_serialization();
-        if is_sent_by(&ours, &parts.headers) { Ok(Self) } else { Err(PageError::ForeignForm) }
-    }
-}
-
-/// Whether a page of this origin sent the form. Browsers name the origin of a form's page in `Origin`, or its relation to
-/// us in `Sec-Fetch-Site` (Fetch Metadata, §2.3); no page can change either. What names neither is refused.
-fn is_sent_by(ours: &str, headers: &HeaderMap) -> bool {
-    let origin = headers.get("origin").map(|origin| origin.as_bytes() == ours.as_bytes());
-    // `none` is the person's own doing, such as loading the page again.
-    let site = headers.get("sec-fetch-site").map(|site| matches!(site.as_bytes(), b"same-origin" | b"none"));
-    let claims = [origin, site];
-    claims.iter().flatten().count() > 0 && claims.into_iter().flatten().all(|is_ours| is_ours)
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::{HeaderName, HeaderValue};
-
-    use super::*;
-
-    fn is_ours(headers: &[(&'static str, &'static str)]) -> bool {
-        let headers =
-            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        is_sent_by("https://connect.example.com", &headers.collect())
-    }
-
-    #[test]
-    fn a_form_is_ours_only_if_a_header_says_so_and_none_says_otherwise() {
-        let ours = ("origin", "https://connect.example.com");
-
-        assert!(is_ours(&[ours]));
-        assert!(is_ours(&[ours, ("sec-fetch-site", "same-origin")]));
-        assert!(is_ours(&[("sec-fetch-site", "none")]));
-        assert!(!is_ours(&[]), "a header is missing");
-        assert!(!is_ours(&[("origin", "null")]));
-        assert!(!is_ours(&[("origin", "https://connect.example.com.evil.example")]));
-        assert!(!is_ours(&[ours, ("sec-fetch-site", "same-site")]));
-        assert!(!is_ours(&[("origin", "https://evil.example"), ("sec-fetch-site", "same-origin")]));
+        // What names no page is refused, too.
+        if Sender::of(&parts.headers, &[ours]) == Sender::Ours { Ok(Self) } else { Err(PageError::ForeignForm) }
     }
 }

@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::{
-    channels, connect_link, dead_letters, demo, doctor, erase, export, hold, install, keys, output, play_dsk,
+    channels, connect_link, console, dead_letters, demo, doctor, erase, export, hold, install, keys, output, play_dsk,
     standalone, status, topology, webhook,
 };
 
@@ -50,6 +50,8 @@ enum Command {
     Doctor(Box<doctor::Doctor>),
     /// Shows queues, dispatchers, pauses and channels on one screen.
     Status(status::Status),
+    /// Serves pages in a browser that show what the other commands show, and do what they do.
+    Console(Box<console::Console>),
     /// Declares the queues, or checks them.
     Topology(topology::Topology),
     /// Prints completions for a shell.
@@ -67,6 +69,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     exit(match command {
         Command::Demo(demo) => demo.run().await,
         Command::Standalone(standalone) => return standalone.run().await,
+        Command::Console(console) => return console.run().await,
         Command::Keys(keys) => keys.run().await,
         Command::Channels(channels) => channels.run().await,
         Command::ConnectLink(link) => link.run().await,

@@ -7,6 +7,7 @@ mod address;
 mod channels;
 mod cli;
 mod connect_link;
+mod console;
 mod contact;
 mod dead_letters;
 mod demo;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::channels::{ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings, Metrics};
-use chassis::Shutdown;
+use chassis::{Problem, Shutdown};
 use clap::Args;
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
@@ -76,17 +76,23 @@ impl StoreAccess {
 
     /// Many commands need no ring, and work without it; the store says so to those that do.
     fn with_ring_if_given(&self, store: ChannelStore, metrics: &Metrics) -> ChannelStore {
-        if self.key_ring.key_ring.is_none() && self.key_ring.key_ring_file.is_none() {
-            return store;
-        }
-        match KeyRing::load(&self.key_ring, metrics) {
-            Ok(ring) => store.with_key_ring(&ring),
+        match key_ring_if_given(&self.key_ring, metrics) {
+            Ok(Some(ring)) => store.with_key_ring(&ring),
+            Ok(None) => store,
             Err(problem) => {
                 remark(format_args!("warning: the key ring is not used: {problem}"));
                 store
             }
         }
     }
+}
+
+/// The key ring, where there is one.
+pub(crate) fn key_ring_if_given(settings: &KeyRingSettings, metrics: &Metrics) -> Result<Option<KeyRing>, Problem> {
+    if settings.key_ring.is_none() && settings.key_ring_file.is_none() {
+        return Ok(None);
+    }
+    KeyRing::load(settings, metrics).map(Some)
 }
 
 /// The queue and the channel store, for a command that works on both.

@@ -3,6 +3,7 @@
 mod admin;
 mod arguments;
 mod backoff;
+mod browser;
 mod build_info;
 mod clock;
 mod host_list;
@@ -21,6 +22,7 @@ mod telemetry;
 pub use admin::{Admin, Readiness};
 pub use arguments::parse;
 pub use backoff::Backoff;
+pub use browser::{Sender, cookie};
 pub use clock::{dice, now, random};
 pub use host_list::HostList;
 pub use https::{
