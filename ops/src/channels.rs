@@ -14,7 +14,8 @@ use crate::address::parse_address;
 use crate::failure::Failure;
 use crate::open::StoreAccess;
 use crate::output::{counted, outln};
-pub(crate) use record::json as record_json;
+pub(crate) use check::{health_text, is_healthy};
+pub(crate) use record::{find as find_record, json as record_json};
 
 /// Stores, shows, checks and removes channels.
 #[derive(Debug, Subcommand)]

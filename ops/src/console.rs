@@ -2,7 +2,12 @@
 
 mod app;
 mod assets;
+mod channels;
+mod dead_letters;
+mod directory;
 mod entrance;
+mod erasures;
+mod forms;
 mod guard;
 mod layout;
 mod live;
@@ -12,6 +17,10 @@ mod refusal;
 mod settings;
 mod shell;
 mod state;
+mod times;
+mod tools;
+mod work;
+mod work_card;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -27,6 +36,7 @@ use crate::output::outln;
 use app::ConsoleServer;
 pub(crate) use settings::ConsoleSettings;
 use state::ConsoleParts;
+pub(crate) use tools::{ToolSettings, Tools};
 
 /// How long work under way, such as a replay, may take to come to a good end after a stop.
 const GRACE: Duration = Duration::from_secs(25);
@@ -43,6 +53,8 @@ pub(crate) struct Console {
     channels: ChannelsSettings,
     #[command(flatten)]
     key_ring: KeyRingSettings,
+    #[command(flatten)]
+    tools: ToolSettings,
     #[command(flatten)]
     telemetry: TelemetrySettings,
 }
@@ -66,7 +78,8 @@ impl Console {
         }
         let metrics = queue::Metrics::register(&registry).map_err(Problem::from)?;
         let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(Problem::from)?;
-        let parts = ConsoleParts { queue, store, key_ring };
+        let tools = Tools::new(&self.tools, &store, key_ring.as_ref());
+        let parts = ConsoleParts { queue, store, key_ring, tools };
         let server = ConsoleServer::start(&self.console, parts, shutdown).await?;
         // Whoever reads the output has gone, and with it the only way in.
         if outln!("Open the console, once, at {}", server.link.expose()).is_err() {

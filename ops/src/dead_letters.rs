@@ -1,6 +1,7 @@
 //! `ops dead-letters`: lists, shows, replays and discards the events that were parked for a person.
 
 mod bulk;
+mod bulk_command;
 mod explain;
 mod filter;
 mod scan;
@@ -10,12 +11,14 @@ use clap::{Args, Subcommand};
 use queue::Queue;
 
 use crate::failure::Failure;
-use crate::open::QueueAccess;
+use crate::open::{QueueAccess, SystemsAccess};
 use crate::output::outln;
-use bulk::{Bulk, BulkOptions};
-use filter::Filter;
+pub(crate) use bulk::{Bulk, BulkMode, BulkStep, Change, Tally, is_undeliverable};
+use bulk_command::BulkOptions;
+pub(crate) use explain::{Meaning, hidden};
+pub(crate) use filter::{Filter, Selection, Traits, reasons};
 use scan::Page;
-pub(crate) use scan::count_by_reason;
+pub(crate) use scan::{count_by_reason, first_match};
 pub(crate) use sweep::Sweep;
 
 /// Lists, shows, replays and discards dead letters: events that were parked for a person.
@@ -46,7 +49,7 @@ pub(crate) struct ListDeadLetters {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    queue: QueueAccess,
+    systems: SystemsAccess,
 }
 
 /// Explains one dead letter.
@@ -96,8 +99,9 @@ impl DeadLetters {
 impl ListDeadLetters {
     async fn run(self) -> Result<(), Failure> {
         let page = Page { skip: self.skip, limit: self.limit.saturating_add(1) };
-        let matches = async |queue: Queue, shutdown| scan::matches_on(page, &self.filter, &queue, &shutdown).await;
-        let mut letters = self.queue.with(matches).await?;
+        let selection = self.filter.select(&self.systems).await?;
+        let matches = async |queue: Queue, shutdown| scan::matches_on(page, &selection, &queue, &shutdown).await;
+        let mut letters = self.systems.with_queue(matches).await?;
         let has_more = letters.len() > self.limit;
         letters.truncate(self.limit);
         if self.json {
@@ -121,9 +125,8 @@ impl ListDeadLetters {
 
 impl ShowDeadLetter {
     async fn run(self) -> Result<(), Failure> {
-        let filter = Filter::of_id(&self.id);
-        let letter =
-            self.queue.with(async |queue, shutdown| scan::first_match(&filter, &queue, &shutdown).await).await?;
+        let selection = Selection::of_id(&self.id);
+        let letter = self.queue.with(async |queue, shutdown| first_match(&selection, &queue, &shutdown).await).await?;
         let Some(letter) = letter else {
             let id = &self.id;
             return Err(Failure::runtime(format!(
@@ -136,14 +139,8 @@ impl ShowDeadLetter {
 
 impl Replay {
     async fn run(self) -> Result<(), Failure> {
-        let bulk = Bulk {
-            verb: "replay",
-            past: "Replayed",
-            filter: &self.filter,
-            options: &self.options,
-            rate: Some(self.rate),
-        };
-        let count = bulk.run().await?;
+        let change = Change::Replay { rate: self.rate };
+        let count = self.options.carry_out(change, &self.filter).await?;
         if self.options.yes && count > 0 {
             outln!("`ops status` shows them on their way. Those that fail again return to `ops dead-letters list`.")?;
         }
@@ -153,9 +150,7 @@ impl Replay {
 
 impl Discard {
     async fn run(self) -> Result<(), Failure> {
-        let bulk =
-            Bulk { verb: "discard", past: "Discarded", filter: &self.filter, options: &self.options, rate: None };
-        let count = bulk.run().await?;
+        let count = self.options.carry_out(Change::Discard, &self.filter).await?;
         if self.options.yes && count > 0 {
             outln!("They can't be brought back.")?;
         }

@@ -48,8 +48,7 @@ impl Erase {
 
     async fn erase(&self, queue: &Queue, store: &ChannelStore, shutdown: &Shutdown) -> Result<(), Failure> {
         let subject = self.choice.find(queue, store, shutdown).await?;
-        let channels: Vec<Address> = subject.channels.iter().cloned().collect();
-        for address in &channels {
+        for address in &subject.channels {
             outln!("{address}")?;
         }
         if !self.yes {
@@ -57,11 +56,7 @@ impl Erase {
             self.show_subject("Would erase", &subject)?;
             return outln!("Nothing is done yet: add --yes.");
         }
-        let code = new_erasure_code();
-        let origin = ErasureOrigin::Operator;
-        let lanes: Vec<String> = subject.contacts.iter().map(Contact::lane).collect();
-        let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &lanes, until: None };
-        store.erase(&request, now()).await?;
+        let code = begin_erasure(&subject, store).await?;
         outln!("From now on, nothing that was received from them until now is delivered.")?;
         outln!("Dispatchers look for what is parked meanwhile; `ops erase --show {code}` says when that is done.")?;
         // Only now: what is parked from here on is marked, and the dispatchers find it.
@@ -89,6 +84,18 @@ impl Erase {
         }
         outln!("DSK and Meta keep what they have, and a backup what it had.")
     }
+}
+
+/// Marks and removes what is theirs in the store, and returns the code under which that is recorded. What is parked of
+/// theirs is looked for afterwards, by the dispatchers and by [`look_through`].
+pub(crate) async fn begin_erasure(subject: &Subject, store: &ChannelStore) -> Result<String, Failure> {
+    let code = new_erasure_code();
+    let origin = ErasureOrigin::Operator;
+    let channels: Vec<Address> = subject.channels.iter().cloned().collect();
+    let lanes: Vec<String> = subject.contacts.iter().map(Contact::lane).collect();
+    let request = ErasureRequest { code: &code, origin, channels: &channels, lanes: &lanes, until: None };
+    store.erase(&request, now()).await?;
+    Ok(code)
 }
 
 /// How many dead letters there are of each type.

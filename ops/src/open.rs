@@ -114,9 +114,16 @@ impl SystemsAccess {
         &self,
         work: impl AsyncFnOnce(Queue, ChannelStore, Shutdown) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let queue = QueueAccess { queue: self.queue.clone(), logging: self.logging.clone() };
-        self.with_store(async |store| queue.with(async |queue, shutdown| work(queue, store, shutdown).await).await)
+        self.with_store(async |store| self.with_queue(async |queue, shutdown| work(queue, store, shutdown).await).await)
             .await
+    }
+
+    /// Opens the queue only.
+    pub(crate) async fn with_queue<T>(
+        &self,
+        work: impl AsyncFnOnce(Queue, Shutdown) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        QueueAccess { queue: self.queue.clone(), logging: self.logging.clone() }.with(work).await
     }
 
     /// Opens the store only.

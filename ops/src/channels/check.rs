@@ -57,7 +57,7 @@ impl CheckChannels {
             }
             let mode = if self.repair { CheckMode::Repair } else { CheckMode::ReadOnly };
             let health = maintenance.check(record, mode, now()).await;
-            outln!("{:<36} {:<20} {}", record.address, record.tenant, text(health))?;
+            outln!("{:<36} {:<20} {}", record.address, record.tenant, health_text(health))?;
             *if is_healthy(health) { &mut healthy } else { &mut unhealthy } += 1;
         }
         outln!("{}: {healthy} healthy, {unhealthy} not", counted(healthy + unhealthy, "channel"))?;
@@ -73,14 +73,15 @@ impl CheckChannels {
     }
 }
 
-const fn is_healthy(health: ChannelHealth) -> bool {
+pub(crate) const fn is_healthy(health: ChannelHealth) -> bool {
     match health {
         ChannelHealth::Healthy | ChannelHealth::Repaired | ChannelHealth::NotChecked => true,
         ChannelHealth::Unsubscribed | ChannelHealth::ReconnectNeeded | ChannelHealth::Unknown => false,
     }
 }
 
-const fn text(health: ChannelHealth) -> &'static str {
+/// What a check has found, for a person.
+pub(crate) const fn health_text(health: ChannelHealth) -> &'static str {
     match health {
         ChannelHealth::Healthy => "healthy",
         ChannelHealth::Repaired => "subscribed again: Meta had ended the subscription",

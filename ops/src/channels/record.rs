@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-pub(super) async fn find(store: &ChannelStore, address: &Address) -> Result<ChannelRecord, Failure> {
+/// The record of a channel that has to be stored.
+pub(crate) async fn find(store: &ChannelStore, address: &Address) -> Result<ChannelRecord, Failure> {
     let record = store.get(address).await?;
     record.ok_or_else(|| Failure::runtime(format!("{address} is not stored: `ops channels list` shows what is")))
 }

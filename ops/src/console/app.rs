@@ -11,12 +11,12 @@ use axum::response::Response;
 use chassis::{Problem, Secret, ServeLimits, Shutdown, TrustedProxies, serve};
 use tracing::info;
 
-use super::assets;
 use super::guard::{self, BODY_BYTES_MAX};
 use super::page_error::PageError;
 use super::reach::Reach;
 use super::settings::ConsoleSettings;
 use super::state::{ConsoleParts, ConsoleState};
+use super::{assets, channels, dead_letters, erasures, work_card};
 
 /// A few people's browsers, each with some parts of pages that stay fresh.
 const LIMITS: ServeLimits = ServeLimits {
@@ -48,6 +48,8 @@ impl ConsoleServer {
         let reach = Reach::new(address, settings.console_exposed_as.as_ref());
         let state = Arc::new(ConsoleState::new(parts, reach, shutdown.clone()));
         let link = guard::link(&state);
+        // Ready when the first page wants it.
+        state.directory.read_again(&state.store, shutdown);
         let router = router(state);
         shutdown.spawn(serve(listener, router, LIMITS, TrustedProxies::default(), shutdown.clone()));
         Ok(Self { link })
@@ -59,6 +61,10 @@ fn router(state: Arc<ConsoleState>) -> Router {
     Router::new()
         .merge(assets::routes())
         .merge(guard::routes())
+        .merge(work_card::routes())
+        .merge(dead_letters::routes())
+        .merge(channels::routes())
+        .merge(erasures::routes())
         .fallback(async || PageError::NotFound)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(from_fn_with_state(Arc::clone(&state), guard::guard))

@@ -16,16 +16,22 @@ pub(crate) const FORM_TOKEN: &str = "form_token";
 pub(crate) enum Place {
     /// A page that the navigation does not lead to, such as an error.
     Elsewhere,
+    DeadLetters,
+    Channels,
+    Erasures,
 }
 
 /// The places that the navigation leads to, in its order.
-const NAVIGATION: &[Place] = &[];
+const NAVIGATION: &[Place] = &[Place::DeadLetters, Place::Channels, Place::Erasures];
 
 impl Place {
     /// Where it is.
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Elsewhere => START,
+            Self::DeadLetters => "/dead-letters",
+            Self::Channels => "/channels",
+            Self::Erasures => "/erasures",
         }
     }
 
@@ -33,6 +39,9 @@ impl Place {
     const fn name(self) -> &'static str {
         match self {
             Self::Elsewhere => "Console",
+            Self::DeadLetters => "Dead letters",
+            Self::Channels => "Channels",
+            Self::Erasures => "Erasures",
         }
     }
 }
@@ -53,12 +62,11 @@ pub(crate) fn page(title: &str, here: Place, content: &Markup) -> Html<String> {
                 script src=(SCRIPT_PATH) defer {}
             }
             body {
-                a class="skip" href="#content" { "Skip to the content" }
                 header {
                     strong { "Meta Integration Service" }
                     (navigation(here))
                 }
-                main id="content" tabindex="-1" {
+                main {
                     h1 { (title) }
                     (content)
                 }

@@ -8,6 +8,11 @@ for (const place of document.querySelectorAll("[data-live]")) {
     if (place.contains(document.activeElement) || place.querySelector("details[open]")) return;
     if (place.innerHTML !== message.data) place.innerHTML = message.data;
   };
+  // What was under way is over.
+  source.addEventListener("reload", () => {
+    source.close();
+    location.reload();
+  });
   // A page that is left must not keep one of the browser's few connections.
   addEventListener("pagehide", () => source.close());
 }

@@ -9,12 +9,27 @@ use chassis::Shutdown;
 use futures_util::stream;
 use maud::Markup;
 
+/// What the page is told.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// The part as it is now.
+    Html(Markup),
+    /// What was under way is over: the page has to be loaded again.
+    Reload,
+}
+
+impl From<Markup> for Part {
+    fn from(markup: Markup) -> Self {
+        Self::Html(markup)
+    }
+}
+
 /// Renders a part of a page at once and then every `period`, until the page is closed or a stop is requested. The page
 /// itself holds the part in `layout::live`.
 pub(crate) fn live<R, F>(shutdown: Shutdown, period: Duration, render: R) -> Response
 where
     R: Fn() -> F + Send + 'static,
-    F: Future<Output = Markup> + Send + 'static,
+    F: Future<Output: Into<Part>> + Send + 'static,
 {
     let events = stream::unfold(Duration::ZERO, move |wait| {
         let shutdown = shutdown.clone();
@@ -23,9 +38,12 @@ where
             if shutdown.is_requested() || !shutdown.pause(wait).await {
                 return None;
             }
-            // An event's data can't hold this character.
-            let part = rendering.await.into_string().replace('\r', "");
-            Some((Ok::<_, Infallible>(Event::default().data(part)), period))
+            let event = match rendering.await.into() {
+                // An event's data can't hold this character.
+                Part::Html(markup) => Event::default().data(markup.into_string().replace('\r', "")),
+                Part::Reload => Event::default().event("reload").data("over"),
+            };
+            Some((Ok::<_, Infallible>(event), period))
         }
     });
     Sse::new(events).into_response()

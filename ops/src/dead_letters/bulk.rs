@@ -4,65 +4,112 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chassis::{Shutdown, now};
-use clap::Args;
 use event::{Envelope, UNRECOGNIZED};
 use queue::{DeadLetter, Publisher, Queue, UNDECODABLE};
 use tokio::time::Instant;
 
-use super::filter::Filter;
+use super::filter::Selection;
 use super::sweep::Sweep;
 use crate::failure::Failure;
-use crate::open::QueueAccess;
-use crate::output::outln;
 
 /// The most dead letters in a batch, which is replayed with one confirm.
 const BATCH_MAX: usize = 32;
 /// A batch holds at most what may be sent in this time, so that the rate is also kept within a second.
 const BATCH_TIME: Duration = Duration::from_millis(250);
-/// The options of a command that changes dead letters, beside its filter.
-#[derive(Args, Debug)]
-pub(crate) struct BulkOptions {
-    /// Does it, instead of showing what it would do.
-    #[arg(long)]
-    pub(super) yes: bool,
-    /// The most dead letters to work on, beginning with the oldest.
-    #[arg(long)]
-    limit: Option<usize>,
-    #[command(flatten)]
-    queue: QueueAccess,
+
+/// What becomes of dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// They are queued again, at most this many a second.
+    Replay { rate: u32 },
+    /// They are deleted.
+    Discard,
 }
 
-/// Replays (with a rate) or discards (without one) each dead letter that matches a filter.
-pub(super) struct Bulk<'a> {
-    pub(super) verb: &'static str,
-    pub(super) past: &'static str,
-    pub(super) filter: &'a Filter,
-    pub(super) options: &'a BulkOptions,
-    pub(super) rate: Option<u32>,
+impl Change {
+    /// The command of `ops dead-letters` that does it.
+    pub(crate) const fn verb(self) -> &'static str {
+        match self {
+            Self::Replay { .. } => "replay",
+            Self::Discard => "discard",
+        }
+    }
+
+    /// What was done.
+    pub(crate) const fn past(self) -> &'static str {
+        match self {
+            Self::Replay { .. } => "Replayed",
+            Self::Discard => "Discarded",
+        }
+    }
+}
+
+/// Whether anything is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BulkMode {
+    /// Nothing is: it is only counted.
+    Preview,
+    /// Everything that is chosen is.
+    CarryOut,
+}
+
+/// A change of each dead letter of a selection, beginning with the oldest.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bulk<'a> {
+    pub(crate) change: Change,
+    pub(crate) selection: &'a Selection,
+    pub(crate) mode: BulkMode,
+    /// The most dead letters to work on.
+    pub(crate) limit: usize,
+}
+
+/// A step on the way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum BulkStep<'a> {
+    /// These were replayed or discarded, or would be.
+    Done(&'a [DeadLetter]),
+    /// One is left out, because nobody could deliver it.
+    LeftOut,
 }
 
 /// The dead letters so far.
-#[derive(Default)]
-struct Tally {
-    by_reason: BTreeMap<String, usize>,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) by_reason: BTreeMap<String, usize>,
     /// Left out, because nobody could deliver them.
-    undeliverable: usize,
+    pub(crate) undeliverable: usize,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, step: BulkStep<'_>) {
+        match step {
+            BulkStep::Done(letters) => {
+                for letter in letters {
+                    *self.by_reason.entry(letter.letter.reason.clone()).or_default() += 1;
+                }
+            }
+            BulkStep::LeftOut => self.undeliverable += 1,
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.by_reason.values().sum()
+    }
 }
 
 impl Bulk<'_> {
-    pub(super) async fn run(&self) -> Result<usize, Failure> {
-        self.filter.must_choose(self.verb)?;
-        let mut tally = Tally::default();
-        let queue = &self.options.queue;
-        let look = async |queue: Queue, shutdown: Shutdown| {
-            let mut sweep = Sweep::begin(&queue, &shutdown).await?;
-            let result = self.look_through(&mut sweep, &mut tally, &queue.publisher(), &shutdown).await;
-            sweep.finish().await?;
-            result
-        };
-        let result = queue.with(look).await;
-        let show_result = self.show(&tally);
-        result.and(show_result).map(|()| tally.count())
+    /// Looks through all dead letters, and tells `watch` of each step once it is done. A requested stop ends it with an
+    /// error; what was read and not changed is given back.
+    pub(crate) async fn run(
+        &self,
+        queue: &Queue,
+        shutdown: &Shutdown,
+        watch: &mut (dyn FnMut(BulkStep<'_>) + Send),
+    ) -> Result<(), Failure> {
+        let mut sweep = Sweep::begin(queue, shutdown).await?;
+        let result = self.look_through(&mut sweep, watch, &queue.publisher(), shutdown).await;
+        sweep.finish().await?;
+        result
     }
 
     /// Copies are confirmed before their originals are removed: an interruption between the two replays some events twice
@@ -70,66 +117,48 @@ impl Bulk<'_> {
     async fn look_through(
         &self,
         sweep: &mut Sweep<'_>,
-        tally: &mut Tally,
+        watch: &mut (dyn FnMut(BulkStep<'_>) + Send),
         publisher: &Publisher,
         shutdown: &Shutdown,
     ) -> Result<(), Failure> {
         let mut due = Instant::now();
-        let limit = self.options.limit.unwrap_or(usize::MAX);
-        let size = self.rate.map_or(BATCH_MAX, batch_size);
+        let mut left = self.limit;
         loop {
-            let count_max = size.min(limit - tally.count());
-            let batch = sweep.next_batch(count_max, |letter| self.chooses(letter, tally)).await?;
+            let count_max = self.batch_size().min(left);
+            let batch = sweep.next_batch(count_max, |letter| self.chooses(letter, watch)).await?;
             if batch.is_empty() {
                 return Ok(());
             }
-            if let Some(rate) = self.rate.filter(|_| self.options.yes) {
+            if let (Change::Replay { rate }, BulkMode::CarryOut) = (self.change, self.mode) {
                 shutdown.pause(due.saturating_duration_since(Instant::now())).await;
                 replay(publisher, &batch).await?;
                 due = due.max(Instant::now()) + Duration::from_secs(1) * to_u32(batch.len()) / rate;
             }
-            batch.iter().for_each(|letter| tally.add(letter));
-            if self.options.yes {
+            left -= batch.len();
+            watch(BulkStep::Done(&batch));
+            if self.mode == BulkMode::CarryOut {
                 sweep.remove(batch).await?;
             }
         }
     }
 
     /// Whether it matches, and can be replayed if that is wanted.
-    fn chooses(&self, letter: &DeadLetter, tally: &mut Tally) -> bool {
-        let is_chosen = self.filter.matches(letter, now());
-        let is_left_out = is_chosen && self.rate.is_some() && is_undeliverable(letter);
-        tally.undeliverable += usize::from(is_left_out);
-        is_chosen && !is_left_out
+    fn chooses(&self, letter: &DeadLetter, watch: &mut (dyn FnMut(BulkStep<'_>) + Send)) -> bool {
+        if !self.selection.matches(letter, now()) {
+            return false;
+        }
+        let is_left_out = self.change != Change::Discard && is_undeliverable(letter.envelope.event_type.as_str());
+        if is_left_out {
+            watch(BulkStep::LeftOut);
+        }
+        !is_left_out
     }
 
-    fn show(&self, tally: &Tally) -> Result<(), Failure> {
-        for (reason, count) in &tally.by_reason {
-            outln!("{count:>8}  {reason}")?;
+    fn batch_size(&self) -> usize {
+        match self.change {
+            Change::Replay { rate } => batch_size(rate),
+            Change::Discard => BATCH_MAX,
         }
-        if tally.undeliverable > 0 {
-            outln!(
-                "{:>8}  left out: not an envelope or not a notification, so nobody can deliver them (`ops dead-letters \
-                 show ID` explains one)",
-                tally.undeliverable
-            )?;
-        }
-        let count = tally.count();
-        if self.options.yes {
-            outln!("{} {count}.", self.past)
-        } else {
-            outln!("Would {} {count}. Nothing is done yet: add --yes.", self.verb)
-        }
-    }
-}
-
-impl Tally {
-    fn add(&mut self, letter: &DeadLetter) {
-        *self.by_reason.entry(letter.letter.reason.clone()).or_default() += 1;
-    }
-
-    fn count(&self) -> usize {
-        self.by_reason.values().sum()
     }
 }
 
@@ -153,9 +182,9 @@ async fn replay(publisher: &Publisher, letters: &[DeadLetter]) -> Result<(), Fai
     Ok(())
 }
 
-/// Whether the dispatcher would park it again at once.
-fn is_undeliverable(letter: &DeadLetter) -> bool {
-    [UNDECODABLE, UNRECOGNIZED].contains(&letter.envelope.event_type.as_str())
+/// Whether the dispatcher would park an event of this type again at once.
+pub(crate) fn is_undeliverable(event_type: &str) -> bool {
+    [UNDECODABLE, UNRECOGNIZED].contains(&event_type)
 }
 
 fn batch_size(rate: u32) -> usize {

@@ -88,13 +88,13 @@ pub(crate) fn explain(dead: &DeadLetter, reveal: bool) -> String {
 }
 
 /// What a reason means to an operator.
-struct Meaning {
-    cause: &'static str,
-    next_step: &'static str,
+pub(crate) struct Meaning {
+    pub(crate) cause: &'static str,
+    pub(crate) next_step: &'static str,
 }
 
 impl Meaning {
-    fn of(reason: &str) -> Self {
+    pub(crate) fn of(reason: &str) -> Self {
         match reason {
             "rejected" => Self {
                 cause: "DSK refused the event itself",
@@ -141,7 +141,7 @@ impl Meaning {
 }
 
 /// The body's structure: every key, and no value that could say something about a person.
-fn hidden(envelope: &Envelope) -> String {
+pub(crate) fn hidden(envelope: &Envelope) -> String {
     let Ok(mut body) = serde_json::from_slice::<Value>(&envelope.body) else { return "  (not JSON)".to_owned() };
     let is_recognized = envelope.event_type.as_str() != UNRECOGNIZED;
     hide(&mut body, &mut String::new(), is_recognized);

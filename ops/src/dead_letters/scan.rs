@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chassis::{Shutdown, now};
 use queue::{DeadLetter, Queue};
 
-use super::filter::Filter;
+use super::filter::Selection;
 use super::sweep::Sweep;
 use crate::failure::Failure;
 
@@ -27,10 +27,10 @@ pub(super) struct Page {
     pub(super) limit: usize,
 }
 
-/// The dead letters of a page that match a filter, without their bodies.
+/// The dead letters of a page of a selection, without their bodies.
 pub(super) async fn matches_on(
     page: Page,
-    filter: &Filter,
+    selection: &Selection,
     queue: &Queue,
     shutdown: &Shutdown,
 ) -> Result<Vec<DeadLetter>, Failure> {
@@ -38,7 +38,7 @@ pub(super) async fn matches_on(
     let mut skipped = 0;
     let mut matches = Vec::new();
     while matches.len() < page.limit
-        && let Some(mut letter) = sweep.next(|letter| filter.matches(letter, now())).await?
+        && let Some(mut letter) = sweep.next(|letter| selection.matches(letter, now())).await?
     {
         if skipped < page.skip {
             skipped += 1;
@@ -53,12 +53,12 @@ pub(super) async fn matches_on(
 
 /// The first dead letter that matches a filter, with its body.
 pub(super) async fn first_match(
-    filter: &Filter,
+    selection: &Selection,
     queue: &Queue,
     shutdown: &Shutdown,
 ) -> Result<Option<DeadLetter>, Failure> {
     let mut sweep = Sweep::begin(queue, shutdown).await?;
-    let letter = sweep.next(|letter| filter.matches(letter, now())).await;
+    let letter = sweep.next(|letter| selection.matches(letter, now())).await;
     sweep.finish().await?;
     letter
 }
