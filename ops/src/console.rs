@@ -11,6 +11,7 @@ mod forms;
 mod guard;
 mod layout;
 mod live;
+mod overview;
 mod page_error;
 mod reach;
 mod refusal;

@@ -16,19 +16,22 @@ pub(crate) const FORM_TOKEN: &str = "form_token";
 pub(crate) enum Place {
     /// A page that the navigation does not lead to, such as an error.
     Elsewhere,
+    Overview,
+    Runbook,
     DeadLetters,
     Channels,
     Erasures,
 }
 
 /// The places that the navigation leads to, in its order.
-const NAVIGATION: &[Place] = &[Place::DeadLetters, Place::Channels, Place::Erasures];
+const NAVIGATION: &[Place] = &[Place::Overview, Place::DeadLetters, Place::Channels, Place::Erasures, Place::Runbook];
 
 impl Place {
     /// Where it is.
     pub(crate) const fn path(self) -> &'static str {
         match self {
-            Self::Elsewhere => START,
+            Self::Elsewhere | Self::Overview => START,
+            Self::Runbook => "/runbook",
             Self::DeadLetters => "/dead-letters",
             Self::Channels => "/channels",
             Self::Erasures => "/erasures",
@@ -39,6 +42,8 @@ impl Place {
     const fn name(self) -> &'static str {
         match self {
             Self::Elsewhere => "Console",
+            Self::Overview => "Overview",
+            Self::Runbook => "Runbook",
             Self::DeadLetters => "Dead letters",
             Self::Channels => "Channels",
             Self::Erasures => "Erasures",

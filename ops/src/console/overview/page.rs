@@ -119,13 +119,22 @@ fn plots(history: &History, now: Timestamp) -> [Plot; 5] {
     let plot = |id, title, measure, lines| Plot { id, title, measure, lines };
     [
         plot("accepted", "Accepted", Measure::PerSecond, by_class(Figure::AcceptedMessages, Figure::AcceptedUpdates)),
-        plot("delivered", "Delivered", Measure::PerSecond, by_class(Figure::DeliveredMessages, Figure::DeliveredUpdates)),
         plot(
-            "message-age", "Age of messages when DSK has them", Measure::Seconds,
+            "delivered",
+            "Delivered",
+            Measure::PerSecond,
+            by_class(Figure::DeliveredMessages, Figure::DeliveredUpdates),
+        ),
+        plot(
+            "message-age",
+            "Age of messages when DSK has them",
+            Measure::Seconds,
             ages(Figure::AgeMedianMessages, Figure::AgeSlowestMessages),
         ),
         plot(
-            "update-age", "Age of updates when DSK has them", Measure::Seconds,
+            "update-age",
+            "Age of updates when DSK has them",
+            Measure::Seconds,
             ages(Figure::AgeMedianUpdates, Figure::AgeSlowestUpdates),
         ),
         plot("waiting", "Waiting in the queues", Measure::Count, waiting),

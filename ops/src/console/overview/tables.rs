@@ -8,6 +8,7 @@ use maud::{Markup, html};
 use super::standing::{ChannelCounts, Standing};
 use super::watch::Watched;
 use super::words;
+use crate::console::times::{ago, when};
 use crate::status::reading::{Load, Pause, Report, WaitingQueue, owners, partitions};
 
 /// Everything that queue and store say of themselves.
@@ -61,14 +62,15 @@ fn cell(text: impl AsRef<str>) -> Markup {
 fn at(text: Option<&str>, now: Timestamp) -> Markup {
     let Some(text) = text else { return cell("–") };
     match text.parse() {
-        Ok(at) => html! { (words::moment(at)) " (" (words::since(at, now)) " ago)" },
+        Ok(at) => when(at, now),
         Err(_) => cell(text),
     }
 }
 
 fn queues(queues: &[WaitingQueue]) -> Markup {
     let consumers = |queue: &WaitingQueue| queue.takers.map_or_else(|| "–".to_owned(), |count| count.to_string());
-    let row = |queue: &WaitingQueue| [cell(queue.name.as_str()), cell(words::counted(queue.waiting)), cell(consumers(queue))];
+    let row =
+        |queue: &WaitingQueue| [cell(queue.name.as_str()), cell(words::counted(queue.waiting)), cell(consumers(queue))];
     let rows: Vec<_> = queues.iter().map(row).collect();
     table(["Queue", "Waiting", "Consumers of a partition, at least"], &rows)
 }
@@ -119,7 +121,8 @@ fn owned(reports: &[Report]) -> Markup {
             }
         }
         let is_owned = |number: usize| owners.keys().any(|of| of.class == class && of.number == number);
-        let idle: Vec<String> = (0..count).filter(|number| !is_owned(*number)).map(|number| number.to_string()).collect();
+        let idle: Vec<String> =
+            (0..count).filter(|number| !is_owned(*number)).map(|number| number.to_string()).collect();
         if !idle.is_empty() {
             rows.push([cell(class), cell(idle.join(", ")), cell("nothing came from there yet")]);
         }
@@ -132,19 +135,19 @@ fn paused(reports: &[Report], now: Timestamp) -> Markup {
     let mut pauses: BTreeMap<[&str; 2], Pause> = BTreeMap::new();
     for pause in reports.iter().flat_map(|report| &report.paused) {
         let known = pauses.entry([&pause.reason, &pause.what]).or_insert_with(|| pause.clone());
-        known.since = earlier(&known.since, &pause.since);
-        known.next_probe_at = earlier(&known.next_probe_at, &pause.next_probe_at);
+        known.since = earlier(known.since.as_ref(), pause.since.as_ref());
+        known.next_probe_at = earlier(known.next_probe_at.as_ref(), pause.next_probe_at.as_ref());
     }
     if pauses.is_empty() {
         return nothing("Nothing is paused.");
     }
     let row = |pause: &Pause| {
-        let probe = pause.next_probe_at.as_deref().map_or_else(|| cell("under way"), |at| cell(at));
+        let probe = pause.next_probe_at.as_deref().and_then(|at| at.parse().ok());
         [
-            html! { (pause.what) },
+            cell(&pause.what),
             html! { span class="state bad" { (pause.reason) } },
             at(pause.since.as_deref(), now),
-            probe,
+            probe.map_or_else(|| cell("–"), |at| cell(ago(at, now))),
         ]
     };
     let rows: Vec<_> = pauses.values().map(row).collect();
@@ -152,8 +155,8 @@ fn paused(reports: &[Report], now: Timestamp) -> Markup {
 }
 
 /// The earlier of two times. They are written in the same form, so that their texts have their order.
-fn earlier(one: &Option<String>, other: &Option<String>) -> Option<String> {
-    [one, other].into_iter().flatten().min().cloned()
+fn earlier(one: Option<&String>, other: Option<&String>) -> Option<String> {
+    one.into_iter().chain(other).min().cloned()
 }
 
 fn answers(reports: &[Report]) -> Markup {
@@ -168,7 +171,9 @@ fn answers(reports: &[Report]) -> Markup {
         return nothing("No dispatcher has reported an attempt.");
     }
     let mut sorted: Vec<_> = together.into_iter().collect();
-    sorted.sort_by_key(|(_, sums)| std::cmp::Reverse(sums.iter().filter(|(answer, _)| !is_delivery(answer)).map(|(_, count)| *count).sum::<u64>()));
+    sorted.sort_by_key(|(_, sums)| {
+        std::cmp::Reverse(sums.iter().filter(|(answer, _)| !is_delivery(answer)).map(|(_, count)| *count).sum::<u64>())
+    });
     let sums = |sums: &BTreeMap<&str, u64>| {
         let one = |(answer, count): (&&str, &u64)| format!("{} × {}", words::counted(*count), answer.replace('_', " "));
         cell(sums.iter().map(one).collect::<Vec<_>>().join(", "))
@@ -186,8 +191,10 @@ fn channels(counts: &ChannelCounts) -> Markup {
     if counts.is_empty() {
         return nothing("There are no channels.");
     }
-    let rows: Vec<_> =
-        counts.iter().map(|(state, count)| [cell(state.replace('_', " ")), cell(words::counted(*count as u64))]).collect();
+    let rows: Vec<_> = counts
+        .iter()
+        .map(|(state, count)| [cell(state.replace('_', " ")), cell(words::counted(*count as u64))])
+        .collect();
     table(["State", "Channels"], &rows)
 }
 
@@ -206,11 +213,11 @@ pub(super) fn processes(watched: &[Watched], now: Timestamp) -> Markup {
             answers_or_not(watched, now),
             cell(if parts.is_empty() { "–".to_owned() } else { parts.into_iter().collect::<Vec<_>>().join(", ") }),
             cell(version.as_deref().unwrap_or("–")),
-            started_at.map_or_else(|| cell("–"), |at| cell(words::since(at, now))),
+            started_at.map_or_else(|| cell("–"), |at| cell(ago(at, now))),
         ]
     };
     let rows: Vec<_> = watched.iter().map(row).collect();
-    section("Processes", &table(["Process", "Admin port", "Answers", "Runs", "Version", "For"], &rows))
+    section("Processes", &table(["Process", "Admin port", "Answers", "Runs", "Version", "Started"], &rows))
 }
 
 fn answers_or_not(watched: &Watched, now: Timestamp) -> Markup {
@@ -219,7 +226,7 @@ fn answers_or_not(watched: &Watched, now: Timestamp) -> Markup {
         (None, Some(_)) => html! { span class="state" { "yes" } },
         (Some(trouble), None) => html! { span class="state idle" { "no" } " " (trouble) },
         (Some(trouble), Some((_, at))) => {
-            html! { span class="state bad" { "no" } " for " (words::since(at, now)) ": " (trouble) }
+            html! { span class="state bad" { "no" } " (the last time " (ago(at, now)) "): " (trouble) }
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Numbers and times as a person reads them.
 
-use jiff::{Timestamp, Unit};
-
 /// A rate, such as `12.5/s`.
 pub(super) fn per_second(rate: f64) -> String {
     format!("{}/s", decimal(rate))
@@ -37,16 +35,6 @@ pub(super) fn counted(number: u64) -> String {
     count(number)
 }
 
-/// How long ago something was.
-pub(super) fn since(at: Timestamp, now: Timestamp) -> String {
-    seconds(now.duration_since(at).as_secs_f64().max(0.0))
-}
-
-/// A time of day with its date, in UTC as everywhere in `ops`.
-pub(super) fn moment(at: Timestamp) -> String {
-    at.round(Unit::Second).unwrap_or(at).to_string()
-}
-
 /// One digit behind the point for what is small, and none if it is 0.
 fn decimal(value: f64) -> String {
     match value {
@@ -70,13 +58,5 @@ mod tests {
             [0.0, 0.04, 4.24, 89.0, 720.0, 12_600.0, 259_200.0].map(seconds),
             ["0 ms", "40 ms", "4.2 s", "89 s", "12 min", "3.5 h", "3 days"]
         );
-    }
-
-    #[test]
-    fn a_time_in_the_future_is_not_long_ago() {
-        let now = Timestamp::constant(1_800_000_000, 0);
-
-        assert_eq!(since(now, Timestamp::constant(1_800_000_060, 0)), "60 s");
-        assert_eq!(since(Timestamp::constant(1_800_000_060, 0), now), "0 ms");
     }
 }
