@@ -34,9 +34,9 @@ use queue::{Queue, QueueSettings};
 
 use crate::open;
 use crate::output::outln;
-use app::ConsoleServer;
+pub(crate) use app::ConsoleServer;
 pub(crate) use settings::ConsoleSettings;
-use state::ConsoleParts;
+pub(crate) use state::ConsoleParts;
 pub(crate) use tools::{ToolSettings, Tools};
 
 /// How long work under way, such as a replay, may take to come to a good end after a stop.

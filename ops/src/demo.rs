@@ -5,6 +5,7 @@ mod performance;
 mod progress;
 mod stage;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -32,6 +33,8 @@ pub(crate) struct Demo {
     logging: CommandLogging,
 }
 
+/// Any free port on this machine.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 /// How long the tasks may take to finish at the end.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -41,7 +44,8 @@ impl Demo {
         let temporary = tempfile::Builder::new().prefix("meta-demo-").tempdir()?;
         let folder = self.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
         let shutdown = Shutdown::on_signals()?;
-        let stage = Stage::build(folder, &shutdown).await?;
+        let console = self.stay.then_some(ANY_PORT);
+        let stage = Stage::build(folder, console, &shutdown).await?;
         let result = self.play(stage, &shutdown).await;
         shutdown.request();
         shutdown.drain(GRACE).await;
@@ -54,12 +58,17 @@ impl Demo {
         outln!("Ingest and dispatcher run in this process. Meta and DSK are stand-ins.")?;
         outln!("Queue, channels and key ring are files in {}", stage.folder.display())?;
         outln!("Metrics while the demonstration runs: http://{}/metrics", stage.admin)?;
+        if let Some(link) = &stage.console {
+            outln!("The console shows all of it in a browser. Open it, once, at {}", link.expose())?;
+        }
         outln!()?;
         let mut performance = Performance::new(&stage, self.script, shutdown);
         performance.run().await?;
         let result = performance.reconcile().await;
         outln!()?;
         if self.stay && !shutdown.is_requested() {
+            stage.dsk.behave(|dsk| dsk.refused_id = None);
+            outln!("DSK now takes what it refused: replay it on the console's page of dead letters.")?;
             outln!("The service runs on until Ctrl-C. Send a notification of your own, and see it counted:")?;
             outln!("{}", stage.curl()?)?;
             let admin = stage.admin;
@@ -67,7 +76,7 @@ impl Demo {
             shutdown.requested().await;
         } else {
             outln!(
-                "Next: `cargo run --release -- demo --stay` runs on, with a curl line and the page /metrics to try."
+                "Next: `cargo run --release -- demo --stay` runs on, with the console in a browser, and a curl line to try."
             )?;
             outln!("README.md has the same with RabbitMQ and Redis.")?;
         }

@@ -6,13 +6,17 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use ::channels::{Allowance, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
-use chassis::{Admin, Problem, Problems, Readiness, Shutdown, TelemetrySettings};
+use chassis::{Admin, Problem, Problems, Readiness, Secret, Shutdown, TelemetrySettings};
 use clap::Args;
 use connect::{Connect, ConnectSettings};
 use dispatcher::{Dispatcher, DispatcherParts, DispatcherSettings};
 use ingest::{Ingest, IngestSettings};
 use prometheus::Registry;
 use queue::{Queue, QueueSettings};
+use url::Url;
+
+use crate::console::{ConsoleParts, ConsoleServer, ConsoleSettings, ToolSettings, Tools};
+use crate::output::outln;
 
 /// Runs ingest and dispatcher, and connect if its settings are given, in one process for one business on one machine.
 /// Queue and channel store are files: `QUEUE_URL` and `CHANNELS_URL` are both `embedded:DIR`. Settings, metrics and the
@@ -31,6 +35,13 @@ pub struct Standalone {
     /// Where `/metrics`, `/live` and `/ready` are served.
     #[arg(long, env, default_value = "127.0.0.1:9401")]
     pub(crate) admin_listen: SocketAddr,
+    /// Where the operator's console is served, such as 127.0.0.1:9400; without it, it is not. The link that opens it once
+    /// is printed at the start; `ops console` serves it beside a process that already runs.
+    #[arg(long, env)]
+    pub(crate) console_listen: Option<SocketAddr>,
+    /// The address by which browsers on other machines reach the console. Without it only this machine is served.
+    #[arg(long, env)]
+    pub(crate) console_exposed_as: Option<Url>,
     #[command(flatten)]
     pub(crate) queue: QueueSettings,
     #[command(flatten)]
@@ -45,6 +56,8 @@ pub struct Standalone {
 pub(crate) struct StandaloneHandle {
     pub(crate) ingest: SocketAddr,
     pub(crate) admin: SocketAddr,
+    /// Opens the console, once, where it is served.
+    pub(crate) console: Option<Secret>,
     pub(crate) queue: Queue,
     pub(crate) store: ChannelStore,
 }
@@ -53,7 +66,11 @@ impl Standalone {
     /// Runs until a signal requests a stop. The exit codes are those of the processes.
     pub(crate) async fn run(self) -> ExitCode {
         chassis::run(&self.telemetry, dispatcher::Settings::GRACE, async |shutdown| {
-            self.start(&shutdown).await.map(drop)
+            if let Some(link) = self.start(&shutdown).await?.console {
+                // If nobody reads it, the service runs all the same.
+                outln!("Open the console, once, at {}", link.expose()).ok();
+            }
+            Ok::<_, Problems>(())
         })
         .await
     }
@@ -70,6 +87,7 @@ impl Standalone {
             .is_given()
             .then(|| problems.collect(self.connect.check(&self.ingest.trusted_proxies)))
             .flatten();
+        problems.collect(self.console().map_or(Ok(()), |console| console.check()));
         problems.collect(self.queue.check_embedded());
         problems.collect(self.channels.check_embedded());
         let key_ring = problems.collect(KeyRing::load(&self.key_ring, &channel_metrics));
@@ -92,9 +110,41 @@ impl Standalone {
             let allowance = Allowance { http: dispatcher.dsk_allow_http, private: dispatcher.dsk_allow_private };
             Connect::start(connect.allowing(allowance), store.clone(), key_ring, metrics, shutdown).await?;
         }
+        let console = self.start_console(&queue, &store, &key_ring, shutdown).await?;
         let readiness = readiness(queue.clone(), store.clone());
         let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;
-        Ok(StandaloneHandle { ingest, admin, queue, store })
+        Ok(StandaloneHandle { ingest, admin, console, queue, store })
+    }
+
+    /// Serves the console, if its address is given, and returns the link that opens it.
+    async fn start_console(
+        &self,
+        queue: &Queue,
+        store: &ChannelStore,
+        key_ring: &KeyRing,
+        shutdown: &Shutdown,
+    ) -> Result<Option<Secret>, Problem> {
+        let Some(settings) = self.console() else { return Ok(None) };
+        let connect = &self.connect;
+        let tools = ToolSettings {
+            meta: connect.meta.clone(),
+            connect_url: connect.connect_url.clone(),
+            connect_secret: connect.connect_secret.clone(),
+            connect_secret_file: connect.connect_secret_file.clone(),
+            ticket_time: connect.ticket_time,
+        };
+        let parts = ConsoleParts {
+            queue: queue.clone(),
+            store: store.clone(),
+            key_ring: Some(key_ring.clone()),
+            tools: Tools::new(&tools, store, Some(key_ring)),
+        };
+        Ok(Some(ConsoleServer::start(&settings, parts, shutdown).await?.link))
+    }
+
+    fn console(&self) -> Option<ConsoleSettings> {
+        let console_exposed_as = self.console_exposed_as.clone();
+        self.console_listen.map(|console_listen| ConsoleSettings { console_listen, console_exposed_as })
     }
 }
 

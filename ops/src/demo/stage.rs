@@ -26,6 +26,8 @@ pub(super) struct Stage {
     pub(super) meta: Meta,
     pub(super) dsk: Dsk,
     pub(super) admin: SocketAddr,
+    /// Opens the console, once, if it is served.
+    pub(super) console: Option<Secret>,
     pub(super) folder: PathBuf,
     ingest: SocketAddr,
     queue: Queue,
@@ -50,7 +52,11 @@ impl Defaults {
 }
 
 impl Stage {
-    pub(super) async fn build(folder: PathBuf, shutdown: &Shutdown) -> Result<Self, Failure> {
+    pub(super) async fn build(
+        folder: PathBuf,
+        console: Option<SocketAddr>,
+        shutdown: &Shutdown,
+    ) -> Result<Self, Failure> {
         let app_secret = random_secret();
         let signing_secret = SigningSecret::generate();
         let dsk_token = random_secret();
@@ -61,7 +67,8 @@ impl Stage {
             ..Behaviour::default()
         };
         let dsk = Dsk::start(FREE, behaviour, shutdown).await.map_err(Failure::usage)?;
-        let settings = settings(&folder, &dsk, &app_secret, &signing_secret)?;
+        let mut settings = settings(&folder, &dsk, &app_secret, &signing_secret)?;
+        settings.console_listen = console;
         let service = settings.start(shutdown).await.map_err(Failure::usage)?;
 
         let metrics = ::channels::Metrics::register(&Registry::new())?;
@@ -75,6 +82,7 @@ impl Stage {
             meta: Meta::new(to, app_secret.clone()),
             dsk,
             admin: service.admin,
+            console: service.console,
             folder,
             ingest: service.ingest,
             queue: service.queue,
