@@ -3,6 +3,8 @@
 mod alerts;
 mod commands;
 mod composition;
+mod console;
+mod console_pages;
 mod contacts;
 mod containers;
 mod dead_letters;

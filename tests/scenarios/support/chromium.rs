@@ -52,13 +52,18 @@ pub(crate) struct PageRequest {
 impl Window {
     /// Opens a browser with an empty profile.
     pub(crate) async fn open(connect: &ConnectStack) -> Self {
+        Self::at(&connect.address).await
+    }
+
+    /// Opens a browser with an empty profile for the pages at that host and port.
+    pub(crate) async fn at(address: &str) -> Self {
         let chromedriver = Chromedriver::shared().await;
         let slot = chromedriver.slot().await;
         let capabilities = capabilities(&slot.profile());
         let driver = WebDriver::new(&chromedriver.url(), capabilities.expect("they are JSON")).await;
         let driver = driver.expect("chromedriver starts a browser; ops/test.sh installs what is missing");
         let main = driver.window().await.expect("there is one window");
-        Self { driver, address: connect.address.clone(), main, slot }
+        Self { driver, address: address.to_owned(), main, slot }
     }
 
     /// Opens a browser that has used a link and shows the channels.

@@ -7,6 +7,7 @@ pub(crate) mod chromium;
 pub(crate) mod composed_servers;
 pub(crate) mod composition;
 pub(crate) mod connect_stack;
+pub(crate) mod console;
 #[cfg(feature = "long")]
 pub(crate) mod conversations;
 pub(crate) mod dsk;

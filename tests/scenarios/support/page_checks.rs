@@ -46,7 +46,10 @@ return found;
 "#;
 
 /// Lists what the keyboard must reach.
-const CONTROLS: &str = "return [...document.querySelectorAll('a, button')].map((control) => control.innerText)";
+const CONTROLS: &str = r#"
+const controls = "a, button, input:not([type=hidden]), select, textarea, summary";
+return [...document.querySelectorAll(controls)].map((control) => control.innerText);
+"#;
 
 /// Names the element that has the focus, if a person can see that it has.
 const FOCUS: &str = r#"
