@@ -35,6 +35,7 @@ use queue::{Queue, QueueSettings};
 use crate::open;
 use crate::output::outln;
 pub(crate) use app::ConsoleServer;
+pub(crate) use overview::settings::OverviewSettings;
 pub(crate) use settings::ConsoleSettings;
 pub(crate) use state::ConsoleParts;
 pub(crate) use tools::{ToolSettings, Tools};

@@ -4,6 +4,7 @@ mod alerts;
 mod commands;
 mod composition;
 mod console;
+mod console_overview;
 mod console_pages;
 mod contacts;
 mod containers;

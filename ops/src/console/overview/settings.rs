@@ -1,5 +1,7 @@
 //! Where the figures of the Overview page come from.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use clap::Args;
 use url::Url;
 
@@ -20,6 +22,16 @@ pub(crate) struct OverviewSettings {
     /// Prometheus, such as `http://127.0.0.1:9090`, which is then asked for the figures instead of the processes.
     #[arg(long = "prometheus", env = "CONSOLE_PROMETHEUS", value_name = "URL", value_parser = parse_url)]
     pub(crate) console_prometheus: Option<Url>,
+}
+
+impl OverviewSettings {
+    /// Those of a console within the service's only process, whose admin port is the only one.
+    pub(crate) fn own(admin: SocketAddr) -> Self {
+        let is_any = admin.ip().is_unspecified();
+        let reached = SocketAddr::new(if is_any { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { admin.ip() }, admin.port());
+        let target = Target::parse(&format!("standalone=http://{reached}"));
+        Self { console_scrape: target.into_iter().collect(), console_prometheus: None }
+    }
 }
 
 /// A process, and where its admin port is.
@@ -81,6 +93,15 @@ mod tests {
             let error = Target::parse(wrong).unwrap_err();
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_console_within_the_service_reads_the_admin_port_of_its_own_process() {
+        let own = |admin: &str| OverviewSettings::own(admin.parse().unwrap()).console_scrape[0].url.to_string();
+
+        assert_eq!(own("127.0.0.1:9401"), "http://127.0.0.1:9401/metrics");
+        assert_eq!(own("0.0.0.0:4000"), "http://127.0.0.1:4000/metrics");
+        assert_eq!(own("[::1]:9401"), "http://[::1]:9401/metrics");
     }
 
     #[test]
