@@ -6,8 +6,8 @@ use maud::{DOCTYPE, Markup, html};
 use super::assets::{ICON_PATH, SCRIPT_PATH, STYLE_PATH};
 use super::state::ConsoleState;
 
-/// The first page.
-pub(crate) const START: &str = "/";
+/// Where the console opens.
+pub(crate) const START: &str = NAVIGATION[0].path();
 /// The field of a form that says that it is ours.
 pub(crate) const FORM_TOKEN: &str = "form_token";
 
@@ -23,14 +23,15 @@ pub(crate) enum Place {
     Erasures,
 }
 
-/// The places that the navigation leads to, in its order.
+/// The places that the navigation leads to, in its order. The console opens at the first one.
 const NAVIGATION: &[Place] = &[Place::Overview, Place::DeadLetters, Place::Channels, Place::Erasures, Place::Runbook];
 
 impl Place {
     /// Where it is.
     pub(crate) const fn path(self) -> &'static str {
         match self {
-            Self::Elsewhere | Self::Overview => START,
+            Self::Elsewhere => "/",
+            Self::Overview => "/overview",
             Self::Runbook => "/runbook",
             Self::DeadLetters => "/dead-letters",
             Self::Channels => "/channels",

@@ -22,7 +22,7 @@ use std::time::Duration;
 use ::channels::ChannelStore;
 use axum::Router;
 use axum::extract::State;
-use axum::response::{Html, Response};
+use axum::response::{Html, Redirect, Response};
 use axum::routing::get;
 use chassis::{Problem, Shutdown, now};
 use maud::Markup;
@@ -65,10 +65,11 @@ impl Overview {
     /// Its pages and their parts.
     pub(crate) fn routes<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
         Router::new()
+            .route("/", get(async || Redirect::to(Place::Overview.path())))
             .route(Place::Overview.path(), get(overview))
             .route(WRONG_PATH, get(fresh_wrong))
             .route(FIGURES_PATH, get(fresh_figures))
-            .route(runbook::PATH, get(show_runbook))
+            .route(Place::Runbook.path(), get(show_runbook))
             .with_state(self)
     }
 

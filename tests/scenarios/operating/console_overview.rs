@@ -10,7 +10,7 @@ use crate::support::page_checks::look;
 use crate::support::stack::Stack;
 
 /// The page on which the console opens.
-const OVERVIEW: &str = "/";
+const OVERVIEW: &str = "/overview";
 const WELL: &str = "Nothing is wrong";
 /// What the page shows of an outage of DSK.
 const OUTAGE: &str = "/runbook#destinationunavailable";

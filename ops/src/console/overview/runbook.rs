@@ -7,6 +7,8 @@ use std::sync::LazyLock;
 use maud::{Markup, PreEscaped, html};
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html::push_html};
 
+use crate::console::layout::Place;
+
 /// The file that comes with the software.
 const RUNBOOK: &str = include_str!("../../../runbook.md");
 
@@ -20,11 +22,8 @@ pub(super) fn content() -> Markup {
 
 /// Where the entry of an alert is.
 pub(super) fn entry(alert: &str) -> String {
-    format!("{PATH}#{}", anchor(alert))
+    format!("{}#{}", Place::Runbook.path(), anchor(alert))
 }
-
-/// Where the page is.
-pub(super) const PATH: &str = "/runbook";
 
 /// Gives each heading the anchor by which links name it, as GitHub does. HTML in the text is shown as text.
 fn render(markdown: &str) -> String {
