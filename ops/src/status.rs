@@ -114,9 +114,14 @@ fn dispatcher_lines(dispatcher: &Value, owners: &Owners) -> Vec<String> {
         let in_flight = text(&load["in_flight"]);
         lines.push(format!("  {class:<10} {in_flight:>5} in flight, oldest {} s{partitions}", load["oldest_seconds"]));
     }
-    let pauses = items(&dispatcher["paused"]);
-    lines.extend(pauses.map(|pause| format!("  paused: {} ({})", text(&pause["what"]), text(&pause["reason"]))));
+    lines.extend(items(&dispatcher["paused"]).map(pause_line));
     lines
+}
+
+/// What is paused. A dispatcher of an older release does not say since when.
+fn pause_line(pause: &Value) -> String {
+    let since = pause["since"].as_str().map_or_else(String::new, |at| format!(", since {at}"));
+    format!("  paused: {} ({}{since})", text(&pause["what"]), text(&pause["reason"]))
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {

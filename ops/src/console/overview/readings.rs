@@ -176,11 +176,13 @@ impl Process {
     fn growth(&self, figure: usize) -> Option<f64> {
         self.latest()?;
         let mut grown = None;
-        self.pairs().for_each(|[before, after]| {
-            if let (Some(Raw::Number(before)), Some(Raw::Number(after))) = (&before.raws[figure], &after.raws[figure]) {
-                *grown.get_or_insert(0.0) += increase(*before, *after);
+        for [before, after] in self.pairs() {
+            let after_count = after.reading.raws[figure].as_ref().and_then(Raw::number);
+            let before_count = before.reading.raws[figure].as_ref().and_then(Raw::number);
+            if let (Some(before_count), Some(after_count)) = (before_count, after_count) {
+                *grown.get_or_insert(0.0) += after.growth_since(before, before_count, after_count);
             }
-        });
+        }
         Some(grown? / self.span()?)
     }
 
@@ -188,22 +190,22 @@ impl Process {
     fn bucket_growth(&self, figure: usize) -> Vec<Bucket> {
         let mut grown = Vec::new();
         for [before, after] in self.pairs() {
-            let (Some(Raw::Buckets(before)), Some(Raw::Buckets(after))) = (&before.raws[figure], &after.raws[figure])
-            else {
-                continue;
-            };
-            for (before, after) in
-                before.iter().zip(after).filter(|(before, after)| before.bound.total_cmp(&after.bound).is_eq())
-            {
-                add_bucket(&mut grown, Bucket { bound: after.bound, count: increase(before.count, after.count) });
+            let raws = [&before.reading.raws[figure], &after.reading.raws[figure]];
+            let [Some(Raw::Buckets(earlier)), Some(Raw::Buckets(later))] = raws else { continue };
+            for (earlier, later) in earlier.iter().zip(later) {
+                // A new version may have other bounds.
+                if earlier.bound.total_cmp(&later.bound).is_eq() {
+                    let count = after.growth_since(before, earlier.count, later.count);
+                    add_bucket(&mut grown, Bucket { bound: later.bound, count });
+                }
             }
         }
         grown
     }
 
-    fn pairs(&self) -> impl Iterator<Item = [&Reading; 2]> {
+    fn pairs(&self) -> impl Iterator<Item = [&Taken; 2]> {
         let after = self.readings.iter().skip(1);
-        self.readings.iter().zip(after).map(|(before, after)| [&before.reading, &after.reading])
+        self.readings.iter().zip(after).map(|(before, after)| [before, after])
     }
 
     /// The seconds between the first and the last reading.
@@ -213,9 +215,23 @@ impl Process {
     }
 }
 
-/// A counter that is smaller than before has begun anew.
-fn increase(before: f64, after: f64) -> f64 {
-    if after < before { after } else { after - before }
+impl Taken {
+    /// How much a counter grew since an earlier reading. A process that has started since began anew. If it has another start,
+    /// but had started before, it is another process under the same address, and nothing is known of the growth of either.
+    fn growth_since(&self, before: &Self, before_count: f64, count: f64) -> f64 {
+        let is_same = match (before.reading.started_at, self.reading.started_at) {
+            (Some(one), Some(other)) => one.total_cmp(&other).is_eq(),
+            _ => true,
+        };
+        let has_started_since = self.reading.started_at.is_some_and(|at| at >= before.at.as_duration().as_secs_f64());
+        if is_same {
+            if count < before_count { count } else { count - before_count }
+        } else if has_started_since {
+            count
+        } else {
+            0.0
+        }
+    }
 }
 
 /// The figures of all processes together.

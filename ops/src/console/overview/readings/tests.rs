@@ -40,6 +40,19 @@ fn a_process_that_starts_again_adds_what_it_has_counted_since() {
 }
 
 #[test]
+fn two_processes_behind_one_address_are_not_taken_for_one_that_starts_again_and_again() {
+    let page = |started_at: i64, count| {
+        format!("{}process_start_time_seconds {}\n", accepted(count), 1_800_000_000 + started_at)
+    };
+
+    let balanced = process(&[&page(-900, 5_000), &page(-800, 7_000), &page(-900, 5_010), &page(-900, 5_020)]);
+    let restarted = process(&[&page(-900, 5_000), &page(2, 6_000)]);
+
+    assert_eq!(together(&[&balanced], Figure::AcceptedMessages), Some(10.0 / 15.0));
+    assert_eq!(together(&[&restarted], Figure::AcceptedMessages), Some(1_200.0));
+}
+
+#[test]
 fn what_was_counted_before_the_first_look_is_no_growth_and_silence_is_no_zero() {
     let mut process = process(&[&accepted(1_000)]);
     assert_eq!(together(&[&process], Figure::AcceptedMessages), None);
