@@ -21,7 +21,7 @@ pub(crate) fn needed<'f>(fields: &'f [(String, String)], name: &str) -> Result<&
 /// The value of a field as something else than text; `None` if it is empty.
 pub(crate) fn parsed<T: FromStr<Err: Display>>(fields: &[(String, String)], name: &str) -> Result<Option<T>, Failure> {
     let parse = |text: &str| {
-        text.parse().map_err(|error| Failure::usage(format!("{} {text}: {error}", name.replace('_', " "))))
+        text.parse::<T>().map_err(|error| Failure::usage(format!("{} {text}: {error}", name.replace('_', " "))))
     };
     field(fields, name).map(parse).transpose()
 }

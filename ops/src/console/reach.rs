@@ -69,8 +69,8 @@ impl Reach {
     }
 
     fn is_our_host(&self, host: &str) -> bool {
-        let hosts = self.origins.iter().filter_map(|origin| origin.split_once("://"));
-        hosts.into_iter().any(|(_, own)| own.eq_ignore_ascii_case(host))
+        let mut hosts = self.origins.iter().filter_map(|origin| origin.split_once("://"));
+        hosts.any(|(_, own)| own.eq_ignore_ascii_case(host))
     }
 }
 

@@ -45,9 +45,8 @@ fn every_setting_in_the_documents_exists() {
     let sources: Vec<String> = files(".rs").iter().map(|path| read(path)).collect();
     let is_setting = |name: &str| {
         let field = name.to_lowercase();
-        sources
-            .iter()
-            .any(|source| source.contains(&format!("pub {field}: ")) || source.contains(&format!("    {field}: ")))
+        let declarations = ["pub ", "pub(crate) ", "    "].map(|before| format!("{before}{field}: "));
+        sources.iter().any(|source| declarations.iter().any(|declaration| source.contains(declaration)))
     };
 
     for (document, text) in documents() {

@@ -117,3 +117,92 @@ impl Reader {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use event::{Address, Class, Envelope, EventId, EventType, Lane, Letter};
+    use prometheus::Registry;
+    use queue::QueueSettings;
+    use testkit::eventually;
+
+    use super::*;
+    use crate::dead_letters::{Filter, Selection};
+
+    fn letter(serial: usize) -> Envelope {
+        let at = now();
+        let reason = if serial == 0 { "expired" } else { "rejected" }.to_owned();
+        Envelope {
+            id: EventId::new(format!("evt_{serial}")),
+            event_type: EventType::new("whatsapp.message"),
+            address: Address::new("whatsapp:1"),
+            lane: Lane::new(format!("whatsapp:1/4915550000{serial}")),
+            class: Class::Messages,
+            effect: None,
+            received_at: at,
+            queued_at: at,
+            attempts: 1,
+            visits: 0,
+            copies: 0,
+            traceparent: None,
+            letter: Some(Letter { reason, status: Some(422), answer: "Ada is unknown".to_owned(), parked_at: at }),
+            body: Bytes::from_static(br#"{"text":"hello Ada"}"#),
+        }
+    }
+
+    async fn read(reader: &Reader, queue: &Queue, shutdown: &Shutdown) -> Arc<Index> {
+        reader.begin(queue, Arc::default(), shutdown);
+        eventually("they are read", async || {
+            let shelf = reader.shelf();
+            assert_eq!(shelf.trouble, None);
+            shelf.index.filter(|_| shelf.reading.is_none())
+        })
+        .await
+    }
+
+    fn ids(index: &Index, selection: &Selection) -> Vec<String> {
+        index.select(selection, now()).map(|listed| listed.traits.id.to_owned()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_index_lists_and_sums_up_what_is_chosen_and_holds_nothing_about_a_person() {
+        let folder = tempfile::tempdir().unwrap();
+        let shutdown = Shutdown::default();
+        let metrics = queue::Metrics::register(&Registry::new()).unwrap();
+        let queue = Queue::open(&QueueSettings::embedded(folder.path()), metrics, &shutdown).await.unwrap();
+        for serial in 0..3 {
+            let _confirmed = queue.publisher().publish(QueueName::Dead, &letter(serial)).await.unwrap();
+        }
+
+        let index = read(&Reader::default(), &queue, &shutdown).await;
+
+        let rejected = Filter::of_arguments(&["--reason".to_owned(), "rejected".to_owned()]).unwrap().among(None);
+        assert_eq!(ids(&index, &Selection::default()), ["evt_0", "evt_1", "evt_2"]);
+        assert_eq!(ids(&index, &rejected), ["evt_1", "evt_2"]);
+        let summary = index.summary(&Selection::default(), now());
+        assert_eq!(summary.by_reason, [("expired".to_owned(), 1), ("rejected".to_owned(), 2)].into());
+        assert!(summary.oldest < summary.newest, "{summary:?}");
+        let everything = format!("{index:?}");
+        assert!(["Ada", "4915550000"].iter().all(|personal| !everything.contains(personal)), "{everything}");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_replayed_or_discarded_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let shutdown = Shutdown::default();
+        let metrics = queue::Metrics::register(&Registry::new()).unwrap();
+        let queue = Queue::open(&QueueSettings::embedded(folder.path()), metrics, &shutdown).await.unwrap();
+        for serial in 0..3 {
+            let _confirmed = queue.publisher().publish(QueueName::Dead, &letter(serial)).await.unwrap();
+        }
+        let reader = Reader::default();
+        read(&reader, &queue, &shutdown).await;
+        let mut scan = queue.scan_dead_letters().await.unwrap();
+        let gone = scan.next().await.unwrap().unwrap();
+
+        reader.forget(&BTreeSet::from([RowKey::of(&gone)]));
+
+        let index = reader.shelf().index.unwrap();
+        assert_eq!(ids(&index, &Selection::default()), ["evt_1", "evt_2"]);
+    }
+}
