@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::channels::{Allowance, ChannelRecord, ChannelStore, KeyRing, NewSecret, SealedSecret, Ticket, check_customer, check_dsk_token};
+use ::channels::{
+    Allowance, ChannelRecord, ChannelStore, KeyRing, NewSecret, SealedSecret, Ticket, check_customer, check_dsk_token,
+};
 use chassis::{Secret, SigningSecret};
 use clap::Args;
 use connect::Links;

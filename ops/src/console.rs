@@ -48,7 +48,7 @@ const GRACE: Duration = Duration::from_secs(25);
 #[derive(Args, Debug)]
 pub(crate) struct Console {
     #[command(flatten)]
-    console: ConsoleSettings,
+    address: ConsoleSettings,
     #[command(flatten)]
     queue: QueueSettings,
     #[command(flatten)]
@@ -68,7 +68,7 @@ impl Console {
 
     async fn start(&self, shutdown: &Shutdown) -> Result<(), Problems> {
         let mut problems = Problems::default();
-        problems.collect(self.console.check());
+        problems.collect(self.address.check());
         problems.collect(self.queue.check());
         problems.finish()?;
         let registry = Registry::new();
@@ -82,7 +82,7 @@ impl Console {
         let queue = Queue::open(&self.queue, metrics, shutdown).await.map_err(Problem::from)?;
         let tools = Tools::new(&self.tools, &store, key_ring.as_ref());
         let parts = ConsoleParts { queue, store, key_ring, tools };
-        let server = ConsoleServer::start(&self.console, parts, shutdown).await?;
+        let server = ConsoleServer::start(&self.address, parts, shutdown).await?;
         // Whoever reads the output has gone, and with it the only way in.
         if outln!("Open the console, once, at {}", server.link.expose()).is_err() {
             shutdown.request();

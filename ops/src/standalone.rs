@@ -108,7 +108,7 @@ impl Standalone {
         if let Some(connect) = connect {
             let dispatcher = &self.dispatcher;
             let allowance = Allowance { http: dispatcher.dsk_allow_http, private: dispatcher.dsk_allow_private };
-            Connect::start(connect.allowing(allowance), store.clone(), key_ring, metrics, shutdown).await?;
+            Connect::start(connect.allowing(allowance), store.clone(), key_ring.clone(), metrics, shutdown).await?;
         }
         let readiness = readiness(queue.clone(), store.clone());
         let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;

@@ -97,7 +97,7 @@ fn progress(reading: Reading) -> Markup {
         p role="status" {
             "Reading all dead letters: " (reading.count)
             @if let Some(expected) = reading.expected { " of " (expected) }
-            ". The list appears when all are read."
+            ", begun " (when(reading.began_at, chassis::now())) ". The list appears when all are read."
         }
     }
 }

@@ -54,7 +54,6 @@ pub(crate) struct Entry {
     pub(crate) token_ends_at: Option<String>,
     /// When Meta was last asked about it, RFC 3339.
     pub(crate) checked_at: Option<String>,
-    pub(crate) updated_at: Option<String>,
 }
 
 impl From<ChannelRecord> for Entry {
@@ -65,7 +64,6 @@ impl From<ChannelRecord> for Entry {
             state: record.state,
             token_ends_at: record.access_token_expires_at,
             checked_at: record.checked_at,
-            updated_at: record.updated_at,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use axum::extract::Request;
 use axum::http::Method;
 use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use chassis::Sender;
 use url::Url;
 
@@ -55,7 +56,7 @@ impl Reach {
     pub(crate) fn admit(&self, request: &Request) -> Result<(), Refusal> {
         // HTTP/1.1 names the host in a header, HTTP/2 in the address; what has both must mean us with both.
         let header = request.headers().get(HOST).map(|host| host.to_str().unwrap_or_default());
-        let authority = request.uri().authority().map(|authority| authority.as_str());
+        let authority = request.uri().authority().map(Authority::as_str);
         let named = [header, authority];
         if named.iter().flatten().count() == 0 || !named.into_iter().flatten().all(|host| self.is_our_host(host)) {
             return Err(Refusal::Host);

@@ -52,7 +52,7 @@ pub(super) async fn matches_on(
 }
 
 /// The first dead letter that matches a filter, with its body.
-pub(super) async fn first_match(
+pub(crate) async fn first_match(
     selection: &Selection,
     queue: &Queue,
     shutdown: &Shutdown,
