@@ -16,7 +16,7 @@ const STEPS: usize = 120;
 /// Most rounds that are kept: an hour of them, one every 5 s. Each takes less than a kilobyte.
 const ROUNDS_MAX: usize = 720;
 /// Figures that are older say nothing about now.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 
 const _: () = assert!(STEP.as_secs() * STEPS as u64 == HOUR.as_secs(), "the plots show the hour that is kept");
 

@@ -36,7 +36,7 @@ fn render(markdown: &str) -> String {
             Event::End(TagEnd::Heading(HeadingLevel::H1)) => is_in_title = false,
             _ if is_in_title => {}
             Event::Start(Tag::Heading { level, .. }) => {
-                body.push(heading(*level, &anchor(&text(&events[place + 1..]))))
+                body.push(heading(*level, &anchor(&text(&events[place + 1..]))));
             }
             Event::Html(text) | Event::InlineHtml(text) => body.push(Event::Text(text.clone())),
             event => body.push(event.clone()),

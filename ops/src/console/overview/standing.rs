@@ -17,7 +17,7 @@ use crate::status::reading::{self, Report, WaitingQueue};
 /// How old what is shown may be.
 const PERIOD: Duration = Duration::from_secs(4);
 /// The same for the count of the channels, for which all records are read.
-const CHANNELS_PERIOD: Duration = Duration::from_secs(60);
+const CHANNELS_PERIOD: Duration = Duration::from_mins(1);
 /// How long a person may have to wait for a page because a server is away.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
 
@@ -75,8 +75,11 @@ impl Standings {
                 None => reading::channels_by_state(&self.store).await,
             }
         };
-        let (queues, reports, channels) =
-            futures_util::join!(bounded(reading::queues(&self.queue)), bounded(reports), bounded(channels));
+        let (queues, reports, channels) = futures_util::join!(
+            bounded(Box::pin(reading::queues(&self.queue))),
+            bounded(Box::pin(reports)),
+            bounded(Box::pin(channels))
+        );
         let at = now();
         let is_counted = known.channels.as_ref().is_some_and(|known| known.if_younger(CHANNELS_PERIOD, at).is_some());
         if let (Ok(channels), false) = (&channels, is_counted) {
