@@ -1,5 +1,6 @@
 //! The dispatcher takes envelopes from the queue and delivers each event to DSK, once in effect.
 
+mod answers;
 mod app;
 mod attempt;
 mod client;

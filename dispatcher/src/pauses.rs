@@ -1,13 +1,12 @@
 //! Knows what is paused, and admits attempts: the circuit breaker of an origin, a destination that asked for a pause, a
 //! misconfigured channel. Pure: time and chance are arguments.
 
+mod pause;
 mod scope;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use channels::Route;
 use chassis::Backoff;
 use event::EventId;
 use queue::Tier;
@@ -15,6 +14,8 @@ use tokio::time::Instant;
 
 use crate::destination::Target;
 use crate::remedy::{Outcome, Remedy};
+pub(crate) use pause::Paused;
+use pause::{PROBES, Pause, RECORD_PERIOD};
 use scope::Scopes;
 pub(crate) use scope::{Obstacle, PauseReason, Scope};
 
@@ -23,17 +24,10 @@ pub(crate) use scope::{Obstacle, PauseReason, Scope};
 const RUN_EVENTS: usize = 5;
 /// How long such a run has to last. Retries in place are enough for anything shorter.
 const RUN_TIME: Duration = Duration::from_millis(300);
-/// Delays between two probes of an origin.
-const PROBES: Backoff = Backoff { base: Duration::from_millis(500), ceiling: Duration::from_secs(5) };
 /// Pauses of a destination that throttles without saying for how long.
 const THROTTLES: Backoff = Backoff { base: Duration::from_secs(1), ceiling: Duration::from_secs(30) };
 /// The time between two probes of a misconfigured channel.
 const MISCONFIGURED: Duration = Duration::from_mins(1);
-/// How often such a channel's record is read, so that a correction is tried at once. A failure that shows without a
-/// request (a token that opens with no key) is looked for as often.
-const RECORD_PERIOD: Duration = Duration::from_secs(1);
-/// How long an envelope waits while another one probes its pause, in case it misses the end of the probe.
-const PROBED_PERIOD: Duration = Duration::from_secs(1);
 /// The longest pause that is waited out in flight. There are retry queues for longer ones.
 pub(crate) const WAIT_IN_FLIGHT_MAX: Duration = Duration::from_secs(30);
 /// The longest pause that DSK can ask for.
@@ -85,17 +79,6 @@ pub(crate) struct Consequence {
     pub(crate) has_reopened: bool,
     /// The attempt's own target is paused now.
     pub(crate) is_paused: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Pause {
-    probe_at: Instant,
-    is_probed: bool,
-    failures: u32,
-    /// Of a channel: the record that did not work.
-    route: Option<Arc<Route>>,
-    /// Of a channel: when its record was last read.
-    read_at: Instant,
 }
 
 /// Events in a row that found an origin unavailable.
@@ -169,13 +152,13 @@ impl Pauses {
                 let failures = self.paused.get(destination).map_or(0, |pause| pause.failures) + 1;
                 let pause = pause.filter(|pause| !pause.is_zero()).unwrap_or_else(|| THROTTLES.delay(failures, dice));
                 let pause = Pause { failures, ..Pause::new(now, pause.min(PAUSE_MAX)) };
-                self.paused.insert(destination.clone(), pause);
+                self.pause(destination, pause);
                 self.reopen([origin]) | (is_probe && self.end_probes([channel]))
             }
             Some(Remedy::Mend | Remedy::Await) => {
                 let wait = if outcome.is_attempt() { MISCONFIGURED } else { RECORD_PERIOD };
                 let pause = Pause { route: Some(target.route), ..Pause::new(now, wait) };
-                self.paused.insert(channel.clone(), pause);
+                self.pause(channel, pause);
                 if outcome.is_attempt() {
                     self.reopen([origin, destination])
                 } else {
@@ -216,6 +199,11 @@ impl Pauses {
         self.paused.keys()
     }
 
+    /// What is paused now, for how long and until when.
+    pub(crate) fn list(&self, now: Instant) -> Vec<Paused> {
+        self.paused.iter().map(|(scope, pause)| pause.describe(scope, now)).collect()
+    }
+
     pub(crate) fn is_paused(&self, scope: &Scope) -> bool {
         self.paused.contains_key(scope)
     }
@@ -246,7 +234,7 @@ impl Pauses {
         }
         if run.events.len() == RUN_EVENTS && now.saturating_duration_since(run.since) >= RUN_TIME {
             self.runs.remove(origin);
-            self.paused.insert(origin.clone(), Pause::new(now, PROBES.delay(1, dice)));
+            self.pause(origin, Pause::new(now, PROBES.delay(1, dice)));
         }
     }
 
@@ -261,6 +249,12 @@ impl Pauses {
         }
         let is_over = self.paused.get(destination).is_some_and(|pause| pause.probe_at <= now);
         has_ended | (is_over && self.reopen([destination]))
+    }
+
+    /// Pauses, or goes on pausing: since when does not change then.
+    fn pause(&mut self, scope: &Scope, pause: Pause) {
+        let since = self.paused.get(scope).map_or(pause.since, |before| before.since);
+        self.paused.insert(scope.clone(), Pause { since, ..pause });
     }
 
     /// Ends pauses; `true` if there were any.
@@ -287,30 +281,6 @@ impl Pauses {
 struct Longest {
     scope: Scope,
     until: Instant,
-}
-
-impl Pause {
-    fn new(now: Instant, time: Duration) -> Self {
-        Self { probe_at: now + time, is_probed: false, failures: 1, route: None, read_at: now }
-    }
-
-    fn probe_failed(&mut self, now: Instant, dice: f64) {
-        self.failures += 1;
-        self.probe_at = now + PROBES.delay(self.failures, dice);
-        self.is_probed = false;
-    }
-
-    /// Until when to wait; `None` if a probe may be made.
-    fn wait(&self, scope: &Scope, now: Instant) -> Option<Instant> {
-        if self.is_probed {
-            return Some(now + PROBED_PERIOD);
-        }
-        let until = match scope {
-            Scope::Channel(_) => self.probe_at.min(self.read_at + RECORD_PERIOD),
-            Scope::Origin(_) | Scope::Destination(_) => self.probe_at,
-        };
-        (self.probe_at > now).then_some(until)
-    }
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use queue::ClassLabel;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::answers::{Answers, DestinationAnswers};
 use crate::destination::{Destination, Target, Targets};
 use crate::limiter::{Limit, Limiter};
 use crate::metrics::Metrics;
-use crate::pauses::{Admission, Obstacle, PauseReason, Pauses, Permit, Scope, Wake};
+use crate::pauses::{Admission, Obstacle, PauseReason, Paused, Pauses, Permit, Scope, Wake};
 use crate::remedy::Outcome;
 use crate::retry_policy::RetryPolicy;
 use crate::trails::Trails;
@@ -42,6 +43,7 @@ pub(crate) struct State {
     pub(crate) dice: fn() -> f64,
     pauses: Mutex<Pauses>,
     limiter: Mutex<Limiter>,
+    answers: Mutex<Answers>,
     /// How many dispatchers share the limits of destinations. Written by one task; a worker that reads an older number only
     /// keeps an older share.
     dispatchers: AtomicU32,
@@ -61,6 +63,7 @@ impl State {
             dice,
             pauses: Mutex::default(),
             limiter: Mutex::default(),
+            answers: Mutex::default(),
             dispatchers: AtomicU32::new(1),
             reopenings: watch::Sender::new(0),
             loads: Mutex::default(),
@@ -130,7 +133,9 @@ impl State {
 
     /// Takes note of how the attempt of event `id` ended; `true` if its target is paused now.
     pub(crate) fn ended(&self, permit: Permit, id: &EventId, outcome: &Outcome, now: Instant) -> bool {
-        let may_another_begin = self.limiter().end(&permit.target().destination, now);
+        let destination = &permit.target().destination;
+        let may_another_begin = self.limiter().end(destination, now);
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).note(destination, outcome, now);
         let mut pauses = self.pauses();
         let had_any = pauses.scopes().len() > 0;
         let consequence = pauses.ended(permit, id, outcome, now, (self.dice)());
@@ -158,8 +163,13 @@ impl State {
     }
 
     /// What is paused now.
-    pub(crate) fn paused(&self) -> Vec<Scope> {
-        self.pauses().scopes().cloned().collect()
+    pub(crate) fn paused(&self, now: Instant) -> Vec<Paused> {
+        self.pauses().list(now)
+    }
+
+    /// How the latest attempts at each destination ended.
+    pub(crate) fn answers(&self, now: Instant) -> Vec<DestinationAnswers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).recent(now)
     }
 
     fn limit(&self, target: &Target) -> Limit {

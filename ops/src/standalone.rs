@@ -15,7 +15,7 @@ use prometheus::Registry;
 use queue::{Queue, QueueSettings};
 use url::Url;
 
-use crate::console::{ConsoleParts, ConsoleServer, ConsoleSettings, ToolSettings, Tools};
+use crate::console::{ConsoleParts, ConsoleServer, ConsoleSettings, OverviewSettings, ToolSettings, Tools};
 use crate::output::outln;
 
 /// Runs ingest and dispatcher, and connect if its settings are given, in one process for one business on one machine.
@@ -110,21 +110,24 @@ impl Standalone {
             let allowance = Allowance { http: dispatcher.dsk_allow_http, private: dispatcher.dsk_allow_private };
             Connect::start(connect.allowing(allowance), store.clone(), key_ring.clone(), metrics, shutdown).await?;
         }
-        let console = self.start_console(&queue, &store, &key_ring, shutdown).await?;
         let readiness = readiness(queue.clone(), store.clone());
         let admin = Admin { registry, readiness }.start(self.admin_listen, shutdown).await?;
+        let overview = OverviewSettings::own(admin);
+        let console = self.start_console(overview, &queue, &store, &key_ring, shutdown).await?;
         Ok(StandaloneHandle { ingest, admin, console, queue, store })
     }
 
     /// Serves the console, if its address is given, and returns the link that opens it.
     async fn start_console(
         &self,
+        overview: OverviewSettings,
         queue: &Queue,
         store: &ChannelStore,
         key_ring: &KeyRing,
         shutdown: &Shutdown,
     ) -> Result<Option<Secret>, Problem> {
         let Some(settings) = self.console() else { return Ok(None) };
+        let settings = ConsoleSettings { overview, ..settings };
         let connect = &self.connect;
         let tools = ToolSettings {
             meta: connect.meta.clone(),
@@ -144,7 +147,11 @@ impl Standalone {
 
     fn console(&self) -> Option<ConsoleSettings> {
         let console_exposed_as = self.console_exposed_as.clone();
-        self.console_listen.map(|console_listen| ConsoleSettings { console_listen, console_exposed_as })
+        self.console_listen.map(|console_listen| ConsoleSettings {
+            console_listen,
+            console_exposed_as,
+            overview: OverviewSettings::default(),
+        })
     }
 }
 

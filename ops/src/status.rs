@@ -1,14 +1,14 @@
 //! `ops status`: queues, dispatchers, pauses and channels on one screen.
 
-use std::collections::BTreeMap;
+pub(crate) mod reading;
+
 use std::time::Duration;
 
 use ::channels::{ChannelStore, ChannelsSettings};
 use chassis::Shutdown;
 use clap::Args;
-use jiff::Timestamp;
 use prometheus::Registry;
-use queue::{Queue, QueueName, QueueSettings};
+use queue::{Queue, QueueSettings};
 use serde_json::{Value, json};
 
 use crate::dead_letters::count_by_reason;
@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::logging::CommandLogging;
 use crate::open;
 use crate::output::{harmless, text_as_is};
+use reading::{Owners, Report, owners, partitions};
 
 /// How often `--watch` shows the status.
 const WATCH_PERIOD: Duration = Duration::from_secs(2);
@@ -67,31 +68,20 @@ impl Status {
     }
 
     async fn read(&self, queue: &Queue, store: &ChannelStore, shutdown: &Shutdown) -> Result<Value, Failure> {
-        let takers: BTreeMap<_, _> = queue.takers().await?.into_iter().collect();
-        let queues = queue.depths().await?.into_iter().map(|(place, waiting)| {
-            let takers = if let QueueName::Class(class) = place { takers.get(&class).copied() } else { None };
-            json!({ "queue": place.as_str(), "waiting": waiting, "consumers": takers })
-        });
-        let reports = store.reports().await?;
-        let reports = reports.iter().filter_map(|report| serde_json::from_str(report).ok());
+        let queues = reading::queues(queue).await?;
+        let queues = queues
+            .iter()
+            .map(|queue| json!({ "queue": queue.name.as_str(), "waiting": queue.waiting, "consumers": queue.takers }));
         let mut status = json!({
             "queues": queues.collect::<Vec<_>>(),
-            "dispatchers": reports.collect::<Vec<Value>>(),
-            "channels": states(store).await?,
+            "dispatchers": reading::reports(store).await?,
+            "channels": reading::channels_by_state(store).await?,
         });
         if self.dead_letters {
             status["dead_letters"] = json!(count_by_reason(queue, shutdown).await?);
         }
         Ok(status)
     }
-}
-
-async fn states(store: &ChannelStore) -> Result<BTreeMap<&'static str, usize>, Failure> {
-    let mut states = BTreeMap::new();
-    for record in store.list().await? {
-        *states.entry(record.state.as_str()).or_default() += 1;
-    }
-    Ok(states)
 }
 
 /// The status as a person reads it.
@@ -105,7 +95,7 @@ fn screen(status: &Value) -> String {
     if items(&status["dispatchers"]).next().is_none() {
         lines.push("no dispatcher has reported in the last 30 seconds".to_owned());
     }
-    let owners = owners(&status["dispatchers"]);
+    let owners = owners(&Report::all(items(&status["dispatchers"])));
     items(&status["dispatchers"]).for_each(|dispatcher| lines.extend(dispatcher_lines(dispatcher, &owners)));
     lines.push(String::new());
     lines.push(format!("channels: {}", counts(&status["channels"])));
@@ -115,63 +105,23 @@ fn screen(status: &Value) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Which dispatcher has which partition of a class.
-type Owners = BTreeMap<PartitionOf, Owner>;
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct PartitionOf {
-    class: String,
-    number: usize,
-}
-
-/// The dispatcher that has last received something from a partition.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Owner {
-    received_at: Timestamp,
-    instance: String,
-}
-
-fn owners(dispatchers: &Value) -> Owners {
-    let mut owners = Owners::new();
-    for dispatcher in items(dispatchers) {
-        let instance = text(&dispatcher["instance"]);
-        for (class, load) in dispatcher["classes"].as_object().into_iter().flatten() {
-            for (number, at) in items(&load["received_at"]).enumerate() {
-                let Some(received_at) = at.as_str().and_then(|at| at.parse().ok()) else { continue };
-                let owner = Owner { received_at, instance: instance.clone() };
-                let last = owners.entry(PartitionOf { class: class.clone(), number }).or_insert_with(|| owner.clone());
-                *last = owner.max(last.clone());
-            }
-        }
-    }
-    owners
-}
-
-/// The partitions that a dispatcher has, such as `, partitions 0-3, 7`.
-fn partitions(instance: &str, class: &str, owners: &Owners) -> String {
-    let is_its = |(of, owner): &(&PartitionOf, &Owner)| of.class == class && owner.instance == instance;
-    let numbers: Vec<usize> = owners.iter().filter(is_its).map(|(of, _)| of.number).collect();
-    let ranges: Vec<String> = numbers
-        .chunk_by(|one, next| one + 1 == *next)
-        .map(|range| match range {
-            [first, .., last] => format!("{first}-{last}"),
-            range => range.iter().map(usize::to_string).collect(),
-        })
-        .collect();
-    if ranges.is_empty() { String::new() } else { format!(", partitions {}", ranges.join(", ")) }
-}
-
 fn dispatcher_lines(dispatcher: &Value, owners: &Owners) -> Vec<String> {
     let instance = text(&dispatcher["instance"]);
     let mut lines = vec![format!("dispatcher {instance} since {}", text(&dispatcher["started_at"]))];
     for (class, load) in dispatcher["classes"].as_object().into_iter().flatten() {
         let partitions = partitions(&instance, class, owners);
+        let partitions = if partitions.is_empty() { partitions } else { format!(", partitions {partitions}") };
         let in_flight = text(&load["in_flight"]);
         lines.push(format!("  {class:<10} {in_flight:>5} in flight, oldest {} s{partitions}", load["oldest_seconds"]));
     }
-    let pauses = items(&dispatcher["paused"]);
-    lines.extend(pauses.map(|pause| format!("  paused: {} ({})", text(&pause["what"]), text(&pause["reason"]))));
+    lines.extend(items(&dispatcher["paused"]).map(pause_line));
     lines
+}
+
+/// What is paused. A dispatcher of an older release does not say since when.
+fn pause_line(pause: &Value) -> String {
+    let since = pause["since"].as_str().map_or_else(String::new, |at| format!(", since {at}"));
+    format!("  paused: {} ({}{since})", text(&pause["what"]), text(&pause["reason"]))
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {

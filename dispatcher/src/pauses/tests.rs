@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 use proptest::prelude::*;
 
+use super::pause::PROBED_PERIOD;
 use super::*;
 use crate::destination::samples::{self, target};
 use crate::remedy::Failure;
@@ -219,6 +220,32 @@ fn a_probe_that_is_abandoned_leaves_the_pause_to_the_next_one() {
     assert!(pauses.abandoned(probe));
 
     assert!(permit(&mut pauses, &target, due).is_probe);
+}
+
+#[test]
+fn a_pause_tells_since_when_it_lasts_whatever_its_probes_find_and_when_the_next_one_is_due() {
+    let target = target("t", "https://dsk.example/u", "whatsapp:1");
+    let began = Instant::now();
+    let mut pauses = outage(&target, began);
+    let opened = began + OUTAGE_TIME;
+    let told = |pauses: &Pauses, now: Instant| {
+        let [paused] = &pauses.list(now)[..] else { panic!("one pause is told") };
+        assert_eq!(paused.scope, Scopes::of(&target).origin);
+        (paused.lasts, paused.probed_in)
+    };
+    assert_eq!(told(&pauses, opened), (Duration::ZERO, Some(PROBES.delay(1, 1.0))));
+
+    let due = opened + PROBES.delay(1, 1.0);
+    let probe = permit(&mut pauses, &target, due);
+    assert_eq!(told(&pauses, due), (due - opened, None), "its probe is under way");
+    pauses.ended(probe, &id(9), &timed_out(), due, 1.0);
+    assert_eq!(told(&pauses, due), (due - opened, Some(PROBES.delay(2, 1.0))));
+
+    let mut pauses = Pauses::default();
+    attempt(&mut pauses, &target, &answered(401, None), began);
+    attempt(&mut pauses, &target, &answered(401, None), began + MISCONFIGURED);
+    let [paused] = &pauses.list(began + MISCONFIGURED)[..] else { panic!("one pause is told") };
+    assert_eq!(paused.lasts, MISCONFIGURED, "it goes on");
 }
 
 proptest! {

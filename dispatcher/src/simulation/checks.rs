@@ -113,7 +113,7 @@ impl World {
             (0..self.plan.classes).for_each(|class| self.tick(SeatId { dispatcher, class }));
         }
         for dispatcher in self.dispatchers.values() {
-            let paused = dispatcher.state.paused();
+            let paused = dispatcher.state.paused(self.now.instant);
             assert!(paused.is_empty(), "paused for ever: {paused:?}");
             let mut asked = BTreeSet::new();
             for (channel, route) in self.store.routes().enumerate() {

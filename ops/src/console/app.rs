@@ -12,6 +12,7 @@ use chassis::{Problem, Secret, ServeLimits, Shutdown, TrustedProxies, serve};
 use tracing::info;
 
 use super::guard::{self, BODY_BYTES_MAX};
+use super::overview::Overview;
 use super::page_error::PageError;
 use super::reach::Reach;
 use super::settings::ConsoleSettings;
@@ -50,17 +51,19 @@ impl ConsoleServer {
         let link = guard::link(&state);
         // Ready when the first page wants it.
         state.directory.read_again(&state.store, shutdown);
-        let router = router(state);
+        let overview = Overview::start(&settings.overview, state.queue.clone(), state.store.clone(), shutdown)?;
+        let router = router(state, overview);
         shutdown.spawn(serve(listener, router, LIMITS, TrustedProxies::default(), shutdown.clone()));
         Ok(Self { link })
     }
 }
 
 /// One line for each page.
-fn router(state: Arc<ConsoleState>) -> Router {
+fn router(state: Arc<ConsoleState>, overview: Overview) -> Router {
     Router::new()
         .merge(assets::routes())
         .merge(guard::routes())
+        .merge(overview.routes())
         .merge(work_card::routes())
         .merge(find::routes())
         .merge(dead_letters::routes())

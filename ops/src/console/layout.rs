@@ -16,21 +16,26 @@ pub(crate) const FORM_TOKEN: &str = "form_token";
 pub(crate) enum Place {
     /// A page that the navigation does not lead to, such as an error.
     Elsewhere,
+    Overview,
     Find,
+    Runbook,
     DeadLetters,
     Channels,
     Erasures,
 }
 
 /// The places that the navigation leads to, in its order. The console opens at the first one.
-const NAVIGATION: &[Place] = &[Place::Find, Place::DeadLetters, Place::Channels, Place::Erasures];
+const NAVIGATION: &[Place] =
+    &[Place::Overview, Place::Find, Place::DeadLetters, Place::Channels, Place::Erasures, Place::Runbook];
 
 impl Place {
     /// Where it is.
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Elsewhere => "/",
+            Self::Overview => "/overview",
             Self::Find => "/find",
+            Self::Runbook => "/runbook",
             Self::DeadLetters => "/dead-letters",
             Self::Channels => "/channels",
             Self::Erasures => "/erasures",
@@ -41,7 +46,9 @@ impl Place {
     const fn name(self) -> &'static str {
         match self {
             Self::Elsewhere => "Console",
+            Self::Overview => "Overview",
             Self::Find => "Find",
+            Self::Runbook => "Runbook",
             Self::DeadLetters => "Dead letters",
             Self::Channels => "Channels",
             Self::Erasures => "Erasures",

@@ -6,6 +6,8 @@ use chassis::Problem;
 use clap::Args;
 use url::Url;
 
+use super::overview::settings::OverviewSettings;
+
 /// Where the console is served.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConsoleSettings {
@@ -17,6 +19,8 @@ pub(crate) struct ConsoleSettings {
     /// unless a proxy in front does.
     #[arg(long = "exposed-as", env = "CONSOLE_EXPOSED_AS")]
     pub(crate) console_exposed_as: Option<Url>,
+    #[command(flatten)]
+    pub(crate) overview: OverviewSettings,
 }
 
 impl ConsoleSettings {
@@ -48,7 +52,12 @@ mod tests {
 
     fn check(listen: &str, exposed_as: Option<&str>) -> Result<(), Problem> {
         let console_exposed_as = exposed_as.map(|url| url.parse().unwrap());
-        ConsoleSettings { console_listen: listen.parse().unwrap(), console_exposed_as }.check()
+        ConsoleSettings {
+            console_listen: listen.parse().unwrap(),
+            console_exposed_as,
+            overview: OverviewSettings::default(),
+        }
+        .check()
     }
 
     #[test]

@@ -101,7 +101,11 @@ const FIGURES: &[(&str, &str, &str)] = &[
     ("handed out 950 times", "retry_policy.rs", "DELIVERIES_KEPT: u32 = 50;"),
     ("when five different events", "pauses.rs", "RUN_EVENTS: usize = 5;"),
     ("(over 0.3 s or more)", "pauses.rs", "RUN_TIME: Duration = Duration::from_millis(300);"),
-    ("0.5 s at first, every 5 s later", "pauses.rs", "Duration::from_millis(500), ceiling: Duration::from_secs(5)"),
+    (
+        "0.5 s at first, every 5 s later",
+        "pauses/pause.rs",
+        "Duration::from_millis(500), ceiling: Duration::from_secs(5)",
+    ),
     ("about 1 s, doubled with each further one up to 30 s", "pauses.rs", "(1), ceiling: Duration::from_secs(30)"),
     ("one attempt a minute", "pauses.rs", "MISCONFIGURED: Duration = Duration::from_mins(1);"),
     (

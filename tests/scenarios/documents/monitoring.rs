@@ -86,6 +86,22 @@ pub(crate) fn panels(dashboard: &str) -> Vec<(String, String)> {
     expressions
 }
 
+#[test]
+fn everything_that_an_alert_is_made_of_is_on_a_dashboard() {
+    let names = |expression: &String| selectors(expression).into_iter().map(|one| one.name).collect::<Vec<_>>();
+    let panels = DASHBOARDS.iter().flat_map(|dashboard| panels(dashboard));
+    let shown: BTreeSet<String> = panels.flat_map(|(_, expression)| names(&expression)).collect();
+
+    for rule in rules() {
+        for name in names(&rule.expression).iter().filter(|name| !OTHERS.contains(&name.as_str())) {
+            // A histogram is shown by some of its series.
+            let family =
+                ["_bucket", "_count", "_sum"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name);
+            assert!(shown.iter().any(|shown| shown.starts_with(family)), "{}: no dashboard shows {name}", rule.alert);
+        }
+    }
+}
+
 /// The pages of metrics of a running ingest and a running dispatcher.
 async fn pages(stack: &mut Stack) -> [String; 2] {
     let ingest = stack.processes.ingest.logs("Admin port listens on ").await;

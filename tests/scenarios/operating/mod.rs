@@ -5,6 +5,7 @@ mod commands;
 mod composition;
 mod console;
 mod console_find;
+mod console_overview;
 mod console_pages;
 mod contacts;
 mod containers;

@@ -43,6 +43,11 @@ impl Prometheus {
         prometheus
     }
 
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Sends a GET and returns the body of the answer.
     pub async fn get(&self, path: &str) -> String {
         let answer = self.try_get(path).await.expect("it answers");
