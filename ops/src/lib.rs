@@ -19,6 +19,7 @@ mod failure;
 mod files;
 pub mod graph;
 mod hold;
+mod init;
 mod install;
 mod keys;
 mod logging;

@@ -16,6 +16,7 @@ mod serve;
 mod settings;
 mod shutdown;
 mod signing_secret;
+mod supervisor;
 mod telemetry;
 
 pub use admin::{Admin, Readiness};
