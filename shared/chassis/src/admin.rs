@@ -12,11 +12,7 @@ use axum::routing::get;
 use prometheus::{Registry, TextEncoder};
 use tracing::info;
 
-use crate::{Problem, ServeLimits, Shutdown, TrustedProxies, build_info, serve, supervisor};
-
-/// Lists why the process is not ready; empty if it is ready. Each request of `/ready` calls it, and so does what tells
-/// systemd, up to ten times a second.
-pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+use crate::{Problem, Readiness, ServeLimits, Shutdown, TrustedProxies, build_info, serve, supervisor};
 
 /// Prometheus and a few probes connect, so more connections than this are a mistake.
 const LIMITS: ServeLimits = ServeLimits {

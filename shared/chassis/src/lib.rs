@@ -11,6 +11,7 @@ mod memory;
 mod metrics;
 mod process;
 mod proxies;
+mod readiness;
 mod secret;
 mod serve;
 mod settings;
@@ -19,7 +20,7 @@ mod signing_secret;
 mod supervisor;
 mod telemetry;
 
-pub use admin::{Admin, Readiness};
+pub use admin::Admin;
 pub use arguments::parse;
 pub use backoff::Backoff;
 pub use clock::{dice, now, random};
@@ -32,6 +33,7 @@ pub use metrics::{
 };
 pub use process::{host, listen, run};
 pub use proxies::{NoNetwork, TrustedProxies, counted_as};
+pub use readiness::Readiness;
 pub use secret::Secret;
 pub use serve::{ServeLimits, serve};
 pub use settings::{Problem, Problems, read_secret};
