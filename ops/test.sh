@@ -107,6 +107,23 @@ if $long; then
         left_out+=("the README's containers: this machine lacks ${lacking//$'\n'/, }")
     fi
 
+    lacking="$(ops/check-units.sh --missing)"
+    if [ -z "$lacking" ]; then
+        run "Units" ops/check-units.sh
+        note "units in ops/systemd, read and rated by systemd"
+    else
+        left_out+=("the units: this machine lacks ${lacking//$'\n'/, }")
+    fi
+
+    command -v debootstrap > /dev/null || install_packages debootstrap dpkg-dev iproute2 || true
+    lacking="$(ops/check-package.sh --missing)"
+    if [ -z "$lacking" ]; then
+        run "Debian package" ops/check-package.sh
+        note "the Debian package, installed, set up, started and removed in a Debian of its own"
+    else
+        left_out+=("the Debian package: this machine lacks ${lacking//$'\n'/, }")
+    fi
+
     run "Drills" cargo test --locked --package scenarios --features long -- --nocapture delivering::drills:: delivering::fairness::four delivering::receiver operating::reverse_proxy::
     note "drills (100,000 events, many kills), four tenants in trouble (20,000 events), the receivers in Python and TypeScript, nginx in front of ingest"
 

@@ -37,4 +37,4 @@ pub use app::{Connect, start};
 pub use links::Links;
 pub use maintenance::{ChannelHealth, CheckMode, Maintenance, MaintenanceRound};
 pub use metrics::Metrics;
-pub use settings::{CheckedSettings, ConnectSettings, MetaSettings, PrivacySettings, Settings};
+pub use settings::{CheckedSettings, ConnectSettings, MetaSettings, PrivacySettings, Settings, check_pages_url};

@@ -105,6 +105,8 @@ impl CheckedSettings {
     }
 }
 
+/// What is said of a wrong `CONNECT_URL`.
+const PAGES_URL_RIGHT: &str = "give the address that browsers use, such as https://connect.example.com";
 /// Shorter secrets can be found by trying.
 const SECRET_CHARACTERS_MIN: usize = 32;
 
@@ -151,12 +153,9 @@ impl ConnectSettings {
     }
 
     fn url(&self) -> Result<Url, Problem> {
-        let right = "give the address that browsers use, such as https://connect.example.com";
-        let url = self.connect_url.clone().ok_or_else(|| Problem::new("CONNECT_URL", "is missing", right))?;
-        is_safe("CONNECT_URL", &url)?;
-        if url.path() != "/" {
-            return Err(Problem::new("CONNECT_URL", "has a path", right));
-        }
+        let missing = || Problem::new("CONNECT_URL", "is missing", PAGES_URL_RIGHT);
+        let url = self.connect_url.clone().ok_or_else(missing)?;
+        check_pages_url(&url)?;
         Ok(url)
     }
 
@@ -182,6 +181,15 @@ impl ConnectSettings {
         }
         Ok(keys)
     }
+}
+
+/// Checks an address under which browsers are to reach the pages.
+pub fn check_pages_url(url: &Url) -> Result<(), Problem> {
+    is_safe("CONNECT_URL", url)?;
+    if url.path() != "/" {
+        return Err(Problem::new("CONNECT_URL", "has a path", PAGES_URL_RIGHT));
+    }
+    Ok(())
 }
 
 /// Reads the secret that signs links and cookies.

@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::{
-    channels, connect_link, console, dead_letters, demo, doctor, erase, events, export, hold, install, keys, output,
+    channels, connect_link, console, dead_letters, demo, doctor, erase, events, export, hold, init, install, keys, output,
     play_dsk, standalone, status, topology, webhook,
 };
 
@@ -24,6 +24,8 @@ enum Command {
     Demo(demo::Demo),
     /// Runs ingest and dispatcher in one process, on files instead of servers.
     Standalone(Box<standalone::Standalone>),
+    /// Sets this machine up: makes key ring, secrets and a settings file, and checks them.
+    Init(Box<init::Init>),
     /// Makes keys for the key ring, and moves tokens from one key to the next.
     #[command(subcommand)]
     Keys(keys::Keys),
@@ -73,6 +75,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Demo(demo) => demo.run().await,
         Command::Standalone(standalone) => return standalone.run().await,
         Command::Console(console) => return console.run().await,
+        Command::Init(init) => init.run().await,
         Command::Keys(keys) => keys.run().await,
         Command::Channels(channels) => channels.run().await,
         Command::ConnectLink(link) => link.run().await,

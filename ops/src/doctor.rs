@@ -5,12 +5,14 @@ mod endpoints;
 mod findings;
 mod key_file;
 mod redis;
+mod setting;
 
 use std::time::Duration;
 
 use ::channels::{Allowance, ChannelStore, ChannelsSettings, KeyRing, KeyRingSettings};
 use chassis::{Shutdown, now};
-use clap::Args;
+use clap::builder::Resettable;
+use clap::{Args, Command, FromArgMatches as _};
 use connect::PrivacySettings;
 use dispatcher::Endpoint;
 use event::Class;
@@ -25,6 +27,7 @@ use crate::logging::CommandLogging;
 use crate::open;
 use crate::output::counted;
 use findings::Findings;
+pub(crate) use setting::Setting;
 
 /// DSK accepts a signature whose time is five minutes off. A clock that is off by half a minute is not synchronised.
 const CLOCK_OFF_MAX: Duration = Duration::from_secs(30);
@@ -58,6 +61,15 @@ pub(crate) struct Doctor {
 }
 
 impl Doctor {
+    /// The check of these settings, whatever the environment says. Settings that it does not look at are left out.
+    pub(crate) fn with(settings: &[Setting]) -> Result<Self, Failure> {
+        let command = Self::augment_args(Command::new("doctor").no_binary_name(true));
+        let options: Vec<String> = settings.iter().filter_map(|setting| setting.option(&command)).collect();
+        let command = command.mut_args(|argument| argument.env(Resettable::Reset));
+        let matches = command.try_get_matches_from(options).map_err(Failure::usage)?;
+        Self::from_arg_matches(&matches).map_err(Failure::usage)
+    }
+
     pub(crate) async fn run(self) -> Result<(), Failure> {
         self.logging.start()?;
         let shutdown = Shutdown::default();

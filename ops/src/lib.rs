@@ -21,6 +21,7 @@ mod failure;
 mod files;
 pub mod graph;
 mod hold;
+mod init;
 mod install;
 mod keys;
 mod listed_user;

@@ -55,6 +55,16 @@ impl ChannelsSettings {
         }
     }
 
+    /// Refuses a store in files.
+    pub fn check_server(&self) -> Result<(), Problem> {
+        match self.location()? {
+            StoreLocation::Redis(_) => Ok(()),
+            StoreLocation::Embedded(_) => {
+                Err(Problem::new("CHANNELS_URL", "is no Redis", "write redis://user:password@host:6379/0"))
+            }
+        }
+    }
+
     pub(crate) fn location(&self) -> Result<StoreLocation, Problem> {
         const RIGHT: &str = "write redis://user:password@host:6379/0, \
                              redis+sentinel://user:password@host:26379,host:26379,host:26379/service/0, \
@@ -84,5 +94,14 @@ mod tests {
         let problem = refused.err().map(|problem| problem.to_string()).unwrap_or_default();
         assert!(problem.contains("CHANNELS_URL") && problem.contains("redis://"), "{problem}");
         assert!(!problem.contains("pa55word"), "{problem}");
+    }
+
+    #[test]
+    fn where_a_server_is_asked_for_files_are_refused_and_the_other_way_round() {
+        let files = ChannelsSettings::at("embedded:data", "");
+        let redis = ChannelsSettings::at("redis://127.0.0.1:6379", "");
+
+        assert!(files.check_embedded().is_ok() && redis.check_server().is_ok());
+        assert!(files.check_server().is_err() && redis.check_embedded().is_err());
     }
 }

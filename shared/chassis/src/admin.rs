@@ -12,10 +12,7 @@ use axum::routing::get;
 use prometheus::{Registry, TextEncoder};
 use tracing::info;
 
-use crate::{Problem, ServeLimits, Shutdown, TrustedProxies, build_info, serve};
-
-/// Lists why the process is not ready; empty if it is ready. Each request of `/ready` calls it.
-pub type Readiness = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+use crate::{Problem, Readiness, ServeLimits, Shutdown, TrustedProxies, build_info, serve, supervisor};
 
 /// Prometheus and a few probes connect, so more connections than this are a mistake.
 const LIMITS: ServeLimits = ServeLimits {
@@ -36,11 +33,12 @@ pub struct Admin {
 
 impl Admin {
     /// Serves the admin port until a stop, and returns its address (port 0 takes a free port). The registry gets the
-    /// metrics of the process itself.
+    /// metrics of the process itself. A supervisor such as systemd is told what `/ready` says.
     pub async fn start(self, listen: SocketAddr, shutdown: &Shutdown) -> Result<SocketAddr, Problem> {
         build_info::register(&self.registry)?;
         let (listener, address) = crate::listen("ADMIN_LISTEN", listen).await?;
         info!(admin.address = %address, "Admin port listens on {address}");
+        shutdown.spawn(supervisor::tell_until_stop(Arc::clone(&self.readiness), shutdown.clone()));
         let router = self.router(shutdown.clone());
         shutdown.spawn(serve(listener, router, LIMITS, TrustedProxies::default(), shutdown.clone()));
         Ok(address)

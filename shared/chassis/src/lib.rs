@@ -13,14 +13,16 @@ mod metrics;
 mod panics;
 mod process;
 mod proxies;
+mod readiness;
 mod secret;
 mod serve;
 mod settings;
 mod shutdown;
 mod signing_secret;
+mod supervisor;
 mod telemetry;
 
-pub use admin::{Admin, Readiness};
+pub use admin::Admin;
 pub use arguments::parse;
 pub use backoff::Backoff;
 pub use browser::{Sender, cookie};
@@ -34,6 +36,7 @@ pub use metrics::{
 };
 pub use process::{host, listen, run};
 pub use proxies::{NoNetwork, TrustedProxies, counted_as};
+pub use readiness::Readiness;
 pub use secret::Secret;
 pub use serve::{ServeLimits, serve};
 pub use settings::{Problem, Problems, read_secret};

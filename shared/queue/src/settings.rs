@@ -54,6 +54,16 @@ impl QueueSettings {
         }
     }
 
+    /// Checks that the settings name a broker.
+    pub fn check_broker(&self) -> Result<(), Problem> {
+        match self.location()? {
+            QueueLocation::Amqp(_) => Ok(()),
+            QueueLocation::Embedded(_) => {
+                Err(Problem::new("QUEUE_URL", "is no broker", "write amqp://user:password@host:5672/vhost"))
+            }
+        }
+    }
+
     pub(crate) fn location(&self) -> Result<QueueLocation, Problem> {
         const RIGHT: &str =
             "write amqp://user:password@host:5672/vhost, with a comma between several hosts, or embedded:DIR";
@@ -95,5 +105,6 @@ mod tests {
     fn an_embedded_queue_needs_a_folder() {
         assert!(QueueSettings::at("embedded:").check().is_err());
         assert!(QueueSettings::at("embedded:data").check().is_ok());
+        assert!(QueueSettings::at("embedded:data").check_broker().is_err());
     }
 }

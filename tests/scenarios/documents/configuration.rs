@@ -13,7 +13,8 @@ it again. Each setting is both an environment variable and an argument: `ATTEMPT
 `dispatcher --attempt-timeout 5s` mean the same. An empty variable counts as missing. A secret may also come from a file,
 which the same setting with `_FILE` names; giving both is an error. One that is given as an argument shows in `ps`, and the
 process complains about it. A process that has wrong settings names all of them with their remedies and exits with code 2
-before it listens. `ops` takes the settings of the processes it works on.
+before it listens. `ops` takes the settings of the processes it works on. `ops init` makes a file with those that a machine
+needs, each explained; `ops/systemd/settings.env.example` is such a file.
 ";
 
 #[test]

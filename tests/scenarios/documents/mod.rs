@@ -15,3 +15,4 @@ mod names;
 pub(crate) mod readme_containers;
 mod receivers;
 mod runnable_commands;
+mod units;

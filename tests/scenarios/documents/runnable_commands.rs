@@ -64,6 +64,30 @@ async fn the_walk_through_in_the_readme_delivers_its_notification_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_readmes_section_about_one_machine_sets_it_up_and_delivers() {
+    let folder = TempDir::new().unwrap();
+    std::os::unix::fs::symlink(root().join("docs"), folder.path().join("docs")).unwrap();
+    let ingest = free_port();
+    let written = runnable("README.md", "One machine");
+    // Other tests run at the same time, so this one has ports of its own; everything else is as written.
+    let ports = format!("INGEST_LISTEN=127.0.0.1:{ingest} ADMIN_LISTEN=127.0.0.1:0");
+    let script = written
+        .replace("127.0.0.1:9100", &format!("127.0.0.1:{}", free_port()))
+        .replace("ops standalone", &format!("{ports} ops standalone"));
+    let dsk = script.split("--dsk-url http://").nth(1).and_then(|rest| rest.split('/').next()).unwrap();
+    let settings = [("DSK_LISTEN", dsk.to_owned()), ("WEBHOOK_URL", format!("http://127.0.0.1:{ingest}/webhook"))];
+
+    let mut walk = shell(&format!("{script}\necho walked\nwait\n"), folder.path(), &settings);
+    walk.logs("walked").await;
+    let delivered = || walk.logged().lines().filter(|line| line.ends_with("whatsapp.message attempt 1")).count();
+    eventually("DSK has the event", async || (delivered() > 0).then_some(())).await;
+
+    assert_eq!(delivered(), 1, "{}", walk.logged());
+    assert!(!walk.logged().contains(read(&folder.path().join("local/service/secrets/key-ring")).trim()));
+    walk.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_restore_drill_in_the_runbook_works_and_restores_a_lost_redis() {
     let mut stack = Stack::start().await;
     let folder = TempDir::new().unwrap();

@@ -21,7 +21,9 @@ mod redis_kinds;
 #[cfg(feature = "long")]
 mod reverse_proxy;
 mod rights;
+mod setting_up;
 mod settings;
 mod stand_in;
 mod standalone;
 mod stopping;
+mod supervised;
