@@ -6,8 +6,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::Failure;
 use crate::{
-    channels, connect_link, console, dead_letters, demo, doctor, erase, events, export, hold, init, install, keys, output,
-    play_dsk, standalone, status, topology, webhook,
+    channels, connect_link, console, dead_letters, demo, doctor, erase, events, export, hold, init, install, keys,
+    output, play_dsk, standalone, status, topology, webhook,
 };
 
 /// Runs, feeds and watches the Meta Integration Service.

@@ -118,6 +118,16 @@ impl Dsk {
         lock(&self.state).record.requests.clone()
     }
 
+    /// The requests behind the first `count` of them, if they are kept.
+    pub fn seen_after(&self, count: usize) -> Vec<DskRequest> {
+        lock(&self.state).record.requests.get(count..).unwrap_or_default().to_vec()
+    }
+
+    /// How many events it has, each counted once.
+    pub fn events(&self) -> usize {
+        lock(&self.state).record.delivered
+    }
+
     /// How many requests were answered.
     pub fn requests(&self) -> usize {
         lock(&self.state).record.answered

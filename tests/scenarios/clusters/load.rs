@@ -120,7 +120,7 @@ impl Load {
         })
         .await;
         let accepted: usize = self.accepted.iter().map(Moments::count).sum();
-        let has_all = async || (self.processes.dsk.ids().len() >= accepted).then_some(());
+        let has_all = async || (self.processes.dsk.events() >= accepted).then_some(());
         eventually_within(PATIENCE, "DSK has what was accepted", has_all).await;
     }
 
@@ -130,9 +130,9 @@ impl Load {
         assert_eq!(self.shutdown.drain(PATIENCE).await, Drained::Cleanly, "every poster ends");
         let sent = self.sent.load(Ordering::Relaxed);
         let dsk = &self.processes.dsk;
-        let has_all = async || (dsk.ids().len() >= sent).then_some(());
+        let has_all = async || (dsk.events() >= sent).then_some(());
         eventually_within(PATIENCE, "DSK has everything that was accepted", has_all).await;
-        assert_eq!(dsk.ids().len(), sent, "DSK has what nobody sent");
+        assert_eq!(dsk.events(), sent, "DSK has what nobody sent");
         let disorder = disorder(&dsk.seen());
         let violations = &disorder.violations;
         println!("{sent} accepted, 0 lost, {} out of order, {} arrived twice", violations.len(), disorder.repeats);

@@ -120,7 +120,7 @@ impl StoreLoad {
         let goes_on = async || (self.accepted.count() >= before + SETTLED).then_some(());
         eventually_within(PATIENCE, "ingest accepts", goes_on).await;
         let accepted = self.accepted.count();
-        let has_all = async || (self.processes.dsk.ids().len() >= accepted).then_some(());
+        let has_all = async || (self.processes.dsk.events() >= accepted).then_some(());
         eventually_within(PATIENCE, "DSK has what was accepted", has_all).await;
     }
 
@@ -130,7 +130,7 @@ impl StoreLoad {
         self.shutdown.request();
         assert_eq!(self.shutdown.drain(PATIENCE).await, Drained::Cleanly, "every poster ends");
         let sent = self.sent.load(Ordering::Relaxed);
-        let has_all = async || (self.processes.dsk.ids().len() >= sent).then_some(());
+        let has_all = async || (self.processes.dsk.events() >= sent).then_some(());
         eventually_within(PATIENCE, "DSK has everything that was accepted", has_all).await;
         let ids = self.processes.dsk.ids();
         assert_eq!(ids.len(), sent, "DSK has what nobody sent");

@@ -108,5 +108,5 @@ async fn a_removal_that_the_store_did_not_take_is_repeated_before_it_is_acknowle
         (states(&stack.store()).await == [ChannelState::Disconnected; 2]).then_some(())
     })
     .await;
-    assert_eq!(stack.processes.dsk.ids().len(), 1);
+    assert_eq!(stack.processes.dsk.events(), 1);
 }

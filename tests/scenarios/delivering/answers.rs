@@ -127,7 +127,7 @@ async fn an_event_waits_and_is_counted_until_the_key_of_its_token_is_there() {
     stack.processes.write_keys(&[&unknown]);
     // The event returns from the retry queue after one minute.
     testkit::eventually_within(Duration::from_secs(150), "it is delivered", async || {
-        (stack.processes.dsk.ids().len() == 1).then_some(())
+        (stack.processes.dsk.events() == 1).then_some(())
     })
     .await;
 }

@@ -38,7 +38,7 @@ async fn a_hundred_thousand_events_arrive_each_once() {
 
     let dsk = &stack.processes.dsk;
     eventually_within(PATIENCE, "every event arrives", async || (dsk.requests() >= EVENTS).then_some(())).await;
-    assert_eq!((dsk.ids().len(), dsk.requests()), (EVENTS, EVENTS), "an event arrived twice");
+    assert_eq!((dsk.events(), dsk.requests()), (EVENTS, EVENTS), "an event arrived twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +59,7 @@ async fn dispatchers_killed_again_and_again_lose_no_event() {
 
     let sent = KILLS * BETWEEN_KILLS;
     let dsk = &stack.processes.dsk;
-    eventually_within(PATIENCE, "every event arrives", async || (dsk.ids().len() == sent).then_some(())).await;
+    eventually_within(PATIENCE, "every event arrives", async || (dsk.events() == sent).then_some(())).await;
     println!("{sent} events, {} requests, {KILLS} kills", dsk.requests());
 }
 
@@ -84,7 +84,7 @@ async fn repeats_and_kills_deliver_few_events_twice_and_lose_none() {
             killed_at = Instant::now();
             kills += 1;
         }
-        (stack.processes.dsk.ids().len() == EVENTS).then_some(())
+        (stack.processes.dsk.events() == EVENTS).then_some(())
     })
     .await;
 
@@ -137,7 +137,7 @@ async fn rate(stack: &Stack, until: usize) -> f64 {
     let dsk = &stack.processes.dsk;
     let started = Instant::now();
     let requests = dsk.requests();
-    let events = until - dsk.ids().len();
+    let events = until - dsk.events();
     let has_all = async || (dsk.requests() >= requests + events).then(|| started.elapsed());
     let took = eventually_within(PATIENCE, "every event arrives", has_all).await;
     stack.processes.delivered(until).await;
@@ -160,7 +160,7 @@ async fn recovered_rate(stack: &Stack, serials: std::ops::Range<usize>) -> (f64,
     post_backlog(stack, serials.clone()).await;
     let mended_at = Instant::now();
     dsk.behave(|dsk| dsk.answer = None);
-    let is_noticed = async || (dsk.ids().len() > serials.start).then_some(());
+    let is_noticed = async || (dsk.events() > serials.start).then_some(());
     eventually_within(PATIENCE, "a probe finds DSK healthy", is_noticed).await;
     let noticed_after = mended_at.elapsed();
     (rate(stack, serials.end).await, noticed_after)

@@ -72,7 +72,7 @@ async fn arrivals(stack: &Stack, number: &str, dsk: &Dsk, delay: Duration, count
     let look = |arrived: &mut Vec<(Instant, Bytes)>| {
         if dsk.requests() > before + arrived.len() {
             let at = Instant::now().checked_sub(delay).expect("the machine runs for longer");
-            let new = dsk.seen().split_off(before + arrived.len());
+            let new = dsk.seen_after(before + arrived.len());
             arrived.extend(new.into_iter().map(|request| (at, request.body)));
         }
     };
@@ -146,7 +146,7 @@ async fn a_tenant_whose_token_is_refused_delays_no_other_at_the_same_url_and_los
     other_channel(&stack, DSK_TOKEN, None).await;
     // Deferred events return from the 1 minute retry queue.
     eventually_within(Duration::from_mins(3), "all are delivered", async || {
-        (dsk.ids().len() == 60 + REFUSED).then_some(())
+        (dsk.events() == 60 + REFUSED).then_some(())
     })
     .await;
     assert_eq!(stack.dead_letters().await.len(), 0);
@@ -283,6 +283,6 @@ async fn four_tenants_in_trouble_do_not_hold_up_a_fifth() {
     report("without the first ones", &times[COLD..]);
     assert!(percentile(&times[COLD..], 99) < SOON);
     // The slow one is served meanwhile.
-    eventually_within(SLOW * 3, "the slow one gets its events", async || (slow.ids().len() > 40).then_some(())).await;
+    eventually_within(SLOW * 3, "the slow one gets its events", async || (slow.events() > 40).then_some(())).await;
     shutdown.request();
 }

@@ -108,7 +108,7 @@ async fn an_event_that_got_a_200_survives_a_killed_broker() {
         accepted
     };
     let crash = async {
-        eventually("some are delivered", async || (stack.processes.dsk.ids().len() > 100).then_some(())).await;
+        eventually("some are delivered", async || (stack.processes.dsk.events() > 100).then_some(())).await;
         broker.kill();
         broker.start_again().await;
         stack.processes.post_until_accepted(text(1_000_000)).await;

@@ -63,7 +63,7 @@ async fn disturb(stack: &mut Stack) -> usize {
             return None;
         }
         last = Instant::now();
-        if stack.processes.dsk.ids().len() == PEOPLE * TURNS {
+        if stack.processes.dsk.events() == PEOPLE * TURNS {
             return Some(());
         }
         disturbances += 1;

@@ -64,7 +64,7 @@ async fn a_destination_that_is_down_does_not_delay_another() {
     let playing = Shutdown::default();
     let other = second_dsk(&stack, &playing).await;
     post(&stack, OTHER_NUMBER, 0..1).await;
-    eventually("the other destination is healthy", async || (other.ids().len() == 1).then_some(())).await;
+    eventually("the other destination is healthy", async || (other.events() == 1).then_some(())).await;
 
     stack.processes.dsk.behave(|dsk| dsk.answer = Some(503));
     // More events than may be in flight go to the destination that is down; then one at a time goes to the other.
@@ -73,7 +73,7 @@ async fn a_destination_that_is_down_does_not_delay_another() {
     for serial in 1..40 {
         let started = Instant::now();
         post(&stack, OTHER_NUMBER, serial..serial + 1).await;
-        eventually("the other gets it", async || (other.ids().len() == serial + 1).then_some(())).await;
+        eventually("the other gets it", async || (other.events() == serial + 1).then_some(())).await;
         longest = longest.max(started.elapsed());
     }
 
@@ -92,8 +92,8 @@ async fn a_slow_destination_delays_only_its_own_events() {
     post(&stack, NUMBER, 0..PEOPLE).await;
     post(&stack, OTHER_NUMBER, 0..PEOPLE).await;
 
-    eventually("the other has all", async || (other.ids().len() == PEOPLE).then_some(())).await;
-    assert_eq!(stack.processes.dsk.ids().len(), 0, "the slow one had not answered yet");
+    eventually("the other has all", async || (other.events() == PEOPLE).then_some(())).await;
+    assert_eq!(stack.processes.dsk.events(), 0, "the slow one had not answered yet");
     stack.processes.delivered(PEOPLE).await;
     playing.request();
 }
@@ -117,7 +117,7 @@ async fn retry_after_pauses_the_whole_tenant_and_no_other() {
     })
     .await;
     post(&stack, OTHER_NUMBER, 0..PEOPLE).await;
-    eventually("the other tenant has all", async || (dsk.ids().len() == PEOPLE).then_some(())).await;
+    eventually("the other tenant has all", async || (dsk.events() == PEOPLE).then_some(())).await;
     assert!(started.elapsed() < Duration::from_secs(3), "the other tenant waited {:?}", started.elapsed());
     // An attempt that was admitted before the first answer may begin after it; none may be a second one.
     let throttled: Vec<String> =
@@ -168,13 +168,13 @@ async fn events_that_always_fail_do_not_slow_the_rest() {
     let started = Instant::now();
     post(&stack, NUMBER, 0..2_000).await;
     let good = (0..2_000).filter(|serial| !is_failing(*serial)).count();
-    eventually("the rest is delivered", async || (dsk.ids().len() == good).then_some(())).await;
+    eventually("the rest is delivered", async || (dsk.events() == good).then_some(())).await;
     println!("{good} events beside 200 that fail: {:?}", started.elapsed());
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 
     dsk.behave(|dsk| dsk.failing_texts.clear());
     testkit::eventually_within(Duration::from_mins(3), "all are delivered", async || {
-        (dsk.ids().len() == 2_000).then_some(())
+        (dsk.events() == 2_000).then_some(())
     })
     .await;
 }
@@ -215,7 +215,7 @@ async fn a_redis_restarted_empty_holds_events_until_the_records_are_back() {
 
     post(&stack, NUMBER, 1..10).await;
     eventually("they are held", async || stack.processes.logged().contains("Holding all events").then_some(())).await;
-    assert_eq!(stack.processes.dsk.ids().len(), 1);
+    assert_eq!(stack.processes.dsk.events(), 1);
 
     stack.remember(records).await;
     stack.processes.delivered(10).await;

@@ -41,7 +41,7 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
     let meta = Meta::new(ingest.logs("taken at ").await.parse().expect("an address"), app_secret(secrets));
     eventually("it is accepted", async || (meta.post(text(1)).await.ok()?.as_u16() == 200).then_some(())).await;
 
-    eventually("it is delivered", async || (dsk.ids().len() == 1).then_some(())).await;
+    eventually("it is delivered", async || (dsk.events() == 1).then_some(())).await;
     for process in [&mut ingest, &mut dispatcher] {
         let admin = process.logs("Admin port listens on ").await;
         eventually("it is ready", async || (probe(&admin, "/ready").await.0 == Some(0)).then_some(())).await;
@@ -51,7 +51,7 @@ async fn an_event_is_delivered_with_the_composed_files_and_settings() {
     redis.restart().await;
     eventually("another event is accepted", async || (meta.post(text(2)).await.ok()?.as_u16() == 200).then_some(()))
         .await;
-    eventually("it is delivered, too", async || (dsk.ids().len() == 2).then_some(())).await;
+    eventually("it is delivered, too", async || (dsk.events() == 2).then_some(())).await;
     let password = secrets.read("redis-password-ops");
     eventually("the dispatcher writes its report", async || {
         let keys = redis.command_as("ops", &password, &["SCAN", "0", "MATCH", "dispatcher:*", "COUNT", "1000"]).await;
@@ -178,5 +178,5 @@ async fn a_broker_that_was_killed_starts_again_with_its_events_its_users_and_its
     let token = secrets.path("dsk-token").display().to_string();
     secrets.ops(&["channels", "add", ADDRESS, "--tenant", "acme", "--dsk-token-file", &token], &[]).await;
     let _dispatcher = secrets.start("dispatcher", &[any_port, ("DSK_URL", &dsk.url())]);
-    eventually("both are delivered", async || (dsk.ids().len() == 2).then_some(())).await;
+    eventually("both are delivered", async || (dsk.events() == 2).then_some(())).await;
 }

@@ -145,12 +145,12 @@ async fn a_replay_outlives_its_page_and_a_stop_of_the_console_loses_none() {
     assert!(reloaded.body.contains("<progress") && reloaded.body.contains("Replay 60 dead letters"), "{reloaded:?}");
     let second = browser.press("/dead-letters", "/dead-letters/change", &slowly).await;
     assert_eq!(second.status, 400, "one at a time");
-    eventually("some are delivered", async || (stack.processes.dsk.ids().len() >= 5).then_some(())).await;
+    eventually("some are delivered", async || (stack.processes.dsk.events() >= 5).then_some(())).await;
     assert_eq!(console.process.stop().await, Some(0));
 
     let left = stack.dead_letters().await.len();
     assert!(left > 0, "all were replayed before the stop");
-    eventually("none is lost", async || (stack.processes.dsk.ids().len() + left >= COUNT).then_some(())).await;
+    eventually("none is lost", async || (stack.processes.dsk.events() + left >= COUNT).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

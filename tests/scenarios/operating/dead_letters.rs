@@ -87,11 +87,10 @@ async fn a_thousand_dead_letters_replayed_with_a_kill_and_a_stop_arrive_once_or_
     let settings = stack.ops_settings();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let mut killed = Process::start(&program("ops"), &replay, &settings);
-    eventually("half are delivered", async || (stack.processes.dsk.ids().len() >= COUNT / 2).then_some(())).await;
+    eventually("half are delivered", async || (stack.processes.dsk.events() >= COUNT / 2).then_some(())).await;
     killed.kill().await;
     let mut stopped = Process::start(&program("ops"), &replay, &settings);
-    eventually("some more are delivered", async || (stack.processes.dsk.ids().len() >= COUNT * 3 / 5).then_some(()))
-        .await;
+    eventually("some more are delivered", async || (stack.processes.dsk.events() >= COUNT * 3 / 5).then_some(())).await;
     stopped.signal("INT").await;
     assert_eq!(stopped.ends().await.code(), Some(1));
     assert!(stopped.logged().contains("run it again for the rest"), "{}", stopped.logged());
@@ -168,7 +167,7 @@ async fn at_the_byte_limit_of_the_dead_letters_none_is_lost_and_other_events_are
 
     broker.control(&["--vhost", &name, "clear_policy", "limit"]).await;
     eventually("none is lost", async || {
-        (stack.dead_letters().await.len() + stack.processes.dsk.ids().len() == refused + 1).then_some(())
+        (stack.dead_letters().await.len() + stack.processes.dsk.events() == refused + 1).then_some(())
     })
     .await;
 }

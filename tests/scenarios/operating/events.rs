@@ -127,7 +127,7 @@ async fn an_erased_event_is_found_as_erased_and_keeps_no_trail() {
 
     let event = found(&stack, &about(1), |event| event["state"] == "erased").await;
     assert_eq!(steps(&event), ["discarded, because it was erased"]);
-    assert_eq!(stack.processes.dsk.ids().len(), 0);
+    assert_eq!(stack.processes.dsk.events(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

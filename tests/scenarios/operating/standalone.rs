@@ -80,7 +80,7 @@ impl Business {
     }
 
     pub(super) async fn delivered(&self, count: usize) {
-        eventually(&format!("DSK has {count} events"), async || (self.dsk.ids().len() == count).then_some(())).await;
+        eventually(&format!("DSK has {count} events"), async || (self.dsk.events() == count).then_some(())).await;
     }
 }
 

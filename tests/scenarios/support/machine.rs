@@ -110,7 +110,7 @@ impl Machine {
         let status = meta.post(text(1)).await.expect("ingest answers");
 
         assert_eq!(status, 200, "{}", ingest.logged());
-        eventually("DSK has the event", async || (dsk.ids().len() == 1).then_some(())).await;
+        eventually("DSK has the event", async || (dsk.events() == 1).then_some(())).await;
         assert!(dsk.seen().iter().all(|seen| seen.fault.is_none()), "{:?}", dsk.seen());
     }
 }

@@ -224,9 +224,9 @@ impl Processes {
     /// Waits until DSK has that many events.
     pub(crate) async fn delivered(&self, count: usize) -> BTreeSet<String> {
         eventually(&format!("DSK has {count} events"), async || {
-            let ids = self.dsk.ids();
-            assert!(ids.len() <= count, "{} events arrived, and only {count} were sent", ids.len());
-            (ids.len() == count).then_some(ids)
+            let events = self.dsk.events();
+            assert!(events <= count, "{events} events arrived, and only {count} were sent");
+            (events == count).then(|| self.dsk.ids())
         })
         .await
     }
