@@ -106,7 +106,7 @@ impl Paced {
             Work::LookUp(flights) => format!("look up {}", flights.len()),
             Work::Attempt { flight, .. } => format!("attempt {}", flight.id),
             Work::Mark(ended) => format!("mark {}", ended.len()),
-            other => format!("{other:?}"),
+            Work::Settle { .. } | Work::Note { .. } | Work::Forget { .. } | Work::Survey => format!("{work:?}"),
         };
         self.under_way.iter().map(describe).collect()
     }

@@ -63,7 +63,7 @@ async fn leave_traces(store: &ChannelStore) {
         ErasureRequest { code: &code, origin: ErasureOrigin::Operator, channels: &[], lanes: &lanes, until: None };
     store.erase(&erasure, now()).await.unwrap();
     store.hold(&[lane()], now()).await.unwrap();
-    mark_delivered(&store, &[EventId::new("evt_1")]).await.unwrap();
+    mark_delivered(store, &[EventId::new("evt_1")]).await.unwrap();
     let deferral = NewDeferral { lane: &Lane::new(lane()), ids: &[EventId::new("evt_2")], delay: MINUTE, now: now() };
     store.note_deferral(deferral).await.unwrap();
 }
