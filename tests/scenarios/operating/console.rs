@@ -54,6 +54,7 @@ async fn the_console_lets_in_one_browser_once_and_refuses_every_other_request() 
         assert_eq!(browser.get("/dead-letters").await.status, status, "{header}: {value}");
     }
     browser.headers.clear();
+    shows(&mut browser, "/dead-letters", "There are no dead letters").await;
     assert_eq!(browser.post("/dead-letters/read", &[]).await.status, 403, "no form of ours");
     browser.origin = Some("http://127.0.0.1:1".to_owned());
     assert_eq!(browser.press("/dead-letters", "/dead-letters/read", &[]).await.status, 403, "a foreign form");
@@ -196,7 +197,7 @@ async fn a_link_for_connecting_again_needs_no_token_and_works() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_erasure_is_looked_at_confirmed_and_recorded_and_no_page_names_the_person_unasked() {
-    const PERSON: &str = "4915550000001";
+    const PERSON: &str = "4915550000002";
     let stack = Stack::start().await;
     park(&stack, 3).await;
     let console = Console::start(&stack).await;
