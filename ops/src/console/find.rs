@@ -183,11 +183,9 @@ fn found(event: &FoundEvent, now: Timestamp) -> Markup {
                     }
                 }
             }
-            p class="quiet" {
-                code { (event.id) }
-                @if matches!(event.standing, Standing::DeadLetter { .. }) {
-                    " " a href={ "/dead-letters/show?id=" (event.id) } { "Open the dead letter" }
-                }
+            p class="quiet" { code { (event.id) } }
+            @if matches!(event.standing, Standing::DeadLetter { .. }) {
+                p { a class="button second" href={ "/dead-letters/show?id=" (event.id) } { "Open the dead letter" } }
             }
         }
     }

@@ -241,10 +241,12 @@ async fn with_200_000_dead_letters_and_10_000_channels_a_page_takes_300_ms_at_mo
     stack.park(DEAD_LETTERS).await;
     let console = Console::start(&stack).await;
     let mut browser = console.browser().await;
+    shows(&mut browser, "/channels", "of 10000 channels").await;
+    println!("{} MB with the channels", console.process.peak_memory() >> 20);
     let began = Instant::now();
     shows(&mut browser, "/dead-letters", "200000</strong> dead letters").await;
     println!("read {DEAD_LETTERS} dead letters in {:.1} s", began.elapsed().as_secs_f64());
-    shows(&mut browser, "/channels", "of 10000 channels").await;
+    println!("{} MB with both", console.process.peak_memory() >> 20);
 
     for path in [
         "/dead-letters",

@@ -74,7 +74,7 @@ async fn a_dead_letter_is_found_with_its_reason_until_it_is_discarded() {
     stack.processes.dsk.behave(|dsk| dsk.answer = Some(400));
     assert_eq!(stack.processes.post(text(1)).await, 200);
 
-    let event = found(&stack, &about(1), |event| event["is_there"] == true).await;
+    let event = found(&stack, &about(1), |event| event["is_there"] == true && steps(event).len() == 2).await;
     assert_eq!(json!([event["state"], event["reason"], event["status"]]), json!(["dead_letter", "rejected", 400]));
     let id = event["id"].as_str().expect("an event has an id");
     let told = stack.ops(&["events", "find", id]).await;

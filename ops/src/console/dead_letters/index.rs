@@ -9,19 +9,22 @@ use queue::DeadLetter;
 
 use crate::dead_letters::{Selection, Traits, is_undeliverable};
 
-/// The dead letters that were read, oldest first. Each takes about 100 bytes: 200,000 of them 20 MB.
+/// The dead letters that were read, oldest first. Each takes about 75 bytes: 200,000 of them 15 MB.
 #[derive(Debug)]
 pub(crate) struct Index {
     rows: Vec<Row>,
+    /// The ids of all, one after the other. An allocation for each would lie between those of the bodies, which come and go,
+    /// and take twice as much memory.
+    ids: String,
     names: Names,
     /// When they were read. What was parked later is not in it.
     pub(crate) read_at: Timestamp,
 }
 
 /// One dead letter. The names are the same for many.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Row {
-    id: EventId,
+    place: IdPlace,
     parked_at: Timestamp,
     address: u32,
     event_type: u32,
@@ -29,6 +32,16 @@ struct Row {
     attempts: u32,
     status: Option<u16>,
 }
+
+/// Where an id stands among all ids.
+#[derive(Clone, Copy, Debug)]
+struct IdPlace {
+    begin: u32,
+    length: u32,
+}
+
+/// How long an id is, mostly.
+const ID_LENGTH: usize = 30;
 
 /// A dead letter as the list shows it.
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +81,18 @@ impl RowKey {
 }
 
 impl Index {
-    pub(crate) fn new(read_at: Timestamp) -> Self {
-        Self { rows: Vec::new(), names: Names::default(), read_at }
+    /// An index with room for this many.
+    pub(crate) fn new(read_at: Timestamp, expected: usize) -> Self {
+        let rows = Vec::with_capacity(expected);
+        Self { rows, ids: String::with_capacity(expected * ID_LENGTH), names: Names::default(), read_at }
     }
 
     /// Adds a dead letter. Its body and its lane are not kept.
     pub(crate) fn add(&mut self, dead: &DeadLetter) {
         let envelope = &dead.envelope;
+        let place = self.place_of(envelope.id.as_str());
         self.rows.push(Row {
-            id: envelope.id.clone(),
+            place,
             parked_at: dead.letter.parked_at,
             address: self.names.place(envelope.address.as_str()),
             event_type: self.names.place(envelope.event_type.as_str()),
@@ -88,9 +104,17 @@ impl Index {
 
     /// The same without these, which were replayed or discarded since.
     pub(crate) fn without(&self, gone: &BTreeSet<RowKey>) -> Self {
-        let is_there = |row: &&Row| !gone.contains(&RowKey { id: row.id.clone(), parked_at: row.parked_at });
-        let rows = self.rows.iter().filter(is_there).cloned().collect();
-        Self { rows, names: self.names.clone(), read_at: self.read_at }
+        let gone: BTreeSet<_> = gone.iter().map(|key| (key.id.as_str(), key.parked_at)).collect();
+        let mut left = Self::new(self.read_at, self.rows.len().saturating_sub(gone.len()));
+        left.names = self.names.clone();
+        for row in &self.rows {
+            let id = self.id(row);
+            if !gone.contains(&(id, row.parked_at)) {
+                let place = left.place_of(id);
+                left.rows.push(Row { place, ..*row });
+            }
+        }
+        left
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -104,7 +128,7 @@ impl Index {
 
     /// The dead letters of that event: it may have been parked more than once.
     pub(crate) fn of_event(&self, id: &str) -> impl Iterator<Item = Listed<'_>> {
-        self.rows.iter().filter(move |row| row.id.as_str() == id).map(|row| self.listed(row))
+        self.rows.iter().filter(move |row| self.id(row) == id).map(|row| self.listed(row))
     }
 
     pub(crate) fn summary(&self, selection: &Selection, now: Timestamp) -> Summary {
@@ -118,9 +142,22 @@ impl Index {
         summary
     }
 
+    /// Stores an id.
+    fn place_of(&mut self, id: &str) -> IdPlace {
+        let begin = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
+        self.ids.push_str(id);
+        IdPlace { begin, length: u32::try_from(id.len()).unwrap_or_default() }
+    }
+
+    fn id(&self, row: &Row) -> &str {
+        let IdPlace { begin, length } = row.place;
+        let number = |value: u32| usize::try_from(value).unwrap_or(usize::MAX);
+        self.ids.get(number(begin)..number(begin).saturating_add(number(length))).unwrap_or_default()
+    }
+
     fn listed<'a>(&'a self, row: &'a Row) -> Listed<'a> {
         let traits = Traits {
-            id: row.id.as_str(),
+            id: self.id(row),
             reason: self.names.text(row.reason),
             event_type: self.names.text(row.event_type),
             address: self.names.text(row.address),

@@ -12,6 +12,9 @@ use super::index::{Index, RowKey};
 use crate::dead_letters::Sweep;
 use crate::failure::Failure;
 
+/// For how many room is made in advance. A queue that says more is believed when they come.
+const ROOM_MAX: usize = 1 << 20;
+
 /// The index, and how far the next one is.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reader {
@@ -83,7 +86,8 @@ impl Reader {
         let depths = queue.depths().await.unwrap_or_default();
         let expected = depths.into_iter().find(|(name, _)| *name == QueueName::Dead).map(|(_, count)| count);
         self.note(|reading| reading.expected = expected);
-        let mut index = Index::new(now());
+        let room = expected.and_then(|count| usize::try_from(count).ok()).unwrap_or_default().min(ROOM_MAX);
+        let mut index = Index::new(now(), room);
         let mut sweep = Sweep::begin(queue, stop).await?;
         let result = self.read_into(&mut index, &mut sweep).await;
         sweep.finish().await?;

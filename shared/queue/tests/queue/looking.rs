@@ -14,6 +14,7 @@ async fn whoever_may_read_the_files_sees_where_an_envelope_is_without_taking_it(
     let _confirmed = publisher.publish_all(&sent[..2]).await.unwrap();
     let retry = QueueName::Retry(Class::Messages, Tier::OneMinute);
     let _confirmed = publisher.publish(retry, &sent[2]).await.unwrap();
+    drop(publisher);
     let mut taker = rig.taker(1);
     let taken = take(&mut taker, 1).await;
 
