@@ -1,4 +1,4 @@
-//! Counts how the attempts of the last 5 to 10 minutes ended, by destination. Pure: the time is an argument.
+//! Counts how the attempts of the last one or two minutes ended, by destination. Pure: the time is an argument.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use crate::destination::Destination;
 use crate::remedy::{Failure, Outcome};
 
-/// How long a period is. What is told is the current one and the one before.
-const PERIOD: Duration = Duration::from_mins(5);
+/// How long a period is. What is told is the current one and the one before. It names tenants, so it must not outlast the
+/// deletion of one by much.
+const PERIOD: Duration = Duration::from_mins(1);
 /// Most destinations that are counted each for itself in a period; a reader looks for one in trouble, not for all of them.
 const DESTINATIONS_MAX: usize = 1_000;
 /// Most destinations that are told, those with the most failures first. A report is written every 5 s.

@@ -16,7 +16,7 @@ pub(super) fn standing(standing: &Standing, now: Timestamp) -> Markup {
     let reports = standing.reports.as_deref();
     html! {
         (section("Paused", &known(reports, "The channel store", |reports| paused(reports, now))))
-        (section("DSK's answers of the last 5 to 10 minutes", &known(reports, "The channel store", answers)))
+        (section("DSK's answers of the last one or two minutes", &known(reports, "The channel store", answers)))
         (section("Dispatchers", &known(reports, "The channel store", |reports| dispatchers(reports, now))))
         (section("Partitions", &known(reports, "The channel store", owned)))
         (section("Queues", &known(standing.queues.as_deref(), "The queue", queues)))
