@@ -106,7 +106,7 @@ fn every_image_runs_a_program_that_is_in_it_and_not_as_root() {
     for (process, stage) in
         stages().into_iter().filter(|(name, _)| ["ingest", "dispatcher", "connect", "ops"].contains(&&**name))
     {
-        let copied: Vec<&str> = arguments(&stage, "COPY").filter_map(|copy| copy.split("/release/").nth(1)).collect();
+        let copied: Vec<&str> = arguments(&stage, "COPY").filter_map(|copy| copy.split("/dist/").nth(1)).collect();
         let entry = arguments(&stage, "ENTRYPOINT").next().expect("it runs a program");
         let probed =
             arguments(&stage, "HEALTHCHECK").filter_map(|check| check.split("CMD [\"").nth(1)?.split('"').next());
