@@ -30,7 +30,7 @@ pub(crate) struct Verdict {
     pub(crate) explained: BTreeMap<String, usize>,
     /// Repeats that nothing explains.
     pub(crate) unexplained: Vec<Taken>,
-    /// Overtaken after a retry, which the contract allows.
+    /// Overtaken after a retry or after it was parked, which the contract allows.
     pub(crate) overtaken: usize,
     /// Overtaken without one.
     pub(crate) disorder: Vec<Taken>,
@@ -90,6 +90,7 @@ impl Evidence {
     fn find_repeats(&self, verdict: &mut Verdict) {
         let mut first: BTreeMap<Place, Duration> = BTreeMap::new();
         let mut latest: BTreeMap<usize, usize> = BTreeMap::new();
+        let parked = self.parked_places();
         for taken in &self.taken {
             if let Some(before) = first.get(&taken.place) {
                 match self.explanation(*before, taken.at) {
@@ -103,13 +104,19 @@ impl Evidence {
                 verdict.stuck.push(taken.place);
             }
             let latest = latest.entry(taken.place.conversation).or_insert(taken.place.turn);
-            if taken.place.turn < *latest && taken.attempt > 1 {
+            let may_be_late = taken.attempt > 1 || parked.contains(&taken.place);
+            if taken.place.turn < *latest && may_be_late {
                 verdict.overtaken += 1;
             } else if taken.place.turn < *latest {
                 verdict.disorder.push(*taken);
             }
             *latest = taken.place.turn.max(*latest);
         }
+    }
+
+    /// The events that DSK has refused. If Meta repeats one, DSK gets it then, in whichever place.
+    fn parked_places(&self) -> BTreeSet<Place> {
+        self.parked.iter().map(|parked| parked.place).collect()
     }
 
     /// A fault between the two times at which DSK took the same event.
@@ -156,7 +163,7 @@ impl Evidence {
         for event in &self.accepted {
             accepted.entry(event.place).or_insert(event.at);
         }
-        let mut seen = BTreeSet::new();
+        let mut seen = self.parked_places();
         let first = self.taken.iter().filter(|taken| seen.insert(taken.place));
         let wait = |taken: &Taken| {
             let waited_from = *accepted.get(&taken.place)?;

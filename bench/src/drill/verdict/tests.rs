@@ -132,6 +132,18 @@ fn an_overtaken_event_is_out_of_order_unless_it_was_retried() {
 }
 
 #[test]
+fn a_parked_event_that_meta_repeats_comes_late_and_is_no_disorder() {
+    let mut evidence = steady(60);
+    evidence.taken.retain(|taken| taken.place.turn != 4);
+    evidence.taken.push(taken(4, 59));
+    evidence.parked.push(Parked { place: place(4), reason: "rejected".to_owned() });
+
+    let verdict = evidence.judge();
+
+    assert_eq!((verdict.disorder.len(), verdict.overtaken, verdict.neglected.len()), (0, 1, 0));
+}
+
+#[test]
 fn a_repeat_after_later_events_is_no_disorder() {
     let mut evidence = steady(10);
     evidence.happened.push(happened(Fault::ForgetMarkers, 4, 4));
