@@ -10,7 +10,7 @@ const LOOK_UP_BATCH_MAX: usize = 256;
 const MARK_BATCH: usize = 256;
 
 impl<T: Item> Worker<T> {
-    /// When to send [`WorkerEvent::Due`] if nothing else happens first. During a stop nothing new may begin, and during a
+    /// When to send `WorkerEvent::Due` if nothing else happens first. During a stop nothing new may begin, and during a
     /// look-up no other one.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         if self.is_stopping {
