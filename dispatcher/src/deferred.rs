@@ -1,6 +1,9 @@
 //! Decides whether an event may go on, or others of its lane come first because some of the lane was deferred. The store
 //! knows which they are, whichever dispatcher deferred them; here is what it may not know yet. Pure.
 
+#[cfg(test)]
+pub(crate) mod played;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 

@@ -38,11 +38,11 @@ use world::World;
 
 /// How many seeds are played in every run of the tests: what two cores play in less than a minute without optimisation.
 const SEEDS: u64 = 2_000;
-/// After so many seeds have failed, no more are played.
+/// After this many seeds have failed, no more are played.
 const FAILURES_MAX: usize = 3;
 /// Plays this seed only, and prints what happens in it.
 const SEED: &str = "SIMULATION_SEED";
-/// Plays so many seeds.
+/// Plays this many seeds.
 const SEED_COUNT: &str = "SIMULATION_SEEDS";
 
 /// What was seen in all simulations together.

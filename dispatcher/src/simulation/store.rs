@@ -1,16 +1,16 @@
 //! Plays the channel store: markers, records, erasures, and what was deferred of each lane.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use channels::{DeferredLane, LookupAnswer, Route, SealedSecret, TenantEndpoint};
+use channels::{DeferredLane, LookupAnswer, NewDeferral, Route, SealedSecret, TenantEndpoint};
 use event::{Envelope, EventId, Lane};
 use jiff::Timestamp;
 
 use super::faults::Misfit;
 use super::plan::Plan;
 use crate::contacts::Found;
+use crate::deferred::played::PlayedLanes;
 use crate::destination::samples;
 
 /// Sealed tokens that differ.
@@ -21,7 +21,7 @@ static TOKENS: LazyLock<Vec<SealedSecret>> =
 #[derive(Debug)]
 pub(super) struct Store {
     is_marked: Vec<bool>,
-    deferred: BTreeMap<Lane, DeferredLane>,
+    deferred: PlayedLanes,
     routes: Vec<Arc<Route>>,
     /// Which token each channel has.
     tokens: Vec<usize>,
@@ -34,7 +34,7 @@ impl Store {
     pub(super) fn new(plan: &Plan) -> Self {
         Self {
             is_marked: vec![false; plan.events.len()],
-            deferred: BTreeMap::new(),
+            deferred: PlayedLanes::default(),
             routes: (0..plan.channels.len()).map(|channel| route(plan, channel, 0)).collect(),
             tokens: vec![0; plan.channels.len()],
             erased_until: vec![None; plan.lanes.len()],
@@ -46,7 +46,7 @@ impl Store {
     /// What the store knows of an envelope.
     pub(super) fn found(&self, plan: &Plan, envelope: &Envelope, time: Duration) -> Found {
         let answer = self.answer(plan, envelope, time);
-        Found { answer, deferred: self.deferred.get(&envelope.lane).cloned() }
+        Found { answer, deferred: self.deferred.of(&envelope.lane) }
     }
 
     fn answer(&self, plan: &Plan, envelope: &Envelope, time: Duration) -> LookupAnswer {
@@ -118,19 +118,11 @@ impl Store {
     }
 
     pub(super) fn note(&mut self, lane: &Lane, ids: &[EventId], delay: Duration, now: Timestamp) -> DeferredLane {
-        let deferred = self.deferred.entry(lane.clone()).or_default();
-        let more: Vec<EventId> = ids.iter().filter(|id| !deferred.ids.contains(id)).cloned().collect();
-        deferred.ids.extend(more);
-        deferred.longest = deferred.longest.max(delay);
-        deferred.back_by = deferred.back_by.max(Some(now + delay));
-        deferred.clone()
+        self.deferred.note(&NewDeferral { lane, ids, delay, now })
     }
 
     pub(super) fn forget(&mut self, lane: &Lane, ids: &[EventId]) {
-        if let Some(deferred) = self.deferred.get_mut(lane) {
-            deferred.ids.retain(|id| !ids.contains(id));
-        }
-        self.deferred.retain(|_, deferred| !deferred.ids.is_empty());
+        self.deferred.forget(lane, ids);
     }
 
     /// Where the events of all channels go.

@@ -49,11 +49,17 @@ impl DeferredLane {
         (!self.ids.is_empty()).then(|| words.join(" "))
     }
 
-    pub(crate) fn defer(&mut self, new: &NewDeferral<'_>) {
+    /// Adds events that are not among them, behind those that are.
+    pub fn defer(&mut self, new: &NewDeferral<'_>) {
         let known: HashSet<EventId> = self.ids.iter().cloned().collect();
         self.ids.extend(new.ids.iter().filter(|id| !known.contains(*id)).cloned());
         self.longest = self.longest.max(new.delay);
         self.back_by = self.back_by.max(Some(new.now + new.delay));
+    }
+
+    /// Removes events that are settled.
+    pub fn forget(&mut self, settled: &[EventId]) {
+        self.ids.retain(|id| !settled.contains(id));
     }
 }
 

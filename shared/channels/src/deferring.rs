@@ -19,7 +19,7 @@ impl ChannelStore {
 
     /// Removes events that are settled.
     pub async fn forget_deferred(&self, lane: &Lane, settled: &[EventId]) -> Result<DeferredLane, StoreError> {
-        self.change_deferred(lane, |deferred| deferred.ids.retain(|id| !settled.contains(id))).await
+        self.change_deferred(lane, |deferred| deferred.forget(settled)).await
     }
 
     async fn change_deferred(

@@ -1,16 +1,17 @@
 //! What dispatchers share that follow one another: a queue that gives back what a dead one had, and the store.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ::event::{DecodeError, EventId, Lane};
-use channels::{DeferredLane, LookupAnswer};
+use channels::{DeferredLane, LookupAnswer, NewDeferral};
 use tokio::time::Instant;
 
 use super::super::*;
 use super::parcel::{ROUTES, channel};
 use crate::contacts::Found;
+use crate::deferred::played::PlayedLanes;
 
 /// A message of the partition, and what settles it.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Broker {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Store {
     pub(super) delivered: BTreeSet<EventId>,
-    deferred: HashMap<Lane, DeferredLane>,
+    deferred: PlayedLanes,
 }
 
 impl Store {
@@ -96,22 +97,14 @@ impl Store {
         } else {
             LookupAnswer::Channel(Arc::clone(&ROUTES[channel(lane)]))
         };
-        Found { answer, deferred: self.deferred.get(&flight.lane).cloned() }
+        Found { answer, deferred: self.deferred.of(&flight.lane) }
     }
 
     pub(super) fn note(&mut self, lane: &Lane, ids: &[EventId], delay: Duration, now: Timestamp) -> DeferredLane {
-        let deferred = self.deferred.entry(lane.clone()).or_default();
-        let more: Vec<EventId> = ids.iter().filter(|id| !deferred.ids.contains(id)).cloned().collect();
-        deferred.ids.extend(more);
-        deferred.longest = deferred.longest.max(delay);
-        deferred.back_by = deferred.back_by.max(Some(now + delay));
-        deferred.clone()
+        self.deferred.note(&NewDeferral { lane, ids, delay, now })
     }
 
     pub(super) fn forget(&mut self, lane: &Lane, ids: &[EventId]) {
-        if let Some(deferred) = self.deferred.get_mut(lane) {
-            deferred.ids.retain(|id| !ids.contains(id));
-        }
-        self.deferred.retain(|_, deferred| !deferred.ids.is_empty());
+        self.deferred.forget(lane, ids);
     }
 }

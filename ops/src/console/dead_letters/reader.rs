@@ -124,6 +124,8 @@ impl Reader {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use bytes::Bytes;
     use event::{Address, Class, Envelope, EventId, EventType, Lane, Letter};
     use prometheus::Registry;
@@ -154,6 +156,15 @@ mod tests {
         }
     }
 
+    async fn with_three_letters(folder: &Path, shutdown: &Shutdown) -> Queue {
+        let metrics = queue::Metrics::register(&Registry::new()).unwrap();
+        let queue = Queue::open(&QueueSettings::embedded(folder), metrics, shutdown).await.unwrap();
+        for serial in 0..3 {
+            let _confirmed = queue.publisher().publish(QueueName::Dead, &letter(serial)).await.unwrap();
+        }
+        queue
+    }
+
     async fn read(reader: &Reader, queue: &Queue, shutdown: &Shutdown) -> Arc<Index> {
         reader.begin(queue, Arc::default(), shutdown);
         eventually("they are read", async || {
@@ -172,11 +183,7 @@ mod tests {
     async fn an_index_lists_and_sums_up_what_is_chosen_and_holds_nothing_about_a_person() {
         let folder = tempfile::tempdir().unwrap();
         let shutdown = Shutdown::default();
-        let metrics = queue::Metrics::register(&Registry::new()).unwrap();
-        let queue = Queue::open(&QueueSettings::embedded(folder.path()), metrics, &shutdown).await.unwrap();
-        for serial in 0..3 {
-            let _confirmed = queue.publisher().publish(QueueName::Dead, &letter(serial)).await.unwrap();
-        }
+        let queue = with_three_letters(folder.path(), &shutdown).await;
 
         let index = read(&Reader::default(), &queue, &shutdown).await;
 
@@ -194,11 +201,7 @@ mod tests {
     async fn what_was_replayed_or_discarded_is_forgotten() {
         let folder = tempfile::tempdir().unwrap();
         let shutdown = Shutdown::default();
-        let metrics = queue::Metrics::register(&Registry::new()).unwrap();
-        let queue = Queue::open(&QueueSettings::embedded(folder.path()), metrics, &shutdown).await.unwrap();
-        for serial in 0..3 {
-            let _confirmed = queue.publisher().publish(QueueName::Dead, &letter(serial)).await.unwrap();
-        }
+        let queue = with_three_letters(folder.path(), &shutdown).await;
         let reader = Reader::default();
         read(&reader, &queue, &shutdown).await;
         let mut scan = queue.scan_dead_letters().await.unwrap();
